@@ -1,0 +1,35 @@
+# Everything here sets itself up: `make run` and `make test` work from a fresh clone.
+
+VENV := .venv
+STAMP := $(VENV)/.ready
+PY := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help venv run test lint bench clean
+
+help:  ## Show the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
+
+$(STAMP): pyproject.toml scripts/setup
+	scripts/setup $(VENV)
+	@touch $@
+
+venv: $(STAMP)  ## Install Debian packages and the virtual environment
+
+run: $(STAMP)  ## Import a disk and compare it with qemu-img (URL=... for your own)
+	$(PY) scripts/demo.py $(if $(URL),--url '$(URL)')
+
+test: $(STAMP)  ## Run the tests
+	$(PY) -m pytest -n 2 --dist worksteal tests
+
+lint: $(STAMP)  ## Check style, types and layering
+	$(VENV)/bin/ruff check src tests bench scripts
+	$(VENV)/bin/ruff format --check src tests bench scripts
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(STAMP)  ## Measure against plain tools and print ratios
+	$(PY) -m bench
+
+clean:  ## Remove what the other targets made
+	rm -rf $(VENV) run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What bytes mean: the disk formats that are read natively, and the inspector in front of all."""

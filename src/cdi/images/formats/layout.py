@@ -1,0 +1,83 @@
+"""
+How a disk format tells where guest bytes are.
+
+A *host* offset counts in the image file, a *guest* offset in the disk that it describes. What an
+image does not write is zero: readers yield data only, and the target sees to the zeros.
+
+Two ways to read. At random: the format reads its tables first, then names `Unit`s, each one run
+of host bytes that can be fetched and decoded by itself, in any order and in parallel. Forward:
+the format is fed all bytes in file order, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+Reader: TypeAlias = Callable[[int, int], bytes]  # (offset, length) -> exactly these bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Guest bytes to be written at guest `offset`. The buffer is not changed afterwards."""
+
+    offset: int
+    data: Buffer
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Host bytes [start, end) that decode to guest bytes without any others.
+
+    `covers` lists the guest ranges (start, end) that are complete once the unit has been decoded
+    and written, in guest order. `decode` takes the bytes [start, end) in order, in pieces of any
+    size, and yields what to write; it raises CorruptImage. It keeps no state between calls.
+    """
+
+    start: int
+    end: int
+    covers: tuple[tuple[int, int], ...]
+    decode: Callable[[Iterable[bytes]], Iterator[Write]]
+
+
+class Ranges(Protocol):
+    """A set of guest bytes; see `intervals.Intervals`."""
+
+    def covers(self, start: int, end: int) -> bool:
+        """Whether all of [start, end) is in the set."""
+
+
+class RandomLayout(Protocol):
+    """A disk whose tables have been read and found sane."""
+
+    virtual_size: int
+
+    def units(self, done: Ranges) -> Iterator[Unit]:
+        """Yield what is left to fetch, roughly in host order, leaving out what `done` covers.
+
+        Lazy, and bounded in memory whatever the disk's size. A unit is at most a few MiB of
+        host bytes where the format allows.
+        """
+
+
+class ForwardDecoder(Protocol):
+    """A disk decoded from its bytes in file order."""
+
+    virtual_size: int | None  # None until the header was seen, or as long as the disk is unending
+
+    def feed(self, piece: bytes) -> Iterator[Write]:
+        """Take the next bytes of the file and yield what can be written now.
+
+        Raises CorruptImage, UnsafeImage, or NeedsScratch when more must be parked than fits.
+        """
+
+    def finish(self) -> Iterator[Write]:
+        """The file has ended: yield the rest. Raises TruncatedSource if the image has not."""
+
+    def snapshot(self) -> bytes | None:
+        """Everything needed to continue in another process after the bytes fed so far.
+
+        None where that is not possible just now (clusters are parked).
+        """

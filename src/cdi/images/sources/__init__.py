@@ -1,0 +1,1 @@
+"""How bytes are fetched: one module a protocol, all of them a `source.Source`."""

@@ -1,0 +1,65 @@
+"""
+What every source promises.
+
+A source is one object of bytes: a file behind a URL, a blob, a layer. Where `ranged` holds, any
+part of it can be read, from several threads at once; otherwise it can only be read forward, by
+one reader. Retries, back-off and reconnecting at the right byte are the source's own business:
+an error that leaves it is final for this run. Offsets and sizes are in bytes of the object as
+the source stores it, before any decompression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells one version of an object from another.
+
+    `location` names the object without credentials (secret query parameters are hashed), so it
+    may be stored and logged. Empty strings and None mean that the source does not say. Two
+    equal identities with an empty `version` still may be different objects.
+    """
+
+    location: str
+    length: int | None = None
+    version: str = ""  # a strong ETag, a digest, or a date with the length
+
+
+class Source(Protocol):
+    """One object to read. Use as a context manager; `open` happens in the constructor."""
+
+    @property
+    def identity(self) -> Identity: ...
+
+    @property
+    def size(self) -> int | None:
+        """Length in bytes, or None where the source does not say."""
+
+    @property
+    def ranged(self) -> bool:
+        """Whether any range can be read, at any time and in parallel. Implies a known size."""
+
+    def stream(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes [start, end) in order, in pieces of at most PIECE bytes.
+
+        `end` None means to the end of the object. A source that is not ranged takes start 0
+        and end None only, and only once. Raises SourceError; TruncatedSource where fewer bytes
+        than promised came. May be called by several threads at once if `ranged`.
+        """
+
+    def close(self) -> None:
+        """Let go of connections; a stream under way may fail after this."""
+
+
+# Large enough that a system call and a thread switch per piece do not show,
+# small enough that two dozen pieces in flight fit the memory budget.
+PIECE = 1 << 20
+
+
+def read(source: Source, offset: int, length: int) -> bytes:
+    """Return exactly the bytes [offset, offset + length) of a ranged source."""
+    return b"".join(source.stream(offset, offset + length))
