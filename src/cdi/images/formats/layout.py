@@ -52,7 +52,8 @@ class Ranges(Protocol):
 class RandomLayout(Protocol):
     """A disk whose tables have been read and found sane."""
 
-    virtual_size: int
+    @property
+    def virtual_size(self) -> int: ...
 
     def units(self, done: Ranges) -> Iterator[Unit]:
         """Yield what is left to fetch, roughly in host order, leaving out what `done` covers.
@@ -65,7 +66,9 @@ class RandomLayout(Protocol):
 class ForwardDecoder(Protocol):
     """A disk decoded from its bytes in file order."""
 
-    virtual_size: int | None  # None until the header was seen, or as long as the disk is unending
+    @property
+    def virtual_size(self) -> int | None:
+        """The disk's size; None until the header was seen, or while the disk has no known end."""
 
     def feed(self, piece: bytes) -> Iterator[Write]:
         """Take the next bytes of the file and yield what can be written now.

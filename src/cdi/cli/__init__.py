@@ -1,0 +1,1 @@
+"""The `cdi` command. Nothing imports this package."""

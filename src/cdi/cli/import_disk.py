@@ -1,0 +1,212 @@
+"""
+`cdi import`: one disk from a URL or a file to a file or a block device.
+
+Exit status: 0 done, 1 a failure that another run may cure (it continues where this one stopped),
+2 usage, 3 a failure that stays until somebody changes something, 130 and 143 when interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from cdi.api import quantity
+from cdi.cli.progress import Display, display_for
+from cdi.images import digest, errors, target, transfer
+from cdi.images.meter import Meter
+from cdi.images.order import Order, Result
+from cdi.images.sources.opening import open_source
+from cdi.images.sources.options import HttpOptions
+
+EXIT_TRANSIENT, EXIT_USAGE, EXIT_PERMANENT = 1, 2, 3
+LEAVE_WITHIN = 4.0  # seconds from a signal to the end, whatever the network does
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
+
+
+def command(
+    source: Annotated[str, typer.Argument(metavar="URL", help="http(s) URL, or a file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the raw disk goes.")],
+    size: Annotated[
+        str | None, typer.Option(help="Size of the disk, like 20Gi; a larger image is refused.")
+    ] = None,
+    checksum: Annotated[
+        str | None, typer.Option(metavar="ALG:HEX", help="md5, sha1, sha256 or sha512 of the file.")
+    ] = None,
+    sha256: Annotated[bool, typer.Option("--sha256", help="Report the file's sha256.")] = False,
+    header: Annotated[
+        list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="Extra request header.")
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="User for basic authentication.")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="File with the password; - reads standard input.")
+    ] = None,
+    ca_cert: Annotated[
+        Path | None, typer.Option(help="PEM file of certificates to trust as well.")
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Do not verify the TLS certificate.")
+    ] = False,
+    block: Annotated[bool, typer.Option("--block", help="The output is a block device.")] = False,
+    preallocate: Annotated[
+        bool, typer.Option("--preallocate", help="Allocate all of the disk.")
+    ] = False,
+    connections: Annotated[
+        int, typer.Option(min=1, max=64, help="Use at most so many connections.")
+    ] = 16,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a line.")
+    ] = False,
+) -> None:
+    """Fetch a disk image and leave a raw disk: sparse, synced, and complete or not there.
+
+    Reads raw, qcow2, vmdk, vdi, vhd, vhdx, qed and iso, also as gz, xz, zst, bz2 and lz4.
+    Interrupted, it continues when it is run again.
+    """
+    options = HttpOptions(
+        user=user or "",
+        password=_password(user, password_file),
+        headers=tuple(header or ()),
+        ca_files=(ca_cert,) if ca_cert else (),
+        insecure=insecure,
+        connections=connections,
+        proxies={
+            key.lower(): value
+            for key, value in os.environ.items()
+            if key.lower() in PROXY_VARIABLES
+        },
+    )
+    order = Order(
+        source=lambda halt: open_source(source, options, halt),
+        target=output.absolute(),
+        journal=_device_journal(output.absolute()) if block else None,
+        size=_bytes(size),
+        checksum=_checksum(checksum),
+        sha256=sha256,
+        preallocate=preallocate,
+        connections=connections,
+    )
+    _check_output(output, block=block)
+    sys.exit(_Run(order, display_for(json_lines=json_lines)).run())
+
+
+class _Run:
+    """The transfer in a thread of its own, watched and stopped from the main one."""
+
+    def __init__(self, order: Order, display: Display) -> None:
+        self._order, self._display = order, display
+        self._meter = Meter()
+        self._cancel = threading.Event()
+        self._signal = 0
+        self._result: Result | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> int:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._interrupted)
+        began = time.monotonic()
+        thread = threading.Thread(target=self._transfer, name="transfer", daemon=True)
+        thread.start()
+        leave_at = 0.0
+        with self._display as display:
+            while thread.is_alive():
+                thread.join(display.interval)
+                display.progress(self._meter)
+                if self._signal and not leave_at:
+                    leave_at = time.monotonic() + LEAVE_WITHIN
+                if leave_at and time.monotonic() > leave_at:
+                    break
+        if self._result is not None:
+            self._display.done(self._result, time.monotonic() - began)
+            return 0
+        return self._failed()
+
+    def _transfer(self) -> None:
+        try:
+            self._result = transfer.run(self._order, self._meter, self._cancel)
+        except BaseException as error:  # noqa: BLE001 - told to the user by the main thread
+            self._error = error
+
+    def _interrupted(self, number: int, _frame: object) -> None:
+        self._signal = number
+        self._cancel.set()
+
+    def _failed(self) -> int:
+        if self._signal:
+            self._display.failed("Cancelled", "stopped; run again to continue", permanent=False)
+            if self._error is None:
+                os._exit(128 + self._signal)  # a thread is stuck in the network, or in the disk
+            return 128 + self._signal
+        if not isinstance(self._error, errors.TransferError):
+            raise self._error or RuntimeError("the transfer ended without a result")
+        permanent = self._error.kind is errors.Kind.PERMANENT
+        self._display.failed(self._error.reason, str(self._error), permanent=permanent)
+        return EXIT_PERMANENT if permanent else EXIT_TRANSIENT
+
+
+def _usage(message: str) -> NoReturn:
+    typer.echo(f"cdi import: {message}", err=True)
+    raise typer.Exit(EXIT_USAGE)
+
+
+def _bytes(size: str | None) -> int | None:
+    if size is None:
+        return None
+    try:
+        value = quantity.parse(size).value()
+    except ValueError as error:
+        _usage(f"--size: {error}")
+    if value <= 0:
+        _usage(f"--size: {size} is no size for a disk")
+    return value
+
+
+def _checksum(text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    try:
+        return digest.parse_checksum(text)
+    except ValueError as error:
+        _usage(f"--checksum: {error}")
+
+
+def _password(user: str | None, file: Path | None) -> str:
+    if file is None:
+        if user is not None:
+            _usage("--user goes with --password-file")
+        return ""
+    if user is None:
+        _usage("--password-file goes with --user")
+    try:
+        text = sys.stdin.readline() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        _usage(f"--password-file: {file}: {error}")
+    return text.rstrip("\r\n")
+
+
+def _check_output(output: Path, *, block: bool) -> None:
+    device = target.is_device(output)
+    if block and not device:
+        _usage(f"{output} is not a block device, leave out --block")
+    if device and not block:
+        _usage(f"{output} is a block device; add --block to overwrite it")
+    if output.exists() and not device and not output.is_file():
+        _usage(f"{output} exists and is not a file")
+    if not output.parent.is_dir():
+        _usage(f"{output.parent}: no such directory")
+
+
+def _device_journal(device: Path) -> Path:
+    """A device has no directory of its own: its journal lies in the user's state directory."""
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "cdi"
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    name = re.sub(r"[^A-Za-z0-9]+", "-", device.name)
+    return state / f"{name}-{hashlib.sha256(bytes(device)).hexdigest()[:12]}.cdi-journal"

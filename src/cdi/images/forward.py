@@ -1,0 +1,180 @@
+"""
+The stages of one forward pass: hash, decompress, look, decode, write.
+
+For sources that cannot be read at random, and for compressed files. Each stage is an iterable;
+`transfer` gives the slow ones threads of their own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from cdi.images import digest as digests
+from cdi.images import errors
+from cdi.images.codecs.codec import Codec
+from cdi.images.codecs.decoder import Decoder, Restart
+from cdi.images.formats import qcow2, raw
+from cdi.images.formats.layout import ForwardDecoder
+from cdi.images.journal import StreamPoint
+from cdi.images.meter import Meter
+from cdi.images.work import Work
+
+AHEAD = 8 << 20  # bytes that may wait between two stages
+
+_PLACE_EVERY = 16 << 20  # content bytes between two notes of a place to begin anew
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Content bytes; `restart` is set where decoding can begin anew right before them."""
+
+    data: bytes
+    restart: Restart | None = None
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
+class Tap:
+    """Hashes the bytes that pass by. `offset` bytes are in the digest already."""
+
+    def __init__(
+        self,
+        digest: digests.Digest,
+        offset: int,
+        note: Callable[[int, bytes | None], None],
+        meter: Meter,
+    ) -> None:
+        self._digest, self._note, self._meter = digest, note, meter
+        self._at = offset
+
+    def pass_on(self, pieces: Iterable[bytes], offset: int) -> Iterator[bytes]:
+        """Yield `pieces`, which begin at `offset` of the source, hashing what is new."""
+        for piece in pieces:
+            offset += len(piece)
+            fresh = offset - self._at
+            if fresh > 0:
+                began = time.perf_counter()
+                self._digest.update(piece[-fresh:] if fresh < len(piece) else piece)
+                self._meter.spent("digest", time.perf_counter() - began)
+                self._at = offset
+                self._note(offset, self._digest.state())
+            yield piece
+
+    def hexdigest(self) -> str:
+        """The digest of all that has passed."""
+        return self._digest.hexdigest()
+
+
+def content(
+    codec: Codec | None, pieces: Iterable[bytes], start: int, point: StreamPoint, meter: Meter
+) -> Iterator[Chunk]:
+    """Yield what `pieces`, which begin at `start` of the source, hold from `point` on.
+
+    Without a codec that is the pieces themselves, and every one a place to begin anew.
+    """
+    pieces = _behind(pieces, point.source - start)
+    if codec is None:
+        offset = point.source
+        for piece in pieces:
+            yield Chunk(piece, Restart(offset, offset))
+            offset += len(piece)
+        return
+    decoder = codec.decoder(Restart(point.source, point.output) if point.source else None)
+    yield from _marked(meter.timed("decompress", _decoded(decoder, pieces)), decoder, point.output)
+
+
+def content_again(codec: Codec, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """Yield what compressed content holds; there is no place to begin anew inside."""
+    return map(Chunk, _decoded(codec.decoder(), (chunk.data for chunk in chunks)))
+
+
+def peek(chunks: Iterator[Chunk], count: int) -> tuple[bytes, Iterator[Chunk]]:
+    """Return up to `count` first content bytes, and all chunks, the ones looked at included."""
+    seen: list[Chunk] = []
+    held = 0
+    for chunk in chunks:
+        seen.append(chunk)
+        held += len(chunk)
+        if held >= count:
+            break
+    return b"".join(chunk.data for chunk in seen)[:count], chain(seen, chunks)
+
+
+class Disk:
+    """A format's forward decoder, with the name that restores it from a journal."""
+
+    def __init__(self, name: str, state: bytes | None = None) -> None:
+        self.name = name
+        self.decoder: ForwardDecoder
+        if name == "qcow2":
+            self.decoder = qcow2.ForwardQcow2(state=state)
+        else:
+            self.decoder = raw.ForwardRaw(state=state)
+
+    @classmethod
+    def restored(cls, state: bytes) -> Disk:
+        """Return the disk that gave this `snapshot`."""
+        name, _, rest = state.partition(b"\n")
+        return cls(name.decode(), rest)
+
+    def snapshot(self) -> bytes | None:
+        """Everything needed to continue, or None where that is not possible just now."""
+        state = self.decoder.snapshot()
+        return None if state is None else self.name.encode() + b"\n" + state
+
+
+def write(
+    chunks: Iterable[Chunk], disk: Disk, work: Work, insist_fits: Callable[[int], None]
+) -> int:
+    """Decode and write all of `chunks`; return the disk's virtual size.
+
+    `insist_fits` is called with what is known of the size, and raises TooSmall. Notes in the
+    journal where a later run can begin anew.
+    """
+    decoder, noted, length = disk.decoder, 0, 0
+    for chunk in chunks:
+        if chunk.restart is not None and chunk.restart.output - noted >= _PLACE_EVERY:
+            state = disk.snapshot()
+            if state is not None:
+                noted = chunk.restart.output
+                work.journal.at(StreamPoint(chunk.restart.source, noted, state))
+        for item in decoder.feed(chunk.data):
+            length = max(length, item.offset + len(item.data))
+            insist_fits(decoder.virtual_size or length)
+            work.target.write((item,))
+    work.target.write(decoder.finish())
+    if decoder.virtual_size is None:
+        raise errors.TruncatedSource("the source ended before the disk's header was complete")
+    insist_fits(decoder.virtual_size)
+    return decoder.virtual_size
+
+
+def _behind(pieces: Iterable[bytes], skip: int) -> Iterator[bytes]:
+    """Leave out the first `skip` bytes."""
+    for piece in pieces:
+        if skip >= len(piece):
+            skip -= len(piece)
+            continue
+        yield piece[skip:] if skip else piece
+        skip = 0
+
+
+def _decoded(decoder: Decoder, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        yield from decoder.feed(piece)
+    yield from decoder.finish()
+
+
+def _marked(content: Iterable[bytes], decoder: Decoder, output: int) -> Iterator[Chunk]:
+    """Mark each piece of content that begins at a new restart point."""
+    seen = decoder.restart
+    for data in content:
+        here = decoder.restart
+        fresh = here if here is not None and here != seen and here.output == output else None
+        seen = here
+        yield Chunk(data, fresh)
+        output += len(data)

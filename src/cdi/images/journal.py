@@ -1,0 +1,231 @@
+"""
+What survives when a transfer is interrupted: which part of the target is complete, of which source.
+
+A journal is a text file of lines, `<crc32> <json>`: a header that says which transfer this is,
+then records. Two promises, told apart by where a record stands:
+
+* *durable* records come first. The target was flushed before they were written, the file was
+  written anew, synced and renamed: they hold after a power cut. Written every few seconds.
+* *volatile* records are appended as work completes, with no sync at all. The kernel keeps what
+  a killed process wrote, target and journal alike, but not across a reboot: they count only while
+  the kernel's boot id is the one in the header.
+
+Order of a checkpoint: (1) note what is complete, (2) flush the target, (3) write and sync a new
+journal beside the old one, (4) rename, (5) sync the directory. A crash before (4) leaves the old
+journal, whose durable part is still true; after it, the new one. A line that is torn or altered
+ends the reading: what stands before it still holds. A finished disk has no journal.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import threading
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cdi.images.intervals import Intervals
+from cdi.images.target import sync_directory
+
+VERSION = 1
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass
+class Progress:
+    """How far a transfer is: everything a later run needs to go on.
+
+    `done` counts guest bytes. `digested` source bytes from the start have gone into the digest
+    whose state is `digest`. `stream` describes where a forward transfer can begin anew.
+    """
+
+    done: Intervals = field(default_factory=Intervals)
+    digested: int = 0
+    digest: bytes | None = None
+    stream: StreamPoint | None = None
+    zeroed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPoint:
+    """A place where a forward transfer can begin anew: offsets in the source and in its content."""
+
+    source: int
+    output: int
+    decoder: bytes | None = None
+
+
+def journal_path(path: Path) -> Path:
+    """Where the journal of a transfer to the file `path` lies."""
+    return path.with_name(path.name + ".cdi-journal")
+
+
+class Journal:
+    """The journal of one running transfer. Methods may be called by any thread."""
+
+    def __init__(self, path: Path, key: dict[str, Any], progress: Progress) -> None:
+        """Begin a journal at `path`, replacing what is there. `key` identifies the transfer."""
+        self._path = path
+        self._key = key
+        self._lock = threading.Lock()
+        self._checkpoint_lock = threading.Lock()
+        self._progress = progress
+        self._durable: list[dict[str, Any]] = []
+        self._fd = -1
+        self._rewrite(sync=False)
+
+    @staticmethod
+    def load(path: Path, key: dict[str, Any]) -> Progress | None:
+        """Return the progress noted for the transfer `key`, or None if there is none to trust."""
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except OSError:
+            return None
+        header = _parse(lines[0])
+        if header is None or header.get("version") != VERSION or header.get("key") != key:
+            return None
+        same_boot = header.get("boot") == _boot_id()
+        progress = Progress()
+        for index, line in enumerate(lines[1:]):
+            record = _parse(line)
+            if record is None or (index >= int(header["durable"]) and not same_boot):
+                break
+            _replay(record, progress)
+        return progress
+
+    def done(self, ranges: tuple[tuple[int, int], ...]) -> None:
+        """Guest `ranges` have been written."""
+        with self._lock:
+            for start, end in ranges:
+                self._progress.done.add(start, end)
+            self._append({"done": ranges})
+
+    def digested(self, offset: int, state: bytes | None) -> None:
+        """The first `offset` bytes of the source have gone into the digest."""
+        with self._lock:
+            self._progress.digested, self._progress.digest = offset, state
+            self._append(_digest_record(offset, state))
+
+    def at(self, point: StreamPoint) -> None:
+        """All content before `point.output` has been written."""
+        with self._lock:
+            self._progress.stream = point
+            self._append(_stream_record(point))
+
+    def checkpoint(self, flush: Callable[[], None]) -> None:
+        """Make what is complete now survive a power cut; `flush` makes the target durable."""
+        with self._checkpoint_lock:
+            with self._lock:
+                records = _records(self._progress)
+            flush()
+            with self._lock:
+                self._durable = records
+                self._rewrite(sync=True)
+
+    def remove(self) -> None:
+        """The transfer is finished, or given up: leave no journal."""
+        with self._lock:
+            self.close()
+            self._path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Stop writing; the file stays."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _append(self, record: dict[str, Any]) -> None:
+        if self._fd >= 0:
+            os.write(self._fd, _line(record))
+
+    def _rewrite(self, *, sync: bool) -> None:
+        header = {
+            "version": VERSION,
+            "key": self._key,
+            "boot": _boot_id(),
+            "durable": len(self._durable),
+        }
+        fresh = self._path.with_name(self._path.name + ".new")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        fd = os.open(fresh, flags, 0o600)
+        try:
+            records = [header, *self._durable, *_records(self._progress)]
+            os.write(fd, b"".join(_line(record) for record in records))
+            if sync:
+                os.fsync(fd)
+            fresh.replace(self._path)
+            if sync:
+                sync_directory(self._path.parent)
+        except BaseException:
+            os.close(fd)
+            raise
+        self.close()
+        self._fd = fd
+
+
+def _records(progress: Progress) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = []
+    if progress.zeroed:
+        records.append({"zeroed": True})
+    if len(progress.done):
+        records.append({"done": list(progress.done)})
+    if progress.digested:
+        records.append(_digest_record(progress.digested, progress.digest))
+    if progress.stream is not None:
+        records.append(_stream_record(progress.stream))
+    return records
+
+
+def _digest_record(offset: int, state: bytes | None) -> dict[str, Any]:
+    return {"digested": offset, "state": None if state is None else _to_text(state)}
+
+
+def _stream_record(point: StreamPoint) -> dict[str, Any]:
+    decoder = None if point.decoder is None else _to_text(point.decoder)
+    return {"stream": [point.source, point.output, decoder]}
+
+
+def _replay(record: dict[str, Any], progress: Progress) -> None:
+    for start, end in record.get("done", ()):
+        progress.done.add(start, end)
+    if record.get("zeroed"):
+        progress.zeroed = True
+    if "digested" in record:
+        state = record["state"]
+        progress.digested = record["digested"]
+        progress.digest = None if state is None else base64.b85decode(state)
+    if "stream" in record:
+        source, output, decoder = record["stream"]
+        state = None if decoder is None else base64.b85decode(decoder)
+        progress.stream = StreamPoint(source, output, state)
+
+
+def _to_text(state: bytes) -> str:
+    return base64.b85encode(state).decode("ascii")
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    text = json.dumps(record, separators=(",", ":")).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    checksum, _, text = line.partition(b" ")
+    try:
+        if int(checksum, 16) != zlib.crc32(text):
+            return None
+        record = json.loads(text)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,54 @@
+"""What one transfer is told and what it answers. Only values; sizes and counts are in bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cdi.images.journal import journal_path
+from cdi.images.sources.source import Source
+
+
+@dataclass(frozen=True)
+class Order:
+    """One disk wanted at one place."""
+
+    # Opens the source, whose waits end when the event is set; called again if it changed.
+    source: Callable[[threading.Event], Source]
+    target: Path  # a file to be, or a block device
+    journal: Path | None = None  # default: beside the target
+    size: int | None = None  # the disk's size in the end; None: as large as the image
+    checksum: tuple[str, str] | None = None  # algorithm and lower-case hex digits, of the source
+    sha256: bool = False  # report the source's sha256
+    preallocate: bool = False
+    connections: int = 16  # at most
+    as_is: bool = False  # decompress, but take the content as a raw disk whatever it looks like
+
+    @property
+    def algorithm(self) -> str | None:
+        """Which digest of the source is computed, if any."""
+        if self.checksum is not None:
+            return self.checksum[0]
+        return "sha256" if self.sha256 else None
+
+    @property
+    def journal_file(self) -> Path:
+        """Where the journal lies."""
+        return self.journal or journal_path(self.target)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was done."""
+
+    format: str
+    compression: str | None
+    virtual_size: int
+    size: int
+    fetched: int  # in this run
+    written: int  # in this run
+    digest: tuple[str, str] | None = None
+    resumed: bool = False
+    seconds: dict[str, float] = field(default_factory=dict)  # by stage, summed over threads

@@ -1,0 +1,121 @@
+"""
+The target and the journal of one attempt, opened, kept and closed together.
+
+Decides whether an earlier attempt can be continued: the same object at the source, the same
+wishes, the same partial file. An object that has no version (no ETag, no date) is never
+continued, since nobody could tell whether it is still the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+from typing import Any
+
+from cdi.images import errors
+from cdi.images import target as targets
+from cdi.images.journal import Journal, Progress
+from cdi.images.order import Order
+from cdi.images.sources.source import Identity
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_EVERY = 5.0  # seconds of work that a power cut may cost
+
+
+def earlier(order: Order, identity: Identity) -> Progress | None:
+    """Return what an earlier attempt at the same order has noted, or None."""
+    tag = targets.tag_of(order.target)
+    if tag is None or not identity.version:
+        return None
+    return Journal.load(order.journal_file, _key(order, identity, tag))
+
+
+def forget(order: Order) -> None:
+    """Remove what unfinished attempts left."""
+    if not targets.is_device(order.target):
+        targets.partial_path(order.target).unlink(missing_ok=True)
+    order.journal_file.unlink(missing_ok=True)
+
+
+class Work:
+    """One attempt at writing. Leaving the context keeps partial disk and journal, durably."""
+
+    def __init__(
+        self, order: Order, identity: Identity, virtual_size: int | None, progress: Progress | None
+    ) -> None:
+        """Open target and journal; with `progress` continue, without begin anew."""
+        self._order = order
+        self.resumed = progress is not None
+        self.progress = progress or Progress()
+        if progress is None:
+            targets.insist_unused(order.target)
+            forget(order)
+        self.target = self._open_target(virtual_size)
+        try:
+            key = _key(order, identity, self.target.tag)
+            self.journal = Journal(order.journal_file, key, self.progress)
+        except OSError as error:
+            self.target.close()
+            raise targets.target_error(error, str(order.journal_file)) from error
+        self._left = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="checkpoint", daemon=True)
+
+    def _open_target(self, virtual_size: int | None) -> targets.Target:
+        order = self._order
+        if targets.is_device(order.target):
+            device = targets.BlockTarget(
+                order.target, virtual_size, resume=self.resumed, zeroed=self.progress.zeroed
+            )
+            self.progress.zeroed = device.zeroed
+            device.already(self.progress.done)
+            return device
+        size = virtual_size if order.size is None else max(order.size, virtual_size or 0)
+        return targets.FileTarget(
+            order.target, size, preallocate=order.preallocate, resume=self.resumed
+        )
+
+    def __enter__(self) -> Work:
+        self._keeper.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._left.set()
+        self._keeper.join()
+        try:
+            if kind is not None:
+                self._checkpoint()
+        finally:
+            self.journal.close()
+            self.target.close()
+
+    def finish(self, size: int) -> None:
+        """The disk of `size` bytes is complete and verified: commit it."""
+        self._left.set()
+        self._keeper.join()
+        self.target.finish(size)
+        self.journal.remove()
+
+    def _keep(self) -> None:
+        while not self._left.wait(CHECKPOINT_EVERY):
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        try:
+            self.journal.checkpoint(self.target.flush)
+        except (OSError, errors.TargetError) as error:
+            # The transfer itself meets a broken disk soon enough, and says so.
+            log.warning("checkpoint failed", extra={"cause": str(error)})
+
+
+def _key(order: Order, identity: Identity, tag: str) -> dict[str, Any]:
+    return {
+        "source": dataclasses.asdict(identity),
+        "target": tag,
+        "size": order.size,
+        "digest": order.algorithm,
+        "checksum": None if order.checksum is None else order.checksum[1],
+        "preallocate": order.preallocate,
+        "as_is": order.as_is,
+    }
