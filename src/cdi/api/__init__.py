@@ -1,0 +1,1 @@
+"""The vocabulary: kinds, annotations, conditions, quantities, the work order. Imports nothing."""

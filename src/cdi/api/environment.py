@@ -1,0 +1,186 @@
+"""
+Environment variables as fields of frozen dataclasses: one declaration, both directions.
+
+    @dataclass(frozen=True, kw_only=True)
+    class Order(Environment):
+        size: Annotated[Quantity | None, Variable("IMAGE_SIZE", SIZE)] = None
+
+An absent variable and an empty one mean the same: the default. Raises InvalidVariable with the
+name and the value of a variable that cannot be read. Values of secrets are never shown.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import decimal
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self, TypeGuard
+
+from cdi.api import quantity
+
+PodVariable = dict[str, Any]  # an entry of a container's `env`
+
+
+class InvalidVariable(ValueError):
+    """An environment variable does not hold what it should."""
+
+    def __init__(self, name: str, value: str, why: str) -> None:
+        super().__init__(f"{name}={value!r}: {why}")
+        self.name = name
+        self.value = value
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How a value is read from text and written as text. `read` raises ValueError."""
+
+    read: Callable[[str], Any]
+    write: Callable[[Any], str]
+
+
+def _read_flag(text: str) -> bool:
+    """Read a truth value by Go's rules."""
+    if text in {"1", "t", "T", "true", "TRUE", "True"}:
+        return True
+    if text in {"0", "f", "F", "false", "FALSE", "False"}:
+        return False
+    raise ValueError("want true or false")
+
+
+def _read_share(text: str) -> decimal.Decimal:
+    try:
+        share = decimal.Decimal(text)
+    except decimal.InvalidOperation:
+        share = decimal.Decimal("NaN")
+    if not (share.is_finite() and 0 <= share <= 1):
+        raise ValueError("want a number from 0 to 1")
+    return share
+
+
+def _read_moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("want a time with its zone, as in RFC 3339")
+    return moment
+
+
+def _read_port(text: str) -> int:
+    port = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= port <= 65535:
+        raise ValueError("want a port from 0 to 65535")
+    return port
+
+
+def choice(*allowed: str) -> Codec:
+    """Return the codec of a word that is one of `allowed`."""
+
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"want one of {', '.join(allowed)}")
+        return text
+
+    return Codec(read, str)
+
+
+TEXT = Codec(str, str)
+FLAG = Codec(_read_flag, lambda flag: "true" if flag else "false")
+SIZE = Codec(quantity.parse, str)  # a Quantity
+SHARE = Codec(_read_share, str)  # a Decimal from 0 to 1
+MOMENT = Codec(_read_moment, lambda moment: moment.isoformat().replace("+00:00", "Z"))
+PORT = Codec(_read_port, str)
+WORDS = Codec(lambda text: tuple(filter(None, text.split(","))), ",".join)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """The environment variable that a field lives in.
+
+    One that is not `always` there is left out while its field has the default. Those with a
+    `key` are secret.
+    """
+
+    name: str
+    codec: Codec = TEXT
+    always: bool = True
+    key: str = ""  # for what is secret: the key under which a Secret holds it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Base of values that live in environment variables."""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read the value from `env`, which usually is os.environ. Raises InvalidVariable."""
+        found: dict[str, Any] = {}
+        for field, declared in _variables(cls).items():
+            if text := env.get(declared.name, ""):
+                found[field] = _read(declared, text)
+        return cls(**found)
+
+    def to_env(self) -> dict[str, str]:
+        """Return the variables, all of them in clear. The inverse of `from_env`."""
+        return dict(self._written())
+
+    def _written(self) -> Iterator[tuple[str, str]]:
+        for field, declared in _variables(type(self)).items():
+            value = getattr(self, field)
+            if declared.always or value != _default_of(type(self), field):
+                yield declared.name, "" if value is None else declared.codec.write(value)
+
+    def to_pod_env(self, secret: str = "") -> list[PodVariable]:
+        """Return the `env` of a container; what is secret comes from the Secret of that name."""
+        keys = secret_keys(type(self))
+        entries = [_entry(name, text) for name, text in self._written() if name not in keys]
+        if secret:
+            entries += [_secret_entry(name, secret, key) for name, key in keys.items()]
+        return entries
+
+
+def secret_keys(kind: type[Environment]) -> dict[str, str]:
+    """Return the variables that hold secrets, with the key of each in its Secret."""
+    return {declared.name: declared.key for declared in _variables(kind).values() if declared.key}
+
+
+def names_of(kind: type[Environment]) -> tuple[str, ...]:
+    """Return the names of all variables of a value."""
+    return tuple(declared.name for declared in _variables(kind).values())
+
+
+def _variables(kind: type[Environment]) -> dict[str, Variable]:
+    """Return the variable of each field that has one, in order of declaration."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    found = {
+        field.name: [part for part in typing.get_args(hints[field.name]) if _is_variable(part)]
+        for field in dataclasses.fields(kind)
+    }
+    return {name: variables[0] for name, variables in found.items() if variables}
+
+
+def _is_variable(part: object) -> TypeGuard[Variable]:
+    return isinstance(part, Variable)
+
+
+def _default_of(kind: type[Environment], name: str) -> Any:
+    return next(field.default for field in dataclasses.fields(kind) if field.name == name)
+
+
+def _read(declared: Variable, text: str) -> Any:
+    try:
+        return declared.codec.read(text)
+    except ValueError as error:
+        shown = "(secret)" if declared.key else text
+        raise InvalidVariable(declared.name, shown, str(error)) from error
+
+
+def _entry(name: str, text: str) -> PodVariable:
+    # The kubelet replaces $(NAME) by another variable's value, and $$ by $.
+    escaped = text.replace("$", "$$") if "$(" in text or "$$" in text else text
+    return {"name": name, "value": escaped}
+
+
+def _secret_entry(name: str, secret: str, key: str) -> PodVariable:
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}

@@ -1,0 +1,49 @@
+"""DataSource: a name for whatever a boot disk is to be cloned from now."""
+
+from typing import Annotated
+
+from cdi.api.core.metadata import Condition
+from cdi.api.kinds.root import Root
+from cdi.api.kinds.sources import PVCSource, SnapshotSource
+from cdi.api.view import View, doc
+
+
+class DataSourceReference(View):
+    """Another DataSource, which has to name a claim or a snapshot itself."""
+
+    namespace: Annotated[str, doc("Namespace of the DataSource; empty means the same.")]
+    name: Annotated[str, doc("Name of the DataSource.")]
+
+
+class DataSourceSource(View):
+    """What to clone from: at most one member."""
+
+    pvc: Annotated[PVCSource | None, doc("A claim.")] = None
+    snapshot: Annotated[SnapshotSource | None, doc("A VolumeSnapshot.")] = None
+    data_source: Annotated[
+        DataSourceReference | None, doc("Another DataSource in the same namespace.")
+    ] = None
+
+
+class DataSourceSpec(View):
+    """What is wanted."""
+
+    source: Annotated[DataSourceSource, doc("What to clone from; may be empty.")]
+
+
+class DataSourceStatus(View):
+    """What it means now."""
+
+    source: Annotated[
+        DataSourceSource | None, doc("What is cloned from, with references resolved.")
+    ] = None
+    conditions: Annotated[list[Condition] | None, doc("Ready: whether it can be cloned from.")] = (
+        None
+    )
+
+
+class DataSource(Root, kw_only=True):
+    """A name for whatever a boot disk is to be cloned from now."""
+
+    spec: Annotated[DataSourceSpec, doc("What is wanted.")]
+    status: Annotated[DataSourceStatus | None, doc("What it means now.")] = None

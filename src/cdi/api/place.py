@@ -1,0 +1,103 @@
+"""
+Where a worker finds its files and where it listens.
+
+In a pod everything is mounted where the controllers put it: those are the defaults. A worker
+that runs as a process of a machine gets the same order, with paths as in a pod, and beside it
+`CDI_...` variables that say where each mount really is; `Place.local` translates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cdi.api.environment import PORT, Codec, Environment, Variable
+
+DATA_DIR = "/data"
+SCRATCH_DIR = "/scratch"
+BLOCK_DEVICE = "/dev/cdi-block-volume"
+CERT_DIR = "/certs"
+PROXY_CERT_DIR = "/proxycerts/"
+EXTRA_HEADERS_DIR = "/extraheaders"
+GOOGLE_DIR = "/google"
+TLS_DIR = "/etc/tls/"
+SHARED_DIR = "/shared"
+VDDK_DIR = "/opt"
+VDDK_ARGS_DIR = "/vddk-args"
+CLONE_SOURCE_DIR = "/var/run/cdi/clone/source"
+TERMINATION_LOG = "/dev/termination-log"
+METRICS_PORT = 8443
+
+PATH = Codec(Path, str)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place(Environment):
+    """The file system and the network as one worker sees them."""
+
+    data_dir: Annotated[Path, Variable("CDI_DATA_DIR", PATH)] = Path(
+        DATA_DIR
+    )  # the volume, Filesystem
+    block_device: Annotated[Path, Variable("CDI_BLOCK_DEVICE", PATH)] = Path(
+        BLOCK_DEVICE
+    )  # the volume, Block
+    scratch_dir: Annotated[Path, Variable("CDI_SCRATCH_DIR", PATH)] = Path(
+        SCRATCH_DIR
+    )  # the scratch volume
+    cert_dir: Annotated[Path, Variable("CDI_CERT_DIR", PATH)] = Path(
+        CERT_DIR
+    )  # CA certificates of the source
+    proxy_cert_dir: Annotated[Path, Variable("CDI_PROXY_CERT_DIR", PATH)] = Path(
+        PROXY_CERT_DIR
+    )  # of the proxy
+    extra_headers_dir: Annotated[Path, Variable("CDI_EXTRA_HEADERS_DIR", PATH)] = Path(
+        EXTRA_HEADERS_DIR
+    )  # secret ones
+    google_dir: Annotated[Path, Variable("CDI_GOOGLE_DIR", PATH)] = Path(
+        GOOGLE_DIR
+    )  # credentials.json
+    tls_dir: Annotated[Path, Variable("CDI_TLS_DIR", PATH)] = Path(
+        TLS_DIR
+    )  # the upload server's certificates
+    shared_dir: Annotated[Path, Variable("CDI_SHARED_DIR", PATH)] = Path(
+        SHARED_DIR
+    )  # shared with a node pull's server
+    vddk_dir: Annotated[Path, Variable("CDI_VDDK_DIR", PATH)] = Path(VDDK_DIR)  # the VDDK library
+    vddk_args_dir: Annotated[Path, Variable("CDI_VDDK_ARGS_DIR", PATH)] = Path(
+        VDDK_ARGS_DIR
+    )  # arguments for it
+    clone_source_dir: Annotated[Path, Variable("CDI_CLONE_SOURCE_DIR", PATH)] = Path(
+        CLONE_SOURCE_DIR
+    )  # what is copied
+    termination_log: Annotated[Path, Variable("CDI_TERMINATION_LOG", PATH)] = Path(
+        TERMINATION_LOG
+    )  # the last message
+    metrics_address: Annotated[str, Variable("CDI_METRICS_ADDRESS")] = "0.0.0.0"  # noqa: S104
+    metrics_port: Annotated[int, Variable("CDI_METRICS_PORT", PORT)] = (
+        METRICS_PORT  # 0: any free one
+    )
+
+    def local(self, path: str) -> Path:
+        """Return where a path of the pod is here; one beneath no mount stays as it is."""
+        for usual, actual in self._mounts().items():
+            if Path(path).is_relative_to(usual):
+                return actual / Path(path).relative_to(usual)
+        return Path(path)
+
+    def _mounts(self) -> dict[str, Path]:
+        return {
+            DATA_DIR: self.data_dir,
+            BLOCK_DEVICE: self.block_device,
+            SCRATCH_DIR: self.scratch_dir,
+            CERT_DIR: self.cert_dir,
+            PROXY_CERT_DIR: self.proxy_cert_dir,
+            EXTRA_HEADERS_DIR: self.extra_headers_dir,
+            GOOGLE_DIR: self.google_dir,
+            TLS_DIR: self.tls_dir,
+            SHARED_DIR: self.shared_dir,
+            VDDK_DIR: self.vddk_dir,
+            VDDK_ARGS_DIR: self.vddk_args_dir,
+            CLONE_SOURCE_DIR: self.clone_source_dir,
+            TERMINATION_LOG: self.termination_log,
+        }
