@@ -1,0 +1,107 @@
+"""
+What urllib3, ssl and the system raise while a server is spoken to, in terms of ours.
+
+The most specific cause decides, however it was wrapped. Messages hold the printable URL and the
+system's own words; those of the libraries name objects in memory, and sometimes whole URLs.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator
+
+import urllib3
+import urllib3.exceptions
+
+from cdi.images import errors
+from cdi.images.sources import answers
+
+# What TLS says of a server that speaks something else, or only what is no longer safe.
+_NO_COMMON_TLS = frozenset(
+    {
+        "HTTP_REQUEST",
+        "NO_PROTOCOLS_AVAILABLE",
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "UNKNOWN_PROTOCOL",
+        "UNSUPPORTED_PROTOCOL",
+        "WRONG_VERSION_NUMBER",
+    }
+)
+
+
+def error_for(shown: str, failure: Exception) -> errors.TransferError:
+    """Translate what urllib3, ssl or the system raised while speaking to `shown`."""
+    chain = list(_causes(failure))
+    for cause in chain:
+        if isinstance(cause, errors.Stalled):
+            return errors.Stalled(f"{shown}: {cause}; check the server and the network")
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return errors.CertificateInvalid(
+                f"{shown}: the certificate is not trusted: {cause.verify_message}; "
+                "give its authority as a CA certificate"
+            )
+        if isinstance(cause, ssl.SSLError) and cause.reason in _NO_COMMON_TLS:
+            return errors.SourceRefused(
+                f"{shown}: the server does not speak TLS 1.2 or later; check scheme and port"
+            )
+    return _network_error(shown, failure, chain)
+
+
+def _network_error(
+    shown: str, failure: Exception, chain: list[BaseException]
+) -> errors.TransferError:
+    kinds = urllib3.exceptions
+    if isinstance(failure, kinds.ProxyError):
+        return _proxy_error(shown, failure)
+    if isinstance(failure, kinds.LocationValueError):
+        return errors.InvalidRequest(f"{shown}: the URL cannot be requested; check its spelling")
+    if isinstance(failure, kinds.NameResolutionError):
+        return errors.SourceUnavailable(f"{shown}: the host's name is unknown; check name and DNS")
+    if isinstance(failure, kinds.NewConnectionError | kinds.ConnectTimeoutError):
+        return errors.SourceUnavailable(
+            f"{shown}: no connection: {_reason_in(chain)}; check address, port and firewall"
+        )
+    return errors.ConnectionLost(
+        f"{shown}: the connection broke: {_reason_in(chain)}; try again, it continues where it was"
+    )
+
+
+def _proxy_error(shown: str, failure: urllib3.exceptions.ProxyError) -> errors.TransferError:
+    # The status of a refused CONNECT is nowhere but in this text.
+    said = re.search(r"Tunnel connection failed: (\d{3})", str(failure.original_error))
+    if said is None:
+        return errors.SourceUnavailable(f"{shown}: the proxy cannot be reached; check its URL")
+    status = int(said[1])
+    answer = f"{shown}: the proxy refuses to connect: it answers {status}"
+    if status == 407:
+        return errors.AccessDenied(f"{answer}; check the credentials in the proxy's URL")
+    if status in answers.BUSY:
+        return errors.SourceUnavailable(f"{answer}; check that it can reach the host")
+    return errors.SourceRefused(f"{answer}; ask its operator to allow this host")
+
+
+def _causes(failure: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and all that led to it, however it was wrapped."""
+    seen: set[int] = set()
+    waiting = [failure]
+    while waiting:
+        current = waiting.pop(0)
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        waiting += [current.__cause__, current.__context__]
+        waiting += [inner for inner in current.args if isinstance(inner, BaseException)]
+        waiting.append(getattr(current, "original_error", None))
+
+
+def _reason_in(chain: list[BaseException]) -> str:
+    for cause in chain:
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS failed ({cause.reason})"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+        if isinstance(cause, TimeoutError | urllib3.exceptions.ConnectTimeoutError):
+            return "timed out"
+    return "the other side closed it"

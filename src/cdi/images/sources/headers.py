@@ -1,0 +1,104 @@
+"""
+Request headers: those a user asked for, checked; and who may see them.
+
+Values are secrets: messages and log lines name the header only. Raises InvalidRequest.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+from collections.abc import Iterable
+
+import urllib3
+
+from cdi.images import errors
+from cdi.images.sources.locations import Location, Route
+from cdi.images.sources.options import HttpOptions
+
+log = logging.getLogger(__name__)
+
+# They decide which bytes come back and how; one that a user set would corrupt the disk.
+OURS = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "if-range",
+        "range",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def parse_lines(lines: Iterable[str]) -> list[tuple[str, str]]:
+    """Split header lines `Name: value`; lines without a colon are dropped, as ever."""
+    return [pair for line in lines if (pair := _parse_line(line))]
+
+
+def _parse_line(line: str) -> tuple[str, str] | None:
+    # A header kept in a file ends with the newline of its editor.
+    name, colon, value = line.rstrip("\r\n").partition(":")
+    name, value = name.strip(" \t"), value.strip(" \t")
+    if not colon:
+        log.warning("An extra header without a colon is ignored")
+        return None
+    if not TOKEN.fullmatch(name):
+        raise errors.InvalidRequest("an extra header's name holds characters that none may have")
+    if CONTROL.search(value):
+        raise errors.InvalidRequest(f"the extra header {name} holds a line break")
+    if name.lower() in OURS:
+        log.warning(
+            "An extra header that belongs to the transfer is ignored", extra={"header": name}
+        )
+        return None
+    # HTTP libraries write latin-1; this keeps the bytes that were given.
+    return name, value.encode().decode("latin-1")
+
+
+class RequestHeaders:
+    """The headers of every request to one source, depending on whom it goes to."""
+
+    def __init__(self, origin: Location, options: HttpOptions) -> None:
+        own = parse_lines(options.headers + options.secret_headers)
+        self._private = own + _basic(origin, options, {name.lower() for name, _ in own})
+        self._user_agent = options.user_agent
+
+    @property
+    def user_agent(self) -> str:
+        """The name we go by at the source's origin."""
+        given = [value for name, value in self._private if name.lower() == "user-agent"]
+        return given[-1] if given else self._user_agent
+
+    def for_route(self, route: Route, fields: Iterable[tuple[str, str]]) -> urllib3.HTTPHeaderDict:
+        """Headers for one request. Another origin gets nothing of what the user gave."""
+        headers = urllib3.HTTPHeaderDict({"Accept": "*/*", "Accept-Encoding": "identity"})
+        private = self._private if route.trusted else []
+        replaced = {name.lower() for name, _ in private}
+        if "accept" in replaced:
+            del headers["Accept"]
+        if "user-agent" not in replaced:
+            headers["User-Agent"] = self._user_agent
+        for name, value in [*private, *fields]:
+            headers.add(name, value)
+        return headers
+
+
+def basic(user: str, password: str) -> str:
+    """Return the value of a header for basic authentication."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def _basic(origin: Location, options: HttpOptions, given: set[str]) -> list[tuple[str, str]]:
+    if "authorization" in given:
+        return []
+    if options.user and options.password:
+        return [("Authorization", basic(options.user, options.password))]
+    if origin.user:
+        return [("Authorization", basic(origin.user, origin.password))]
+    return []

@@ -1,0 +1,124 @@
+"""
+URLs of sources: taken apart, compared, and made fit to be shown.
+
+One parser serves here and in the connections (urllib3's): two parsers that disagree about where
+the host ends would let a crafted redirect carry credentials away. Raises InvalidRequest for a
+URL somebody gave us, SourceRefused for one that a server did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import urllib.parse
+from dataclasses import dataclass, field
+
+import urllib3.exceptions
+import urllib3.util
+
+from cdi.images import errors
+
+PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """An http(s) URL without its credentials and its fragment, and these credentials."""
+
+    scheme: str
+    host: str  # lower case; IPv6 in brackets
+    port: int
+    target: str = field(repr=False)  # path and query as requested
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        return self.scheme, self.host, self.port
+
+    @property
+    def url(self) -> str:
+        """What is asked for. May hold secrets in its query: not to be shown."""
+        return f"{self._base}{self.target}"
+
+    @property
+    def printable(self) -> str:
+        """The URL as it may be stored and logged: query values are hashed."""
+        path, _, query = self.target.partition("?")
+        return f"{self._base}{path}" + (f"?{_hashed(query)}" if query else "")
+
+    @property
+    def _base(self) -> str:
+        port = "" if self.port == PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{self.host}{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request goes, and whether our credentials may go along.
+
+    Trust is lost with the first hop to another origin and never comes back on the same way.
+    """
+
+    location: Location
+    trusted: bool = True
+
+
+def parse_location(url: str) -> Location:
+    """Take an http(s) URL apart. Messages do not repeat it: it may hold a password."""
+    try:
+        return _parse(url)
+    except ValueError as wrong:
+        raise errors.InvalidRequest(
+            f"the source's URL {wrong}; write http(s)://host/path"
+        ) from None
+
+
+def redirected(route: Route, target: str | None) -> Route:
+    """Follow one redirect from `route` to what the server's Location header says."""
+    shown = route.location.printable
+    if not target:
+        raise errors.SourceRefused(f"{shown} redirects to nowhere; ask its operator")
+    try:
+        there = _parse(urllib.parse.urljoin(route.location.url, target))
+    except ValueError as wrong:
+        raise errors.SourceRefused(f"{shown} redirects to a URL that {wrong}") from None
+    # Credentials in a Location header are the server's invention, not the user's.
+    bare = Location(there.scheme, there.host, there.port, there.target)
+    return Route(bare, route.trusted and bare.origin == route.location.origin)
+
+
+def _parse(url: str) -> Location:
+    url = url.strip(" ").replace(" ", "%20")
+    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in url):
+        raise ValueError("holds control characters")
+    try:
+        parts = urllib3.util.parse_url(url)
+    except urllib3.exceptions.LocationParseError:
+        raise ValueError("cannot be understood") from None
+    scheme = (parts.scheme or "").lower()
+    if scheme not in PORTS:
+        raise ValueError("is neither http nor https")
+    if not parts.host:
+        raise ValueError("names no host")
+    user, _, password = (parts.auth or "").partition(":")
+    return Location(
+        scheme=scheme,
+        host=parts.host.lower(),
+        port=PORTS[scheme] if parts.port is None else parts.port,
+        target=parts.request_uri,
+        user=urllib.parse.unquote(user),
+        password=urllib.parse.unquote(password),
+    )
+
+
+def _hashed(query: str) -> str:
+    """Keep the names of a query's parameters and hide their values."""
+    return "&".join(_hashed_parameter(parameter) for parameter in query.split("&"))
+
+
+def _hashed_parameter(parameter: str) -> str:
+    name, equals, value = parameter.partition("=")
+    if not equals:  # a bare token is a value, not a name
+        name, value = "", parameter
+    digest = hashlib.sha256(value.encode()).hexdigest()[:12]
+    return f"{name}{equals}~{digest}"

@@ -1,0 +1,114 @@
+"""
+The first request to a source, which finds out what its server can do.
+
+One small GET with a Range tells all that HEAD would, of servers that forbid HEAD too, and its
+body is not wasted: the head of a ranged source, or the whole stream of another one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cdi.images import errors
+from cdi.images.sources import answers
+from cdi.images.sources.session import Answer
+
+log = logging.getLogger(__name__)
+
+# The headers of all disk formats, and most of the small tables that follow them.
+HEAD = 64 * 1024
+
+# Statuses of servers that choke on the Range and may serve the whole.
+_WITHOUT_RANGE = frozenset({400, 416, 501})
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the first answer told. Either `head` (ranged) or `body` (forward only) is of use."""
+
+    size: int | None
+    validators: answers.Validators
+    ranged: bool = False
+    head: bytes = b""
+    body: Answer | None = None
+
+
+def probe(shown: str, ask: Callable[[tuple[tuple[str, str], ...]], Answer]) -> Findings:
+    """Ask for the head of the source. The caller closes `body`. Raises SourceError."""
+    answer = ask((("Range", f"bytes=0-{HEAD - 1}"),))
+    try:
+        found = _ranged(shown, answer)
+        if found is None and answer.status not in _WITHOUT_RANGE | {206}:
+            return _forward(shown, answer)
+    except BaseException:
+        answer.close()
+        raise
+    answer.close()
+    return found or _plain(shown, ask(()))
+
+
+def _ranged(shown: str, answer: Answer) -> Findings | None:
+    part = answers.parse_content_range(answer.headers.get("Content-Range"))
+    if part is None or part.total is None or part.start != 0:
+        return None
+    if answer.status == 416 and part.total == 0:
+        return Findings(0, answers.validators_of(answer.headers), ranged=True)
+    if answer.status != 206:
+        return None
+    check_coding(shown, answer)
+    _warn_of_text(shown, answer)
+    head = read_exactly(answer, min(part.end, HEAD))
+    return Findings(part.total, answers.validators_of(answer.headers), ranged=True, head=head)
+
+
+def _plain(shown: str, answer: Answer) -> Findings:
+    try:
+        return _forward(shown, answer)
+    except BaseException:
+        answer.close()
+        raise
+
+
+def _forward(shown: str, answer: Answer) -> Findings:
+    if answer.status != 200:
+        raise refusal(shown, answer)
+    check_coding(shown, answer)
+    _warn_of_text(shown, answer)
+    size = answers.parse_length(answer.headers.get("Content-Length"))
+    return Findings(size, answers.validators_of(answer.headers), body=answer)
+
+
+def check_coding(shown: str, answer: Answer) -> None:
+    """Refuse a body that is not the object's own bytes."""
+    if coding := answers.unwanted_coding(answer.headers, shown.partition("?")[0]):
+        raise errors.SourceRefused(
+            f"{shown}: the server compresses its answer ({coding}) although asked not to; "
+            "switch Content-Encoding off for this file"
+        )
+
+
+def refusal(shown: str, answer: Answer) -> errors.SourceError:
+    """The error that the status of `answer` stands for."""
+    wish = answers.retry_after(answer.headers)
+    return answers.error_for(shown, answer.status, answer.phrase, wish)
+
+
+def read_exactly(answer: Answer, length: int) -> bytes:
+    """Read `length` bytes of a body. Raises ConnectionLost if it ends before."""
+    pieces: list[bytes] = []
+    while length:
+        piece = answer.read(length)
+        if not piece:
+            raise answer.ended_early()
+        pieces.append(piece)
+        length -= len(piece)
+    return b"".join(pieces)
+
+
+def _warn_of_text(shown: str, answer: Answer) -> None:
+    kind = answer.headers.get("Content-Type", "")
+    if kind.startswith("text/"):
+        # Existing installations look for this text, with the type inside it.
+        log.warning("Unexpected content type '%s'", kind.partition(";")[0], extra={"url": shown})

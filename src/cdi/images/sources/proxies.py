@@ -1,0 +1,99 @@
+"""
+Which proxy a request goes through: the rules of Go's net/http, which existing set-ups rely on.
+
+`http_proxy` is for http URLs, `https_proxy` for https URLs, and `no_proxy` names hosts to reach
+directly: `*`, `example.com` (with all below it), `.example.com` and `*.example.com` (only those
+below it), addresses, networks, each but the networks with an optional `:port`. Upper-case names
+win. Loopback hosts are never proxied. Nothing here does I/O; raises InvalidRequest.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cdi.images import errors
+from cdi.images.sources import locations
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy, its credentials apart."""
+
+    url: str
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+
+def choose_proxy(proxies: Mapping[str, str], target: locations.Location) -> Proxy | None:
+    """Return the proxy for `target`, or None to reach it directly."""
+    value = _setting(proxies, f"{target.scheme}_proxy")
+    if not value or _direct(target, _setting(proxies, "no_proxy")):
+        return None
+    return parse_proxy(value)
+
+
+def parse_proxy(value: str) -> Proxy:
+    """Read a proxy's URL; without a scheme it is http."""
+    try:
+        place = locations.parse_location(value if "://" in value else f"http://{value}")
+    except errors.InvalidRequest:
+        raise errors.InvalidRequest(
+            "the proxy's URL is not of the form http(s)://[user:password@]host:port"
+        ) from None
+    url = f"{place.scheme}://{place.host}:{place.port}"
+    return Proxy(url, place.user, place.password)
+
+
+def _setting(proxies: Mapping[str, str], name: str) -> str:
+    return (proxies.get(name.upper()) or proxies.get(name) or "").strip()
+
+
+def _direct(target: locations.Location, exceptions: str) -> bool:
+    host = target.host.strip("[]").rstrip(".")
+    address = _address(host)
+    if host == "localhost" or (address is not None and address.is_loopback):
+        return True
+    entries = [entry.strip().lower() for entry in exceptions.split(",")]
+    return any(_matches(entry, host, address, target.port) for entry in entries if entry)
+
+
+def _matches(entry: str, host: str, address: _Address | None, port: int) -> bool:
+    if entry == "*":
+        return True
+    if "/" in entry:
+        return address is not None and _in_network(address, entry)
+    name, wanted = _split_port(entry)
+    if wanted is not None and wanted != port:
+        return False
+    if (excepted := _address(name.strip("[]"))) is not None:
+        return excepted == address
+    name = name.removeprefix("*")
+    if name.startswith("."):
+        return host.endswith(name)
+    return host == name or host.endswith(f".{name}")
+
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def _address(text: str) -> _Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _in_network(address: _Address, network: str) -> bool:
+    try:
+        return address in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
+
+
+def _split_port(entry: str) -> tuple[str, int | None]:
+    name, colon, port = entry.rpartition(":")
+    if not colon or not port.isdigit() or (":" in name and not name.endswith("]")):
+        return entry, None
+    return name, int(port)
