@@ -1,0 +1,177 @@
+"""
+A qcow2 image whose source can be read at any offset.
+
+Here: the walk over the tables, in windows, so that memory does not grow with the disk. A
+window's tables are read, checked against everything seen before, and its data named as units;
+then the next window follows. Elsewhere: what entries mean (`tables`), who owns which bytes
+(`claims`), what a unit is (`units`). Raises CorruptImage; and whatever the reader raises.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from cdi.images import errors
+from cdi.images.formats.layout import Ranges, Reader, Unit
+from cdi.images.formats.qcow2 import tables
+from cdi.images.formats.qcow2.claims import Claims
+from cdi.images.formats.qcow2.header import Header
+from cdi.images.formats.qcow2.packing import unpacker_for
+from cdi.images.formats.qcow2.tables import Kind, Run
+from cdi.images.formats.qcow2.units import Cutter
+
+UNIT_BYTES = 512 << 10
+
+_WINDOW_ENTRIES = 64 << 10  # L2 entries looked at together: about 12 MiB when all are compressed
+_READ_BYTES = 1 << 20  # near tables are fetched in one read up to this length
+_MAX_TABLE_GAP = 64 << 10
+
+
+class RandomQcow2:
+    """The layout of one image. The constructor reads the L1 table; `units` reads the L2 tables.
+
+    With `table_readers` above 1, that many threads call the reader at a time: each table that
+    lies by itself costs a round trip.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        size: int,
+        header: Header,
+        *,
+        unit_bytes: int = UNIT_BYTES,
+        table_readers: int = 1,
+    ) -> None:
+        self.virtual_size = header.virtual_size
+        self._reader = reader
+        self._size = size
+        self._header = header
+        self._readers = table_readers
+        self._cutter = Cutter(header, unpacker_for(header), unit_bytes)
+        self._l1 = self._read_l1()
+        self._table_claims()  # refuses before anything is written
+
+    def units(self, done: Ranges) -> Iterator[Unit]:
+        """Yield what is left to fetch; see `layout.RandomLayout`."""
+        claims = self._table_claims()
+        for window in self._windows():
+            runs = [run for part in self._fetch(window) for run in self._decode(*part)]
+            runs.sort()
+            claims.runs(runs)
+            yield from self._cutter.units(runs, done)
+
+    def _read_l1(self) -> array[int]:
+        """Read the entries that map the disk, as host offsets of L2 tables."""
+        header = self._header
+        offsets = array("Q")
+        for first in range(0, header.l1_entries, _READ_BYTES // 8):
+            count = min(header.l1_entries - first, _READ_BYTES // 8)
+            table = self._read(header.l1_offset + first * 8, count * 8)
+            for index, entry in enumerate(tables.entries_of(table), first):
+                offset = tables.l2_offset(header, index, entry) if entry else 0
+                if offset + header.cluster_size > self._size and offset:
+                    raise errors.CorruptImage(
+                        f"the L2 table of guest offset {index * header.l2_span} at {offset} ends "
+                        f"beyond the file of {self._size} bytes; it may have been cut short"
+                    )
+                offsets.append(offset)
+        return offsets
+
+    def _table_claims(self) -> Claims:
+        """Claim the header and all tables that this reader looks at."""
+        header = self._header
+        claims = Claims(header.cluster_bits)
+        claims.table("header", 0, header.cluster_size)
+        claims.table("L1 table", header.l1_offset, header.l1_declared * 8)
+        length = header.refcount_table_clusters << header.cluster_bits
+        # Beyond the end of the file it cannot meet anything.
+        if header.refcount_table_offset + length <= self._size:
+            claims.table("refcount table", header.refcount_table_offset, length)
+        for index, offset in enumerate(self._l1):
+            if offset:
+                name = f"L2 table of guest offset {index * header.l2_span}"
+                claims.table(name, offset, header.cluster_size)
+        return claims
+
+    def _windows(self) -> Iterator[list[tuple[int, int, int]]]:
+        """Yield lists of (host offset, length, guest offset): parts of L2 tables."""
+        header = self._header
+        window: list[tuple[int, int, int]] = []
+        left = _WINDOW_ENTRIES
+        for index, table in enumerate(self._l1):
+            if not table:
+                continue
+            for entry in range(0, header.l2_entries, _WINDOW_ENTRIES):
+                count = min(header.l2_entries - entry, _WINDOW_ENTRIES)
+                guest = index * header.l2_span + (entry << header.cluster_bits)
+                if guest >= header.virtual_size:
+                    break
+                if count > left:
+                    yield window
+                    window, left = [], _WINDOW_ENTRIES
+                window.append(
+                    (table + entry * header.entry_bytes, count * header.entry_bytes, guest)
+                )
+                left -= count
+        if window:
+            yield window
+
+    def _fetch(self, window: list[tuple[int, int, int]]) -> Iterator[tuple[memoryview, int]]:
+        """Read the parts of a window, near ones together; yield (bytes, guest offset)."""
+        groups: list[list[tuple[int, int, int]]] = []
+        for part in sorted(window):
+            last = groups[-1] if groups else None
+            if last and (
+                part[0] - (last[-1][0] + last[-1][1]) <= _MAX_TABLE_GAP
+                and part[0] + part[1] - last[0][0] <= _READ_BYTES
+            ):
+                last.append(part)
+            else:
+                groups.append([part])
+        for group, data in zip(groups, self._read_all(groups), strict=True):
+            view = memoryview(data)
+            for offset, length, guest in group:
+                at = offset - group[0][0]
+                yield view[at : at + length], guest
+
+    def _read_all(self, groups: list[list[tuple[int, int, int]]]) -> Iterator[bytes]:
+        spans = [(group[0][0], group[-1][0] + group[-1][1] - group[0][0]) for group in groups]
+        if self._readers == 1 or len(spans) == 1:
+            yield from (self._read(offset, length) for offset, length in spans)
+            return
+        with ThreadPoolExecutor(self._readers, "qcow2-tables") as pool:
+            yield from pool.map(lambda span: self._read(*span), spans)
+
+    def _read(self, offset: int, length: int) -> bytes:
+        data = self._reader(offset, length)
+        if len(data) != length:
+            raise errors.TruncatedSource(
+                f"{length} bytes of a table were asked for at {offset}, {len(data)} came"
+            )
+        return data
+
+    def _decode(self, table: memoryview, guest: int) -> list[Run]:
+        runs = tables.runs_of(self._header, tables.entries_of(table), guest)
+        if all(run[1] <= self._size for run in runs):
+            return runs
+        return [kept for run in runs if (kept := self._within_file(run))]
+
+    def _within_file(self, run: Run) -> Run | None:
+        """Refuse data beyond the end of the file; clusters that are not read do not matter.
+
+        The last sector of compressed data may be cut, for its length is rounded up.
+        """
+        over = run.end - self._size
+        if over <= 0:
+            return run
+        if run.kind is Kind.HELD:
+            return None
+        if run.kind is not Kind.PACKED or over >= tables.SECTOR:
+            raise errors.CorruptImage(
+                f"guest offset {run.guest} is mapped to host offset {run.start} to {run.end}, "
+                f"beyond the end of the file of {self._size} bytes; it may have been cut short"
+            )
+        return run._replace(end=self._size)

@@ -1,0 +1,153 @@
+"""
+Runs of host bytes become units: what is fetched and decoded together.
+
+Here: where to cut, and how the bytes of one unit turn into writes. Elsewhere: where runs come
+from (`tables`), and who fetches. Pure, but for the decompression in `decode`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from cdi.images import errors
+from cdi.images.formats.layout import Buffer, Ranges, Unit, Write
+from cdi.images.formats.qcow2.header import Header
+from cdi.images.formats.qcow2.packing import Unpacker, UnpackError
+from cdi.images.formats.qcow2.passing import Passing
+from cdi.images.formats.qcow2.tables import Kind, Run
+
+# A gap of this many bytes costs about as much to fetch as another request.
+MAX_GAP = 64 << 10
+
+# Guest bytes of one unit, as a multiple of its host bytes: what packs extremely well is still
+# spread over threads, and lost in small portions by a crash.
+_MAX_EXPANSION = 16
+
+# Progress is looked up in steps of at least this many bytes.
+_DONE_STEP = 64 << 10
+
+
+class Cutter:
+    """Cuts the runs of one disk into units."""
+
+    def __init__(self, header: Header, unpacker: Unpacker, unit_bytes: int) -> None:
+        self._header = header
+        self._unpacker = unpacker
+        self._cluster = header.cluster_size
+        self._unit = max(unit_bytes, self._cluster)
+
+    def units(self, runs: Iterable[Run], done: Ranges) -> Iterator[Unit]:
+        """Yield units for runs that are sorted by place."""
+        group: list[Run] = []
+        covers: list[tuple[int, int]] = []
+        end = gained = 0
+        most = self._unit * _MAX_EXPANSION
+        for run in self._pieces(runs, done):
+            start, after, guest, kind = run
+            length = self._packed_length(guest) if kind is Kind.PACKED else after - start
+            if group and (
+                start - end > MAX_GAP or after - group[0][0] > self._unit or gained + length > most
+            ):
+                yield Unit(group[0][0], end, merged(covers), partial(self._decode, group))
+                group, covers, gained, end = [], [], 0, 0
+            group.append(run)
+            covers.append((guest, guest + length))
+            gained += length
+            if after > end:
+                end = after
+        if group:
+            yield Unit(group[0][0], end, merged(covers), partial(self._decode, group))
+
+    def _packed_length(self, guest: int) -> int:
+        """Return how many guest bytes a compressed cluster gives: the last one may give fewer."""
+        return min(self._cluster, self._header.virtual_size - guest)
+
+    def _pieces(self, runs: Iterable[Run], done: Ranges) -> Iterator[Run]:
+        """Leave out what is done, and cut plain runs that are longer than a unit."""
+        for run in runs:
+            start, end, guest, kind = run
+            if kind is Kind.PACKED:
+                if not done.covers(guest, guest + self._packed_length(guest)):
+                    yield run
+            elif kind is not Kind.HELD and not done.covers(guest, guest + end - start):
+                if end - start <= max(self._cluster, _DONE_STEP):
+                    yield run
+                else:
+                    yield from self._plain_pieces(run, done)
+
+    def _plain_pieces(self, run: Run, done: Ranges) -> Iterator[Run]:
+        """Cut at multiples of the steps on the disk, so that every attempt cuts alike."""
+        step = max(self._cluster, _DONE_STEP)
+        shift = run.start - run.guest
+        last = run.guest + run.end - run.start
+        start = guest = run.guest
+        while guest < last:
+            after = min((guest // step + 1) * step, last)
+            if done.covers(guest, after):
+                if start < guest:
+                    yield Run(start + shift, guest + shift, start, run.kind)
+                start = after
+            elif after - start >= self._unit:
+                yield Run(start + shift, after + shift, start, run.kind)
+                start = after
+            guest = after
+        if start < last:
+            yield Run(start + shift, last + shift, start, run.kind)
+
+    def _decode(self, group: list[Run], pieces: Iterable[bytes]) -> Iterator[Write]:
+        """Turn the host bytes of a unit into writes, as they come."""
+        passing = Passing(group[0][0])
+        source = iter(pieces)
+        for run in group:
+            start, end, guest, kind = run
+            passing.forget(start)
+            if kind is Kind.PACKED:
+                while passing.end < end:
+                    passing.add(_next(source, run))
+                data = unpacked(self._unpacker, passing.take(start, end), guest)
+                yield Write(guest, clipped(data, self._header.virtual_size - guest))
+                continue
+            while start < end:
+                if passing.end <= start:
+                    passing.forget(passing.end)
+                    passing.add(_next(source, run))
+                for part in passing.parts(start, end):
+                    yield Write(guest + start - run[0], part)
+                    start += len(part)
+
+
+def clipped(data: Buffer, length: int) -> Buffer:
+    """Cut the disk's last cluster to the `length` bytes up to the end of the disk."""
+    return data if len(data) <= length else memoryview(data)[:length]
+
+
+def unpacked(unpacker: Unpacker, data: Buffer, guest: int) -> Buffer:
+    """Unpack the cluster at guest offset `guest`."""
+    try:
+        return unpacker.unpack(data)
+    except UnpackError as error:
+        raise errors.CorruptImage(
+            f"the compressed cluster at guest offset {guest} cannot be unpacked: {error}"
+        ) from error
+
+
+def merged(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Sort ranges and join those that touch."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return tuple(joined)
+
+
+def _next(source: Iterator[bytes], run: Run) -> bytes:
+    piece = next(source, None)
+    if piece is None:
+        raise errors.TruncatedSource(
+            f"the source ended within the data of guest offset {run.guest}, "
+            f"at host offset {run.start} to {run.end}"
+        )
+    return piece
