@@ -1,0 +1,111 @@
+"""
+Run one program with nothing but what it was given: executed as a file, never imported.
+
+    python -I -S confine.py {"limits": ..., "read": [...], "write": [...]} PROGRAM ARGUMENT...
+
+Limits are set first, then the network is left, the file system is closed except for the named
+paths, and the program takes this process's place. Resource limits and "no new privileges" always
+hold, or the program does not start. The other walls are put up where the kernel has them:
+
+- network: a network namespace of its own. Needs privileges or user namespaces; a container's
+  seccomp profile may forbid both.
+- files: Landlock, from Linux 5.13. Reading is allowed below "read", and all of it on "write".
+
+Only the standard library, and few parts of it: this start-up is paid for every image.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+_CLONE_NEWUSER = 0x1000_0000
+_CLONE_NEWNET = 0x4000_0000
+
+# Landlock's system calls have the same numbers on every architecture.
+_LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
+_LANDLOCK_VERSION = 1
+_PATH_BENEATH = 1
+_EXECUTE, _WRITE, _READ, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+_TRUNCATE, _IOCTL_DEVICE = 1 << 14, 1 << 15
+# Bits known to each version of the interface: handling an unknown one is an error.
+_BITS_OF_VERSION = {1: 13, 2: 14, 3: 15, 4: 15}
+_BITS_OF_LATER = 16
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _Attributes(ctypes.Structure):
+    _fields_ = (("handled", ctypes.c_uint64),)
+
+
+class _Rule(ctypes.Structure):
+    _pack_ = 1
+    _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
+
+
+def main(arguments: list[str]) -> None:
+    """Confine this process as the first argument says, then become the program."""
+    order = json.loads(arguments[0])
+    program = arguments[1:]
+    for name, (soft, hard) in order["limits"].items():
+        resource.setrlimit(getattr(resource, name), (soft, hard))
+    _leave_network()
+    _die_with(order["parent"])
+    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        sys.exit("confine: the kernel refuses no_new_privs")
+    _close_files(order["read"], order["write"])
+    os.execv(program[0], program)  # noqa: S606 - this is what the file is for
+
+
+def _leave_network() -> None:
+    """Privileged processes need no user namespace, and would lose their file access in one."""
+    if _libc.unshare(_CLONE_NEWNET):
+        _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+
+
+def _die_with(parent: int) -> None:
+    """After the namespaces, because a change of credentials clears this wish."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit("confine: the parent is gone")
+
+
+def _close_files(read: list[str], write: list[str]) -> None:
+    version = _libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), _LANDLOCK_VERSION)
+    if version < 1:
+        return
+    handled = (1 << _BITS_OF_VERSION.get(version, _BITS_OF_LATER)) - 1
+    attributes = _Attributes(handled)
+    rules = _libc.syscall(
+        _LANDLOCK_CREATE, ctypes.byref(attributes), ctypes.c_size_t(ctypes.sizeof(attributes)), 0
+    )
+    if rules < 0:
+        return
+    for path in read:
+        _allow(rules, path, handled & (_EXECUTE | _READ | _READ_DIR))
+    for path in write:
+        _allow(rules, path, handled & (_WRITE | _READ | _TRUNCATE | _IOCTL_DEVICE))
+    if _libc.syscall(_LANDLOCK_RESTRICT, rules, 0):
+        sys.exit("confine: the kernel refuses its own Landlock rules")
+    os.close(rules)
+
+
+def _allow(rules: int, path: str, allowed: int) -> None:
+    with contextlib.suppress(FileNotFoundError):  # not every system has every library folder
+        parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        if not os.path.isdir(path):  # noqa: PTH112 - pathlib costs start-up time
+            allowed &= ~_READ_DIR
+        rule = _Rule(allowed, parent)
+        if _libc.syscall(_LANDLOCK_ADD, rules, _PATH_BENEATH, ctypes.byref(rule), 0):
+            sys.exit(f"confine: cannot open {path} to the program")
+        os.close(parent)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

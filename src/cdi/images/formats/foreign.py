@@ -1,0 +1,159 @@
+"""
+Signatures of what is no disk we read: other disk formats, compressions, archives, documents.
+
+One table, in order of certainty. A signature is bytes at an offset; where those are too short to
+be certain, a further test decides. What none of them matches may be a raw disk.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+DMG_TRAILER_SIZE = 512
+_DMG_TRAILER = b"koly"
+
+
+class Kind(Enum):
+    """What a signature stands for, and so which error names it."""
+
+    DISK = "disk"  # a disk of a format that is not read here
+    PACKED = "packed"  # something compressed or archived, perhaps a disk
+    OTHER = "other"  # never a disk
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    name: str
+    kind: Kind
+    magic: bytes
+    offset: int = 0
+    certain: Callable[[bytes], bool] | None = None
+
+    def matches(self, head: bytes) -> bool:
+        if not head.startswith(self.magic, self.offset):
+            return False
+        return self.certain is None or self.certain(head)
+
+
+def signature_of(head: bytes) -> Signature | None:
+    """Return the first signature in the table that the head matches."""
+    return next((known for known in _KNOWN if known.matches(head)), None)
+
+
+def is_dmg_trailer(trailer: bytes) -> bool:
+    """Whether these last 512 bytes end an Apple disk image."""
+    return trailer.startswith(_DMG_TRAILER) and trailer[8:12] == struct.pack(">I", 512)
+
+
+def _is_lzma(head: bytes) -> bool:
+    """The old container has no magic: a sane dictionary, then a length that is sane or absent."""
+    dictionary, length = struct.unpack_from("<IQ", head.ljust(14, b"\0"), 1)
+    sane = dictionary in {1 << bit for bit in range(12, 31)}
+    return sane and (length == 0xFFFF_FFFF_FFFF_FFFF or 0 < length < 1 << 48)
+
+
+def _is_bzip2(head: bytes) -> bool:
+    return head[3:4].isdigit() and head[4:10] in {
+        bytes.fromhex("314159265359"),  # a block
+        bytes.fromhex("177245385090"),  # the end of an empty stream
+    }
+
+
+def _is_pe(head: bytes) -> bool:
+    """MZ alone is too short, and a kernel with a boot sector of its own may be a raw disk."""
+    (at,) = struct.unpack_from("<I", head.ljust(64, b"\0"), 0x3C)
+    return head[at : at + 4] == b"PE\0\0" and head[510:512] != b"\x55\xaa"
+
+
+def _is_elf(head: bytes) -> bool:
+    return head[4:5] in {b"\1", b"\2"} and head[5:6] in {b"\1", b"\2"} and head[6:7] == b"\1"
+
+
+def _is_ova(head: bytes) -> bool:
+    """A tar whose first member is an appliance's description."""
+    return head[257:262] == b"ustar" and head[:100].split(b"\0")[0].lower().endswith(b".ovf")
+
+
+def _is_compress(head: bytes) -> bool:
+    """The third byte: two bits that are always zero, and the longest code in bits."""
+    return 9 <= head.ljust(3, b"\0")[2] & 0x1F <= 16 and not head[2] & 0x60
+
+
+def _is_mpeg4(head: bytes) -> bool:
+    (length,) = struct.unpack_from(">I", head.ljust(4, b"\0"))
+    return bool(8 <= length <= 4096 and length % 4 == 0)
+
+
+def _has_riff_media(head: bytes) -> bool:
+    return head[8:12] in {b"AVI ", b"WAVE", b"WEBP"}
+
+
+def _disk(name: str, magic: bytes, offset: int = 0) -> Signature:
+    return Signature(name, Kind.DISK, magic, offset)
+
+
+def _packed(
+    name: str, magic: bytes, certain: Callable[[bytes], bool] | None = None, offset: int = 0
+) -> Signature:
+    return Signature(name, Kind.PACKED, magic, offset, certain)
+
+
+def _other(
+    name: str, magic: bytes, certain: Callable[[bytes], bool] | None = None, offset: int = 0
+) -> Signature:
+    return Signature(name, Kind.OTHER, magic, offset, certain)
+
+
+_KNOWN = (
+    _disk("a LUKS-encrypted volume", b"LUKS\xba\xbe"),
+    _disk("a Parallels disk", b"WithoutFreeSpace"),
+    _disk("a Parallels disk", b"WithouFreSpacExt"),
+    _disk("a Bochs disk", b"Bochs Virtual HD Image"),
+    _disk("a compressed loop device (cloop)", b"#!/bin/sh\n#V2.0 Format\n"),
+    _disk("an ESXi SEsparse snapshot", struct.pack("<Q", 0xCAFEBABE)),
+    _disk("an Android sparse image (use simg2img)", b"\x3a\xff\x26\xed"),
+    _disk("an EnCase forensic image", b"EVF\x09\x0d\x0a\xff\x00"),
+    _disk("an AFF forensic image", b"AFF10\r\n\0"),
+    _disk("a Windows image (WIM)", b"MSWIM\0\0\0"),
+    _disk("a partclone image", b"partclone-image"),
+    _packed("gzip data inside of another compression", b"\x1f\x8b\x08"),
+    _packed("xz data inside of another compression", b"\xfd7zXZ\0"),
+    _packed("zstd data inside of another compression", b"\x28\xb5\x2f\xfd"),
+    _packed("bzip2 data inside of another compression", b"BZh", _is_bzip2),
+    _packed("lz4 data inside of another compression", b"\x04\x22\x4d\x18"),
+    _packed("legacy lz4 data", b"\x02\x21\x4c\x18"),
+    _packed("legacy lzma data", b"\x5d\0\0", _is_lzma),
+    _packed("lzip data", b"LZIP\1"),
+    _packed("lzop data", b"\x89LZO\0\r\n\x1a\n"),
+    _packed("compress (.Z) data", b"\x1f\x9d", _is_compress),
+    _packed("lrzip data", b"LRZI\0"),
+    _packed("framed snappy data", b"\xff\x06\0\0sNaPpY"),
+    _packed("a zip archive", b"PK\x03\x04"),
+    _packed("an empty zip archive", b"PK\x05\x06"),
+    _packed("a split zip archive", b"PK\x07\x08"),
+    _packed("a 7z archive", b"7z\xbc\xaf\x27\x1c"),
+    _packed("a rar archive", b"Rar!\x1a\x07"),
+    _packed("a cabinet archive", b"MSCF\0\0\0\0"),
+    _packed("a xar archive", b"xar!\0"),
+    _packed("a virtual appliance (OVA); import the disk inside of it", b"", _is_ova),
+    _packed("an ar archive or Debian package", b"!<arch>\n"),
+    _packed("an RPM package", b"\xed\xab\xee\xdb"),
+    _other("a PDF document", b"%PDF-"),
+    _other("a PostScript document", b"%!PS-"),
+    _other("a PNG picture", b"\x89PNG\r\n\x1a\n"),
+    _other("a JPEG picture", b"\xff\xd8\xff"),
+    _other("a GIF picture", b"GIF87a"),
+    _other("a GIF picture", b"GIF89a"),
+    _other("an MP4 video", b"ftyp", _is_mpeg4, offset=4),
+    _other("a Matroska or WebM video", b"\x1a\x45\xdf\xa3"),
+    _other("an AVI video, WAV sound or WebP picture", b"RIFF", _has_riff_media),
+    _other("an Ogg stream", b"OggS\0"),
+    _other("a FLAC sound", b"fLaC\0"),
+    _other("an Office document", bytes.fromhex("d0cf11e0a1b11ae1")),
+    _other("an SQLite database", b"SQLite format 3\0"),
+    _other("an ELF program", b"\x7fELF", _is_elf),
+    _other("a Windows program", b"MZ", _is_pe),
+)

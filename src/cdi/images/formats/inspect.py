@@ -1,0 +1,189 @@
+"""
+Look at an image before any tool does, and say what it is or why it is refused.
+
+Everything here is our own reading of bytes; no other program runs. `inspect` sees the head of an
+image, and more of it where the source can be read at random. `inspect_file` sees a complete
+local copy and checks all of its tables: only what it returns may be handed to `qemu.convert`.
+
+What is decided here: which format claims the bytes, that only one does, and that they are a
+disk. What each format allows is in its own module; what looks like no disk is in `lookalike`.
+Raises NotADisk, UnsupportedFormat, UnsafeImage, CorruptImage or TruncatedSource.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from cdi.images import errors
+from cdi.images.formats import (
+    foreign,
+    lookalike,
+    qcow2,
+    qed,
+    structure,
+    vdi,
+    vhd,
+    vhdx,
+    vmdk,
+    vmdk_descriptor,
+    window,
+)
+from cdi.images.formats.image import Image
+from cdi.images.formats.layout import Reader
+
+__all__ = ["HEAD", "Image", "inspect", "inspect_file", "inspect_trailer", "looks_like"]
+
+HEAD: Final = 1 << 20  # bytes: one piece of a source, and enough for every header but VHDX's
+
+looks_like = lookalike.looks_like
+
+_QCOW_MAGIC = b"QFI\xfb"
+_SECTOR = 512
+_CONVERTED: dict[str, ModuleType] = {
+    "VMDK": vmdk,
+    "VDI": vdi,
+    "VHD": vhd,
+    "VHDX": vhdx,
+    "QED": qed,
+}
+
+
+def inspect(head: bytes, size: int | None, reader: Reader | None = None) -> Image:
+    """Check an image by its first min(HEAD, `size`) bytes, and by `reader` where there is one.
+
+    `size` is the length of the whole image, None if unknown. A raw disk's virtual size is its
+    length in whole sectors, as the last one is padded with zeros.
+    """
+    if size is None and len(head) < HEAD:
+        size = len(head)
+    return _inspect(window.Window(head, size, reader), deep=False)
+
+
+def inspect_file(path: Path) -> Image:
+    """Check a complete local file; no check is left."""
+    with path.open("rb") as file:
+        descriptor = file.fileno()
+
+        def read(offset: int, length: int) -> bytes:
+            raw = os.pread(descriptor, length, offset)
+            if len(raw) < length:
+                raise errors.TruncatedSource(f"{path.name} became shorter while it was read")
+            return raw
+
+        size = file.seek(0, os.SEEK_END)
+        return _inspect(window.Window(os.pread(descriptor, HEAD, 0), size, read), deep=True)
+
+
+def inspect_trailer(trailer: bytes, size: int) -> Image:
+    """Do the check that `inspect` left of a raw stream: its last 512 bytes, its final length.
+
+    What comes back is final: a raw disk, or a flat disk that is shorter than the stream.
+    """
+    return _inspect_raw(window.Window(b"", size, None), trailer)
+
+
+def _inspect(view: window.Window, *, deep: bool) -> Image:
+    _refuse_other_content(view)
+    trailer = view.trailer(vhd.FOOTER_SIZE)
+    claims = _claims(view.head)
+    _refuse_polyglots(claims, view.head, trailer)
+    if not claims:
+        return _inspect_raw(view, trailer)
+    _, check = claims[0]
+    return check(view, deep)
+
+
+Check = Callable[[window.Window, bool], Image]
+
+
+def _claims(head: bytes) -> list[tuple[str, Check]]:
+    """Return every format that would take these bytes for its own."""
+    found: list[tuple[str, Check]] = []
+    if head.startswith(_QCOW_MAGIC):
+        found.append(("qcow2", _inspect_qcow2))
+    found += [(name, module.inspect) for name, module in _CONVERTED.items() if module.matches(head)]
+    if vmdk_descriptor.matches(head):
+        found.append(("VMDK descriptor", _refuse_descriptor))
+    known = foreign.signature_of(head)
+    if known is not None and known.kind is foreign.Kind.DISK:
+        found.append((known.name, _refuse_foreign))
+    return found
+
+
+def _refuse_polyglots(claims: list[tuple[str, Check]], head: bytes, trailer: bytes | None) -> None:
+    """Refuse bytes that two readers could take for two different disks."""
+    names = [name for name, _ in claims]
+    if names and (other := structure.structure_of(head[: _own_part(head)])):
+        names.append(f"a raw disk with {other}")
+    if trailer is not None and "VHD" not in names and vhd.is_footer(trailer):
+        names.append("a fixed VHD")
+    if trailer is not None and foreign.is_dmg_trailer(trailer):
+        names.append("an Apple disk image")
+    if len(names) > 1:
+        raise errors.UnsafeImage(
+            f"the image is {' and '.join(names)} at the same time, so that readers could "
+            "disagree on what the disk is; convert it to one format first"
+        )
+
+
+def _own_part(head: bytes) -> int:
+    """How much of the head is the format's own for certain, and not the guest's data.
+
+    A qcow2 of small clusters may happen to hold an ISO file right where ISO 9660 starts.
+    """
+    if not head.startswith(_QCOW_MAGIC):
+        return len(head)
+    return 1 << min(int.from_bytes(head[20:24], "big"), 20)
+
+
+def _refuse_other_content(view: window.Window) -> None:
+    """Refuse what is no disk at all, and archives."""
+    seen = looks_like(view.head, view.size)
+    if seen is None or _claims(view.head):
+        return
+    known = foreign.signature_of(view.head)
+    if known is not None and known.kind is foreign.Kind.PACKED:
+        raise errors.UnsupportedFormat(
+            f"the source is {known.name}, which is not unpacked here; unpack it first, or "
+            "compress the disk with gzip, xz, zstd or bzip2"
+        )
+    raise errors.NotADisk(
+        f"the source is no disk image, it looks like {seen}; check the URL, and that it is a "
+        "direct download link which needs no log-in"
+    )
+
+
+def _inspect_raw(view: window.Window, trailer: bytes | None) -> Image:
+    if trailer is None:
+        # A fixed VHD and an Apple disk image show only at their end.
+        size = None if view.size is None else -(-view.size // _SECTOR) * _SECTOR
+        return Image("raw", size, native=True, flat=True, checks_left=("trailer",))
+    if foreign.is_dmg_trailer(trailer):
+        raise errors.UnsupportedFormat(
+            "the source is an Apple disk image (dmg), which is not read here; convert it to raw"
+        )
+    if vhd.is_footer(trailer):
+        return vhd.inspect_fixed(view, trailer)
+    return Image("raw", -(-view.length // _SECTOR) * _SECTOR, native=True, flat=True)
+
+
+def _inspect_qcow2(view: window.Window, _deep: bool) -> Image:
+    """Check the header; the decoder checks its tables itself, as it reads them."""
+    header = qcow2.parse_header(view.head, view.size)
+    return Image("qcow2", header.virtual_size, native=True, detail=header)
+
+
+def _refuse_descriptor(view: window.Window, _deep: bool) -> Image:
+    raise vmdk_descriptor.refusal(view.head)
+
+
+def _refuse_foreign(view: window.Window, _deep: bool) -> Image:
+    known = foreign.signature_of(view.head)
+    name = "a disk of another format" if known is None else known.name
+    raise errors.UnsupportedFormat(
+        f"the source is {name}, which is not read here; convert it first"
+    )

@@ -1,0 +1,201 @@
+"""
+Run a tool on untrusted bytes: little memory, little time, no network, few files.
+
+Here: the limits as values, the command line, one run with its output, cancelling and progress.
+What happens inside of the child before the tool starts is in `confine`; what a tool's words mean
+is the caller's business (`qemu`).
+
+A run blocks; use a worker thread, and keep that thread alive: the child dies with the thread
+that started it. Sizes are in bytes, times in seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cdi.images import errors
+
+_CONFINE = Path(__file__).with_name("confine.py")
+# Libraries, modules and locale data of any distribution; nothing with secrets.
+_SYSTEM = (
+    "/usr", "/lib", "/lib64", "/bin", "/nix/store",
+    "/etc/ld.so.cache", "/etc/ld.so.preload", "/dev/urandom",
+)  # fmt: skip
+_SINK = "/dev/null"  # qemu-img tries out file locks on it
+_LONGEST_OUTPUT = 64 << 10  # kept of each stream: the rest is read and dropped
+_LATENCY = 0.1  # how long a cancelled run may go on
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a child may use. `file_size` None leaves the length of files unlimited."""
+
+    address_space: int = 1 << 30  # qemu-img needs 100 MiB; the rest is for tables up to our limit
+    cpu_seconds: int = 30
+    file_size: int | None = None
+    open_files: int = 64
+
+    def as_rlimits(self) -> dict[str, tuple[int, int]]:
+        """Soft and hard limits by the names of module `resource`."""
+        limits = {
+            "RLIMIT_AS": self.address_space,
+            "RLIMIT_CPU": self.cpu_seconds,
+            "RLIMIT_NOFILE": self.open_files,
+            "RLIMIT_CORE": 0,
+        }
+        if self.file_size is not None:
+            limits["RLIMIT_FSIZE"] = self.file_size
+        return {name: _within_hard_limit(name, value) for name, value in limits.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a run ended. `status` is negative for a signal, as in `subprocess`."""
+
+    status: int
+    output: str
+    complaint: str
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of `program`: an absolute path, with its arguments.
+
+    `read` and `write` are the only paths besides the system's libraries that it may open.
+    `on_output` sees its standard output as it comes.
+    """
+
+    program: Sequence[str]
+    limits: Limits = field(default_factory=Limits)
+    read: Sequence[Path] = ()
+    write: Sequence[Path] = ()
+    on_output: Callable[[bytes], None] | None = None
+
+    def finish(
+        self, cancel: threading.Event | None = None, timeout: float | None = None
+    ) -> Finished:
+        """Start the program and wait for its end.
+
+        Raises Cancelled soon after `cancel` is set, TimeoutError after `timeout`. The child is gone
+        when this returns or raises, and when it raises so are the child's own children.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with subprocess.Popen(
+            self._command(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            cwd="/",
+            process_group=0,
+        ) as child:
+            try:
+                return self._follow(child, cancel, deadline)
+            except BaseException:
+                _kill_group(child)
+                raise
+
+    def _command(self) -> list[str]:
+        tool = Path(self.program[0])
+        read = [
+            *_SYSTEM,
+            str(tool),
+            str(tool.resolve().parent.parent / "lib"),
+            *map(str, self.read),
+        ]
+        order = {
+            "limits": self.limits.as_rlimits(),
+            "parent": os.getpid(),
+            "read": read,
+            "write": [_SINK, *map(str, self.write)],
+        }
+        return [sys.executable, "-I", "-S", str(_CONFINE), json.dumps(order), *self.program]
+
+    def _follow(
+        self,
+        child: subprocess.Popen[bytes],
+        cancel: threading.Event | None,
+        deadline: float | None,
+    ) -> Finished:
+        output, complaint = _Kept(self.on_output), _Kept(None)
+        with selectors.DefaultSelector() as ready:
+            for stream, kept in ((child.stdout, output), (child.stderr, complaint)):
+                if stream is not None:
+                    ready.register(stream, selectors.EVENT_READ, kept)
+            while ready.get_map():
+                for key, _ in ready.select(_LATENCY):
+                    piece = os.read(key.fd, _LONGEST_OUTPUT)
+                    key.data.take(piece)
+                    if not piece:
+                        ready.unregister(key.fileobj)
+                _stop_if_asked(cancel, deadline)
+        while (status := _wait(child)) is None:
+            _stop_if_asked(cancel, deadline)
+        return Finished(status, output.text(), complaint.text())
+
+
+class _Kept:
+    """The first part of an output stream, passed on to a listener as it comes."""
+
+    def __init__(self, listener: Callable[[bytes], None] | None) -> None:
+        self._listener = listener
+        self._bytes = bytearray()
+
+    def take(self, piece: bytes) -> None:
+        self._bytes += piece[: max(0, _LONGEST_OUTPUT - len(self._bytes))]
+        if piece and self._listener is not None:
+            self._listener(piece)
+
+    def text(self) -> str:
+        return self._bytes.decode("utf-8", "replace").strip()
+
+
+def _wait(child: subprocess.Popen[bytes]) -> int | None:
+    try:
+        return child.wait(_LATENCY)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _stop_if_asked(cancel: threading.Event | None, deadline: float | None) -> None:
+    if cancel is not None and cancel.is_set():
+        raise errors.Cancelled("the transfer was asked to stop")
+    if deadline is not None and time.monotonic() > deadline:
+        raise TimeoutError("the tool did not finish in time")
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    """Kill the child with all of its own children, and reap it: it was not waited for yet."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _environment() -> dict[str, str]:
+    # One memory arena: each further one would take 64 MiB of the child's address space.
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "1"}
+
+
+def _within_hard_limit(name: str, value: int) -> tuple[int, int]:
+    """A soft and a hard limit.
+
+    The soft limit of CPU time ends in a signal of its own, the hard one a second later in a
+    plain kill, which could have come from anybody.
+    """
+    _, allowed = resource.getrlimit(getattr(resource, name))
+    hard = value + 1 if name == "RLIMIT_CPU" else value
+    if allowed != resource.RLIM_INFINITY:
+        hard = min(hard, allowed)
+    return min(value, hard), hard
