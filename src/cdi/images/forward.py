@@ -83,7 +83,8 @@ def content(
             yield Chunk(piece, Restart(offset, offset))
             offset += len(piece)
         return
-    decoder = codec.decoder(Restart(point.source, point.output) if point.source else None)
+    at = Restart(point.source, point.output, point.detail) if point.source else None
+    decoder = codec.decoder(at)
     yield from _marked(meter.timed("decompress", _decoded(decoder, pieces)), decoder, point.output)
 
 
@@ -137,11 +138,12 @@ def write(
     """
     decoder, noted, length = disk.decoder, 0, 0
     for chunk in chunks:
-        if chunk.restart is not None and chunk.restart.output - noted >= _PLACE_EVERY:
+        place = chunk.restart
+        if place is not None and place.output - noted >= _PLACE_EVERY:
             state = disk.snapshot()
             if state is not None:
-                noted = chunk.restart.output
-                work.journal.at(StreamPoint(chunk.restart.source, noted, state))
+                noted = place.output
+                work.journal.at(StreamPoint(place.source, noted, place.detail, state))
         for item in decoder.feed(chunk.data):
             length = max(length, item.offset + len(item.data))
             insist_fits(decoder.virtual_size or length)

@@ -52,10 +52,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class StreamPoint:
-    """A place where a forward transfer can begin anew: offsets in the source and in its content."""
+    """A place where a forward transfer can begin anew: offsets in the source and in its content.
+
+    `detail` is the codec's note about that place, `decoder` the state of what reads the content.
+    """
 
     source: int
     output: int
+    detail: int = 0
     decoder: bytes | None = None
 
 
@@ -186,7 +190,7 @@ def _digest_record(offset: int, state: bytes | None) -> dict[str, Any]:
 
 def _stream_record(point: StreamPoint) -> dict[str, Any]:
     decoder = None if point.decoder is None else _to_text(point.decoder)
-    return {"stream": [point.source, point.output, decoder]}
+    return {"stream": [point.source, point.output, point.detail, decoder]}
 
 
 def _replay(record: dict[str, Any], progress: Progress) -> None:
@@ -199,9 +203,9 @@ def _replay(record: dict[str, Any], progress: Progress) -> None:
         progress.digested = record["digested"]
         progress.digest = None if state is None else base64.b85decode(state)
     if "stream" in record:
-        source, output, decoder = record["stream"]
+        source, output, detail, decoder = record["stream"]
         state = None if decoder is None else base64.b85decode(decoder)
-        progress.stream = StreamPoint(source, output, state)
+        progress.stream = StreamPoint(source, output, detail, state)
 
 
 def _to_text(state: bytes) -> str:

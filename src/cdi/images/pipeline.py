@@ -185,27 +185,46 @@ class InOrder:
 
 
 class Splitter:
-    """Cuts one stream of pieces at given offsets, without copying what need not be cut."""
+    """Cuts one stream of pieces into ranges, without copying what need not be cut.
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
+    Ranges come in order and may leave gaps, or begin up to OVERLAP bytes before the end of the
+    one before, as compressed clusters do that share a sector. Offsets count in the source.
+    """
+
+    OVERLAP = 512
+
+    def __init__(self, pieces: Iterable[bytes], start: int) -> None:
+        """`pieces` begin at `start`."""
         self._pieces = iter(pieces)
+        self._at = start  # where `_rest` begins
         self._rest = b""
+        self._passed = b""  # the last bytes before `_at`
 
-    def take(self, count: int) -> Generator[bytes, None, None]:
-        """Yield exactly the next `count` bytes. Raises TruncatedSource where there are fewer."""
-        while count > 0:
-            piece = self._rest or next(self._pieces, b"")
-            if not piece:
-                raise errors.TruncatedSource("the source ended before it should")
-            if len(piece) > count:
-                self._rest = piece[count:]
-                piece = piece[:count]
-            else:
-                self._rest = b""
-            count -= len(piece)
-            yield piece
+    def take(self, start: int, end: int) -> Generator[bytes, None, None]:
+        """Yield exactly the bytes [start, end). Raises TruncatedSource where there are fewer."""
+        if start < self._at:
+            back = self._passed[start - self._at :]
+            if len(back) < self._at - start:
+                raise ValueError("a range begins too far before the end of the one before")
+            yield back
+        while self._at < start:
+            self._next(start)
+        while self._at < end:
+            yield self._next(end)
+
+    def _next(self, end: int) -> bytes:
+        """Return what comes next, up to `end`."""
+        piece = self._rest or next(self._pieces, b"")
+        if not piece:
+            raise errors.TruncatedSource("the source ended before it should")
+        count = min(len(piece), end - self._at)
+        piece, self._rest = (piece, b"") if count == len(piece) else (piece[:count], piece[count:])
+        self._at += count
+        tail = piece if count >= self.OVERLAP else self._passed + piece
+        self._passed = tail[-self.OVERLAP :]
+        return piece
 
     def skip(self, pieces: Generator[bytes, None, None]) -> None:
-        """Read what a consumer left of `pieces`, so that the next take begins where it should."""
+        """Read what a consumer left of `pieces`."""
         with closing(pieces):
             deque(pieces, maxlen=0)

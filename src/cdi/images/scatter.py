@@ -26,7 +26,9 @@ from cdi.images.meter import Meter
 from cdi.images.pipeline import Splitter
 from cdi.images.target import Target
 
-_BACKLOG = 32 << 20  # bytes that may wait for their turn to be hashed
+_BACKLOG = 8 << 20  # bytes that may wait for their turn to be hashed
+_NOTE_EVERY = 0.02  # seconds of work that a killed process may lose, per connection
+_GAP = 16 << 10  # bytes between two units that are cheaper to fetch than to ask around
 
 
 class OutOfOrder(Exception):
@@ -106,26 +108,37 @@ class _Crew:
             taken, end = [first], first.end
             while end - first.start < self._order.request:
                 unit = next(self._units, None)
-                if unit is None or unit.start != end:
+                if unit is None or not end - Splitter.OVERLAP <= unit.start <= end + _GAP:
                     self._ahead = unit
                     break
                 taken.append(unit)
-                end = unit.end
+                end = max(end, unit.end)
             return taken
 
     def _transfer(self, units: list[Unit]) -> None:
         order = self._order
-        pieces = Splitter(self._received(units[0].start, units[-1].end))
+        start, end = units[0].start, max(unit.end for unit in units)
+        pieces = Splitter(self._received(start, end), start)
         for unit in units:
             if self._stop.is_set() and self._failure is not None:
                 return
-            part = pieces.take(unit.end - unit.start)
-            decoded = order.meter.timed("fetch+decode", unit.decode(part))
-            order.target.write(decoded)
+            part = pieces.take(unit.start, unit.end)
+            self._write(order.meter.timed("fetch+decode", unit.decode(part)))
             pieces.skip(part)
             if unit.covers:
                 order.journal.done(unit.covers)
             order.meter.reached(unit.end)
+
+    def _write(self, writes: Iterator[Write]) -> None:
+        """Write what a unit holds; note parts of it where it comes slowly."""
+        order, held, since = self._order, list[Write](), time.monotonic()
+        for write in writes:
+            held.append(write)
+            if time.monotonic() - since > _NOTE_EVERY:
+                order.target.write(held)
+                order.journal.done(tuple((one.offset, one.offset + len(one.data)) for one in held))
+                held, since = [], time.monotonic()
+        order.target.write(held)
 
     def _received(self, start: int, end: int) -> Iterator[bytes]:
         order, offset = self._order, start
@@ -145,7 +158,7 @@ def tiled(units: Iterable[Unit], start: int, size: int, largest: int) -> Iterato
     at = start
     for unit in units:
         yield from _fillers(at, unit.start, largest)
-        if unit.start < at and at > start:
+        if unit.start < at - Splitter.OVERLAP and at > start:
             raise OutOfOrder
         yield unit
         at = max(at, unit.end)
@@ -185,20 +198,18 @@ class OrderedDigest:
 
     def offer(self, offset: int, piece: bytes) -> None:
         """Hand over bytes of the source at `offset`; what has been digested is ignored."""
+        end = offset + len(piece)
         with self._changed:
-            if self._covered.covers(offset, offset + len(piece)):
-                return
-            if offset < self._at:
-                piece, offset = piece[self._at - offset :], self._at
-            self._changed.wait_for(
-                lambda: self._closed or offset == self._at or self._backlog < _BACKLOG
-            )
-            if self._closed:
-                return
-            self._covered.add(offset, offset + len(piece))
-            self._waiting[offset] = piece
-            self._backlog += len(piece)
-            self._changed.notify_all()
+            # Asked anew each time, since others fill gaps while this thread waits.
+            while (gap := next(self._covered.missing(offset, end), None)) and not self._closed:
+                low, high = gap
+                if low != self._at and self._backlog >= _BACKLOG:
+                    self._changed.wait()
+                    continue
+                self._covered.add(low, high)
+                self._waiting[low] = piece[low - offset : high - offset]
+                self._backlog += high - low
+                self._changed.notify_all()
 
     def close(self) -> None:
         """Give up: nobody waits any more."""

@@ -174,6 +174,11 @@ class Target(ABC):
     def written_by_others(self, size: int) -> None:
         """Another program writes the first `size` bytes, zeros included, through `path`."""
 
+    def read_back(self, start: int, length: int) -> bytes:
+        """Return what was written there."""
+        with self._translated():
+            return os.pread(self._fd, length, start)
+
     def flush(self) -> None:
         """Return when all that was written before the call would survive a power cut."""
         with self._translated():

@@ -16,7 +16,6 @@ import dataclasses
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -29,9 +28,8 @@ from cdi.images.codecs.codec import Codec, codec_for
 from cdi.images.connections import Pace
 from cdi.images.formats import inspect, qcow2, raw
 from cdi.images.formats.image import Image
-from cdi.images.formats.layout import Unit
+from cdi.images.formats.layout import RandomLayout, Unit
 from cdi.images.halt import Halt
-from cdi.images.intervals import Intervals
 from cdi.images.journal import Progress, StreamPoint
 from cdi.images.meter import Meter
 from cdi.images.order import Order, Result
@@ -46,7 +44,9 @@ HEAD = 64 << 10
 
 # A request is about a thousandth of the whole, so that a killed run loses little; within bounds
 # that keep the number of requests, and the memory of many connections, small.
-_REQUEST_LEAST, _REQUEST_MOST = 256 << 10, 4 << 20
+_REQUEST_LEAST, _REQUEST_MOST = 128 << 10, 4 << 20
+_UNIT_MOST = 1 << 20  # what a killed run has written and not noted, per worker
+_TABLE_READERS = 4
 _IN_ORDER_MEMORY = 48 << 20
 
 _EMPTY = "the source is empty (0 bytes); check the URL, or what was uploaded"
@@ -104,9 +104,9 @@ class _Transfer:
         head = self._read(0, min(HEAD, self._source.size))
         codec = codec_for(head)
         if codec is None:
-            return self._scatter(head)
-        if (plan := self._block_plan(codec, head)) is not None:
-            return self._scatter_blocks(codec, plan)
+            return self._at_random(*self._layout(head), None)
+        if (layout := self._block_layout(codec, head)) is not None:
+            return self._at_random("raw", layout, codec.name)
         return self._forward(codec, None)
 
     def _read(self, offset: int, length: int) -> bytes:
@@ -118,46 +118,50 @@ class _Transfer:
             raise errors.NeedsScratch("the source does not tell its length")
         return self._source.size
 
+    def _request_bytes(self) -> int:
+        """Return how many bytes to ask for at once."""
+        if self._order.algorithm is not None:
+            # What was written but not yet hashed is fetched again after a kill.
+            return max(_REQUEST_LEAST // 2, min(_REQUEST_MOST // 8, self._size >> 12))
+        return max(_REQUEST_LEAST, min(_REQUEST_MOST, self._size >> 10))
+
     # Many connections, in any order.
 
-    def _scatter(self, head: bytes) -> Result:
-        image = self._inspect(head, self._size, at_random=True)
-        layout: raw.RandomRaw | qcow2.RandomQcow2
-        if image.format == "qcow2":
-            header = qcow2.parse_header(head, self._size)
-            layout = qcow2.RandomQcow2(self._read, self._size, header)
-        else:
-            layout = raw.RandomRaw(self._size)
-        insist_fits(self._order, layout.virtual_size)
-        with self._open(layout.virtual_size, self._earlier()) as job:
-            self._run_units(layout.units(job.progress.done), job)
-            return self._finish(job, image.format, None, layout.virtual_size)
-
-    def _block_plan(self, codec: Codec, head: bytes) -> int | None:
-        """Return the disk's size if it is raw and compressed in several blocks, else None."""
-        if self._order.algorithm is not None:
-            return None  # hashing wants the file in order, and blocks are too large to wait for
-        units = blocks.units(codec.name, self._read, self._size, Intervals())
-        tail = deque(units or (), maxlen=2)
-        if len(tail) < 2:
-            return None
-        last = tail[-1]
-        content = _first_content(codec, head)
-        size = last.covers[-1][1]
-        if codec_for(content) is not None:
-            return None
-        return size if self._inspect(content, size, at_random=False).format == "raw" else None
-
-    def _scatter_blocks(self, codec: Codec, virtual_size: int) -> Result:
+    def _at_random(self, name: str, layout: RandomLayout, compression: str | None) -> Result:
+        virtual_size = layout.virtual_size
         insist_fits(self._order, virtual_size)
         with self._open(virtual_size, self._earlier()) as job:
-            units = blocks.units(codec.name, self._read, self._size, job.progress.done)
-            self._run_units(iter(units or ()), job)
-            return self._finish(job, "raw", codec.name, virtual_size)
+            self._run_units(layout.units(job.progress.done), job)
+            return self._finish(job, name, compression, virtual_size)
+
+    def _layout(self, head: bytes) -> tuple[str, RandomLayout]:
+        """Return format and layout of a disk that is not compressed."""
+        unit = min(self._request_bytes(), _UNIT_MOST)
+        image = self._inspect(head, self._size, at_random=True)
+        if image.format == "qcow2":
+            header = qcow2.parse_header(head, self._size)
+            return "qcow2", qcow2.RandomQcow2(
+                self._read, self._size, header, unit_bytes=unit, table_readers=_TABLE_READERS
+            )
+        size = self._size if image.native else image.virtual_size or self._size
+        return image.format, raw.RandomRaw(size, unit_bytes=unit)
+
+    def _block_layout(self, codec: Codec, head: bytes) -> RandomLayout | None:
+        """Return the layout of a raw disk that is compressed in several blocks, else None."""
+        if self._order.algorithm is not None:
+            return None  # hashing wants the file in order, and blocks are too large to wait for
+        layout = blocks.layout_of(codec.name, self._read, self._size)
+        if layout is None:
+            return None
+        content = _first_content(codec, head)
+        if codec_for(content) is not None:
+            return None
+        image = self._inspect(content, layout.virtual_size, at_random=False)
+        return layout if image.format == "raw" else None
 
     def _run_units(self, units: Iterator[Unit], job: work.Work) -> None:
         self._meter.stage = "transferring"
-        request = _request_bytes(self._size)
+        request = self._request_bytes()
         ordered = None
         if self._order.algorithm is not None:
             digest, offset = self._start_digest(job.progress)
@@ -246,7 +250,7 @@ class _Transfer:
 
     def _in_order(self, start: int) -> Iterator[bytes]:
         most = self._order.connections
-        part = min(_request_bytes(self._size), _IN_ORDER_MEMORY // (2 * most))
+        part = min(self._request_bytes(), _IN_ORDER_MEMORY // (2 * most))
         pace = Pace(most, time.monotonic())
         return iter(
             pipeline.InOrder(
@@ -272,7 +276,7 @@ class _Transfer:
         if self._order.as_is:
             return Image("raw", size, native=True)
         image = inspect.inspect(head, size, self._read if at_random else None)
-        if not image.native:
+        if not image.native and not (at_random and image.flat):
             raise errors.NeedsScratch(f"a {image.format} image is converted from a copy")
         return image
 
@@ -303,6 +307,13 @@ class _Transfer:
     def _finish(
         self, job: work.Work, image_format: str, compression: str | None, virtual_size: int
     ) -> Result:
+        if image_format == "raw" and not self._order.as_is:
+            # Some disks tell only by their last sector that they are not raw.
+            length = min(SECTOR, virtual_size)
+            trailer = job.target.read_back(virtual_size - length, length)
+            image = inspect.inspect_trailer(trailer, virtual_size)
+            if image.format != "raw" and image.virtual_size is not None:
+                image_format, virtual_size = image.format, image.virtual_size
         result = finish(self._order, job, self._meter, image_format, virtual_size)
         return dataclasses.replace(result, compression=compression, digest=self._digest)
 
@@ -349,10 +360,6 @@ class _Stream:
     def __iter__(self) -> Iterator[bytes]:
         yield self._first
         yield from self._rest
-
-
-def _request_bytes(size: int) -> int:
-    return max(_REQUEST_LEAST, min(_REQUEST_MOST, size >> 10))
 
 
 def _first_content(codec: Codec, head: bytes) -> bytes:

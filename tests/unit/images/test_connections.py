@@ -1,0 +1,33 @@
+import pytest
+
+from cdi.images.connections import START, WINDOW, Pace
+
+
+def counts(most: int, rate_of: dict[int, float], looks: int = 8) -> list[int]:
+    """Play a server that gives `rate_of[n]` bytes a second to n connections."""
+    pace, now, received, seen = Pace(most, 0.0), 0.0, 0.0, []
+    for _ in range(looks):
+        received += rate_of[pace.count] * WINDOW
+        now += WINDOW
+        seen.append(pace.look(now, int(received)))
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("rates", "most", "last"),
+    [
+        pytest.param({2: 10e6, 4: 20e6, 8: 40e6, 16: 80e6}, 16, 16, id="capped-per-connection"),
+        pytest.param({2: 900e6, 4: 950e6}, 16, 4, id="as-fast-with-few"),
+        pytest.param({2: 10e6, 4: 20e6, 8: 21e6}, 16, 8, id="until-it-no-longer-pays"),
+        pytest.param({1: 10e6}, 1, 1, id="one-is-the-limit"),
+        pytest.param({2: 10e6, 3: 15e6}, 3, 3, id="never-more-than-allowed"),
+        pytest.param({2: 0.0}, 16, 2, id="nothing-arrives"),
+    ],
+)
+def test_connections_grow_while_they_pay(rates, most, last):
+    assert counts(most, rates)[-1] == last
+
+
+def test_a_rate_is_judged_over_a_whole_window():
+    pace = Pace(16, 0.0)
+    assert pace.look(WINDOW / 2, 1 << 30) == START

@@ -1,0 +1,101 @@
+import threading
+
+import pytest
+
+from cdi.images import errors, pipeline
+
+
+def test_what_runs_ahead_arrives_in_order():
+    pieces = [bytes([n]) * 10 for n in range(200)]
+    assert list(pipeline.ahead(iter(pieces), 50, "test")) == pieces
+
+
+def test_an_error_upstream_reaches_the_consumer_after_what_came_before_it():
+    def source():
+        yield b"one"
+        raise errors.ConnectionLost("gone")
+
+    ahead = pipeline.ahead(source(), 10, "test")
+    assert next(ahead) == b"one"
+    with pytest.raises(errors.ConnectionLost):
+        next(ahead)
+
+
+def test_a_consumer_that_stops_stops_the_thread_and_closes_the_source():
+    closed = threading.Event()
+
+    def source():
+        try:
+            while True:
+                yield b"x" * 10
+        finally:
+            closed.set()
+
+    ahead = pipeline.ahead(source(), 20, "test")
+    next(ahead)
+    ahead.close()
+    assert closed.is_set()
+
+
+def test_a_queue_takes_one_item_larger_than_its_limit():
+    queue: pipeline.Queue[bytes] = pipeline.Queue(4)
+    queue.put(b"123456789")
+    queue.end()
+    assert list(queue) == [b"123456789"]
+
+
+def test_a_closed_queue_refuses_its_writer():
+    queue: pipeline.Queue[bytes] = pipeline.Queue(4)
+    queue.close()
+    with pytest.raises(pipeline.Closed):
+        queue.put(b"1")
+
+
+@pytest.mark.parametrize("workers", [1, 2, 7])
+@pytest.mark.parametrize("part", [1, 3, 64, 1000])
+def test_parts_fetched_by_many_are_read_in_order(workers, part):
+    data = bytes(range(256)) * 4
+
+    def fetch(start, end):
+        for at in range(start, end, 5):
+            yield data[at : min(at + 5, end)]
+
+    seen = b"".join(pipeline.InOrder(fetch, 7, len(data), part, lambda: workers))
+    assert seen == data[7:]
+
+
+def test_the_failure_of_one_part_ends_the_reading():
+    def fetch(start, _end):
+        if start >= 40:
+            raise errors.Stalled("silence")
+        yield b"x" * 10
+
+    with pytest.raises(errors.Stalled):
+        list(pipeline.InOrder(fetch, 0, 100, 10, lambda: 3))
+
+
+def test_a_splitter_cuts_where_it_is_told():
+    splitter = pipeline.Splitter([b"abcd", b"ef", b"ghij"], 100)
+    assert b"".join(splitter.take(100, 103)) == b"abc"
+    assert b"".join(splitter.take(103, 107)) == b"defg"
+    assert b"".join(splitter.take(108, 110)) == b"ij"
+
+
+def test_a_splitter_goes_back_a_little_for_ranges_that_share_bytes():
+    data = bytes(range(256)) * 8
+    splitter = pipeline.Splitter([data[at : at + 100] for at in range(0, len(data), 100)], 0)
+    assert b"".join(splitter.take(0, 1000)) == data[:1000]
+    assert b"".join(splitter.take(1000 - 511, 1500)) == data[489:1500]
+    with pytest.raises(ValueError, match="too far"):
+        list(splitter.take(900, 1600))
+
+
+def test_a_splitter_notices_the_end():
+    with pytest.raises(errors.TruncatedSource):
+        list(pipeline.Splitter([b"ab"], 0).take(0, 3))
+
+
+def test_a_splitter_skips_what_its_reader_left():
+    splitter = pipeline.Splitter([b"abcdef"], 0)
+    splitter.skip(splitter.take(0, 4))
+    assert b"".join(splitter.take(4, 6)) == b"ef"
