@@ -1,0 +1,210 @@
+"""
+Where the API server is, and as whom we speak to it.
+
+Here: `Access`, what one needs to connect; `Credentials`, which hands it out and renews it; and
+three ways to get one: from a kubeconfig, from inside a pod, or given outright. Parsing kubeconfigs,
+running exec plugins and reading rotated tokens is the `kubernetes` package's business; its
+Configuration object does not leave this module. Raises ConfigurationError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+
+from cdi.kube import errors
+
+# Where every pod finds the token and the certificate authority of its service account.
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What is trusted, and what we show. Paths of PEM files; empty means not given."""
+
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    server_name: str = ""  # expected in the certificate, where it is not the URL's host
+    verify: bool = True
+    # Tells a renewed file from the one it replaced under the same name.
+    stamp: tuple[int, ...] = ()
+
+    def context(self) -> ssl.SSLContext:
+        """Raises ConfigurationError where a file is missing or broken."""
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file or None)
+            # Python 3.13 insists on key identifiers, which many clusters' own CAs lack.
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            if self.cert_file:
+                context.load_cert_chain(self.cert_file, self.key_file or None)
+        except OSError as error:
+            raise errors.ConfigurationError(f"TLS files cannot be used: {error}") from error
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One way to reach one API server."""
+
+    server: str  # https://host:port, possibly with a path, no slash at the end
+    authorization: str = field(default="", repr=False)  # the header's value
+    tls: Tls = Tls()
+    proxy: str = field(default="", repr=False)  # may carry a password
+
+
+class Credentials(Protocol):
+    """Hands out access that is valid now."""
+
+    async def current(self) -> Access:
+        """Cheap enough to be asked before every request."""
+
+    async def renew(self) -> Access:
+        """Read or fetch everything again; for when the server said 401."""
+
+
+class Static:
+    """Access that never changes."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def current(self) -> Access:
+        return self._access
+
+    async def renew(self) -> Access:
+        return self._access
+
+
+class InCluster:
+    """The service account of the pod that we run in. The token file is read again every minute."""
+
+    def __init__(
+        self, directory: Path = SERVICE_ACCOUNT, environment: Mapping[str, str] = os.environ
+    ) -> None:
+        self._directory = directory
+        self._environment = environment
+        self._configuration: Any = None
+
+    async def current(self) -> Access:
+        try:
+            if self._configuration is None:
+                self._configuration = self._load()
+            return await _access_of(self._configuration)
+        except (_official("config").ConfigException, OSError) as error:
+            raise errors.ConfigurationError(f"not inside a cluster: {error}") from error
+
+    async def renew(self) -> Access:
+        self._configuration = None
+        return await self.current()
+
+    def _load(self) -> Any:
+        configuration = _official("client").Configuration()
+        loader = _official("config.incluster_config").InClusterConfigLoader(
+            token_filename=str(self._directory / "token"),
+            cert_filename=str(self._directory / "ca.crt"),
+            environ=self._environment,
+        )
+        loader.load_and_set(configuration)
+        return configuration
+
+
+class KubeConfig:
+    """A kubeconfig file, or several joined by `:`, as kubectl reads it.
+
+    It is read anew when the server refuses us, which also runs an exec plugin again and notices
+    a replaced token file or certificate.
+    """
+
+    def __init__(self, path: str, context: str = "") -> None:
+        self._path = path
+        self._context = context
+        self._access: Access | None = None
+        self._loading = asyncio.Lock()
+
+    async def current(self) -> Access:
+        async with self._loading:  # an exec plugin may ask somebody to log in: once
+            if self._access is None:
+                self._access = await self._load()
+            return self._access
+
+    async def renew(self) -> Access:
+        self._access = None
+        return await self.current()
+
+    async def _load(self) -> Access:
+        config = _official("config")
+        configuration = _official("client").Configuration()
+        try:
+            await config.load_kube_config(
+                config_file=self._path,
+                context=self._context or None,
+                client_configuration=configuration,
+            )
+        except (config.ConfigException, yaml.YAMLError, ValueError) as error:
+            message = f"kubeconfig {self._path}: {error}"
+            raise errors.ConfigurationError(message) from error
+        except OSError as error:
+            message = f"kubeconfig {self._path} cannot be read: {error}"
+            raise errors.ConfigurationError(message) from error
+        return await _access_of(configuration)
+
+
+def _official(part: str) -> Any:
+    """A part of the official package; untyped, and loaded late because it costs 0.4 s and 20 MiB
+    that a process with access given outright can save."""
+    return importlib.import_module(f"kubernetes.aio.{part}")
+
+
+async def _access_of(configuration: Any) -> Access:
+    settings: dict[str, Any] = dict(await configuration.auth_settings())
+    files = [configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file]
+    authorization = (settings.get("BearerToken") or {}).get("value") or ""
+    return Access(
+        server=str(configuration.host).rstrip("/"),
+        authorization=authorization.strip(),
+        tls=Tls(
+            ca_file=configuration.ssl_ca_cert or "",
+            cert_file=configuration.cert_file or "",
+            key_file=configuration.key_file or "",
+            server_name=configuration.tls_server_name or "",
+            verify=configuration.verify_ssl,
+            stamp=tuple(_changed_at(file) for file in files if file),
+        ),
+        proxy=configuration.proxy or "",
+    )
+
+
+def _changed_at(file: str) -> int:
+    try:
+        return Path(file).stat().st_mtime_ns
+    except OSError:
+        return 0  # using it will say what is wrong
+
+
+def direct(server: str, token: str = "", ca_file: str = "") -> Credentials:
+    """Credentials given outright, without any configuration file."""
+    bearer = f"Bearer {token}" if token else ""
+    return Static(Access(server.rstrip("/"), bearer, Tls(ca_file=ca_file)))
+
+
+def choose(
+    kubeconfig: str = "", context: str = "", environment: Mapping[str, str] = os.environ
+) -> Credentials:
+    """The credentials that kubectl would use: the file named here, else the one named by
+    KUBECONFIG, else the pod's own, else the file in the home directory."""
+    path = kubeconfig or environment.get("KUBECONFIG", "")
+    if not path and environment.get("KUBERNETES_SERVICE_HOST"):
+        return InCluster(environment=environment)
+    return KubeConfig(path or str(Path.home() / ".kube" / "config"), context)
