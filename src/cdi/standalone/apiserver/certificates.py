@@ -1,0 +1,172 @@
+"""
+The server's own certificate authority and the certificate it shows.
+
+Both live in the state directory and are kept across restarts, so that kubeconfigs stay valid; the
+server's certificate is made anew when it does not cover the addresses or nears its end.
+"""
+
+import ipaddress
+import os
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from cdi.standalone.store.lock import sync_directory
+
+CA_LIFE = timedelta(days=3650)
+LIFE = timedelta(days=365)
+RENEW_BEFORE = timedelta(days=30)
+BACKDATED = timedelta(hours=1)  # clocks of clients may be slow
+ALWAYS = ("localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default.svc")
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """Paths of the PEM files."""
+
+    authority: Path
+    certificate: Path
+    key: Path
+
+    def server_context(self) -> ssl.SSLContext:
+        """TLS as the server speaks it."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self.certificate, self.key)
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+
+def ensure_certificates(directory: Path, hosts: Iterable[str], now: datetime) -> Certificates:
+    """The certificates for `hosts` (names or addresses), made where missing or outdated."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = Certificates(directory / "ca.crt", directory / "server.crt", directory / "server.key")
+    ca_key_path = directory / "ca.key"
+    names = tuple(dict.fromkeys((*ALWAYS, *hosts)))
+    if not found.authority.exists() or not ca_key_path.exists():
+        _make_authority(found.authority, ca_key_path, now)
+    elif _covers(found.certificate, names, now) and found.key.exists():
+        return found
+    ca_key = serialization.load_pem_private_key(ca_key_path.read_bytes(), None)
+    if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
+        raise TypeError(f"{ca_key_path} does not hold an elliptic curve key")
+    ca = x509.load_pem_x509_certificate(found.authority.read_bytes())
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = _server_certificate(ca, ca_key, key.public_key(), names, now)
+    write_private(found.key, _pem(key))
+    write_private(found.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+    return found
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a file in one step; nobody but the owner ever can read it."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_directory(path.parent)
+
+
+def _make_authority(path: Path, key_path: Path, now: datetime) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cdi standalone")])
+    certificate = (
+        _builder(name, name, key.public_key(), now, CA_LIFE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    write_private(key_path, _pem(key))
+    write_private(path, certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def _server_certificate(
+    ca: x509.Certificate,
+    ca_key: ec.EllipticCurvePrivateKey,
+    public_key: ec.EllipticCurvePublicKey,
+    names: tuple[str, ...],
+    now: datetime,
+) -> x509.Certificate:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cdi apiserver")])
+    return (
+        _builder(subject, ca.subject, public_key, now, LIFE)
+        .add_extension(x509.SubjectAlternativeName(map(_general_name, names)), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()),
+            critical=False,
+        )
+        .sign(ca_key, hashes.SHA256())
+    )
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    now: datetime,
+    life: timedelta,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(now + life)
+    )
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _covers(path: Path, names: tuple[str, ...], now: datetime) -> bool:
+    if not path.exists():
+        return False
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    if certificate.not_valid_after_utc < now.astimezone(UTC) + RENEW_BEFORE:
+        return False
+    alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    present = set(alternatives.value)
+    return all(_general_name(name) in present for name in names)
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )

@@ -1,0 +1,114 @@
+"""
+What a request's object must agree with before anything is done with it.
+
+Here: kind and version, name and namespace of the address, uid and revision of the live object.
+Elsewhere: the object's own fields (`schema.admit`). Functions raise ApiError; those that fill in
+what a client may leave out say so.
+"""
+
+from typing import Any
+
+from cdi.standalone.apiserver import status
+from cdi.standalone.apiserver.options import DeleteOptions, WriteOptions
+from cdi.standalone.apiserver.place import Place
+from cdi.standalone.schema import admit, causes
+from cdi.standalone.schema.registry import KindInfo
+
+Document = dict[str, Any]
+
+# Built-in kinds whose updates must name the revision they were made from; custom ones all must.
+_CONDITIONAL_ONLY = frozenset({("apiextensions.k8s.io", "CustomResourceDefinition")})
+
+
+def check_type(kind: KindInfo, document: Document) -> None:
+    """The object is of the kind that the address names; fills in both where they are missing."""
+    api_version = document.setdefault("apiVersion", kind.api_version)
+    if api_version != kind.api_version:
+        raise status.bad_request(
+            f"the API version in the data ({api_version}) does not match the expected API "
+            f"version ({kind.api_version})"
+        )
+    if document.setdefault("kind", kind.kind) != kind.kind:
+        raise status.bad_request(
+            f'{document["kind"]} in version "{kind.version}" cannot be handled as a {kind.kind}'
+        )
+    if not isinstance(document.get("metadata") or {}, dict):
+        raise status.bad_request("metadata must be an object")
+    document["metadata"] = document.get("metadata") or {}
+
+
+def check_name(place: Place, given: Document) -> None:
+    """The metadata names the object of the address, or nothing."""
+    if (given.get("name") or place.name) != place.name:
+        raise status.bad_request(
+            f"the name of the object ({given['name']}) does not match the name on the URL "
+            f"({place.name})"
+        )
+
+
+def check_namespace(place: Place, given: Document) -> None:
+    """The metadata names the namespace of the address; fills it in."""
+    if not place.kind.namespaced:
+        given.pop("namespace", None)
+        return
+    if (given.get("namespace") or place.namespace) != place.namespace:
+        raise status.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    given["namespace"] = place.namespace
+
+
+def check_names_revision(place: Place, given: Document) -> None:
+    """A replacement of a custom resource says which state it replaces."""
+    kind = place.kind
+    must = kind.custom or (kind.group, kind.kind) in _CONDITIONAL_ONLY
+    if must and not given.get("resourceVersion"):
+        wrong = causes.invalid("metadata.resourceVersion", 0, "must be specified for an update")
+        raise status.invalid(kind, place.name, [wrong])
+
+
+def check_identity(place: Place, live: Document, wanted: Document) -> None:
+    """The object is meant for the live one: same name, uid and revision, where given."""
+    given = wanted.setdefault("metadata", {})
+    check_name(place, given)
+    check_namespace(place, given)
+    old = live["metadata"]
+    uid = given.get("uid")
+    if uid and uid != old["uid"]:
+        raise status.conflict(place.kind, place.name, _precondition("UID", uid, old["uid"]))
+    revision = given.get("resourceVersion")
+    if revision and revision != old["resourceVersion"]:
+        raise status.conflict(place.kind, place.name)
+
+
+def check_preconditions(place: Place, live: Document, options: DeleteOptions) -> None:
+    """The live object is the one that the deletion means."""
+    found = live["metadata"]
+    for what, want, have in (
+        ("UID", options.uid, found["uid"]),
+        ("ResourceVersion", options.revision, found["resourceVersion"]),
+    ):
+        if want and want != have:
+            raise status.conflict(place.kind, place.name, _precondition(what, want, have))
+
+
+def check_readable(kind: KindInfo, document: Document) -> None:
+    """The fields of a built-in kind have the types they are declared with."""
+    if problem := admit.decode_problem(kind, document):
+        raise status.bad_request(
+            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {problem}'
+        )
+
+
+def unknown_fields(kind: KindInfo, document: Document, options: WriteOptions) -> list[str]:
+    """Warnings about fields that the kind does not have, or an error when asked to be strict."""
+    if options.validation == "Ignore":
+        return []
+    unknown = admit.unknown_fields(kind, document)
+    if unknown and options.validation == "Strict":
+        raise status.unknown_fields(unknown)
+    return [f'unknown field "{path}"' for path in unknown]
+
+
+def _precondition(what: str, want: str, have: str) -> str:
+    return f"Precondition failed: {what} in precondition: {want}, {what} in object meta: {have}"

@@ -1,0 +1,174 @@
+"""
+Lists: which objects, as of when, in pages, in the form that was asked for.
+
+Here: resourceVersion rules of lists, continue tokens, and the envelope. Elsewhere: selectors,
+watches. A page that continues shows the state of the first page, from the log. Raises ApiError.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cdi.standalone.apiserver import conversion, negotiation, selectors, status
+from cdi.standalone.apiserver.negotiation import Shape, View
+from cdi.standalone.apiserver.objects import Objects
+from cdi.standalone.apiserver.options import ListOptions
+from cdi.standalone.apiserver.place import Place
+from cdi.standalone.apiserver.timestamps import Clock
+from cdi.standalone.schema import table
+from cdi.standalone.schema.registry import KindInfo
+from cdi.standalone.store import errors
+from cdi.standalone.store.record import Entry, Key, encode_plain
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some entries of a list, and where the rest begins."""
+
+    entries: list[Entry]
+    revision: int
+    token: str = ""
+    remaining: int = 0
+
+
+async def page_of(source: Objects, place: Place, options: ListOptions) -> Page:
+    """The entries that a list request asks for."""
+    resource = place.key.resource
+    selector = selectors.parse_selector(resource, options.labels, options.fields)
+    revision, after = _start(options)
+    store = source.store
+    try:
+        if revision is None:
+            revision, found = store.revision, store.entries(resource, place.namespace)
+        else:
+            found = await store.entries_at(resource, place.namespace, revision)
+    except errors.Compacted as error:
+        raise _expired(options, error) from error
+    except errors.FutureRevision as error:
+        raise status.too_large_revision(str(error)) from error
+    if after:
+        found = [(key, entry) for key, entry in found if (key.namespace, key.name) > after]
+    if name := place.name or selector.name():
+        found = [(key, entry) for key, entry in found if key.name == name]
+    chosen = list(_selected(source, place.kind, found, selector))
+    if not options.limit or len(chosen) <= options.limit:
+        return Page([entry for _, entry in chosen], revision)
+    last = chosen[options.limit - 1][0]
+    remaining = 0 if selector else len(chosen) - options.limit
+    token = _token(revision, last)
+    return Page([entry for _, entry in chosen[: options.limit]], revision, token, remaining)
+
+
+def render(
+    source: Objects, place: Place, page: Page, view: View, options: ListOptions, clock: Clock
+) -> bytes:
+    """The body of the answer."""
+    kind = place.kind
+    envelope: Document = {"resourceVersion": str(page.revision)}
+    if page.token:
+        envelope["continue"] = page.token
+        if page.remaining:
+            envelope["remainingItemCount"] = page.remaining
+    if view.shape is Shape.TABLE:
+        documents = [source.document_of(kind, entry) for entry in page.entries]
+        made = table.table_for(kind, documents, options.include_object, clock())
+        made["metadata"] = envelope
+        return view.render(made)
+    if view.shape is Shape.METADATA:
+        items = [
+            negotiation.partial_metadata(source.document_of(kind, entry)) for entry in page.entries
+        ]
+        return view.render(
+            {
+                "kind": "PartialObjectMetadataList",
+                "apiVersion": "meta.k8s.io/v1",
+                "metadata": envelope,
+                "items": items,
+            }
+        )
+    head = {
+        "kind": kind.list_kind or f"{kind.kind}List",
+        "apiVersion": kind.api_version,
+        "metadata": envelope,
+    }
+    if view.yaml:
+        return view.render(
+            {**head, "items": [source.document_of(kind, entry) for entry in page.entries]}
+        )
+    # Stored bodies go out as they are: no decoding for the common case.
+    bodies = b",".join(conversion.body_of(kind, entry.body) for entry in page.entries)
+    return encode_plain(head)[:-1] + b',"items":[' + bodies + b"]}"
+
+
+def _selected(
+    source: Objects,
+    kind: KindInfo,
+    found: list[tuple[Key, Entry]],
+    selector: selectors.Selector,
+) -> Iterator[tuple[Key, Entry]]:
+    for key, entry in found:
+        if not selector or selector.matches(source.document_of(kind, entry)):
+            yield key, entry
+
+
+def _start(options: ListOptions) -> tuple[int | None, tuple[str, str] | None]:
+    """At which revision to read (None: now) and after which key to go on."""
+    if options.token:
+        if options.revision not in ("", "0"):
+            raise status.bad_request(
+                "specifying resource version is not allowed when using continue"
+            )
+        return _parse_token(options.token)
+    if options.match and not options.revision:
+        raise status.bad_request(
+            "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        )
+    revision = parse_revision(options.revision)
+    if options.match == "Exact":
+        if not revision:
+            raise status.bad_request(
+                'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"'
+            )
+        return revision, None
+    if options.match not in ("", "NotOlderThan"):
+        raise status.bad_request(f'resourceVersionMatch: Unsupported value: "{options.match}"')
+    if revision and options.limit and not options.match:
+        return revision, None  # a limited list at a revision means exactly that revision
+    return None, None
+
+
+def parse_revision(text: str) -> int:
+    """A resourceVersion parameter; empty counts as 0. Raises ApiError."""
+    if not text:
+        return 0
+    if not text.isascii() or not text.isdigit():
+        raise status.bad_request(f'resourceVersion: Invalid value: "{text}"')
+    return int(text)
+
+
+def _token(revision: int, last: Key) -> str:
+    content = {"v": "meta.k8s.io/v1", "rv": revision, "start": [last.namespace, last.name]}
+    return base64.urlsafe_b64encode(encode_plain(content)).decode().rstrip("=")
+
+
+def _parse_token(token: str) -> tuple[int, tuple[str, str]]:
+    try:
+        content = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        namespace, name = content["start"]
+        return int(content["rv"]), (str(namespace), str(name))
+    except (ValueError, KeyError, TypeError, binascii.Error) as error:
+        raise status.bad_request("continue key is not valid") from error
+
+
+def _expired(options: ListOptions, error: errors.Compacted) -> status.ApiError:
+    if options.token:
+        return status.expired(
+            "The provided continue parameter is too old to display a consistent list result. "
+            "You must start a new list without the continue parameter."
+        )
+    return status.expired(str(error))

@@ -1,0 +1,418 @@
+"""
+Create, read, update, patch and delete objects: what every request ends in, without HTTP.
+
+Here: the order of the steps (decode, prune, default, admit, validate, manage fields, store) and
+the retry when somebody else was faster. Elsewhere: each step itself (`checks`, `metadata`,
+`deletion`, `patching`, `schema`), lists and watches (`listing`, `watching`).
+
+The commit point of each operation is its one write to the store; before it nothing is visible,
+after it everything is durable. Raises ApiError; errors of the store are translated here.
+"""
+
+import asyncio
+import copy
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakValueDictionary
+
+from cdi.standalone.apiserver import checks, conversion, deletion, metadata, status
+from cdi.standalone.apiserver.admission import Admission, AdmissionRequest
+from cdi.standalone.apiserver.catalog import Catalog, resource_of
+from cdi.standalone.apiserver.identity import ADMIN, User
+from cdi.standalone.apiserver.options import DeleteOptions, WriteOptions
+from cdi.standalone.apiserver.place import Place
+from cdi.standalone.apiserver.timestamps import Clock, rfc3339, system_clock
+from cdi.standalone.schema import admit, fields
+from cdi.standalone.schema.registry import KindInfo
+from cdi.standalone.store import errors
+from cdi.standalone.store.record import Entry, Key
+from cdi.standalone.store.store import Store
+
+Document = dict[str, Any]
+Produce = Callable[[Document], Document]
+
+# Attempts of a change. Changes of one object queue up, so only writes past this class collide.
+RETRIES = 5
+NAME_RETRIES = 8  # attempts to find a free name for generateName
+
+
+@dataclass(slots=True)
+class Result:
+    """What an operation left behind, and what the client should be told besides."""
+
+    document: Document
+    warnings: list[str] = field(default_factory=list)
+    created: bool = False
+    removed: bool = False
+
+
+class Objects:
+    """All objects of all kinds that the catalog serves."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        admission: Admission,
+        clock: Clock = system_clock,
+    ) -> None:
+        self.store = store
+        self.catalog = catalog
+        self.admission = admission
+        self.clock = clock
+        self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
+
+    def get(self, place: Place) -> Document:
+        """The object, in the version of the place's kind. Raises ApiError (404)."""
+        return self.document_of(place.kind, self._entry(place))
+
+    def raw(self, place: Place) -> bytes | None:
+        """The object as JSON when it is stored just as the client wants it."""
+        entry = self._entry(place)
+        return entry.body if conversion.is_stored_as(place.kind, entry.body) else None
+
+    def document_of(self, kind: KindInfo, entry: Entry) -> Document:
+        """A stored object in the version of `kind`."""
+        return conversion.document_of(kind, entry.body)
+
+    async def create(
+        self,
+        place: Place,
+        document: Document,
+        options: WriteOptions,
+        user: User = ADMIN,
+    ) -> Result:
+        """Store a new object; the name may come from generateName."""
+        checks.check_type(place.kind, document)
+        given = document["metadata"]
+        if given.get("resourceVersion"):
+            raise status.bad_request("resourceVersion should not be set on objects to be created")
+        checks.check_namespace(place, given)
+        prefix = "" if given.get("name") else given.get("generateName", "")
+        for _ in range(NAME_RETRIES):
+            if prefix:
+                given["name"] = metadata.generated_name(prefix)
+            try:
+                return await self._create(place, copy.deepcopy(document), options, user)
+            except status.ApiError as error:
+                if not prefix or error.reason != "AlreadyExists":
+                    raise
+        raise status.already_exists(place.kind, given["name"])
+
+    async def update(
+        self, place: Place, document: Document, options: WriteOptions, user: User = ADMIN
+    ) -> Result:
+        """Replace an object, or its status through the status subresource."""
+        checks.check_type(place.kind, document)
+        checks.check_name(place, document["metadata"])
+        checks.check_names_revision(place, document["metadata"])
+        return await self.modify(place, lambda _: copy.deepcopy(document), options, user)
+
+    async def modify(
+        self, place: Place, produce: Produce, options: WriteOptions, user: User = ADMIN
+    ) -> Result:
+        """
+        Change an object by a function from its live state to the wanted one.
+
+        The function runs again, on the new state, when somebody else was faster.
+        """
+        async with self._turn(place.key):
+            return await self._modify(place, produce, options, user)
+
+    async def _modify(
+        self, place: Place, produce: Produce, options: WriteOptions, user: User
+    ) -> Result:
+        for _ in range(RETRIES):
+            entry = self._entry(place)
+            live = self.document_of(place.kind, entry)
+            wanted = produce(copy.deepcopy(live))
+            checks.check_identity(place, live, wanted)
+            try:
+                return await self._replace(place, entry, live, wanted, options, user)
+            except errors.Changed:
+                continue  # a request that names a revision meets its conflict in the next round
+        raise status.conflict(place.kind, place.name)
+
+    async def apply(
+        self, place: Place, patch: Document, options: WriteOptions, user: User = ADMIN
+    ) -> Result:
+        """Server-side apply: create the object or merge what the manager wants into it."""
+        checks.check_type(place.kind, patch)
+        given = patch["metadata"]
+        checks.check_name(place, given)
+        given["name"] = place.name
+        checks.check_namespace(place, given)
+        warnings = checks.unknown_fields(place.kind, patch, options)
+        async with self._turn(place.key):
+            for _ in range(RETRIES):
+                try:
+                    return await self._apply_once(place, patch, options, user, warnings)
+                except errors.Changed:
+                    continue
+                except status.ApiError as error:
+                    if error.reason != "AlreadyExists":
+                        raise
+        raise status.conflict(place.kind, place.name)
+
+    async def delete(self, place: Place, options: DeleteOptions, user: User = ADMIN) -> Result:
+        """Remove an object, or mark it when somebody has to finish first."""
+        async with self._turn(place.key):
+            return await self._delete(place, options, user)
+
+    async def _delete(self, place: Place, options: DeleteOptions, user: User) -> Result:
+        for _ in range(RETRIES):
+            entry = self._entry(place)
+            live = entry.document()
+            checks.check_preconditions(place, live, options)
+            request = _admission("DELETE", place, None, live, user, dry_run=options.dry_run)
+            await self.admission.validate(place.key.resource, request)
+            outcome = deletion.decide(
+                place.kind,
+                live,
+                options,
+                self.clock(),
+                bump=metadata.counts_generations(place.kind),
+            )
+            try:
+                return await self._finish_delete(place, entry, live, outcome, options)
+            except errors.Changed:
+                continue
+        raise status.conflict(place.kind, place.name)
+
+    async def _finish_delete(
+        self,
+        place: Place,
+        entry: Entry,
+        live: Document,
+        outcome: deletion.Outcome,
+        options: DeleteOptions,
+    ) -> Result:
+        document = outcome.document
+        if options.dry_run or (not outcome.removed and metadata.same_content(live, document)):
+            pass
+        elif outcome.removed:
+            entry = await self._guarded(self.store.delete(place.key, document, entry.revision))
+        else:
+            entry = await self._guarded(self.store.write(place.key, document, entry.revision))
+        if options.dry_run:
+            return Result(document, removed=outcome.removed)
+        return Result(self.document_of(place.kind, entry), removed=outcome.removed)
+
+    async def _create(
+        self, place: Place, document: Document, options: WriteOptions, user: User
+    ) -> Result:
+        kind = place.kind
+        warnings = checks.unknown_fields(kind, document, options)
+        manager = options.manager
+        place = Place(kind, place.namespace, document["metadata"].get("name", ""))
+
+        def manage(made: Document) -> Document:
+            return fields.track_update(kind, None, made, manager, rfc3339(self.clock()))
+
+        return await self._insert(place, document, manage, options, user, warnings)
+
+    async def _insert(
+        self,
+        place: Place,
+        document: Document,
+        manage: Produce,
+        options: WriteOptions,
+        user: User,
+        warnings: list[str],
+    ) -> Result:
+        kind = place.kind
+        self._check_home(place)
+        document = self._normal(kind, document)
+        document = metadata.prepared_for_create(kind, document, self.clock())
+        document = await self._admitted("CREATE", place, document, None, options, user)
+        document = manage(document)
+        if options.dry_run:
+            if self.store.get(place.key):
+                raise status.already_exists(kind, place.name)
+            return Result(document, warnings, created=True)
+        stored = self._as_stored(kind, document)
+        # Again, with nothing awaited until the write is queued: a namespace that is marked later
+        # finds the object when it counts its content.
+        self._check_home(place)
+        try:
+            entry = await self._guarded(self.store.write(place.key, stored, 0))
+        except errors.Exists as error:
+            raise status.already_exists(kind, place.name) from error
+        return Result(self.document_of(kind, entry), warnings, created=True)
+
+    async def _replace(
+        self,
+        place: Place,
+        entry: Entry,
+        live: Document,
+        wanted: Document,
+        options: WriteOptions,
+        user: User,
+        manage: Produce | None = None,
+    ) -> Result:
+        kind = place.kind
+        warnings = [] if manage else checks.unknown_fields(kind, wanted, options)
+        document = self._normal(kind, wanted)
+        document = metadata.prepared_for_update(kind, live, document, place.subresource)
+        document = await self._admitted("UPDATE", place, document, live, options, user)
+        if manage:
+            document = manage(document)
+        else:
+            document = fields.track_update(
+                kind,
+                live,
+                document,
+                options.manager,
+                rfc3339(self.clock()),
+                place.subresource,
+            )
+        if metadata.same_content(live, document):
+            return Result(live, warnings)
+        if options.dry_run:
+            document["metadata"]["resourceVersion"] = str(entry.revision)
+            return Result(document, warnings)
+        finished = deletion.is_finished(kind, document)
+        change = self.store.delete if finished else self.store.write
+        stored = self._as_stored(kind, document)
+        written = await self._guarded(change(place.key, stored, entry.revision))
+        return Result(self.document_of(kind, written), warnings, removed=finished)
+
+    async def _apply_once(
+        self,
+        place: Place,
+        patch: Document,
+        options: WriteOptions,
+        user: User,
+        warnings: list[str],
+    ) -> Result:
+        kind, entry = place.kind, self.store.get(place.key)
+        live = self.document_of(kind, entry) if entry else None
+        if live is not None:
+            checks.check_identity(place, live, patch)
+        elif patch["metadata"].get("uid") or place.subresource:
+            raise status.not_found(kind, place.name)
+        elif patch["metadata"].get("resourceVersion"):
+            raise status.conflict(kind, place.name)
+        try:
+            merged = fields.apply(
+                kind,
+                live,
+                copy.deepcopy(patch),
+                options.manager,
+                options.force,
+                rfc3339(self.clock()),
+                place.subresource,
+            )
+        except fields.ConflictError as error:
+            raise status.apply_conflict(str(error), error.causes) from error
+        managed = merged["metadata"].get("managedFields")
+
+        def manage(document: Document) -> Document:
+            document["metadata"]["managedFields"] = managed
+            return document
+
+        if entry is None or live is None:
+            return await self._insert(place, merged, manage, options, user, warnings)
+        result = await self._replace(place, entry, live, merged, options, user, manage)
+        result.warnings = warnings
+        return result
+
+    async def _admitted(
+        self,
+        operation: str,
+        place: Place,
+        document: Document,
+        live: Document | None,
+        options: WriteOptions,
+        user: User,
+    ) -> Document:
+        kind, resource = place.kind, place.key.resource
+        dry_run = options.dry_run
+        request = _admission(operation, place, document, live, user, dry_run=dry_run)
+        mutated = await self.admission.mutate(resource, request)
+        if mutated is not document and mutated is not None:
+            document = self._normal(kind, mutated)
+        wrong = admit.validate(kind, document, live, place.subresource)
+        if wrong:
+            raise status.invalid(kind, place.name, wrong)
+        request = _admission(operation, place, document, live, user, dry_run=dry_run)
+        await self.admission.validate(resource, request)
+        return document
+
+    def _turn(self, key: Key) -> asyncio.Lock:
+        """Held while one object is changed: without it, the slowest of many would starve."""
+        lock = self._turns.get(key)
+        if lock is None:
+            lock = self._turns[key] = asyncio.Lock()
+        return lock
+
+    def _entry(self, place: Place) -> Entry:
+        entry = self.store.get(place.key)
+        if entry is None:
+            raise status.not_found(place.kind, place.name)
+        return entry
+
+    def _as_stored(self, kind: KindInfo, document: Document) -> Document:
+        stored = self.catalog.of_resource(resource_of(kind.group, kind.plural)) or kind
+        return conversion.to_storage(kind, stored, document)
+
+    def _normal(self, kind: KindInfo, document: Document) -> Document:
+        """Without unknown fields, with defaults, typed."""
+        document = {**document, "apiVersion": kind.api_version, "kind": kind.kind}
+        checks.check_readable(kind, document)
+        admit.prune(kind, document)
+        admit.default(kind, document)
+        return document
+
+    def _check_home(self, place: Place) -> None:
+        """New objects need a namespace that exists and stays."""
+        if not place.kind.namespaced:
+            return
+        entry = self.store.get(Key("namespaces", "", place.namespace))
+        if entry is None:
+            raise status.ApiError(
+                404,
+                "NotFound",
+                f'namespaces "{place.namespace}" not found',
+                {"name": place.namespace, "kind": "namespaces"},
+            )
+        if "deletionTimestamp" in entry.document()["metadata"]:
+            why = (
+                f"unable to create new content in namespace {place.namespace} because it is "
+                "being terminated"
+            )
+            cause = {
+                "reason": "NamespaceTerminating",
+                "message": f"namespace {place.namespace} is being terminated",
+                "field": "metadata.namespace",
+            }
+            raise status.forbidden(place.kind, place.name, why, [cause])
+
+    async def _guarded(self, write: Awaitable[Entry]) -> Entry:
+        try:
+            return await write
+        except errors.WriteFailed as error:
+            raise status.internal(str(error)) from error
+
+
+def _admission(
+    operation: str,
+    place: Place,
+    document: Document | None,
+    live: Document | None,
+    user: User,
+    *,
+    dry_run: bool,
+) -> AdmissionRequest:
+    return AdmissionRequest(
+        operation,
+        place.kind,
+        place.namespace,
+        place.name,
+        place.subresource,
+        document,
+        live,
+        user,
+        dry_run,
+    )

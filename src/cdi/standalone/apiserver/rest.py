@@ -1,0 +1,292 @@
+"""
+From an HTTP request to an operation on objects, and its answer back to HTTP.
+
+Here: which verb a request means, the check that it is allowed, reading bodies, writing answers
+and errors. Elsewhere: what the operations do (`objects`, `listing`, `watching`), addresses that
+are no resources (`server`).
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from cdi.standalone.apiserver import (
+    bodies,
+    listing,
+    negotiation,
+    options,
+    patching,
+    paths,
+    purge,
+    status,
+)
+from cdi.standalone.apiserver.authorization import Authorizer, Question
+from cdi.standalone.apiserver.definitions import RESOURCE as DEFINITIONS
+from cdi.standalone.apiserver.definitions import Definitions
+from cdi.standalone.apiserver.identity import User
+from cdi.standalone.apiserver.negotiation import Shape, View
+from cdi.standalone.apiserver.objects import Objects, Result
+from cdi.standalone.apiserver.paths import Target
+from cdi.standalone.apiserver.place import Place
+from cdi.standalone.apiserver.reviews import Reviews
+from cdi.standalone.apiserver.subresources import Call, Subresources, body_of
+from cdi.standalone.apiserver.watching import Stream
+from cdi.standalone.schema import table
+from cdi.standalone.schema.registry import KindInfo
+
+Document = dict[str, Any]
+Operation = Callable[[web.Request, Place, User], Awaitable[web.StreamResponse]]
+
+USER = web.RequestKey("user", User)
+
+_logger = logging.getLogger(__name__)
+
+
+class Rest:
+    """The resource API."""
+
+    def __init__(
+        self,
+        objects: Objects,
+        authorizer: Authorizer,
+        reviews: Reviews,
+        subresources: Subresources,
+        definitions: Definitions,
+    ) -> None:
+        self._objects = objects
+        self._authorizer = authorizer
+        self._reviews = reviews
+        self._subresources = subresources
+        self._definitions = definitions
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request to a resource address. Raises ApiError."""
+        target = paths.parse_target(request.path)
+        if target is None:
+            raise status.no_such_path()
+        user = request[USER]
+        verb = _verb(request, target)
+        self._authorize(user, verb, target)
+        kind = self._objects.catalog.find(target.group, target.version, target.plural)
+        if kind is None:
+            raise status.no_such_path()
+        if kind.namespaced and target.name and not target.namespace:
+            raise status.no_such_path()
+        if not kind.namespaced and target.namespace:
+            raise status.no_such_path()
+        place = Place(kind, target.namespace, target.name, target.subresource)
+        if target.subresource and not _is_view(kind, target.subresource):
+            return await self._subresource(request, place, user, target)
+        if target.subresource and verb not in ("get", "update", "patch"):
+            raise status.method_not_allowed()
+        return await self._operation(verb, kind)(request, place, user)
+
+    def _operation(self, verb: str, kind: KindInfo) -> Operation:
+        operations: dict[str, Operation] = {
+            "get": self._get,
+            "list": self._list,
+            "watch": self._watch,
+            "create": self._create,
+            "update": self._update,
+            "patch": self._patch,
+            "delete": self._delete,
+            "deletecollection": self._delete_collection,
+        }
+        if verb not in kind.verbs or verb not in operations:
+            raise status.method_not_allowed()
+        return operations[verb]
+
+    def _authorize(self, user: User, verb: str, target: Target) -> None:
+        question = Question(
+            verb, target.group, target.plural, target.subresource, target.namespace, target.name
+        )
+        if self._authorizer.allows(user, question):
+            return
+        where = (
+            f'in the namespace "{target.namespace}"'
+            if target.namespace
+            else ("at the cluster scope")
+        )
+        resource = status.qualified(target.plural, target.group)
+        named = f' "{target.name}"' if target.name else ""
+        raise status.ApiError(
+            403,
+            "Forbidden",
+            f'{resource}{named} is forbidden: User "{user.name}" cannot {verb} resource '
+            f'"{question.resource}" in API group "{target.group}" {where}',
+            {"name": target.name, "group": target.group, "kind": target.plural},
+        )
+
+    async def _get(self, request: web.Request, place: Place, user: User) -> web.StreamResponse:  # noqa: ARG002 (all operations are called alike)
+        view = negotiation.parse_accept(request.headers.get("Accept", ""))
+        if view == View() and (body := self._objects.raw(place)) is not None:
+            return web.Response(body=body, content_type="application/json")
+        return self._answer(request, place, Result(self._objects.get(place)), view)
+
+    async def _list(self, request: web.Request, place: Place, user: User) -> web.StreamResponse:  # noqa: ARG002
+        wanted = options.parse_list(request.query)
+        view = negotiation.parse_accept(request.headers.get("Accept", ""))
+        page = await listing.page_of(self._objects, place, wanted)
+        body = listing.render(self._objects, place, page, view, wanted, self._objects.clock)
+        return web.Response(body=body, content_type=view.content_type)
+
+    async def _watch(self, request: web.Request, place: Place, user: User) -> web.StreamResponse:  # noqa: ARG002
+        wanted = options.parse_list(request.query)
+        view = negotiation.parse_accept(request.headers.get("Accept", ""))
+
+        def alive() -> bool:
+            return request.transport is not None and not request.transport.is_closing()
+
+        stream = Stream(self._objects, place, wanted, view, self._objects.clock, alive)
+        stream.check()
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        try:
+            async for piece in stream.lines():
+                await response.write(piece)
+            await response.write_eof()
+        except ConnectionError:
+            _logger.debug("a watcher of %s went away", place.kind.resource)
+        return response
+
+    async def _create(self, request: web.Request, place: Place, user: User) -> web.StreamResponse:
+        if place.name:
+            raise status.method_not_allowed()
+        document = await body_of(request)
+        resource = place.key.resource
+        if self._reviews.answers(resource):
+            document.setdefault("apiVersion", place.kind.api_version)
+            document.setdefault("kind", place.kind.kind)
+            answer = self._reviews.answer(resource, document, place.namespace, user)
+            return web.Response(
+                body=View().render(answer), status=201, content_type="application/json"
+            )
+        wanted = self._write_options(request)
+        result = await self._objects.create(place, document, wanted, user)
+        return await self._written(request, place, result)
+
+    async def _update(self, request: web.Request, place: Place, user: User) -> web.StreamResponse:
+        document = await body_of(request)
+        result = await self._objects.update(place, document, self._write_options(request), user)
+        return await self._written(request, place, result)
+
+    async def _patch(self, request: web.Request, place: Place, user: User) -> web.StreamResponse:
+        media = request.headers.get("Content-Type", "").partition(";")[0].strip()
+        body = await request.read()
+        wanted = self._write_options(request)
+        if media == patching.APPLY_PATCH:
+            if not request.query.get("fieldManager"):
+                raise status.ApiError(
+                    422,
+                    "Invalid",
+                    'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is '
+                    "required for apply patch",
+                )
+            document = bodies.parse_object(body, "application/yaml")
+            result = await self._objects.apply(place, document, wanted, user)
+            return await self._written(request, place, result)
+        if wanted.force:
+            raise status.bad_request("force may not be specified for non-apply patch")
+        patch = patching.parse_patch(place.kind, media, body)
+        result = await self._objects.modify(place, patch, wanted, user)
+        return await self._written(request, place, result)
+
+    async def _delete(self, request: web.Request, place: Place, user: User) -> web.StreamResponse:
+        wanted = options.parse_delete(request.query, await body_of(request))
+        result = await self._objects.delete(place, wanted, user)
+        if place.key.resource == DEFINITIONS:
+            await self._definitions.settle(place.name)
+        if result.removed:
+            found = result.document["metadata"]
+            kind = place.kind
+            details = status.details_of(kind, place.name, uid=found["uid"])
+            return web.json_response(status.success(details))
+        return self._answer(request, place, result)
+
+    async def _delete_collection(
+        self, request: web.Request, place: Place, user: User
+    ) -> web.StreamResponse:
+        wanted = options.parse_delete(request.query, await body_of(request))
+        selected = options.parse_list(request.query)
+        page = await listing.page_of(self._objects, place, selected)
+        metadata = [entry.document()["metadata"] for entry in page.entries]
+        places = [Place(place.kind, one.get("namespace", ""), one["name"]) for one in metadata]
+        if failed := await purge.delete_all(self._objects, places, wanted, user):
+            raise failed[0]
+        body = listing.render(self._objects, place, page, View(), selected, self._objects.clock)
+        return web.Response(body=body, content_type="application/json")
+
+    async def _subresource(
+        self, request: web.Request, place: Place, user: User, target: Target
+    ) -> web.StreamResponse:
+        found = self._subresources.find(place.key.resource, place.subresource)
+        if found is None:
+            raise status.no_such_path()
+        if request.method not in found.methods:
+            raise status.method_not_allowed()
+        document = self._objects.get(place)
+        return await found.handler(Call(place, request, user, document, target.rest))
+
+    def _write_options(self, request: web.Request) -> options.WriteOptions:
+        return options.parse_write(request.query, request.headers.get("User-Agent", ""))
+
+    async def _written(
+        self, request: web.Request, place: Place, result: Result
+    ) -> web.StreamResponse:
+        if place.key.resource == DEFINITIONS:
+            # Its endpoints answer from the moment its author hears of it.
+            await self._definitions.settle(result.document["metadata"]["name"])
+        return self._answer(request, place, result)
+
+    def _answer(
+        self, request: web.Request, place: Place, result: Result, view: View | None = None
+    ) -> web.StreamResponse:
+        view = view or negotiation.parse_accept(request.headers.get("Accept", ""))
+        document = result.document
+        if view.shape is Shape.TABLE:
+            include = request.query.get("includeObject", "Metadata")
+            revision = document["metadata"].get("resourceVersion", "")
+            document = table.table_for(place.kind, [document], include, self._objects.clock())
+            document.setdefault("metadata", {})["resourceVersion"] = revision
+        elif view.shape is Shape.METADATA:
+            document = negotiation.partial_metadata(document)
+        response = web.Response(
+            body=view.render(document),
+            status=201 if result.created else 200,
+            content_type=view.content_type,
+        )
+        deprecation = [place.kind.deprecation] if place.kind.deprecation else []
+        for warning in (*deprecation, *result.warnings):
+            response.headers.add("Warning", f'299 - "{_quoted(warning)}"')
+        return response
+
+
+def _is_view(kind: KindInfo, subresource: str) -> bool:
+    """Whether a subresource is the object itself, of which a part may be written."""
+    if subresource == "status":
+        return "status" in kind.subresources
+    return subresource == "finalize" and (kind.group, kind.kind) == ("", "Namespace")
+
+
+def _verb(request: web.Request, target: Target) -> str:
+    method = request.method
+    if method in ("GET", "HEAD"):
+        if target.watch or (not target.subresource and options.parse_list(request.query).watch):
+            return "watch"
+        return "get" if target.name else "list"
+    if method == "DELETE":
+        return "delete" if target.name else "deletecollection"
+    verbs = {"POST": "create", "PUT": "update", "PATCH": "patch"}
+    if method not in verbs:
+        raise status.method_not_allowed()
+    if method != "POST" and not target.name:
+        raise status.method_not_allowed()
+    return verbs[method]
+
+
+def _quoted(text: str) -> str:
+    """Text fit for a quoted string in a header."""
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    return clean.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,355 @@
+"""
+The API server: start it, stop it, plug into it.
+
+Here: the order in which the parts come up and go down, TLS, addresses that are no resources
+(health, version, discovery, OpenAPI), and the last line of defence for errors. Elsewhere: the
+resource API (`rest`) and everything below it.
+
+Up: lock, store, certificates, definitions, system namespaces, socket, kubeconfig, housekeeping.
+Down: in reverse. A kubeconfig that exists therefore points to a server that answered.
+"""
+
+import asyncio
+import logging
+import platform
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from cdi.standalone.apiserver import (
+    certificates,
+    kubeconfig,
+    negotiation,
+    status,
+    subresources,
+    tokens,
+)
+from cdi.standalone.apiserver.admission import Admission
+from cdi.standalone.apiserver.authentication import Authenticator
+from cdi.standalone.apiserver.authorization import Authorizer, Question
+from cdi.standalone.apiserver.catalog import Catalog
+from cdi.standalone.apiserver.definitions import RESOURCE as DEFINITIONS
+from cdi.standalone.apiserver.definitions import Definitions
+from cdi.standalone.apiserver.discovery import Discovery
+from cdi.standalone.apiserver.garbage import Garbage
+from cdi.standalone.apiserver.housekeeping import Housekeeping
+from cdi.standalone.apiserver.namespaces import SYSTEM, Namespaces
+from cdi.standalone.apiserver.objects import Objects
+from cdi.standalone.apiserver.openapi import OpenApi
+from cdi.standalone.apiserver.rest import USER, Rest
+from cdi.standalone.apiserver.reviews import Reviews
+from cdi.standalone.apiserver.status import ApiError
+from cdi.standalone.apiserver.subresources import Subresources
+from cdi.standalone.apiserver.timestamps import Clock, system_clock
+from cdi.standalone.schema import registry
+from cdi.standalone.store.lock import DirectoryLock
+from cdi.standalone.store.store import WINDOW, Store
+
+Document = dict[str, Any]
+
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 16443
+MAX_BODY = 3 * 1024 * 1024  # bytes, as Kubernetes limits requests
+SHUTDOWN = 1.0  # seconds that open requests get; watches have been ended before
+KUBERNETES_VERSION = ("1", "32")  # the API level whose behaviour is offered
+AGGREGATED = ("v2", "v2beta1")
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen. Port 0 takes a free one."""
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+
+
+@dataclass(slots=True)
+class Hooks:
+    """What other parts plug in before start(). `definitions` are served from the first request."""
+
+    definitions: Sequence[Document] = ()
+    admission: Admission = field(default_factory=Admission)
+    subresources: Subresources = field(default_factory=Subresources)
+
+
+class ApiServer:
+    """
+    One server over one state directory; use as `async with` or start() and stop().
+
+    `names` are further host names and addresses that clients will use: the certificate shows them.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        listen: Listen | None = None,
+        *,
+        names: Iterable[str] = (),
+        hooks: Hooks | None = None,
+        clock: Clock = system_clock,
+        window: int = WINDOW,
+    ) -> None:
+        self._dir = state_dir
+        self._listen = listen or Listen()
+        self._names = tuple(names)
+        self.hooks = hooks or Hooks()
+        self._clock = clock
+        self._window = window
+        self._stack = AsyncExitStack()
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The kubeconfig that opens this server; written by start()."""
+        return self._dir / "kubeconfig"
+
+    @property
+    def url(self) -> str:
+        """The address, once started."""
+        return self._url
+
+    @property
+    def objects(self) -> Objects:
+        """Direct access for parts in the same process, once started."""
+        return self._objects
+
+    async def start(self) -> None:
+        """Come up; on return the server answers. Raises errors.Locked, OSError."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Go down: end watches, finish requests, close the store; safe to repeat."""
+        await self._stack.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def _start(self) -> None:
+        self._stack.enter_context(DirectoryLock(self._dir))
+        store = await self._stack.enter_async_context(
+            Store.open(self._dir / "state.db", self._window)
+        )
+        pki = certificates.ensure_certificates(
+            self._dir / "pki", (*_names_of(self._listen.host), *self._names), self._clock()
+        )
+        token = kubeconfig.ensure_token(self._dir / "pki" / "token")
+        signer = tokens.Signer(self._dir / "pki" / "tokens.key")
+        self._assemble(store, token, signer, pki.authority.read_text())
+        self._definitions.load()
+        for definition in self.hooks.definitions:
+            await self._definitions.ensure(definition)
+        await self._namespaces.ensure_system()
+        for name in SYSTEM:
+            await self._namespaces.settle(name)
+        await self._serve(pki, store)
+        kubeconfig.write_kubeconfig(self.kubeconfig, self._url, pki.authority, token)
+        task = asyncio.create_task(self._housekeeping.run(), name="housekeeping")
+        self._stack.push_async_callback(_cancelled, task)
+
+    def _assemble(self, store: Store, token: str, signer: tokens.Signer, authority: str) -> None:
+        catalog = Catalog(registry.builtin_kinds())
+        self._objects = Objects(store, catalog, self.hooks.admission, self._clock)
+        definition = catalog.kind_of("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+        if definition is None:
+            raise LookupError("the built-in kinds lack CustomResourceDefinition")
+        self._definitions = Definitions(self._objects, definition)
+        self.hooks.admission.validate_with(DEFINITIONS, self._definitions.check)
+        self._namespaces = Namespaces(self._objects, authority)
+        self._housekeeping = Housekeeping(
+            store, self._definitions, self._namespaces, Garbage(self._objects), self._clock
+        )
+        self._authenticator = Authenticator(token, signer, store, self._clock)
+        self._authorizer = Authorizer(store)
+        table = Subresources()
+        subresources.Builtin(self._objects, signer).register(table)
+        table.update(self.hooks.subresources)
+        self._discovery = Discovery(catalog, table)
+        self._openapi = OpenApi(catalog)
+        reviews = Reviews(self._authenticator, self._authorizer)
+        self._rest = Rest(self._objects, self._authorizer, reviews, table, self._definitions)
+
+    async def _serve(self, pki: certificates.Certificates, store: Store) -> None:
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[_statuses, self._authenticate])
+        for path, handler in self._addresses().items():
+            app.router.add_get(path, handler)
+        app.router.add_route("*", "/{path:.*}", self._rest.handle)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        # Ends the watches first, which would otherwise keep their connections open.
+        self._stack.callback(store.end_watches)
+        site = web.TCPSite(
+            runner, self._listen.host, self._listen.port, ssl_context=pki.server_context()
+        )
+        await site.start()
+        port = runner.addresses[0][1]
+        host = self._listen.host
+        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host)  # noqa: S104 (compared, not bound)
+        self._url = f"https://{shown or (f'[{host}]' if ':' in host else host)}:{port}"
+
+    def _addresses(self) -> dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]]:
+        return {
+            "/healthz": self._health,
+            "/livez": self._health,
+            "/readyz": self._health,
+            "/version": self._version,
+            "/version/": self._version,
+            "/api": self._core_versions,
+            "/api/": self._core_versions,
+            "/apis": self._groups,
+            "/apis/": self._groups,
+            "/api/{version}": self._resources,
+            "/apis/{group}": self._group,
+            "/apis/{group}/": self._group,
+            "/apis/{group}/{version}": self._resources,
+            "/openapi/v3": self._openapi_index,
+            "/openapi/v3/{path:.+}": self._openapi_document,
+        }
+
+    @web.middleware
+    async def _authenticate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        user = self._authenticator.user_of(request.headers)
+        request[USER] = user
+        is_resource = request.match_info.handler == self._rest.handle
+        if not is_resource and not self._authorizer.allows(
+            user, Question("get", path=request.path)
+        ):
+            raise status.ApiError(
+                403,
+                "Forbidden",
+                f'forbidden: User "{user.name}" cannot get path "{request.path}"',
+            )
+        return await handler(request)
+
+    async def _health(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002 (a handler)
+        return web.Response(text="ok")
+
+    async def _version(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002
+        major, minor = KUBERNETES_VERSION
+        return web.json_response(
+            {
+                "major": major,
+                "minor": minor,
+                "gitVersion": f"v{major}.{minor}.0+cdi",
+                "gitCommit": "",
+                "gitTreeState": "clean",
+                "buildDate": "1970-01-01T00:00:00Z",
+                "goVersion": "",
+                "compiler": f"python{platform.python_version()}",
+                "platform": f"linux/{platform.machine()}",
+            }
+        )
+
+    async def _core_versions(self, request: web.Request) -> web.StreamResponse:
+        if version := _aggregated_version(request):
+            return _aggregated(self._discovery.aggregated(core=True, version=version), version)
+        address = self._url.removeprefix("https://")
+        return web.json_response(self._discovery.core_versions(address))
+
+    async def _groups(self, request: web.Request) -> web.StreamResponse:
+        if version := _aggregated_version(request):
+            return _aggregated(self._discovery.aggregated(core=False, version=version), version)
+        return web.json_response(self._discovery.groups())
+
+    async def _group(self, request: web.Request) -> web.StreamResponse:
+        return _found(self._discovery.group(request.match_info["group"]))
+
+    async def _resources(self, request: web.Request) -> web.StreamResponse:
+        place = request.match_info
+        return _found(self._discovery.resources(place.get("group", ""), place["version"]))
+
+    async def _openapi_index(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002
+        return web.json_response(self._openapi.index())
+
+    async def _openapi_document(self, request: web.Request) -> web.StreamResponse:
+        tag = f'"{self._openapi.tag()}"'
+        if request.headers.get("If-None-Match") == tag:
+            return web.Response(status=304, headers={"ETag": tag})
+        body = self._openapi.document(request.match_info["path"])
+        if body is None:
+            raise status.no_such_path()
+        response = web.Response(body=body, content_type="application/json", headers={"ETag": tag})
+        response.enable_compression()
+        return response
+
+
+@web.middleware
+async def _statuses(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error leaves as a Status."""
+    try:
+        return await handler(request)
+    except ApiError as error:
+        failure = error
+    except web.HTTPRequestEntityTooLarge:
+        failure = ApiError(
+            413, "RequestEntityTooLarge", f"Request entity too large: limit is {MAX_BODY}"
+        )
+    except web.HTTPMethodNotAllowed:
+        failure = status.method_not_allowed()
+    except web.HTTPException as error:
+        failure = ApiError(error.status, "", error.reason)
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception as error:
+        _logger.exception("%s %s failed", request.method, request.path)
+        failure = status.internal(str(error))
+    headers = {"WWW-Authenticate": "Bearer"} if failure.code == 401 else {}
+    if failure.details and "retryAfterSeconds" in failure.details:
+        headers["Retry-After"] = str(failure.details["retryAfterSeconds"])
+    return web.json_response(failure.body(), status=failure.code, headers=headers)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """End a task and wait until it has."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _aggregated_version(request: web.Request) -> str:
+    """The version of the aggregated document that the client prefers, or empty."""
+    accept = request.headers.get("Accept", "")
+    for wanted in negotiation.parameters_of(accept, "application/json"):
+        if wanted.get("as") == "APIGroupDiscoveryList" and wanted.get("v") in AGGREGATED:
+            return wanted["v"]
+        if "as" not in wanted:
+            return ""
+    return ""
+
+
+def _aggregated(document: Document, version: str) -> web.Response:
+    response = web.Response(body=negotiation.View().render(document))
+    response.headers["Content-Type"] = (
+        f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+    )
+    response.enable_compression()
+    return response
+
+
+def _found(document: Document | None) -> web.Response:
+    if document is None:
+        raise status.no_such_path()
+    return web.json_response(document)
+
+
+def _names_of(host: str) -> list[str]:
+    """The names that a certificate must show for a listening address."""
+    return [] if host in ("0.0.0.0", "::") else [host]  # noqa: S104 (compared, not bound)

@@ -1,0 +1,22 @@
+"""
+Which kinds there are: Kubernetes' own, those of CustomResourceDefinitions, and their documents.
+
+The door to `builtin`, `crd` and `openapi`; nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from cdi.standalone.schema.builtin import kinds as builtin_kinds
+from cdi.standalone.schema.crd import InvalidCrd, kinds_of_crd
+from cdi.standalone.schema.kinds import Column, KindInfo, Scale
+from cdi.standalone.schema.openapi import openapi_v3
+
+__all__ = [
+    "Column",
+    "InvalidCrd",
+    "KindInfo",
+    "Scale",
+    "builtin_kinds",
+    "kinds_of_crd",
+    "openapi_v3",
+]

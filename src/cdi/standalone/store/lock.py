@@ -1,0 +1,63 @@
+"""
+One process per state directory.
+
+The lock is an flock on a file inside it: the kernel drops it when the process dies, however it
+dies, so no stale lock is ever left behind. Raises errors.Locked.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cdi.standalone.store import errors
+
+FILE = "lock"
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable: what was created, renamed or removed there."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+class DirectoryLock:
+    """Held from construction until close()."""
+
+    def __init__(self, directory: Path) -> None:
+        if not directory.exists():
+            directory.mkdir(parents=True, mode=0o700)
+            sync_directory(directory.parent)
+        self._fd = os.open(directory / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(self._fd, 32).decode(errors="replace").strip()
+            os.close(self._fd)
+            raise errors.Locked(
+                f"{directory} is in use by process {holder or 'unknown'}; stop it, or choose "
+                "another directory"
+            ) from error
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, str(os.getpid()).encode(), 0)
+
+    def close(self) -> None:
+        """Give the directory back; safe to repeat."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
