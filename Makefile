@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 help:  ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
 
-$(STAMP): pyproject.toml scripts/setup
+$(STAMP): pyproject.toml scripts/setup scripts/fetch_kubectl.py
 	scripts/setup $(VENV)
 	@touch $@
 

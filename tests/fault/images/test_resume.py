@@ -15,6 +15,7 @@ from support import disks, httpd, importing
 
 MIB = 1 << 20
 ALLOWED = 1.05  # bytes fetched in all, against the size of the file
+ALLOWED_HASHED = 1.15  # what was written but not yet hashed is fetched again
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,7 @@ def test_twenty_kills_at_random_points_cost_little(
     assert seen.status == 0, seen.output + seen.errors
     assert disks.differs(folder / "large.raw", tmp_path / "disk.img") == ""
     assert importing.leftovers(tmp_path / "disk.img") == []
-    assert server.served <= ALLOWED * len(body)
+    assert server.served <= (ALLOWED_HASHED if options else ALLOWED) * len(body)
 
 
 def test_a_killed_import_of_multi_block_xz_begins_at_the_next_block(
