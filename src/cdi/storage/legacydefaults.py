@@ -1,0 +1,26 @@
+"""
+Modes per class from the predecessor of StorageProfiles, ConfigMap kubevirt-storage-class-defaults.
+
+Old installations still have it. It is read, never written, and only where neither a profile's
+spec nor the table of capabilities knows anything of a class; the two values that it holds for
+all classes together are not used, because they are true of no class in particular.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from cdi.storage import modes
+
+CONFIG_MAP: Final = "kubevirt-storage-class-defaults"  # in the namespace of the installation
+
+
+def properties_for(data: Mapping[str, str], class_name: str) -> list[modes.ClaimProperties]:
+    """Return the properties that the ConfigMap's data give a class: one, or none."""
+    access = data.get(f"{class_name}.accessMode")
+    volume = data.get(f"{class_name}.volumeMode")
+    if access is None and volume is None:
+        return []
+    access, volume = access or modes.RWO, volume or modes.FILESYSTEM
+    if access not in modes.ACCESS_MODES or volume not in (modes.FILESYSTEM, modes.BLOCK):
+        return []
+    return [modes.ClaimProperties((access,), volume)]

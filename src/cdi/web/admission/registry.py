@@ -1,0 +1,103 @@
+"""
+Which rule is about what: the way in for servers.
+
+A server of webhooks calls `decide` for the path of a request; the API server of one machine
+calls `hook`, which returns what to store or raises Denied, with the message that clients would
+see if the rule were behind a webhook.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from cdi.web.admission import (
+    claim,
+    clonesize,
+    clonetokens,
+    dataimportcron,
+    datavolume,
+    inquiry,
+    installation,
+    objecttransfer,
+    populators,
+)
+from cdi.web.admission.decision import Decision, Denied
+from cdi.web.admission.request import CREATE, DELETE, UPDATE, AdmissionRequest, Object
+
+Hook = Callable[[AdmissionRequest], Awaitable[Object | None]]
+
+_WRITES: Final = frozenset({CREATE, UPDATE})
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One rule, the writes it is asked about, and the webhook it is known as."""
+
+    webhook: str
+    path: str
+    resources: tuple[str, ...]  # qualified; in every version in which they are served
+    operations: frozenset[str]
+    mutates: bool
+    rule: inquiry.Rule
+
+    def concerns(self, request: AdmissionRequest) -> bool:
+        return request.resource in self.resources and request.operation in self.operations
+
+
+def registrations(
+    sign: clonetokens.Signer,
+    read_token: clonesize.TokenReader,
+    name_for: clonetokens.Namer,
+) -> tuple[Registration, ...]:
+    """Return every rule, mutating ones first.
+
+    `sign` makes a clone token, `read_token` says what a token is good for (None if nothing),
+    `name_for` completes the beginning of a name.
+    """
+    tokens = clonetokens.CloneTokens(sign, name_for)
+    rendering = claim.ClaimRendering(read_token)
+    volumes, transfers = (datavolume.RESOURCE,), (objecttransfer.RESOURCE,)
+    sources = (populators.IMPORTS, populators.UPLOADS)
+    return (
+        _registration("datavolume-mutate", volumes, tokens.decide, mutates=True),
+        _registration("pvc-mutate", (claim.RESOURCE,), rendering.decide, {CREATE}, mutates=True),
+        _registration("datavolume-validate", volumes, datavolume.decide),
+        _registration("dataimportcron-validate", (dataimportcron.RESOURCE,), dataimportcron.decide),
+        _registration("populator-validate", sources, populators.decide),
+        _registration("objecttransfer-validate", transfers, objecttransfer.decide),
+        _registration("cdi-validate", (installation.RESOURCE,), installation.decide, {DELETE}),
+    )
+
+
+async def decide(
+    registration: Registration, request: AdmissionRequest, look: inquiry.Look
+) -> Decision:
+    """Return the answer to one request, asking the cluster through `look`."""
+    return await inquiry.settle(registration.rule, request, look)
+
+
+def hook(registration: Registration, look: inquiry.Look) -> Hook:
+    """Return a function that gives the object to store, or raises Denied."""
+
+    async def admit(request: AdmissionRequest) -> Object | None:
+        if not registration.concerns(request):
+            return request.object
+        answer = await decide(registration, request, look)
+        if not answer.allowed:
+            message = f'admission webhook "{registration.webhook}" denied the request: '
+            raise Denied(answer, message + answer.message, answer.details_for(request))
+        return request.object if answer.object is None else answer.object
+
+    return admit
+
+
+def _registration(
+    name: str,
+    resources: tuple[str, ...],
+    rule: inquiry.Rule,
+    operations: frozenset[str] | set[str] = _WRITES,
+    *,
+    mutates: bool = False,
+) -> Registration:
+    webhook = f"{name}.cdi.kubevirt.io"
+    return Registration(webhook, f"/{name}", resources, frozenset(operations), mutates, rule)
