@@ -21,7 +21,8 @@ import typer
 
 from cdi.api import quantity
 from cdi.cli.progress import Display, display_for
-from cdi.images import digest, errors, target, transfer
+from cdi.images import digest, errors, transfer
+from cdi.images import target as targets
 from cdi.images.meter import Meter
 from cdi.images.order import Order, Result
 from cdi.images.sources.opening import open_source
@@ -84,17 +85,19 @@ def command(
             if key.lower() in PROXY_VARIABLES
         },
     )
+    _check_output(output, block=block)
+    target = output.absolute()
     order = Order(
         source=lambda halt: open_source(source, options, halt),
-        target=output.absolute(),
-        journal=_device_journal(output.absolute()) if block else None,
+        target=target,
+        journal=_state_file(target, ".cdi-journal") if block else None,
+        scratch=_scratch(target, block=block),
         size=_bytes(size),
         checksum=_checksum(checksum),
         sha256=sha256,
         preallocate=preallocate,
         connections=connections,
     )
-    _check_output(output, block=block)
     sys.exit(_Run(order, display_for(json_lines=json_lines)).run())
 
 
@@ -193,7 +196,7 @@ def _password(user: str | None, file: Path | None) -> str:
 
 
 def _check_output(output: Path, *, block: bool) -> None:
-    device = target.is_device(output)
+    device = targets.is_device(output)
     if block and not device:
         _usage(f"{output} is not a block device, leave out --block")
     if device and not block:
@@ -204,9 +207,20 @@ def _check_output(output: Path, *, block: bool) -> None:
         _usage(f"{output.parent}: no such directory")
 
 
-def _device_journal(device: Path) -> Path:
-    """A device has no directory of its own: its journal lies in the user's state directory."""
+def _scratch(output: Path, *, block: bool) -> Path:
+    """A temporary copy lies beside a file; a device has no such place."""
+    if not block:
+        return output.with_name(output.name + ".cdi-scratch")
+    return Path(os.environ.get("TMPDIR") or "/var/tmp") / _name_for(output, ".cdi-scratch")  # noqa: S108 - large, kept over a reboot, and opened with O_NOFOLLOW
+
+
+def _state_file(device: Path, suffix: str) -> Path:
+    """What is kept about a device lies in the user's state directory."""
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "cdi"
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return state / _name_for(device, suffix)
+
+
+def _name_for(device: Path, suffix: str) -> str:
     name = re.sub(r"[^A-Za-z0-9]+", "-", device.name)
-    return state / f"{name}-{hashlib.sha256(bytes(device)).hexdigest()[:12]}.cdi-journal"
+    return f"{name}-{hashlib.sha256(bytes(device)).hexdigest()[:12]}{suffix}"

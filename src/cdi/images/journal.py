@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 import threading
 import zlib
@@ -29,7 +30,9 @@ from pathlib import Path
 from typing import Any
 
 from cdi.images.intervals import Intervals
-from cdi.images.target import sync_directory
+from cdi.images.target.places import sync_directory
+
+log = logging.getLogger(__name__)
 
 VERSION = 1
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -143,8 +146,15 @@ class Journal:
             self._fd = -1
 
     def _append(self, record: dict[str, Any]) -> None:
-        if self._fd >= 0:
+        if self._fd < 0:
+            return
+        try:
             os.write(self._fd, _line(record))
+        except OSError as error:
+            # A torn line would end the reading, so nothing follows it. What is not noted is
+            # fetched again; the disk itself reports a full or broken file system.
+            log.warning("journal is not written any more", extra={"cause": str(error)})
+            self.close()
 
     def _rewrite(self, *, sync: bool) -> None:
         header = {

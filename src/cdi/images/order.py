@@ -19,6 +19,7 @@ class Order:
     source: Callable[[threading.Event], Source]
     target: Path  # a file to be, or a block device
     journal: Path | None = None  # default: beside the target
+    scratch: Path | None = None  # where a temporary copy may lie; None: NeedsScratch instead
     size: int | None = None  # the disk's size in the end; None: as large as the image
     checksum: tuple[str, str] | None = None  # algorithm and lower-case hex digits, of the source
     sha256: bool = False  # report the source's sha256

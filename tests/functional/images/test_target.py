@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdi.images import errors, target
+from cdi.images import errors, storage_calls, target
 from cdi.images.formats.layout import Write
 from support import loopdev
 
@@ -137,7 +137,7 @@ def test_a_device_shows_nothing_of_what_was_on_it(
     old = tmp_path / "old"
     old.write_bytes(random.Random(1).randbytes(4 * MIB))
     if not offloads:
-        monkeypatch.setattr(target.storage_calls, "punch", lambda *_: False)
+        monkeypatch.setattr(storage_calls, "punch", lambda *_: False)
     with loopdev.device(old, "--sector-size", sector) as path:
         with target.BlockTarget(path, 3 * MIB) as disk:
             assert disk.zeroed is offloads

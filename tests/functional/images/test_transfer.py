@@ -12,6 +12,7 @@ import pytest
 
 from support import disks, importing, nginx
 
+SIZE = 12 << 20
 LAYOUTS = ["raw", *disks.CONVERTED]
 STREAMED = ["raw", "qcow2", "qcow2-zlib"]
 WITHOUT_SCRATCH = [name for name in LAYOUTS if name.startswith(("raw", "qcow2"))]
@@ -20,7 +21,7 @@ WITHOUT_SCRATCH = [name for name in LAYOUTS if name.startswith(("raw", "qcow2"))
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("images")
-    disk = disks.raw_disk(folder / "disk.raw")
+    disk = disks.raw_disk(folder / "disk.raw", SIZE, 4 << 20)
     made = {"raw": disk} | {layout: disks.convert(disk, layout) for layout in disks.CONVERTED}
     for layout in STREAMED:
         for kind in disks.COMPRESSORS:
@@ -127,9 +128,9 @@ def test_an_existing_disk_is_replaced_as_a_whole(
     images: Path, ranged: nginx.Nginx, tmp_path: Path
 ) -> None:
     output = tmp_path / "disk.img"
-    output.write_bytes(os.urandom(30 << 20))
+    output.write_bytes(os.urandom(2 * SIZE))
     check(ranged.url("disk.qcow2-zlib"), images, output)
-    assert output.stat().st_size == 24 << 20
+    assert output.stat().st_size == SIZE
 
 
 def test_a_fixed_vhd_is_told_by_its_last_sector_even_in_a_stream(

@@ -1,0 +1,333 @@
+"""
+One attempt at a transfer, with one open source: look at the first bytes, choose the way, go it.
+
+    ranged source, disk not compressed         -> scatter: tables first, then units in parallel
+    ranged source, raw disk in several blocks  -> scatter: one unit a compressed block
+    anything else that can be read forward     -> forward: one pass, stage after stage
+
+Raises NeedsScratch for what can be had neither way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
+
+from cdi.images import digest as digests
+from cdi.images import errors, forward, pipeline, scatter, work
+from cdi.images import target as targets
+from cdi.images.codecs import blocks
+from cdi.images.codecs.codec import Codec, codec_for
+from cdi.images.connections import Pace
+from cdi.images.formats import inspect, qcow2, raw
+from cdi.images.formats.image import Image
+from cdi.images.formats.layout import RandomLayout, Unit
+from cdi.images.journal import Progress, StreamPoint
+from cdi.images.meter import Meter
+from cdi.images.order import Order, Result
+from cdi.images.sources.source import Source, read
+
+SECTOR = 512
+# What is looked at before anything is decided: what an opening http source holds ready anyway.
+HEAD = 64 << 10
+
+# A request is about a thousandth of the whole, so that a killed run loses little; within bounds
+# that keep the number of requests, and the memory of many connections, small.
+_REQUEST_LEAST, _REQUEST_MOST = 128 << 10, 4 << 20
+_UNIT_MOST = 1 << 20  # what a killed run has written and not noted, per worker
+_TABLE_READERS = 4
+_IN_ORDER_MEMORY = 48 << 20
+
+_EMPTY = "the source is empty (0 bytes); check the URL, or what was uploaded"
+
+
+class Attempt:
+    """One attempt with one open source."""
+
+    def __init__(self, order: Order, source: Source, meter: Meter, halt: threading.Event) -> None:
+        self._order, self._source, self._meter, self._halt = order, source, meter, halt
+        self._work: work.Work | None = None
+        self._digest: tuple[str, str] | None = None
+        meter.total = source.size
+
+    def run(self) -> Result:
+        if not self._source.ranged:
+            pieces = self._source.stream()
+            first = next(pieces, b"")
+            if not first:
+                raise errors.NotADisk(_EMPTY)
+            return self._forward(codec_for(first), _Stream(first, pieces))
+        if not self._source.size:
+            raise errors.NotADisk(_EMPTY)
+        head = self._read(0, min(HEAD, self._source.size))
+        codec = codec_for(head)
+        if codec is None:
+            return self._at_random(*self._layout(head), None)
+        if (layout := self._block_layout(codec, head)) is not None:
+            return self._at_random("raw", layout, codec.name)
+        return self._forward(codec, None)
+
+    def _read(self, offset: int, length: int) -> bytes:
+        return read(self._source, offset, length)
+
+    @property
+    def _size(self) -> int:
+        if self._source.size is None:
+            raise errors.NeedsScratch("the source does not tell its length")
+        return self._source.size
+
+    def _request_bytes(self) -> int:
+        """Return how many bytes to ask for at once."""
+        if self._order.algorithm is not None:
+            # What was written but not yet hashed is fetched again after a kill.
+            return max(_REQUEST_LEAST // 2, min(_REQUEST_MOST // 8, self._size >> 12))
+        return max(_REQUEST_LEAST, min(_REQUEST_MOST, self._size >> 10))
+
+    # Many connections, in any order.
+
+    def _at_random(self, name: str, layout: RandomLayout, compression: str | None) -> Result:
+        virtual_size = layout.virtual_size
+        insist_fits(self._order, virtual_size)
+        with self._open(virtual_size, self._earlier()) as job:
+            self._run_units(layout.units(job.progress.done), job)
+            return self._finish(job, name, compression, virtual_size)
+
+    def _layout(self, head: bytes) -> tuple[str, RandomLayout]:
+        """Return format and layout of a disk that is not compressed."""
+        unit = min(self._request_bytes(), _UNIT_MOST)
+        image = self._inspect(head, self._size, at_random=True)
+        if image.format == "qcow2":
+            header = qcow2.parse_header(head, self._size)
+            return "qcow2", qcow2.RandomQcow2(
+                self._read, self._size, header, unit_bytes=unit, table_readers=_TABLE_READERS
+            )
+        size = self._size if image.native else image.virtual_size or self._size
+        return image.format, raw.RandomRaw(size, unit_bytes=unit)
+
+    def _block_layout(self, codec: Codec, head: bytes) -> RandomLayout | None:
+        """Return the layout of a raw disk that is compressed in several blocks, else None."""
+        if self._order.algorithm is not None:
+            return None  # hashing wants the file in order, and blocks are too large to wait for
+        layout = blocks.layout_of(codec.name, self._read, self._size)
+        if layout is None:
+            return None
+        content = _first_content(codec, head)
+        if codec_for(content) is not None:
+            return None
+        image = self._inspect(content, layout.virtual_size, at_random=False)
+        return layout if image.format == "raw" else None
+
+    def _run_units(self, units: Iterator[Unit], job: work.Work) -> None:
+        self._meter.stage = "transferring"
+        request = self._request_bytes()
+        ordered = None
+        if self._order.algorithm is not None:
+            digest, offset = self._start_digest(job.progress)
+            ordered = scatter.OrderedDigest(digest, offset, self._size, job.journal, self._meter)
+            units = scatter.tiled(units, offset, self._size, request)
+        try:
+            scatter.Scatter(
+                fetch=self._source.stream,
+                units=units,
+                target=job.target,
+                journal=job.journal,
+                meter=self._meter,
+                request=request,
+                connections=self._order.connections,
+                halt=self._halt,
+                ordered=ordered,
+            ).run()
+            if ordered is not None:
+                self._meter.stage = "verifying"
+                self._verify(ordered.hexdigest())
+        except scatter.OutOfOrder:
+            raise errors.NeedsScratch(
+                "the image's clusters are not in file order, so that a digest takes a copy"
+            ) from None
+        finally:
+            if ordered is not None:
+                ordered.close()
+
+    # One pass, in order.
+
+    def _forward(self, codec: Codec | None, stream: _Stream | None) -> Result:
+        """Transfer in one pass; `stream` is what a source without ranges is sending."""
+        self._meter.stage = "transferring"
+        earlier = self._earlier() if stream is None else None
+        point = (earlier and earlier.stream) or StreamPoint(0, 0)
+        name = codec.name if codec else None
+        tap: forward.Tap | None = None
+        start = point.source
+        if self._order.algorithm is not None:
+            digest, offset = self._start_digest(earlier or Progress())
+            tap = forward.Tap(digest, offset, self._note_digest, self._meter)
+            start = min(start, offset)
+        with ExitStack() as stack:
+            stack.callback(self._halt.set)  # before the threads are waited for
+            pieces = self._received(stream or self._in_order(start), start)
+            if stream is not None or tap is not None:
+                tapped = pieces if tap is None else tap.pass_on(pieces, start)
+                pieces = stack.enter_context(
+                    closing(pipeline.ahead(tapped, forward.AHEAD, "fetch"))
+                )
+            content = forward.content(codec, pieces, start, point, self._meter)
+            chunks: Iterator[forward.Chunk] = stack.enter_context(
+                closing(pipeline.ahead(content, forward.AHEAD, "decompress"))
+            )
+            if point.decoder is not None:
+                disk = forward.Disk.restored(point.decoder)
+                virtual_size = disk.decoder.virtual_size
+            else:
+                virtual_size, disk, chunks, name = self._look(codec, chunks, stack)
+            insist_fits(self._order, virtual_size)
+            job = stack.enter_context(self._open(virtual_size, earlier if point.output else None))
+            size = forward.write(chunks, disk, job, lambda so_far: insist_fits(self._order, so_far))
+            if tap is not None:
+                self._verify(tap.hexdigest())
+            return self._finish(job, disk.name, name, size)
+
+    def _look(
+        self, codec: Codec | None, chunks: Iterator[forward.Chunk], stack: ExitStack
+    ) -> tuple[int | None, forward.Disk, Iterator[forward.Chunk], str | None]:
+        """Look at the content's first bytes, and choose what decodes it."""
+        name = codec.name if codec else None
+        head, chunks = forward.peek(chunks, inspect.HEAD)
+        if codec is not None and (inner := codec_for(head)) is not None:
+            again = forward.content_again(inner, chunks)
+            chunks = stack.enter_context(
+                closing(pipeline.ahead(again, forward.AHEAD, "decompress again"))
+            )
+            head, chunks = forward.peek(chunks, inspect.HEAD)
+            name = f"{inner.name}.{name}"
+            if codec_for(head) is not None:
+                raise errors.UnsupportedFormat(
+                    f"the source is compressed more than twice ({name}); unpack it first"
+                )
+        image = self._inspect(head, self._source.size if codec is None else None, at_random=False)
+        return image.virtual_size, forward.Disk(image.format), chunks, name
+
+    def _in_order(self, start: int) -> Iterator[bytes]:
+        most = self._order.connections
+        part = min(self._request_bytes(), _IN_ORDER_MEMORY // (2 * most))
+        pace = Pace(most, time.monotonic())
+        return iter(
+            pipeline.InOrder(
+                self._source.stream,
+                start,
+                self._size,
+                part,
+                lambda: pace.look(time.monotonic(), self._meter.fetched),
+            )
+        )
+
+    def _received(self, pieces: Iterable[bytes], offset: int) -> Iterator[bytes]:
+        for piece in self._meter.timed("fetch", pieces):
+            offset += len(piece)
+            self._meter.received(len(piece))
+            self._meter.reached(offset)
+            yield piece
+
+    # What both ways share.
+
+    def _inspect(self, head: bytes, size: int | None, *, at_random: bool) -> Image:
+        """Refuse what is no disk, or a dangerous one, before anything is written."""
+        if self._order.as_is:
+            return Image("raw", size, native=True)
+        image = inspect.inspect(head, size, self._read if at_random else None)
+        if not image.native and not (at_random and image.flat):
+            insist_fits(self._order, image.virtual_size)
+            raise errors.NeedsScratch(f"a {image.format} image is converted from a copy")
+        return image
+
+    def _earlier(self) -> Progress | None:
+        return work.earlier(self._order, self._source.identity)
+
+    def _open(self, virtual_size: int | None, progress: Progress | None) -> work.Work:
+        self._work = work.Work(self._order, self._source.identity, virtual_size, progress)
+        return self._work
+
+    def _start_digest(self, progress: Progress) -> tuple[digests.Digest, int]:
+        """Return a digest and how many bytes are in it already."""
+        algorithm = self._order.algorithm or "sha256"
+        if progress.digest is not None:
+            return digests.new(algorithm, progress.digest), progress.digested
+        return digests.new(algorithm), 0
+
+    def _note_digest(self, offset: int, state: bytes | None) -> None:
+        if self._work is not None:
+            self._work.journal.digested(offset, state)
+
+    def _verify(self, got: str) -> None:
+        algorithm = self._order.algorithm or "sha256"
+        if self._order.checksum is not None and self._order.checksum[1] != got:
+            raise errors.ChecksumMismatch(algorithm, self._order.checksum[1], got)
+        self._digest = (algorithm, got)
+
+    def _finish(
+        self, job: work.Work, image_format: str, compression: str | None, virtual_size: int
+    ) -> Result:
+        if image_format == "raw" and not self._order.as_is:
+            # Some disks tell only by their last sector that they are not raw.
+            length = min(SECTOR, virtual_size)
+            trailer = job.target.read_back(virtual_size - length, length)
+            image = inspect.inspect_trailer(trailer, virtual_size)
+            if image.format != "raw" and image.virtual_size is not None:
+                image_format, virtual_size = image.format, image.virtual_size
+        result = finish(self._order, job, self._meter, image_format, virtual_size)
+        return dataclasses.replace(result, compression=compression, digest=self._digest)
+
+
+def insist_fits(order: Order, virtual_size: int | None) -> None:
+    """Raise TooSmall if a disk of at least `virtual_size` bytes does not fit."""
+    limit = order.size
+    if targets.is_device(order.target):
+        device = targets.device_size(order.target)
+        limit = device if limit is None else min(limit, device)
+    if limit is not None and virtual_size is not None and virtual_size > limit:
+        raise errors.TooSmall(virtual_size, limit)
+
+
+def finish(
+    order: Order, job: work.Work, meter: Meter, image_format: str, virtual_size: int
+) -> Result:
+    """Commit the complete disk, and say what was done."""
+    meter.stage = "syncing"
+    size = max(_whole_sectors(virtual_size), order.size or 0)
+    job.finish(size)
+    return Result(
+        format=image_format,
+        compression=None,
+        virtual_size=virtual_size,
+        size=size,
+        fetched=meter.fetched,
+        written=job.target.written,
+        resumed=job.resumed,
+        seconds=dict(meter.seconds),
+    )
+
+
+def _whole_sectors(size: int) -> int:
+    return -(-size // SECTOR) * SECTOR  # a guest reads whole sectors
+
+
+class _Stream:
+    """An open stream whose first piece has been looked at."""
+
+    def __init__(self, first: bytes, rest: Iterator[bytes]) -> None:
+        self._first, self._rest = first, rest
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._first
+        yield from self._rest
+
+
+def _first_content(codec: Codec, head: bytes) -> bytes:
+    content = b""
+    for data in codec.decoder().feed(head):
+        content += data
+        if len(content) >= HEAD:
+            break
+    return content

@@ -1,0 +1,100 @@
+"""
+A regular file as a target.
+
+It is written beside its final name, as `<name>.cdi-partial`, and renamed when it is complete,
+synced and of the right size: the name existing is the commit point, and a failed or interrupted
+transfer leaves whatever had that name before. A new file is all hole, so nothing is written for
+zeros.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from cdi.images import errors, storage_calls
+from cdi.images.target import places, zeros
+from cdi.images.target.writing import Target
+
+_MODE = 0o660  # spec/import.md, "Resize and final checks"
+
+
+class FileTarget(Target):
+    """A regular file, invisible under its own name until it is complete."""
+
+    def __init__(
+        self, path: Path, size: int | None, *, preallocate: bool = False, resume: bool = False
+    ) -> None:
+        """Open for a disk of `size` bytes (None: not known yet); `resume` keeps what is there."""
+        self._final = path
+        self._partial = places.partial_path(path)
+        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+        if not resume:
+            flags |= os.O_CREAT | os.O_EXCL
+        try:
+            fd = os.open(self._partial, flags, _MODE)
+        except OSError as error:
+            raise places.target_error(error, str(path)) from error
+        super().__init__(fd, str(path))
+        self._preallocate = preallocate
+        try:
+            _lock(fd, path)
+            with self._translated():
+                if size is not None and os.fstat(fd).st_size < size:
+                    os.ftruncate(fd, size)
+                if preallocate and size is not None and not resume:
+                    self._allocate(size)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def tag(self) -> str:
+        return places.tag_for(os.fstat(self._fd))
+
+    @property
+    def path(self) -> Path:
+        return self._partial
+
+    def written_by_others(self, size: int) -> None:
+        del size  # a file needs no care: what nobody writes is a hole
+
+    def _allocate(self, size: int) -> None:
+        if size and not storage_calls.allocate(self._fd, size):
+            for offset in range(0, size, len(zeros.ZEROS)):
+                self._put([zeros.ZEROS[: min(len(zeros.ZEROS), size - offset)]], offset)
+
+    def _skip(self, start: int, end: int) -> None:
+        """Nothing to do: the file was created empty, so its holes are zeros."""
+
+    def finish(self, size: int) -> None:
+        with self._translated():
+            if os.fstat(self._fd).st_size != size:
+                os.ftruncate(self._fd, size)
+            if self._preallocate:
+                storage_calls.allocate(self._fd, size) if size else None
+            os.fchmod(self._fd, _MODE)
+            os.fsync(self._fd)
+            self._partial.replace(self._final)
+            places.sync_directory(self._final.parent)
+        self.close()
+
+
+def insist_unused(path: Path) -> None:
+    """Raise TargetFailed if a partial disk for `path` exists and somebody is writing it."""
+    try:
+        fd = os.open(places.partial_path(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return
+    try:
+        _lock(fd, path)
+    finally:
+        os.close(fd)
+
+
+def _lock(fd: int, path: Path) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise errors.TargetFailed(f"{path}: another import is writing it just now") from error

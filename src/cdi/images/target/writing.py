@@ -1,0 +1,143 @@
+"""
+What every target does: leave zeros out, join neighbours, and keep dirty pages bounded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from cdi.images import storage_calls
+from cdi.images.formats.layout import Buffer, Write
+from cdi.images.target import places, zeros
+
+# One pwritev takes at most this much, so that a slow device shows in progress and cancelling.
+BATCH = 4 << 20
+# After so many new bytes the kernel is asked to begin writing back, so that the final sync finds
+# little left to do; after the second figure we wait for it, so that a slow disk does not fill a
+# small memory cgroup with dirty pages.
+WRITEBACK_STEP = 8 << 20
+DIRTY_LIMIT = 64 << 20
+
+_IOV_MAX = 512
+
+
+class Target(ABC):
+    """Where a disk goes. Use as a context manager; leaving it closes without finishing.
+
+    Threads may call `write` at the same time for different bytes. The rest is for one owner.
+    """
+
+    def __init__(self, fd: int, name: str) -> None:
+        self._fd = fd
+        self._name = name
+        self._lock = threading.Lock()
+        self._dirty = 0
+        self._started = 0
+        self.written = 0  # bytes handed to the kernel
+
+    def __enter__(self) -> Target:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file descriptor; safe to repeat."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def write(self, writes: Iterable[Write]) -> None:
+        """Write all of `writes`, joining neighbours, leaving zeros out."""
+        batch: list[Buffer] = []
+        start = end = 0
+        for write in writes:
+            data = write.data if isinstance(write.data, bytes | bytearray) else bytes(write.data)
+            at = 0
+            for low, high in zeros.data_runs(data, write.offset):
+                self._skip(write.offset + at, write.offset + low)
+                if write.offset + low != end or end - start >= BATCH or len(batch) >= _IOV_MAX:
+                    self._put(batch, start)
+                    batch, start = [], write.offset + low
+                batch.append(data if high - low == len(data) else memoryview(data)[low:high])
+                end = write.offset + high
+                at = high
+            self._skip(write.offset + at, write.offset + len(data))
+        self._put(batch, start)
+
+    @abstractmethod
+    def _skip(self, start: int, end: int) -> None:
+        """[start, end) is zero: see to it, now or later."""
+
+    def _put(self, batch: list[Buffer], offset: int) -> None:
+        if not batch:
+            return
+        length = sum(len(part) for part in batch)
+        with self._translated():
+            done = os.pwritev(self._fd, batch, offset)
+            if done < length:
+                self._put_rest(b"".join(batch)[done:], offset + done)
+        self._account(length)
+
+    def _put_rest(self, rest: bytes, offset: int) -> None:
+        view = memoryview(rest)
+        while view:
+            done = os.pwrite(self._fd, view, offset)
+            view, offset = view[done:], offset + done
+
+    def _account(self, length: int) -> None:
+        with self._lock:
+            self.written += length
+            self._dirty += length
+            wait = self._dirty >= DIRTY_LIMIT
+            start = wait or self._dirty - self._started >= WRITEBACK_STEP
+            if start:
+                self._started = self._dirty
+            if wait:
+                self._dirty = self._started = 0
+        if not start:
+            return
+        with self._translated():
+            able = storage_calls.start_writeback(self._fd)
+            if wait and not (able and storage_calls.wait_writeback(self._fd)):
+                os.fdatasync(self._fd)
+
+    @property
+    @abstractmethod
+    def path(self) -> Path:
+        """Where the bytes are while the disk is not complete."""
+
+    @abstractmethod
+    def written_by_others(self, size: int) -> None:
+        """Another program writes the first `size` bytes, zeros included, through `path`."""
+
+    def read_back(self, start: int, length: int) -> bytes:
+        """Return what was written there."""
+        with self._translated():
+            return os.pread(self._fd, length, start)
+
+    def flush(self) -> None:
+        """Return when all that was written before the call would survive a power cut."""
+        with self._translated():
+            os.fdatasync(self._fd)
+
+    @abstractmethod
+    def finish(self, size: int) -> None:
+        """Make the target the complete disk of `size` bytes, durably. The commit point."""
+
+    @property
+    @abstractmethod
+    def tag(self) -> str:
+        """Tells this very file or device from another one at the same path; see `tag_of`."""
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise places.target_error(error, self._name) from error
