@@ -21,7 +21,7 @@ import typer
 
 from cdi.api import quantity
 from cdi.cli.progress import Display, display_for
-from cdi.images import digest, errors, transfer
+from cdi.images import digest, errors, memory, transfer
 from cdi.images import target as targets
 from cdi.images.meter import Meter
 from cdi.images.order import Order, Result
@@ -98,6 +98,7 @@ def command(
         preallocate=preallocate,
         connections=connections,
     )
+    memory.keep_buffers()
     sys.exit(_Run(order, display_for(json_lines=json_lines)).run())
 
 
