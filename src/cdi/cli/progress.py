@@ -147,7 +147,7 @@ class Lines:
         self._say(summary(result, seconds))
 
     def failed(self, reason: str, message: str, *, permanent: bool) -> None:
-        remedy = "" if permanent else " (run again to continue)"
+        remedy = "" if permanent or "run again" in message else " (run again to continue)"
         self._say(f"{reason}: {message}{remedy}")
 
     def _say(self, line: str) -> None:

@@ -21,7 +21,9 @@ PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>" + b" " * 2000
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("images")
     disk = disks.raw_disk(folder / "disk.raw")
-    disks.convert(disk, "qcow2")
+    disks.compress(disks.convert(disk, "qcow2"), "xz")
+    disks.compress(disk, "gz")
+    disks.convert(disk, "vmdk")
     canary = folder / "canary"
     canary.write_bytes(b"SECRET" * 10_000)
     subprocess.run(
@@ -175,7 +177,7 @@ def test_a_source_that_changed_meanwhile_starts_anew_once(
 
 @loopdev.needs_root
 @pytest.mark.root
-@pytest.mark.parametrize("layout", ["raw", "qcow2"])
+@pytest.mark.parametrize("layout", ["raw", "qcow2", "raw.gz", "qcow2.xz", "vmdk"])
 def test_a_block_device_becomes_the_disk(
     layout: str, folder: Path, server: httpd.Server, tmp_path: Path
 ) -> None:
@@ -184,11 +186,13 @@ def test_a_block_device_becomes_the_disk(
     backing.write_bytes(b"\xaa" * (25 << 20))
     with loopdev.device(backing) as device:
         refused = importing.run(url, device)
-        seen = importing.run(url, device, "--block", "--sha256", XDG_STATE_HOME=str(tmp_path))
+        places = {"XDG_STATE_HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+        seen = importing.run(url, device, "--block", "--sha256", **places)
         assert (refused.status, seen.status) == (2, 0), refused.errors + seen.errors
         want = (folder / "disk.raw").read_bytes()
         assert device.read_bytes() == want + bytes((25 << 20) - len(want))
     assert list((tmp_path / "cdi").iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cdi", "device"]
     served = hashlib.sha256((folder / f"disk.{layout}").read_bytes()).hexdigest()
     assert seen.last["digest"] == f"sha256:{served}"
 

@@ -110,6 +110,14 @@ def test_preallocated_blocks_are_there_and_read_as_zeros(tmp_path: Path) -> None
     assert path.read_bytes() == bytes(MIB) + b"x" + bytes(5 * MIB - 1)
 
 
+def test_more_than_there_is_room_for_is_not_even_begun(tmp_path: Path) -> None:
+    with pytest.raises(errors.NoSpace):
+        target.FileTarget(tmp_path / "disk.img", 1 << 50, preallocate=True)
+    with pytest.raises(errors.NoSpace):
+        target.FileTarget(tmp_path / "disk.img", 1 << 42, preallocate=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("code", "kind", "words"),
     [

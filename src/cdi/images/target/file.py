@@ -9,6 +9,7 @@ zeros.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -47,6 +48,8 @@ class FileTarget(Target):
                     self._allocate(size)
         except BaseException:
             self.close()
+            if not resume:
+                self._partial.unlink(missing_ok=True)
             raise
 
     @property
@@ -61,6 +64,10 @@ class FileTarget(Target):
         del size  # a file needs no care: what nobody writes is a hole
 
     def _allocate(self, size: int) -> None:
+        # Asked first, since a file system may fill itself up before it gives up.
+        free = os.fstatvfs(self._fd)
+        if size > free.f_bavail * free.f_frsize:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if size and not storage_calls.allocate(self._fd, size):
             for offset in range(0, size, len(zeros.ZEROS)):
                 self._put([zeros.ZEROS[: min(len(zeros.ZEROS), size - offset)]], offset)
