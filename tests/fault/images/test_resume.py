@@ -85,6 +85,15 @@ class KillSwitch:
         return replace(reply, stall_after=allowed)
 
 
+def kill_after(count: int, switch: KillSwitch, url: str, output: Path, *options: str) -> None:
+    """Import until `count` bytes have been sent, then kill the process."""
+    switch.arm(count)
+    process = importing.start(url, output, *options)
+    assert switch.dry.wait(60)
+    process.kill()
+    process.communicate()
+
+
 KILLED = ["large.raw", "large.qcow2", "large.qcow2-zlib"]
 
 
@@ -100,11 +109,7 @@ def test_twenty_kills_at_random_points_cost_little(
     body = (folder / name).read_bytes()
     url = server.put("/disk", httpd.Blob(body, twist=switch))
     for _ in range(20):
-        switch.arm(rng.randrange(len(body) // 14))
-        process = importing.start(url, tmp_path / "disk.img", *options)
-        assert switch.dry.wait(60)
-        process.kill()
-        process.communicate()
+        kill_after(rng.randrange(len(body) // 14), switch, url, tmp_path / "disk.img", *options)
     switch.arm(1 << 40)
     seen = importing.run(url, tmp_path / "disk.img", *options)
     assert seen.status == 0, seen.output + seen.errors
@@ -120,11 +125,7 @@ def test_a_killed_import_of_multi_block_xz_begins_at_the_next_block(
     body = (folder / "disk.raw.xz-blocks").read_bytes()
     url = server.put("/disk", httpd.Blob(body, twist=switch))
     for _ in range(3):
-        switch.arm(len(body) // 5)
-        process = importing.start(url, tmp_path / "disk.img")
-        assert switch.dry.wait(60)
-        process.kill()
-        process.communicate()
+        kill_after(len(body) // 5, switch, url, tmp_path / "disk.img")
     switch.arm(1 << 40)
     seen = importing.run(url, tmp_path / "disk.img")
     assert (seen.status, seen.last["resumed"]) == (0, True), seen.output + seen.errors
@@ -141,11 +142,7 @@ def test_a_killed_import_of_any_format_ends_well(
     body = (folder / name).read_bytes()
     url = server.put("/disk", httpd.Blob(body, twist=switch))
     for _ in range(3):
-        switch.arm(rng.randrange(len(body) // 4))
-        process = importing.start(url, tmp_path / "disk.img")
-        assert switch.dry.wait(60)
-        process.kill()
-        process.communicate()
+        kill_after(rng.randrange(len(body) // 4), switch, url, tmp_path / "disk.img")
     switch.arm(1 << 40)
     seen = importing.run(url, tmp_path / "disk.img")
     assert seen.status == 0, seen.output + seen.errors
@@ -178,11 +175,7 @@ def test_a_changed_source_is_not_continued(
     switch = KillSwitch()
     old = httpd.Blob(bytes(reversed((folder / "disk.raw").read_bytes())), twist=switch)
     url = server.put("/disk", old)
-    switch.arm(20 * MIB)
-    process = importing.start(url, tmp_path / "disk.img")
-    assert switch.dry.wait(60)
-    process.kill()
-    process.communicate()
+    kill_after(20 * MIB, switch, url, tmp_path / "disk.img")
     server.put("/disk", httpd.Blob((folder / "disk.raw").read_bytes(), etag='"v2"'))
     seen = importing.run(url, tmp_path / "disk.img")
     assert (seen.status, seen.last["resumed"]) == (0, False)
@@ -195,11 +188,7 @@ def test_without_a_version_nothing_is_continued(
     switch = KillSwitch()
     body = (folder / "disk.raw").read_bytes()
     url = server.put("/disk", httpd.Blob(body, etag=None, modified=None, twist=switch))
-    switch.arm(20 * MIB)
-    process = importing.start(url, tmp_path / "disk.img")
-    assert switch.dry.wait(60)
-    process.kill()
-    process.communicate()
+    kill_after(20 * MIB, switch, url, tmp_path / "disk.img")
     switch.arm(1 << 40)
     seen = importing.run(url, tmp_path / "disk.img")
     assert (seen.status, seen.last["resumed"]) == (0, False)
