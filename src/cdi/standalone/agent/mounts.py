@@ -1,0 +1,236 @@
+"""
+A pod's volumes as places of this machine, and what its containers are told about them.
+
+    <pods>/<uid>/volumes/<name>/         Secrets, ConfigMaps and emptyDirs
+    <pods>/<uid>/<container>/root/...    links: what the container would find at its mount paths
+    <pods>/<uid>/<container>/            pid and termination log
+
+A worker takes all of its paths from `Place`, so moving them beneath `root` is all it takes.
+Files of Secrets can be read by our own user only, and go with the pod.
+
+Raises Missing for what a volume refers to and does not exist, NotReady for claims that are not
+bound yet, Unsupported for kinds of volumes that workers have no use for; OSError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cdi.api.place import Place
+from cdi.kube import objects
+from cdi.kube.objects import Key, Object
+from cdi.standalone.agent.environment import Lookup, Missing, data_of
+from cdi.standalone.volumes import caches, facts
+from cdi.standalone.volumes.caches import Caches
+from cdi.standalone.volumes.local import Volumes
+from cdi.storage import local, modes
+
+_PRIVATE = 0o700
+_NOT_MOVED = ("metrics_address", "metrics_port")
+
+
+class NotReady(Exception):
+    """A volume of the pod is still on its way."""
+
+
+class Unsupported(Exception):
+    """A kind of volume that is not offered here."""
+
+
+class PodDirectory:
+    """The directory of one pod."""
+
+    def __init__(self, pods: Path, uid: str) -> None:
+        self.path = pods / uid
+
+    def container(self, name: str) -> Path:
+        return self.path / name
+
+    def root(self, container: str) -> Path:
+        return self.path / container / "root"
+
+    def termination_log(self, container: str) -> Path:
+        return self.path / container / "termination-log"
+
+    def volume(self, name: str) -> Path:
+        return self.path / "volumes" / name
+
+    def remove(self) -> None:
+        """Remove it; links to volumes go, the volumes stay."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def place_for(directory: PodDirectory, container: str, address: str) -> Place:
+    """Where a worker in `container` finds everything: where a pod would, but beneath its root."""
+    root = directory.root(container)
+    usual = Place()
+    moved: dict[str, Any] = {
+        field.name: root / Path(getattr(usual, field.name)).relative_to("/")
+        for field in dataclasses.fields(Place)
+        if field.name not in _NOT_MOVED
+    }
+    moved["termination_log"] = directory.termination_log(container)
+    device = moved["block_device"]
+    if device.is_symlink():
+        # A worker keeps its journal beside the device, where it has to outlive the pod.
+        moved["block_device"] = device.readlink()
+    return Place(**moved, metrics_address=address)
+
+
+class Mounter:
+    """Prepares the volumes of pods."""
+
+    def __init__(self, pods: Path, volumes: Volumes, seen: Caches) -> None:
+        self._pods, self._volumes, self._seen = pods, volumes, seen
+
+    def directory(self, uid: str) -> PodDirectory:
+        return PodDirectory(self._pods, uid)
+
+    def left(self) -> list[str]:
+        """Return the UIDs of the pods that have a directory."""
+        return sorted(path.name for path in self._pods.iterdir()) if self._pods.is_dir() else []
+
+    async def release_unused(self) -> None:
+        """Detach block devices that no pod of ours uses any longer."""
+        used = {
+            facts.volume_name(claim)
+            for pod in self._seen.pods.cache.list()
+            if not caches.has_ended(pod)
+            for key in caches.claim_keys(pod)
+            if (claim := self._seen.claim(key)) is not None
+        }
+        for name in await asyncio.to_thread(self._volumes.attached):
+            if name not in used:
+                await asyncio.to_thread(self._volumes.detach, name)
+
+    async def mount(self, pod: Object, lookup: Lookup) -> None:
+        """Make everything ready that the pod's containers mount; may be repeated."""
+        directory = self.directory(objects.uid(pod))
+        places: dict[str, Path] = {}
+        for volume in objects.get(pod, "spec", "volumes", default=[]):
+            places[volume["name"]] = await self._ready(pod, volume, directory, lookup)
+        for container in pod["spec"]["containers"]:
+            await asyncio.to_thread(_link, directory, container, places)
+
+    async def unmount(self, pod: Object) -> None:
+        """Take away what the pod had; volumes keep their data."""
+        for volume in objects.get(pod, "spec", "volumes", default=[]):
+            if key := _claim_key(pod, volume):
+                await self._release(pod, key)
+        await asyncio.to_thread(self.directory(objects.uid(pod)).remove)
+
+    async def _release(self, pod: Object, claim_key: Key) -> None:
+        claim = self._seen.claim(claim_key)
+        if claim is None or facts.volume_mode(claim) != modes.BLOCK:
+            return
+        others = (
+            other
+            for other in self._seen.pods_of(claim_key)
+            if objects.uid(other) != objects.uid(pod) and not caches.has_ended(other)
+        )
+        if not any(others):
+            await asyncio.to_thread(self._volumes.detach, facts.volume_name(claim))
+
+    async def _ready(
+        self, pod: Object, volume: Object, directory: PodDirectory, lookup: Lookup
+    ) -> Path:
+        if key := _claim_key(pod, volume):
+            return await self._claim(key)
+        place = directory.volume(volume["name"])
+        if "emptyDir" in volume:
+            place.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            return place
+        for kind, field, name in (
+            ("secret", "secret", "secretName"),
+            ("configmap", "configMap", "name"),
+        ):
+            if source := volume.get(field):
+                entries = await _entries(kind, str(source.get(name, "")), source, lookup)
+                await asyncio.to_thread(_write, place, entries)
+                return place
+        raise Unsupported(f'volume "{volume["name"]}" is of a kind that workers do not use')
+
+    async def _claim(self, key: Key) -> Path:
+        claim = self._seen.claim(key)
+        volume = self._seen.volume(facts.volume_name(claim)) if claim else None
+        if claim is None or volume is None or not facts.is_bound(claim):
+            raise NotReady(f'persistentvolumeclaim "{key.name}" is not bound')
+        if objects.annotations(volume).get(facts.PROVISIONED_BY) != local.PROVISIONER:
+            return _made_by_hand(volume)
+        name = objects.name(volume)
+        if facts.volume_mode(claim) == modes.BLOCK:
+            return await asyncio.to_thread(self._volumes.attach, name)
+        place = self._volumes.directory(name)
+        if not place.is_dir():
+            raise Missing(f"the data of volume {name} is missing: {place}")
+        return place
+
+
+def _made_by_hand(volume: Object) -> Path:
+    path = objects.get(volume, "spec", "local", "path") or objects.get(
+        volume, "spec", "hostPath", "path"
+    )
+    if not path:
+        name = objects.name(volume)
+        raise Unsupported(f"volume {name} is neither local nor hostPath, which is all there is")
+    if not Path(path).exists():
+        raise Missing(f"{path} does not exist")
+    return Path(path)
+
+
+def _claim_key(pod: Object, volume: Object) -> Key | None:
+    name = objects.get(volume, "persistentVolumeClaim", "claimName")
+    return Key(objects.namespace(pod), str(name)) if name else None
+
+
+async def _entries(kind: str, name: str, source: Object, lookup: Lookup) -> dict[str, bytes]:
+    found = await lookup(kind, name)
+    if found is None:
+        if source.get("optional"):
+            return {}
+        raise Missing(f'{kind} "{name}" not found')
+    data = data_of(kind, found)
+    items: Iterable[dict[str, Any]] = source.get("items") or [
+        {"key": key, "path": key} for key in data
+    ]
+    entries = {}
+    for item in items:
+        if item["key"] not in data:
+            raise Missing(f'{kind} "{name}" has no key "{item["key"]}"')
+        entries[str(item["path"])] = data[item["key"]]
+    return entries
+
+
+def _write(place: Path, entries: dict[str, bytes]) -> None:
+    place.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+    for name, content in entries.items():
+        path = place / name
+        if ".." in Path(name).parts or Path(name).is_absolute():
+            raise Unsupported(f"{name!r} leads out of the volume")
+        path.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+
+
+def _link(directory: PodDirectory, container: Object, places: dict[str, Path]) -> None:
+    root = directory.root(container["name"])
+    root.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+    mounted = [(mount["mountPath"], mount) for mount in container.get("volumeMounts") or []] + [
+        (device["devicePath"], device) for device in container.get("volumeDevices") or []
+    ]
+    for path, mount in mounted:
+        link = root / str(path).strip("/")
+        if ".." in link.parts:
+            raise Unsupported(f"{path!r} is no mount path")
+        link.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        target = places[mount["name"]]
+        if sub := mount.get("subPath"):
+            raise Unsupported(f"subPath {sub!r} is not offered")
+        if link.is_symlink():
+            link.unlink()
+        link.symlink_to(target)

@@ -1,0 +1,54 @@
+"""
+Which containers are our workers: the image says that it is ours, the command which one it is.
+
+Nothing else is ever started: an image is not unpacked here, and a command is not run; it only
+chooses among the modules of `cdi.workers`. Pure.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from cdi.kube import objects
+from cdi.kube.objects import Object
+
+WORKERS = "cdi.workers"
+_MODULE = re.compile(re.escape(WORKERS) + r"\.([a-z][a-z_]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """How one container is started."""
+
+    module: str
+    arguments: tuple[str, ...] = ()
+
+
+def role_of(container: Object, images: Collection[str]) -> Role | None:
+    """Return the worker that a container means, or None if it is not one of ours."""
+    if container.get("image") not in images:
+        return None
+    command = [*container.get("command", []), *container.get("args", [])]
+    for place, word in enumerate(command):
+        if word == "-m" and place + 1 < len(command):
+            module = command[place + 1]
+            known = _MODULE.fullmatch(module) and importlib.util.find_spec(module)
+            return Role(module, tuple(command[place + 2 :])) if known else None
+    return None
+
+
+def refusal(pod: Object, images: Collection[str]) -> str:
+    """Return why a pod does not run here; empty if all of its containers are our workers."""
+    if objects.get(pod, "spec", "initContainers"):
+        return "this machine runs CDI's own workers only, and those have no init containers"
+    for container in objects.get(pod, "spec", "containers", default=[]):
+        if role_of(container, images) is None:
+            image, name = container.get("image"), container.get("name")
+            return (
+                "this machine runs CDI's own workers only, "
+                f'not image "{image}" of container "{name}"'
+            )
+    return ""

@@ -1,0 +1,99 @@
+"""What binder and node agent watch, each kind once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cdi.kube import objects
+from cdi.kube.client import Client
+from cdi.kube.informer import Informer
+from cdi.kube.objects import Key, Object
+from cdi.kube.resource import (
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    PODS,
+    STORAGE_CLASSES,
+)
+from cdi.standalone.volumes import facts
+
+_BY_CLAIM = "claim"
+_BY_VOLUME = "volume"
+_NOBODY = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """Informers with the indexes that are needed here."""
+
+    claims: Informer
+    volumes: Informer
+    classes: Informer
+    pods: Informer
+
+    @classmethod
+    def on(cls, client: Client) -> Caches:
+        """Return informers that are to be run by whoever called."""
+        return cls(
+            claims=Informer(
+                client, PERSISTENT_VOLUME_CLAIMS, indexes={_BY_VOLUME: _volume_of_claim}
+            ),
+            volumes=Informer(client, PERSISTENT_VOLUMES, indexes={_BY_CLAIM: _claim_of_volume}),
+            classes=Informer(client, STORAGE_CLASSES),
+            pods=Informer(client, PODS, indexes={_BY_CLAIM: _claims_of_pod}),
+        )
+
+    def all(self) -> tuple[Informer, ...]:
+        return self.claims, self.volumes, self.classes, self.pods
+
+    def claim(self, key: Key) -> Object | None:
+        return self.claims.cache.get(key)
+
+    def volume(self, name: str) -> Object | None:
+        return self.volumes.cache.get(Key("", name)) if name else None
+
+    def storage_class(self, name: str) -> Object | None:
+        return self.classes.cache.get(Key("", name)) if name else None
+
+    def volumes_of(self, claim: Key) -> list[Object]:
+        """The volumes whose claimRef names this claim."""
+        return self.volumes.cache.by_index(_BY_CLAIM, str(claim))
+
+    def unclaimed_volumes(self) -> list[Object]:
+        return self.volumes.cache.by_index(_BY_CLAIM, _NOBODY)
+
+    def claims_on(self, volume: str) -> list[Object]:
+        """The claims that name this volume: one, and those that it was taken from."""
+        return self.claims.cache.by_index(_BY_VOLUME, volume)
+
+    def unbound_claims(self) -> list[Object]:
+        unnamed = self.claims.cache.by_index(_BY_VOLUME, _NOBODY)
+        return [claim for claim in unnamed if not facts.is_bound(claim)]
+
+    def pods_of(self, claim: Key) -> list[Object]:
+        """The pods that name this claim."""
+        return self.pods.cache.by_index(_BY_CLAIM, str(claim))
+
+
+def claim_keys(pod: Object) -> Iterator[Key]:
+    """The claims that a pod names."""
+    for volume in objects.get(pod, "spec", "volumes", default=[]):
+        if name := objects.get(volume, "persistentVolumeClaim", "claimName"):
+            yield Key(objects.namespace(pod), str(name))
+
+
+def has_ended(pod: Object) -> bool:
+    return facts.phase(pod) in ("Succeeded", "Failed")
+
+
+def _claim_of_volume(volume: Object) -> tuple[str, ...]:
+    key = facts.claim_key_of(volume)
+    return (str(key) if key else _NOBODY,)
+
+
+def _volume_of_claim(claim: Object) -> tuple[str, ...]:
+    return (facts.volume_name(claim) or _NOBODY,)
+
+
+def _claims_of_pod(pod: Object) -> tuple[str, ...]:
+    return tuple(str(key) for key in claim_keys(pod))

@@ -1,0 +1,115 @@
+"""
+The data of local volumes: one directory a volume, named after its PersistentVolume.
+
+    <root>/<volume>/            a Filesystem volume: the directory is what a pod gets
+    <root>/<volume>/disk.img    a Block volume: a sparse file of the volume's size; where we are
+                                root, pods get a loop device over it, else the file itself
+
+A directory cannot be held to a size; whoever fills it keeps to what was requested. Every call
+may be repeated. Blocking calls; sizes in bytes. Raises OSError.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from cdi.standalone.volumes import loops
+from cdi.storage import modes
+
+DISK: Final = "disk.img"
+DEVICE: Final = "device"  # link to the loop device, while there is one
+_DIRECTORY_MODE: Final = 0o770
+_FILE_MODE: Final = 0o660
+# A directory under this name is half erased, and no volume.
+_ERASED: Final = ".erased-"
+
+
+class Volumes:
+    """The volumes beneath one directory. `devices` says whether to use loop devices."""
+
+    def __init__(self, root: Path, *, devices: bool | None = None) -> None:
+        self._root = root
+        self._devices = loops.usable() if devices is None else devices
+
+    def directory(self, volume: str) -> Path:
+        """Where a volume's data is."""
+        if not volume or volume.startswith(".") or "/" in volume:
+            raise ValueError(f"{volume!r} cannot be the name of a volume")
+        return self._root / volume
+
+    def make(self, volume: str, mode: str, size: int) -> Path:
+        """Make an empty volume, or keep the one that exists; return its directory."""
+        place = self.directory(volume)
+        place.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+        if mode == modes.BLOCK:
+            _extend(place / DISK, size)
+        _sync(place)
+        _sync(self._root)
+        return place
+
+    def grow(self, volume: str, mode: str, size: int) -> None:
+        """Make a volume larger, also while it is in use."""
+        if mode == modes.BLOCK:
+            file = self.directory(volume) / DISK
+            _extend(file, size)
+            if self._devices:
+                loops.refresh(file)
+
+    def attach(self, volume: str) -> Path:
+        """Return what a pod gets as its block device: a path in the volume's directory, so that
+        a journal beside it stays with the volume."""
+        file = self.directory(volume) / DISK
+        if not file.exists():
+            raise FileNotFoundError(f"the data of volume {volume} is missing: {file}")
+        if not self._devices:
+            return file
+        link = file.with_name(DEVICE)
+        link.unlink(missing_ok=True)
+        link.symlink_to(loops.attach(file))
+        return link
+
+    def detach(self, volume: str) -> None:
+        """No pod uses the block device any longer."""
+        file = self.directory(volume) / DISK
+        if self._devices and file.exists():
+            loops.detach(file)
+            file.with_name(DEVICE).unlink(missing_ok=True)
+
+    def attached(self) -> list[str]:
+        """Return the volumes whose block devices some pod has, or had when all was killed."""
+        return sorted(link.parent.name for link in self._root.glob(f"*/{DEVICE}"))
+
+    def erase(self, volume: str) -> None:
+        """Remove a volume's data for good."""
+        self.detach(volume)
+        place = self.directory(volume)
+        doomed = self._root / f"{_ERASED}{volume}"
+        # Renamed first: a volume is never seen with half of its data.
+        if place.exists():
+            if doomed.exists():
+                shutil.rmtree(doomed)
+            place.rename(doomed)
+            _sync(self._root)
+        if doomed.exists():
+            shutil.rmtree(doomed)
+
+
+def _extend(file: Path, size: int) -> None:
+    fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+    try:
+        if os.fstat(fd).st_size < size:
+            os.ftruncate(fd, size)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _sync(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

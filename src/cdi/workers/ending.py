@@ -1,0 +1,85 @@
+"""
+How an importer ends: from a result or an error to a termination message and an exit status.
+
+    ended                        status  message
+    the disk is complete         0       `Import Complete`
+    scratch space is needed      0       scratchSpaceRequired
+    checksum mismatch            0       permanent, `checksum validation failed: ...`
+    other permanent failure      1       permanent, a reason, `Unable to ...: ...`
+    transient failure            1       a reason, `Unable to ...: ...`
+    told to stop                 143     reason `Cancelled`
+
+Every message is JSON and carries the words that clients know as its `message`. Permanent
+failures end with 1 although nothing is won by another start: a controller that does not know the
+key `permanent` takes every 0 for a filled volume, and would hand out an empty disk. It sees a
+failed container instead, as it always did; ours reads the key and ends the import at once,
+before the kubelet's back-off gets far. The checksum is the one failure that every controller
+recognises by its words, which is why it can end with 0.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+
+from cdi.api import reasons
+from cdi.api.termination import Termination
+from cdi.images import errors
+
+OK, FAILED, STOPPED = 0, 1, 128 + signal.SIGTERM
+UNEXPECTED = "InternalError"  # a defect of ours
+
+CONNECTING = "Unable to connect to {source} data source: "
+PROCESSING = "Unable to process data: "
+
+
+class NotSupported(errors.InvalidRequest):
+    """A kind of source or content that this importer does not know yet."""
+
+    reason = "NotSupported"
+
+
+def complete(*, preallocated: bool, sha256: str, fetched: int, written: int) -> Termination:
+    """The disk is there."""
+    return Termination(
+        message=reasons.IMPORT_COMPLETE_MESSAGE,
+        preallocation_applied=preallocated,
+        sha256=sha256,
+        bytes_fetched=fetched,
+        bytes_written=written,
+    )
+
+
+def failed(error: BaseException, source: str, *, connecting: bool) -> Termination:
+    """The disk is not there; `connecting` tells whether the source was never opened."""
+    prefix = CONNECTING.format(source=source or "unknown") if connecting else PROCESSING
+    match error:
+        case errors.Cancelled():
+            return Termination(
+                message="stopped; another start continues",
+                reason=error.reason,
+                exit_code=STOPPED,
+            )
+        case errors.NeedsScratch():
+            return Termination(
+                message=reasons.SCRATCH_REQUIRED_MESSAGE,
+                reason=error.reason,
+                scratch_space_required=True,
+            )
+        case errors.TransferError():
+            ended = Termination(
+                message=_line(prefix + str(error)),
+                reason=error.reason,
+                permanent=error.kind is errors.Kind.PERMANENT,
+                exit_code=FAILED,
+            )
+            if isinstance(error, errors.ChecksumMismatch):
+                return replace(ended, exit_code=OK)
+            return ended
+        case _:
+            text = f"{PROCESSING}{type(error).__name__}: {error}"
+            return Termination(message=_line(text), reason=UNEXPECTED, exit_code=FAILED)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

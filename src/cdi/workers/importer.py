@@ -1,0 +1,282 @@
+"""
+The importer: `python -m cdi.workers.importer` fills one volume, once.
+
+Its order comes from the environment (`WorkOrder`), the mounts from where they are in a pod or
+from where `Place` says. The transfer runs in a thread of its own; the main thread waits, serves
+metrics once it is worth it, and hears signals. In every case the last thing that happens is one
+termination message; `ending` has the table of messages and exit statuses. SIGTERM ends the
+process within 5 s, with a journal from which the next start continues.
+
+Sources so far: http, https and blank disks. Sizes in bytes, durations in seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from cdi.api.place import METRICS_PORT, Place
+from cdi.api.termination import Termination
+from cdi.api.workorder import ARCHIVE, BLANK, InvalidVariable, WorkOrder
+from cdi.images import digest, errors, memory, transfer
+from cdi.images import target as targets
+from cdi.images.meter import Meter
+from cdi.images.order import Order, Result
+from cdi.images.sources.source import Source
+from cdi.workers import blank, ending, logs, room, sources
+
+log = logging.getLogger(__name__)
+
+LEAVE_WITHIN = 4.0  # from a signal to the end, whatever network and disk do
+METRICS_AFTER = 0.3  # most small imports are over by then
+CONNECTIONS = 16
+DISK = "disk.img"
+PORT_FILE = "metrics-port"  # beside the termination log, where the port is not fixed
+
+
+def main(env: Mapping[str, str]) -> int:
+    """Carry out the order in `env`; write how it ended and return the exit status."""
+    logs.start()
+    memory.keep_buffers()
+    try:
+        place = Place.from_env(env)
+    except InvalidVariable as error:
+        ended = ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
+        return _report(ended, Place())
+    try:
+        order = WorkOrder.from_env(env)
+    except InvalidVariable as error:
+        ended = ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
+    else:
+        ended = Import(order, place).run()
+    return _report(ended, place)
+
+
+class Import:
+    """One import, in a thread that the main one watches and stops."""
+
+    def __init__(self, order: WorkOrder, place: Place) -> None:
+        self._order, self._place = order, place
+        self._meter = Meter()
+        self._cancel = threading.Event()
+        self._over = threading.Event()
+        self._opened = False
+        self._ended: Termination | None = None
+
+    def run(self) -> Termination:
+        """Return how it ended, at the latest LEAVE_WITHIN after a signal."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._told_to_stop)
+        threading.Thread(target=self._work, name="import", daemon=True).start()
+        if not self._over.wait(METRICS_AFTER):
+            self._serve_metrics()
+        # A wait without an end would hold signals back until something else happens.
+        while not self._over.wait(0.5) and not self._cancel.is_set():
+            pass
+        self._over.wait(LEAVE_WITHIN)
+        return self._ended or ending.failed(
+            errors.Cancelled("a thread is stuck"), self._order.source, connecting=False
+        )
+
+    def _told_to_stop(self, number: int, _frame: object) -> None:
+        log.info("told to stop", extra={"signal": number})
+        self._cancel.set()
+
+    def _serve_metrics(self) -> None:
+        # Not at the top: it brings in the makings of certificates, which take a while to load.
+        from cdi.workers import metrics  # noqa: PLC0415
+
+        place = self._place
+        try:
+            port = metrics.start(
+                metrics.Gauges(self._meter, self._order.owner_uid),
+                place.metrics_address,
+                place.metrics_port,
+            )
+            if place.metrics_port != METRICS_PORT:
+                _write_whole(place.termination_log.with_name(PORT_FILE), f"{port}\n")
+        except OSError as error:
+            log.warning("no metrics are served", extra={"cause": str(error)})
+
+    def _work(self) -> None:
+        try:
+            self._ended = self._import()
+        except errors.TransferError as error:
+            log.log(
+                logging.INFO if isinstance(error, errors.Cancelled) else logging.ERROR,
+                "the import stopped",
+                extra={"reason": error.reason, "kind": str(error.kind), "cause": str(error)},
+            )
+            self._ended = self._failed(error)
+        except Exception as error:
+            log.exception("a defect of the importer")
+            self._ended = self._failed(error)
+        finally:
+            self._over.set()
+
+    def _failed(self, error: Exception) -> Termination:
+        connecting = not self._opened and isinstance(
+            error, errors.SourceError | errors.InvalidRequest
+        )
+        return ending.failed(error, self._order.source, connecting=connecting)
+
+    def _import(self) -> Termination:
+        order = self._order
+        self._check_known()
+        device = self._device()
+        if order.source == BLANK:
+            self._opened = True
+            return self._blank(device)
+        result = self._fill_device(device) if device else self._fill_file()
+        log.info(
+            "imported",
+            extra={
+                "format": result.format,
+                "compression": result.compression,
+                "virtual_size": result.virtual_size,
+                "fetched": result.fetched,
+                "written": result.written,
+                "resumed": result.resumed,
+            },
+        )
+        _sync(device or self._disk)
+        algorithm, digits = result.digest or ("", "")
+        return ending.complete(
+            preallocated=order.preallocation,
+            sha256=digits if algorithm == "sha256" else "",
+            fetched=result.fetched,
+            written=result.written,
+        )
+
+    def _check_known(self) -> None:
+        order = self._order
+        if order.source not in {"http", BLANK}:
+            raise ending.NotSupported(f"{order.source} sources are not supported yet")
+        if order.content_type == ARCHIVE:
+            raise ending.NotSupported("archives are not supported yet")
+        if order.pull_method:
+            raise ending.NotSupported("images pulled by the node are not supported yet")
+
+    @property
+    def _disk(self) -> Path:
+        return self._place.data_dir / DISK
+
+    def _device(self) -> Path | None:
+        """The block volume, if that is what was given."""
+        device = self._place.block_device
+        return device if device.exists() else None
+
+    # A blank disk.
+
+    def _blank(self, device: Path | None) -> Termination:
+        order = self._order
+        if device is None:
+            room.clear(self._disk)
+            blank.make_file(self._disk, self._room().size, preallocate=order.preallocation)
+        else:
+            blank.clear_device(device, preallocate=order.preallocation)
+        _sync(device or self._disk)
+        return ending.complete(preallocated=order.preallocation, sha256="", fetched=0, written=0)
+
+    def _room(self) -> room.Room:
+        order = self._order
+        own = room.leftovers(self._disk)
+        requested = None if order.image_size is None else order.image_size.value()
+        free = room.free_in(self._place.data_dir, own)
+        return room.room_for(free, requested, order.filesystem_overhead)
+
+    # A disk from a source.
+
+    def _fill_file(self) -> Result:
+        room.clear(self._disk)
+        found = self._room()
+        return self._transfer(replace(self._order_for(self._disk, found.size), limit=found.most))
+
+    def _fill_device(self, device: Path) -> Result:
+        # Without root, one machine has plain files for devices: they keep their size.
+        size = None if targets.is_device(device) else device.stat().st_size
+        return self._transfer(replace(self._order_for(device, size), journal=_journal_for(device)))
+
+    def _order_for(self, target: Path, size: int | None) -> Order:
+        order = self._order
+        options = sources.options_for(order, self._place, CONNECTIONS)
+
+        def opened(halt: threading.Event) -> Source:
+            source = sources.open_http(order.endpoint, options, halt)
+            self._opened = True
+            return source
+
+        return Order(
+            source=opened,
+            target=target,
+            scratch=self._scratch(),
+            size=size,
+            checksum=_checksum(order.checksum),
+            preallocate=order.preallocation,
+            connections=CONNECTIONS,
+        )
+
+    def _scratch(self) -> Path | None:
+        """Where a temporary copy may lie: the scratch volume, if there is one."""
+        directory = self._place.scratch_dir
+        return directory / "tmpimage" if directory.is_dir() else None
+
+    def _transfer(self, order: Order) -> Result:
+        return transfer.run(order, self._meter, self._cancel)
+
+
+def _checksum(text: str) -> tuple[str, str] | None:
+    try:
+        return digest.parse_checksum(text) if text else None
+    except ValueError as error:
+        raise errors.InvalidRequest(str(error)) from error
+
+
+def _journal_for(device: Path) -> Path | None:
+    """Where the journal of a device lies: beside it, or for as long as the container lives."""
+    if device.parent == Path("/dev"):
+        return Path("/tmp") / f"{device.name}.cdi-journal"  # noqa: S108 - a container's own
+    return None
+
+
+def _sync(path: Path) -> None:
+    """Insist once more that the disk is on stable storage; clients look for the line."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    log.info("Successfully completed fsync(%s) syscall", path)
+
+
+def _report(ended: Termination, place: Place) -> int:
+    message = ended.to_message()
+    log.info("ends", extra={"status": ended.exit_code, "termination": message})
+    try:
+        place.termination_log.write_text(message, encoding="utf-8")
+    except OSError as error:
+        log.error("the termination message is lost", extra={"cause": str(error)})  # noqa: TRY400
+    return ended.exit_code
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader finds all of it or nothing."""
+    partial = path.with_name(path.name + ".new")
+    partial.write_text(text, encoding="ascii")
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    status = main(os.environ)
+    logging.shutdown()
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    # Threads that are stuck in the network or on a disk must not hold up the end.
+    os._exit(status)

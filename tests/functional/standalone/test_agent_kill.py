@@ -1,0 +1,99 @@
+"""The whole machine is killed in the middle of an import, and started again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdi.kube import connection, objects
+from cdi.kube.client import Client
+from cdi.kube.objects import Object
+from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS as CLAIMS
+from cdi.kube.resource import PODS
+from support import disks, httpd, machine, worker
+from support.loop import in_loop
+from support.machine import NAMESPACE, claim, importer, phase
+
+MIB = 1 << 20
+TESTS = Path(machine.__file__).parent.parent
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A machine in a process of its own, which answers."""
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.unlink(missing_ok=True)
+    path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "support.machine", str(folder)],
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    try:
+        while not kubeconfig.exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def workers(folder: Path) -> list[int]:
+    """The worker processes that were started beneath `folder` and still run."""
+    found = []
+    for file in folder.glob("pods/*/*/pid"):
+        pid = int(file.read_text().split()[0])
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"cdi.workers" in command:
+            found.append(pid)
+    return found
+
+
+async def until(client: Client, resource: Any, name: str, wanted: str) -> Object:
+    while True:
+        found = await client.get(resource, name, NAMESPACE)
+        if phase(wanted)(found):
+            return found
+
+
+@pytest.mark.parametrize("after", [MIB // 2, 6 * MIB])
+@in_loop
+async def test_an_import_survives_the_death_of_everything(tmp_path: Path, after: int) -> None:
+    body = disks.raw_disk(tmp_path / "disk.raw").read_bytes()
+    folder = tmp_path / "data"
+    with httpd.Server() as server:
+        server.put("/disk", httpd.Blob(body, twist=httpd.changed(rate=MIB // 2)))
+        with running(folder) as first:
+            async with Client.to(connection.choose(str(folder / "kubeconfig"))) as client:
+                await client.create(CLAIMS, claim("a"))
+                await client.create(PODS, importer("a", worker.order(f"{server.origin}/disk")))
+                while server.served < after:
+                    assert first.poll() is None
+                    time.sleep(0.02)  # noqa: ASYNC251 - nothing else is to happen meanwhile
+        left = workers(folder)
+        while workers(folder):
+            time.sleep(0.02)  # noqa: ASYNC251
+        server.put("/disk", httpd.Blob(body))
+        before = server.served
+        with running(folder):
+            async with Client.to(connection.choose(str(folder / "kubeconfig"))) as client:
+                pod = await until(client, PODS, "a", "Succeeded")
+                bound = await until(client, CLAIMS, "a", "Bound")
+    directory = folder / "volumes" / bound["spec"]["volumeName"]
+    assert left
+    assert server.served - before < len(body)
+    assert objects.get(pod, "status", "containerStatuses", 0, "restartCount") == 1
+    assert (directory / "disk.img").read_bytes() == body.ljust(32 * MIB, b"\0")
+    assert [path.name for path in directory.iterdir()] == ["disk.img"]
+    assert not workers(folder)

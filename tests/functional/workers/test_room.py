@@ -1,0 +1,90 @@
+"""How large a disk becomes, and what a file system has room for."""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from cdi.images import errors
+from cdi.workers import ending, metrics, room
+from cdi.workers.room import Room
+
+MIB, GIB = 1 << 20, 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("free", "requested", "overhead", "found"),
+    [
+        pytest.param(10 * GIB, GIB, "0", Room(GIB, GIB), id="enough"),
+        pytest.param(10 * GIB, GIB, "0.06", Room(966 * MIB, GIB), id="less-the-overhead"),
+        pytest.param(512 * MIB, GIB, "0", Room(512 * MIB, 512 * MIB), id="less-than-requested"),
+        pytest.param(GIB, 10**9, "0", Room(953 * MIB, 10**9), id="whole-mebibytes"),
+        pytest.param(GIB, None, "0.06", Room(None, None), id="nobody-asked"),
+    ],
+)
+def test_the_disk_fits_its_volume(
+    free: int, requested: int | None, overhead: str, found: Room
+) -> None:
+    assert room.room_for(free, requested, Decimal(overhead)) == found
+
+
+def test_what_an_earlier_attempt_left_counts_as_free(tmp_path: Path) -> None:
+    disk = tmp_path / "disk.img"
+    (tmp_path / "disk.img.cdi-partial").write_bytes(os.urandom(8 * MIB))
+    os.sync()
+
+    without = room.free_in(tmp_path)
+
+    assert room.free_in(tmp_path, room.leftovers(disk)) >= without + 7 * MIB
+
+
+def test_a_directory_in_the_disks_place_is_not_removed(tmp_path: Path) -> None:
+    (tmp_path / "disk.img").mkdir()
+
+    with pytest.raises(errors.InvalidRequest, match="is a directory"):
+        room.clear(tmp_path / "disk.img")
+
+
+def test_a_volume_that_is_not_there_is_a_failure_of_the_target(tmp_path: Path) -> None:
+    with pytest.raises(errors.TargetFailed):
+        room.free_in(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "permanent", "scratch"),
+    [
+        pytest.param(errors.NotFound("x"), 1, True, False, id="permanent"),
+        pytest.param(errors.ConnectionLost("x"), 1, False, False, id="transient"),
+        pytest.param(errors.ChecksumMismatch("md5", "0", "1"), 0, True, False, id="checksum"),
+        pytest.param(errors.NeedsScratch("x"), 0, False, True, id="scratch"),
+        pytest.param(errors.Cancelled("x"), 143, False, False, id="stopped"),
+        pytest.param(RuntimeError("x"), 1, False, False, id="defect"),
+    ],
+)
+def test_an_end_has_its_exit_code(
+    error: Exception, code: int, permanent: bool, scratch: bool
+) -> None:
+    ended = ending.failed(error, "http", connecting=False)
+
+    assert (ended.exit_code, ended.permanent) == (code, permanent)
+    assert ended.scratch_space_required is scratch
+    assert not ended.done
+
+
+class Meter:
+    fetched = position = 0
+    total: int | None = None
+
+
+def test_progress_only_grows_and_the_rate_is_of_the_last_second() -> None:
+    meter, now = Meter(), [0.0]
+    gauges = metrics.Gauges(meter, "u", lambda: now[0])  # type: ignore[arg-type]
+    assert metrics.PROGRESS not in gauges.text()
+    meter.total, meter.position, meter.fetched, now[0] = 200, 50, 100, 2.0
+    assert f'{metrics.PROGRESS}{{ownerUID="u"}} 25.00\n' in gauges.text()
+    assert f'{metrics.RATE}{{ownerUID="u"}} 50\n' in gauges.text()
+    meter.position = 10
+    assert f'{metrics.PROGRESS}{{ownerUID="u"}} 25.00\n' in gauges.text()

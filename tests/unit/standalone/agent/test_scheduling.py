@@ -1,0 +1,95 @@
+"""Whether a pod may run here, and what it waits for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cdi.kube.objects import Key, Object
+from cdi.standalone.agent import roles, scheduling
+from cdi.standalone.agent.scheduling import Plan, Seen
+
+KEY = Key("ns", "a")
+CLASSES = {
+    "now": {"volumeBindingMode": "Immediate"},
+    "later": {"volumeBindingMode": "WaitForFirstConsumer"},
+}
+UNBOUND = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims."
+
+
+def claim(of: str = "later", **metadata: Any) -> Object:
+    return {
+        "metadata": {"name": "a", "namespace": "ns", **metadata},
+        "spec": {"storageClassName": of},
+    }
+
+
+BOUND = claim(annotations={"pv.kubernetes.io/bind-completed": "yes"})
+SELECTED = claim(annotations={"volume.kubernetes.io/selected-node": "n"})
+LOST = claim() | {"status": {"phase": "Lost"}}
+
+
+def seen(found: Object | None, refusal: str = "", **spec: Any) -> Seen:
+    return Seen({"spec": spec}, "n", {"disk": "ssd"}, {KEY: found}, CLASSES, refusal)
+
+
+def waits(why: str, select: tuple[Key, ...] = ()) -> Plan:
+    return Plan(select, waits=f"0/1 nodes are available: {why}.")
+
+
+CASES = [
+    pytest.param(seen(BOUND), Plan(assign=True), id="all-bound"),
+    pytest.param(seen(claim()), Plan((KEY,)), id="is-the-first-consumer"),
+    pytest.param(seen(SELECTED), Plan(), id="volume-is-being-made"),
+    pytest.param(
+        seen(claim("now")), Plan(waits=UNBOUND, passing=True),
+        id="immediate-claim-is-unbound",
+    ),
+    pytest.param(seen(None), waits('persistentvolumeclaim "a" not found'), id="claim-is-missing"),
+    pytest.param(
+        seen(claim(deletionTimestamp="x")), waits('persistentvolumeclaim "a" is being deleted'),
+        id="claim-is-going",
+    ),
+    pytest.param(
+        seen(LOST), waits('persistentvolumeclaim "a" has lost its volume'), id="claim-is-lost"
+    ),
+    pytest.param(seen(BOUND, "not ours"), waits("not ours"), id="foreign"),
+    pytest.param(
+        seen(claim(), "not ours"), waits("not ours", (KEY,)), id="foreign-is-a-consumer-too"
+    ),
+    pytest.param(
+        seen(BOUND, nodeSelector={"disk": "hdd"}),
+        waits("1 node(s) didn't match Pod's node affinity/selector"), id="other-node-wanted",
+    ),
+    pytest.param(seen(BOUND, nodeSelector={"disk": "ssd"}), Plan(assign=True), id="this-node"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "plan"), CASES)
+def test_a_pod_is_assigned_or_told_why_not(given: Seen, plan: Plan) -> None:
+    assert scheduling.decide(given) == plan
+
+
+IMPORTER = ["python3", "-m", "cdi.workers.importer"]
+
+
+@pytest.mark.parametrize(
+    ("image", "command", "args", "module"),
+    [
+        pytest.param("ours", IMPORTER, [], "cdi.workers.importer", id="ours"),
+        pytest.param("ours", [], ["-m", "cdi.workers.importer"], "cdi.workers.importer", id="args"),
+        pytest.param("theirs", IMPORTER, [], None, id="foreign-image"),
+        pytest.param("ours", ["sh", "-c", "true"], [], None, id="another-command"),
+        pytest.param("ours", ["python3", "-m", "http.server"], [], None, id="another-module"),
+        pytest.param("ours", ["python3", "-m", "cdi.workers.none"], [], None, id="no-such-worker"),
+        pytest.param("ours", ["python3", "-m"], [], None, id="cut-short"),
+        pytest.param("ours", [], [], None, id="no-command"),
+    ],
+)
+def test_only_our_own_workers_have_a_role(
+    image: str, command: list[str], args: list[str], module: str | None
+) -> None:
+    role = roles.role_of({"image": image, "command": command, "args": args}, {"ours"})
+
+    assert (role and role.module) == module
