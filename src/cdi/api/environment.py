@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import decimal
+import functools
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -150,6 +151,7 @@ def names_of(kind: type[Environment]) -> tuple[str, ...]:
     return tuple(declared.name for declared in _variables(kind).values())
 
 
+@functools.cache
 def _variables(kind: type[Environment]) -> dict[str, Variable]:
     """Return the variable of each field that has one, in order of declaration."""
     hints = typing.get_type_hints(kind, include_extras=True)

@@ -282,7 +282,7 @@ class Attempt:
 
 def insist_fits(order: Order, virtual_size: int | None) -> None:
     """Raise TooSmall if a disk of at least `virtual_size` bytes does not fit."""
-    limit = order.size
+    limit = order.size if order.limit is None else order.limit
     if targets.is_device(order.target):
         device = targets.device_size(order.target)
         limit = device if limit is None else min(limit, device)

@@ -21,6 +21,7 @@ class Order:
     journal: Path | None = None  # default: beside the target
     scratch: Path | None = None  # where a temporary copy may lie; None: NeedsScratch instead
     size: int | None = None  # the disk's size in the end; None: as large as the image
+    limit: int | None = None  # the largest image that is accepted; None: `size`
     checksum: tuple[str, str] | None = None  # algorithm and lower-case hex digits, of the source
     sha256: bool = False  # report the source's sha256
     preallocate: bool = False

@@ -82,6 +82,7 @@ def _by_copy(order: Order, scratch: Path, meter: Meter, cancel: threading.Event)
         journal=None,
         scratch=None,
         size=None,
+        limit=None,
         preallocate=False,
         as_is=True,
     )

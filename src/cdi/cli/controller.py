@@ -1,0 +1,77 @@
+"""
+`cdi controller`: run CDI's controllers against a Kubernetes API server where `cdi crds` are known.
+
+Ends with 0 when it is told to stop, and with 1 when it can no longer do its work: a lost lease, an
+API server that it may not speak to. Whoever started it starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from typing import Annotated
+
+import typer
+
+from cdi.controllers import settings as chosen
+from cdi.controllers.setup import LEASE, controllers
+from cdi.kube import connection, errors
+from cdi.kube.client import Client
+from cdi.kube.leader import Elector
+from cdi.kube.manager import Manager
+from cdi.kube.transport import Settings
+
+_FIELD_MANAGER = "cdi-controller"
+# A DataVolume costs about twenty writes, events among them; a hundred of them at once should
+# not queue up behind our own caution. A server with priority and fairness defends itself.
+_EAGERNESS = Settings(rate=200.0, burst=400)
+
+
+def command(
+    worker_image: Annotated[
+        str, typer.Option(help="Image of the importer pods.", show_default=False)
+    ],
+    kubeconfig: Annotated[
+        str, typer.Option(help="File that says where the API server is; as for kubectl.")
+    ] = "",
+    context: Annotated[str, typer.Option(help="Context of that file.")] = "",
+    namespace: Annotated[str, typer.Option(help="Namespace of the installation.")] = "cdi",
+    pull_policy: Annotated[str, typer.Option(help="When nodes pull the image.")] = "IfNotPresent",
+    leader_elect: Annotated[
+        bool, typer.Option("--leader-elect", help="Work only while no other process does.")
+    ] = False,
+    verbosity: Annotated[int, typer.Option("-v", "--verbosity", help="1 or more: debug.")] = 0,
+) -> None:
+    """Run the controllers, until told to stop."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbosity > 1 else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    settings = chosen.Settings(
+        worker_image=worker_image,
+        namespace=namespace,
+        pull_policy=pull_policy,
+        verbosity=max(verbosity, 1),
+    )
+    try:
+        asyncio.run(_run(kubeconfig, context, settings, leader_elect=leader_elect))
+    except errors.KubeError as error:
+        typer.echo(f"cdi controller: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+async def _run(
+    kubeconfig: str, context: str, settings: chosen.Settings, *, leader_elect: bool
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    credentials = connection.choose(kubeconfig, context)
+    async with Client.to(credentials, _EAGERNESS, field_manager=_FIELD_MANAGER) as client:
+        manager = Manager()
+        parts = await controllers(client, settings)
+        elector = Elector(client, settings.namespace, LEASE) if leader_elect else None
+        parts.add_to(manager, elector)
+        await manager.run(stop)

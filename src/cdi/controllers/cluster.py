@@ -1,0 +1,201 @@
+"""
+What controllers see of the cluster: one cache for each kind, with the indexes they need.
+
+Observations read nothing else, apart from the few objects of the installation itself that are
+not worth a watch. A `Cluster` is only caches, so that a test fills one by hand; `Watches` keeps
+one in step with a server.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Final
+
+from cdi.api import annotations as known
+from cdi.api import names
+from cdi.controllers import kinds
+from cdi.kube import objects, owners
+from cdi.kube.cache import Cache, IndexFunction
+from cdi.kube.client import Client
+from cdi.kube.clock import Clock
+from cdi.kube.controller import Result
+from cdi.kube.informer import Informer
+from cdi.kube.objects import Key, Object, Objects
+from cdi.kube.resource import (
+    CSI_DRIVERS,
+    EVENTS,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    PODS,
+    STORAGE_CLASSES,
+    Resource,
+)
+from cdi.storage import rendering
+
+ABOUT: Final = "about"  # events: UID of the object they are about
+UNCLAIMED: Final = "unclaimed"  # DataVolumes: the empty value, for those without a claim
+USES: Final = "uses"  # pods: `<namespace>/<claim>` of the claims that they mount
+IMPORTS_FROM: Final = "imports-from"  # claims: `<namespace>/<VolumeImportSource>`
+
+# Without the CDIConfig nobody knows which feature gates are on: nothing is decided until it is
+# there, which takes its controller a moment. Seconds.
+UNCONFIGURED: Final = Result(again_in=0.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One cache for each kind."""
+
+    data_volumes: Cache
+    claims: Cache
+    pods: Cache
+    volumes: Cache
+    events: Cache
+    import_sources: Cache
+    classes: Cache
+    profiles: Cache
+    configs: Cache
+    installations: Cache  # CDI objects
+    csi_drivers: Cache
+    snapshot_classes: Cache
+
+    @property
+    def config(self) -> Object | None:
+        return self.configs.get(Key("", names.CDI_CONFIG))
+
+    @property
+    def installation(self) -> Object | None:
+        """The CDI object; of several the oldest counts, as the operator has it."""
+        found = sorted(
+            self.installations.list(),
+            key=lambda each: (
+                str(objects.metadata(each).get("creationTimestamp")),
+                objects.name(each),
+            ),
+        )
+        return found[0] if found else None
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        return tuple(objects.get(self.config, "spec", "featureGates", default=()))
+
+    def storage(self) -> rendering.Cluster:
+        """What rendering a claim reads."""
+        return rendering.Cluster(
+            classes=self.classes.list(),
+            profiles={objects.name(each): each for each in self.profiles.list()},
+            volumes=self.volumes.list(),
+            config=self.config,
+        )
+
+    def unclaimed(self) -> Objects:
+        """DataVolumes that have no claim, as far as their status says."""
+        return self.data_volumes.by_index(UNCLAIMED, "")
+
+    def prime_of(self, claim: Object) -> Object | None:
+        name = names.prime_for(objects.uid(claim))
+        return self.claims.get(Key(objects.namespace(claim), name))
+
+    def events_about(self, obj: Object | None) -> Objects:
+        return [] if obj is None else self.events.by_index(ABOUT, objects.uid(obj))
+
+    def pods_using(self, claim: Object) -> Objects:
+        return self.pods.by_index(USES, f"{objects.namespace(claim)}/{objects.name(claim)}")
+
+
+def claims_used_by(pod: Object) -> list[Key]:
+    """The claims that a pod mounts."""
+    volumes: list[Object] = objects.get(pod, "spec", "volumes", default=[])
+    claims = (objects.get(each, "persistentVolumeClaim", "claimName") for each in volumes)
+    return [Key(objects.namespace(pod), claim) for claim in claims if claim]
+
+
+def target_of(prime: Object) -> list[Key]:
+    """The claim that a prime is for."""
+    if known.POPULATOR_KIND not in objects.annotations(prime):
+        return []
+    owner = owners.controller_name(prime, PERSISTENT_VOLUME_CLAIMS.kind, "")
+    return [Key(objects.namespace(prime), owner)] if owner else []
+
+
+def _unclaimed(volume: Object) -> Iterable[str]:
+    return [] if objects.get(volume, "status", "claimName") else [""]
+
+
+def _uses(pod: Object) -> Iterable[str]:
+    return [str(key) for key in claims_used_by(pod)]
+
+
+def _about(event: Object) -> Iterable[str]:
+    uid = objects.get(event, "involvedObject", "uid")
+    return [uid] if uid else []
+
+
+def _imports_from(claim: Object) -> Iterable[str]:
+    reference = objects.get(claim, "spec", "dataSourceRef", default={})
+    if reference.get("kind") != kinds.IMPORT_SOURCES.kind:
+        return []
+    return [f"{objects.namespace(claim)}/{reference.get('name')}"]
+
+
+_RESOURCES: Final[Mapping[str, Resource]] = {
+    "data_volumes": kinds.DATA_VOLUMES,
+    "claims": PERSISTENT_VOLUME_CLAIMS,
+    "pods": PODS,
+    "volumes": PERSISTENT_VOLUMES,
+    "events": EVENTS,
+    "import_sources": kinds.IMPORT_SOURCES,
+    "classes": STORAGE_CLASSES,
+    "profiles": kinds.STORAGE_PROFILES,
+    "configs": kinds.CDI_CONFIGS,
+    "installations": kinds.CDIS,
+    "csi_drivers": CSI_DRIVERS,
+    "snapshot_classes": kinds.SNAPSHOT_CLASSES,
+}
+_INDEXES: Final[Mapping[str, Mapping[str, IndexFunction]]] = {
+    "data_volumes": {UNCLAIMED: _unclaimed},
+    "claims": {IMPORTS_FROM: _imports_from},
+    "pods": {USES: _uses},
+    "events": {ABOUT: _about},
+}
+# Only claims have events that anybody here reads.
+_FIELDS: Final[Mapping[str, str]] = {"events": "involvedObject.kind=PersistentVolumeClaim"}
+_MAY_BE_MISSING: Final = frozenset({"snapshot_classes"})  # from a definition of somebody else
+
+
+def empty_cluster() -> Cluster:
+    """Caches that nobody fills."""
+    return Cluster(**{field.name: Cache(_INDEXES.get(field.name)) for field in fields(Cluster)})
+
+
+def resource_of(cache: str) -> Resource:
+    """The kind that a cache of Cluster holds."""
+    return _RESOURCES[cache]
+
+
+class Watches:
+    """Informers that keep a cluster's caches; parts for `manager.Group.CACHES`."""
+
+    def __init__(self, client: Client, *, snapshots: bool, clock: Clock | None = None) -> None:
+        """`snapshots` says whether the API of volume snapshots is served."""
+        left_out = frozenset() if snapshots else _MAY_BE_MISSING
+        self._informers = {
+            name: Informer(
+                client,
+                resource,
+                fields=_FIELDS.get(name, ""),
+                indexes=_INDEXES.get(name),
+                clock=clock,
+            )
+            for name, resource in _RESOURCES.items()
+            if name not in left_out
+        }
+        caches = {name: informer.cache for name, informer in self._informers.items()}
+        self.cluster = Cluster(**{name: caches.get(name, Cache()) for name in _RESOURCES})
+
+    @property
+    def informers(self) -> tuple[Informer, ...]:
+        return tuple(self._informers.values())
+
+    def of(self, cache: str) -> Informer | None:
+        """The informer of a cache of Cluster; None where the cluster has no such kind."""
+        return self._informers.get(cache)

@@ -1,0 +1,48 @@
+"""
+Claims that a foreign populator, or the storage itself, fills from a data source.
+
+All that is known is whether they can be filled at all, and whether they are bound; a claim that
+is bound is full, because nothing binds it earlier.
+"""
+
+from cdi.api import phases, reasons
+from cdi.api.reasons import EventType
+from cdi.controllers.datavolume import operation
+from cdi.controllers.datavolume.seen import Seen
+from cdi.controllers.datavolume.turn import Turn
+from cdi.kube import objects
+from cdi.kube.objects import Object
+from cdi.storage import classes
+
+_SNAPSHOT = "VolumeSnapshot"
+_CLAIM = "PersistentVolumeClaim"
+
+
+def external_phase(seen: Seen, found: Object, unmoved: phases.DataVolume) -> Turn:
+    """Succeeded once the claim is bound; before that as it was, with a word on what is missing."""
+    source = operation.data_source_of(seen.volume["spec"]) or {}
+    if missing := _missing(seen, found, str(source.get("kind", ""))):
+        return Turn(unmoved, *missing, EventType.WARNING, stuck=True)
+    if objects.get(found, "status", "phase") != phases.Claim.BOUND:
+        return Turn(unmoved)
+    message = f"PVC {objects.name(found)} is filled"
+    return Turn(phases.DataVolume.SUCCEEDED, reasons.EXTERNAL_POPULATION_SUCCEEDED, message)
+
+
+def _missing(seen: Seen, found: Object, kind: str) -> tuple[str, str] | None:
+    if kind == _SNAPSHOT:
+        return None
+    name = objects.get(found, "spec", "storageClassName")
+    storage_class = classes.choose_as_kubernetes(seen.storage.classes, name) or {}
+    provisioner = storage_class.get("provisioner")
+    if provisioner not in seen.csi_drivers:
+        return (
+            reasons.NO_CSI_DRIVER,
+            f"provisioner {provisioner} has no CSIDriver: use another class",
+        )
+    if kind == _CLAIM or objects.get(found, "spec", "dataSourceRef"):
+        return None
+    return (
+        reasons.NO_ANY_VOLUME_DATA_SOURCE,
+        "the cluster dropped dataSourceRef: it needs the AnyVolumeDataSource feature",
+    )

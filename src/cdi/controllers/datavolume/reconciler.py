@@ -1,0 +1,103 @@
+"""Observe one DataVolume from the caches, decide, act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+
+from cdi.api import names
+from cdi.controllers.act import Actor
+from cdi.controllers.cluster import UNCONFIGURED, Cluster, target_of
+from cdi.controllers.datavolume.decide import decide
+from cdi.controllers.datavolume.operation import Operation, operation_of
+from cdi.controllers.datavolume.seen import Seen
+from cdi.controllers.importing.pod import pod_name_of
+from cdi.controllers.progress import Progress
+from cdi.controllers.settings import Settings
+from cdi.kube import objects, owners
+from cdi.kube.clock import Clock
+from cdi.kube.controller import Result
+from cdi.kube.objects import Key, Object
+from cdi.storage.rendering import Cluster as Storage
+
+
+class Reconciler:
+    """The DataVolumes of some operations."""
+
+    def __init__(
+        self,
+        operations: Collection[Operation],
+        cluster: Cluster,
+        settings: Settings,
+        actor: Actor,
+        progress: Progress,
+        clock: Clock,
+    ) -> None:
+        self._operations = operations
+        self._cluster = cluster
+        self._settings = settings
+        self._actor = actor
+        self._progress = progress
+        self._clock = clock
+        self.enqueue: Callable[[Key], None] = lambda _: None  # set by whoever has the queue
+
+    async def reconcile(self, key: Key) -> Result | None:
+        seen = self.observe(key)
+        if seen is None:
+            return None
+        if self._cluster.config is None:
+            return UNCONFIGURED
+        return await self._actor.act(decide(seen))
+
+    def observe(self, key: Key) -> Seen | None:
+        """Everything about one DataVolume; None where it is gone or somebody else's."""
+        cluster = self._cluster
+        volume = cluster.data_volumes.get(key)
+        if volume is None or operation_of(volume) not in self._operations:
+            return None
+        claim = cluster.claims.get(key)
+        source = names.import_source_for(objects.uid(volume))
+        return Seen(
+            volume=volume,
+            settings=self._settings,
+            now=self._clock.wall().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            storage=self._storage(claim),
+            claim=claim,
+            prime=None if claim is None else cluster.prime_of(claim),
+            import_source=cluster.import_sources.get(Key(key.namespace, source)),
+            csi_drivers=frozenset(objects.name(each) for each in cluster.csi_drivers.list()),
+            progress=None if claim is None else self._heard(volume, claim, key),
+        )
+
+    def _storage(self, claim: Object | None) -> Storage:
+        if claim is None:
+            return self._cluster.storage()
+        # A claim that exists is not rendered again: profiles and volumes do not matter.
+        return Storage(classes=self._cluster.classes.list(), config=self._cluster.config)
+
+    def _heard(self, volume: Object, claim: Object, key: Key) -> str | None:
+        """The progress of the importer that writes the claim itself."""
+        if not owners.is_controlled_by(claim, volume):
+            return None
+        pod = self._cluster.pods.get(Key(key.namespace, pod_name_of(claim)))
+        if pod is None:
+            return None
+        return self._progress.of(pod, objects.uid(volume), lambda: self.enqueue(key))
+
+    def waiting(self, _: Object) -> Iterable[Key]:
+        """DataVolumes without a claim: a class, a profile or a setting may be what they lack."""
+        return [objects.key(each) for each in self._cluster.unclaimed()]
+
+    def waiting_for_volume(self, found: Object) -> Iterable[Key]:
+        """The same, where a volume is there to be taken; most volumes are made for a claim."""
+        free = objects.get(found, "status", "phase") == "Available"
+        return self.waiting(found) if free else []
+
+
+def keys_of_claim(claim: Object) -> Iterable[Key]:
+    """A claim concerns the DataVolume of its name; a prime, that of its target."""
+    return [objects.key(claim), *target_of(claim)]
+
+
+def keys_of_import_source(source: Object) -> Iterable[Key]:
+    owner = owners.controller_of(source)
+    return [Key(objects.namespace(source), str(owner["name"]))] if owner else []

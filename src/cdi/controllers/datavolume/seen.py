@@ -1,0 +1,72 @@
+"""What one look at a DataVolume collects, and a few facts that follow from it directly."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from cdi.api import annotations, features
+from cdi.api.kinds.populators import VolumeImportSource
+from cdi.controllers import metadata
+from cdi.controllers.settings import Settings
+from cdi.kube import objects
+from cdi.kube.objects import Object
+from cdi.storage import classes
+from cdi.storage.rendering import Cluster
+
+_IMPORT_SOURCE = VolumeImportSource.__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A DataVolume and what concerns it, at one moment."""
+
+    volume: Object
+    settings: Settings
+    now: str  # RFC 3339
+    storage: Cluster = field(default_factory=Cluster)
+    claim: Object | None = None  # of the DataVolume's name, whosever it is
+    prime: Object | None = None  # what a populator fills for the claim
+    import_source: Object | None = None
+    csi_drivers: Collection[str] = ()  # names
+    progress: str | None = None  # as the importer told it just now, if somebody asked it
+
+    @property
+    def gates(self) -> Collection[str]:
+        found: Collection[str] = objects.get(
+            self.storage.config, "spec", "featureGates", default=()
+        )
+        return found
+
+    @property
+    def honours_first_consumer(self) -> bool:
+        return features.enabled(features.Gate.HONOR_WAIT_FOR_FIRST_CONSUMER, self.gates)
+
+    @property
+    def preallocate(self) -> bool:
+        said = objects.get(self.volume, "spec", "preallocation")
+        if said is None:
+            said = objects.get(self.storage.config, "status", "preallocation")
+        return said is True
+
+
+def uses_populator(claim: Object) -> bool:
+    """Whether a claim is filled through a populator; it stays so whatever its DataVolume says."""
+    if not objects.get(claim, "spec", "dataSourceRef"):
+        return False
+    try:
+        return metadata.parse_boolean(claim, annotations.USE_POPULATOR) is True
+    except metadata.NotABoolean:
+        return False
+
+
+def is_import_populated(claim: Object) -> bool:
+    """Whether the import populator fills a claim."""
+    return bool(objects.get(claim, "spec", "dataSourceRef", "kind") == _IMPORT_SOURCE)
+
+
+def waits_for_consumer(claim: Object, storage: Cluster) -> bool:
+    """Whether the class of a claim binds only once a pod wants to use it."""
+    found = classes.choose_as_kubernetes(
+        storage.classes, objects.get(claim, "spec", "storageClassName")
+    )
+    binding = objects.get(found, "volumeBindingMode")
+    return bool(binding == classes.WAIT_FOR_FIRST_CONSUMER)

@@ -1,0 +1,137 @@
+"""The status of a DataVolume, from its claim; and the events that a change of it is worth."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cdi.api import annotations, phases, reasons
+from cdi.api.reasons import Condition, EventType, Status
+from cdi.controllers import kinds, plan
+from cdi.controllers.datavolume import conditions, operation, phase
+from cdi.controllers.datavolume.operation import Operation
+from cdi.controllers.datavolume.seen import Seen, uses_populator
+from cdi.controllers.datavolume.sync import Queued
+from cdi.controllers.datavolume.turn import Turn
+from cdi.kube import objects
+from cdi.kube.objects import Object
+from cdi.storage.conditions import with_condition
+
+NOT_AVAILABLE = "N/A"
+DONE = "100.0%"
+PROGRESS_EVERY = 2.0  # seconds between two looks at an importer's progress
+
+Phase = phases.DataVolume
+
+
+def status_plan(seen: Seen, queued: Queued | None) -> plan.Plan:
+    """Write the status if it changes, and tell of it."""
+    turn = _turn(seen, queued)
+    before: Object = seen.volume.get("status") or {}
+    status, said = _status(seen, before, turn, queued)
+    again = PROGRESS_EVERY if asks_for_progress(seen, turn.phase) else None
+    if status == before:
+        return plan.Plan(again_in=again)
+    events = [*_turn_event(seen, turn), *_condition_events(seen, before, turn.phase, said)]
+    step = plan.SetStatus(kinds.DATA_VOLUMES, seen.volume, status)
+    return plan.Plan((step,), tuple(events), again_in=again)
+
+
+def asks_for_progress(seen: Seen, current: phases.DataVolume) -> bool:
+    """Whether the importer itself has to be asked how far it is; a populator asks its own."""
+    found = seen.claim
+    if found is None or uses_populator(found):
+        return False
+    at_work = objects.annotations(found).get(annotations.RUNNING) == annotations.TRUE
+    return current is Phase.IMPORT_IN_PROGRESS and at_work
+
+
+def _turn(seen: Seen, queued: Queued | None) -> Turn:
+    if queued is not None:
+        return Turn(queued.phase, queued.reason, queued.message, EventType.WARNING, stuck=True)
+    return phase.turn_for(seen)
+
+
+def _status(
+    seen: Seen, before: Object, turn: Turn, queued: Queued | None
+) -> tuple[Object, Sequence[conditions.Said]]:
+    status: dict[str, Any] = {**before}
+    if turn.phase:
+        status["phase"] = turn.phase.value
+    else:
+        status.pop("phase", None)
+    found = seen.claim
+    if found is not None and queued is None:
+        status["claimName"] = objects.name(found)
+        status["progress"] = _progress(seen, found, before, turn.phase)
+        restarts = objects.annotations(found).get(annotations.POD_RESTARTS, "")
+        if restarts.isdecimal():
+            status["restartCount"] = int(restarts)
+    said = conditions.conditions_for(found, turn.phase, queued)
+    told: list[Object] = before.get("conditions") or []
+    for each in said:
+        told = with_condition(
+            told, each.type.value, each.status.value, each.reason, each.message, seen.now
+        )
+    status["conditions"] = told
+    return status, said
+
+
+def _progress(seen: Seen, found: Object, before: Object, current: phases.DataVolume) -> str:
+    known = str(before.get("progress") or NOT_AVAILABLE)
+    if operation.operation_of(seen.volume) is Operation.EXTERNAL:
+        return NOT_AVAILABLE
+    if current is Phase.SUCCEEDED:
+        return DONE
+    if uses_populator(found):
+        return objects.annotations(found).get(annotations.POPULATOR_PROGRESS) or NOT_AVAILABLE
+    if current in (Phase.PENDING, Phase.WAIT_FOR_FIRST_CONSUMER, Phase.PVC_BOUND):
+        return NOT_AVAILABLE
+    return seen.progress or known
+
+
+# Events.
+
+
+def _turn_event(seen: Seen, turn: Turn) -> list[plan.Event]:
+    if not turn.reason or (turn.phase is phase.phase_of(seen) and not turn.stuck):
+        return []
+    return [plan.Event(seen.volume, turn.type, turn.reason, turn.message)]
+
+
+def _condition_events(
+    seen: Seen, before: Object, current: phases.DataVolume, said: Sequence[conditions.Said]
+) -> list[plan.Event]:
+    events = []
+    by_type = {each.type: each for each in said}
+    bound, running = by_type[Condition.BOUND], by_type[Condition.RUNNING]
+    if bound.reason and _differs(before, bound):
+        events.append(plan.normal(seen.volume, bound.reason, bound.message))
+    if _is_worth_telling(seen, before, current, running):
+        events.append(plan.warning(seen.volume, running.reason, running.message))
+    return events
+
+
+def _is_worth_telling(
+    seen: Seen, before: Object, current: phases.DataVolume, running: conditions.Said
+) -> bool:
+    """Whether a worker that does not run is news."""
+    if not (running.message and running.reason) or running.status is not Status.FALSE:
+        return False
+    if current is Phase.SUCCEEDED or running.message == reasons.SCRATCH_REQUIRED_MESSAGE:
+        return False
+    found = seen.claim
+    if found is None:
+        return False
+    bound = objects.get(found, "status", "phase") == phases.Claim.BOUND
+    old = _condition(before, Condition.RUNNING).get("message") or ""
+    return (bound or uses_populator(found)) and old != running.message
+
+
+def _differs(before: Object, said: conditions.Said) -> bool:
+    old = _condition(before, said.type)
+    new = (said.status.value, said.reason, said.message)
+    return tuple(old.get(key) or "" for key in ("status", "reason", "message")) != new
+
+
+def _condition(status: Object, kind: Condition) -> Object:
+    found: list[Object] = status.get("conditions") or []
+    return next((each for each in found if each.get("type") == kind), {})

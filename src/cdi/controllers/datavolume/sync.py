@@ -1,0 +1,295 @@
+"""
+Which objects a DataVolume should have, and which of its own metadata should change.
+
+The order of the rules is the order in which they apply: the first that says so ends the look.
+What cannot be done is `Queued` for the status, which then says why and what helps.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from cdi.api import annotations, labels, phases, reasons
+from cdi.controllers import kinds, metadata, plan
+from cdi.controllers.datavolume import adoption, claim, importsource, operation, static
+from cdi.controllers.datavolume.operation import Operation
+from cdi.controllers.datavolume.seen import Seen, is_import_populated
+from cdi.controllers.importing import checkpoints, requests
+from cdi.kube import objects, owners
+from cdi.kube.objects import Object
+from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS
+from cdi.storage import classes, local, rendering
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Why there is no claim of ours, for the status: a phase, and the reason of conditions."""
+
+    phase: phases.DataVolume
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """Steps for everything but the status, and what the status has to say of it."""
+
+    wanted: plan.Plan = plan.NOTHING
+    queued: Queued | None = None
+    create: Object | None = None  # the claim; created last, as the server may refuse it
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What has been decided so far."""
+
+    annotations: dict[str, str | None] = field(default_factory=dict)  # of the DataVolume
+    labels: dict[str, str | None] = field(default_factory=dict)
+    steps: list[plan.Step] = field(default_factory=list)
+
+    def done(
+        self,
+        seen: Seen,
+        *,
+        queued: Queued | None = None,
+        create: Object | None = None,
+        failure: Exception | None = None,
+    ) -> Synced:
+        steps = self.steps
+        wanted = metadata.changed(seen.volume, annotations=self.annotations, labels=self.labels)
+        if wanted != seen.volume and (self.annotations or self.labels):
+            # First: what is decided here is decided once, and the rest builds on it.
+            steps = [plan.Change(kinds.DATA_VOLUMES, seen.volume, wanted), *steps]
+        return Synced(plan.Plan(tuple(steps), failure=failure), queued, create)
+
+
+class ClaimMissed(plan.NotYet):
+    """The claim was bound to another volume than the prepared ones; it is made again."""
+
+
+def sync(seen: Seen) -> Synced:
+    """Decide what there should be, apart from the status."""
+    draft = _Draft()
+    found = seen.claim
+    if found is not None and (foreign := _why_not_ours(seen, found)):
+        return draft.done(seen, queued=foreign)
+    try:
+        spec = _claim_spec(seen)
+        use_populator = _uses_populator(seen, spec)
+    except (rendering.ClaimNotValid, metadata.NotABoolean) as error:
+        return draft.done(seen, queued=_not_valid(str(error)))
+    if operation.operation_of(seen.volume) is Operation.IMPORT:
+        said = annotations.TRUE if use_populator else annotations.FALSE
+        if not metadata.has(seen.volume, annotations.USE_POPULATOR):
+            draft.annotations[annotations.USE_POPULATOR] = said
+    if metadata.has(seen.volume, annotations.CHECK_STATIC_VOLUME) and (
+        ended := _static(seen, draft, spec, use_populator=use_populator)
+    ):
+        return ended
+    if found is None:
+        return _without_claim(seen, draft, spec, use_populator=use_populator)
+    return _with_claim(seen, draft, found)
+
+
+def populated_for(seen: Seen) -> str | None:
+    return objects.annotations(seen.volume).get(annotations.POPULATED_FOR)
+
+
+# The claim exists.
+
+
+def _why_not_ours(seen: Seen, found: Object) -> Queued | None:
+    """Why a claim of the DataVolume's name cannot be used, or None where it can."""
+    name = objects.name(found)
+    if objects.is_deleting(found):
+        return Queued(
+            _phase_of(seen),
+            reasons.ERR_RESOURCE_MARKED,
+            f"PVC {name} is being deleted; another one is made once it is gone",
+        )
+    if owners.is_controlled_by(found, seen.volume):
+        return None
+    ref = owners.controller_of(found)
+    if ref is None and not adoption.needs_work(found, seen.volume, seen.gates):
+        return None
+    return Queued(
+        phases.DataVolume.PENDING,
+        reasons.ERR_RESOURCE_EXISTS,
+        f"PVC {name} exists and does not belong to this DataVolume; delete one of them, or let "
+        f"the DataVolume take the PVC over with annotation {annotations.ALLOW_CLAIM_ADOPTION}",
+    )
+
+
+def _with_claim(seen: Seen, draft: _Draft, found: Object) -> Synced:
+    volume = seen.volume
+    wanted = found
+    if not owners.is_controlled_by(found, volume):
+        wanted = _adopted(found, volume)
+    if _phase_of(seen) == phases.DataVolume.SUCCEEDED and populated_for(seen) is not None:
+        values: dict[str, str | None] = {annotations.POPULATED_FOR: populated_for(seen)}
+        if not metadata.has(found, annotations.POPULATED_FOR):
+            wanted = metadata.changed(wanted, annotations=values)
+    wanted = _with_first_stage(seen, wanted)
+    if wanted != found:
+        draft.steps.append(plan.Change(PERSISTENT_VOLUME_CLAIMS, found, wanted))
+    _note_on_volume(seen, draft, found)
+    _import_source(seen, draft, found)
+    return draft.done(seen)
+
+
+def _adopted(found: Object, volume: Object) -> Object:
+    wanted = {**found, "metadata": {**found["metadata"]}}
+    owners.add_owner(wanted, owners.owner_reference(volume))
+    return wanted
+
+
+def _with_first_stage(seen: Seen, found: Object) -> Object:
+    """The claim with its next stage, where it is filled itself and in several stages."""
+    stages = objects.get(seen.volume, "spec", "checkpoints", default=())
+    bound = objects.get(found, "status", "phase") == phases.Claim.BOUND
+    staged = requests.can_have_stages(operation.source_of(seen.volume))
+    if is_import_populated(found) or not (bound and staged):
+        return found
+    final = objects.get(seen.volume, "spec", "finalCheckpoint") is True
+    if checkpoints.are_missing(found, stages):
+        return metadata.changed(found, annotations=checkpoints.first(stages, final=final))
+    succeeded = objects.annotations(found).get(annotations.POD_PHASE) == phases.Pod.SUCCEEDED
+    if succeeded and checkpoints.in_progress(found):
+        changes = checkpoints.after_stage(found, stages, final=final)
+        return metadata.changed(found, annotations=changes)
+    return found
+
+
+def _note_on_volume(seen: Seen, draft: _Draft, found: Object) -> None:
+    """What a DataVolume takes over from its claim."""
+    given = objects.annotations(found)
+    bound = objects.get(found, "status", "phase") == phases.Claim.BOUND
+    if bound and adoption.is_populated_for(found, seen.volume):
+        draft.annotations[annotations.PREPOPULATED] = objects.name(found)
+    for key in (annotations.VDDK_VERSION, annotations.VDDK_HOST):
+        if given.get(key):
+            draft.annotations[key] = given[key]
+    if operation.source_of(seen.volume).get("registry") is None:
+        return
+    if not any(key in objects.labels(seen.volume) for key in labels.INSTANCETYPE_DEFAULTS):
+        told = objects.labels(found)
+        draft.labels |= {k: told[k] for k in labels.INSTANCETYPE_DEFAULTS if k in told}
+
+
+def _import_source(seen: Seen, draft: _Draft, found: Object | None) -> None:
+    """The VolumeImportSource is there while there is something to import, and then goes."""
+    if found is not None and not is_import_populated(found):
+        return
+    if found is not None and _is_over(seen, found):
+        if seen.import_source is not None:
+            draft.steps.append(plan.Remove(kinds.IMPORT_SOURCES, seen.import_source))
+        return
+    if found is not None and not adoption.needs_work(found, seen.volume, seen.gates):
+        return
+    if seen.import_source is None:
+        wanted = importsource.import_source_for(seen.volume)
+        draft.steps.append(plan.Create(kinds.IMPORT_SOURCES, wanted))
+        return
+    wanted = importsource.with_current_stages(seen.import_source, seen.volume)
+    if wanted != seen.import_source:
+        draft.steps.append(plan.Change(kinds.IMPORT_SOURCES, seen.import_source, wanted))
+
+
+def _is_over(seen: Seen, found: Object) -> bool:
+    pod_phase = objects.annotations(found).get(annotations.POD_PHASE)
+    return pod_phase == phases.Pod.SUCCEEDED and _phase_of(seen) == phases.DataVolume.SUCCEEDED
+
+
+# There is no claim.
+
+
+def _without_claim(
+    seen: Seen, draft: _Draft, spec: dict[str, Any], *, use_populator: bool
+) -> Synced:
+    if metadata.has(seen.volume, annotations.PREPOPULATED):
+        return draft.done(seen)  # somebody else makes it
+    if use_populator and operation.operation_of(seen.volume) is Operation.IMPORT:
+        _import_source(seen, draft, None)
+    return draft.done(seen, create=_new_claim(seen, draft, spec, use_populator=use_populator))
+
+
+def _new_claim(seen: Seen, draft: _Draft, spec: dict[str, Any], *, use_populator: bool) -> Object:
+    volume = metadata.changed(seen.volume, annotations=draft.annotations)
+    return claim.claim_for(
+        volume,
+        spec,
+        seen.settings,
+        use_populator=use_populator,
+        preallocate=seen.preallocate,
+        bind_at_once=not seen.honours_first_consumer,
+    )
+
+
+def _static(
+    seen: Seen, draft: _Draft, spec: dict[str, Any], *, use_populator: bool
+) -> Synced | None:
+    """Look for volumes prepared by hand; None means to go on as always."""
+    found = seen.claim
+    if found is None:
+        names = static.reserved(seen.storage.volumes, seen.volume, spec)
+        if not names:
+            return None
+        made = _new_claim(seen, draft, spec, use_populator=use_populator)
+        return draft.done(seen, create=claim.waiting_for_static(made, static.listed(names)))
+    match static.verdict_of(found):
+        case static.Verdict.WAITING:
+            return draft.done(seen)
+        case static.Verdict.FOUND:
+            values: dict[str, str | None] = {
+                annotations.PERSISTENT_VOLUME_LIST: None,
+                annotations.POPULATED_FOR: objects.name(seen.volume),
+            }
+            wanted = metadata.changed(found, annotations=values)
+            draft.steps.append(plan.Change(PERSISTENT_VOLUME_CLAIMS, found, wanted))
+            return draft.done(seen)
+        case static.Verdict.MISSED:
+            draft.steps.append(plan.Remove(PERSISTENT_VOLUME_CLAIMS, found))
+            bound_to = objects.get(found, "spec", "volumeName")
+            return draft.done(seen, failure=ClaimMissed(f"bound to {bound_to} instead"))
+        case static.Verdict.NOT_LOOKING:
+            return None
+
+
+# What it should look like.
+
+
+def _claim_spec(seen: Seen) -> dict[str, Any]:
+    """The spec of the claim. One that exists is what it is."""
+    if seen.claim is not None:
+        return dict(seen.claim["spec"])
+    return rendering.render(
+        seen.volume["spec"], seen.storage, left_to_webhook=_is_left_to_webhook(seen)
+    )
+
+
+def _is_left_to_webhook(seen: Seen) -> bool:
+    said = objects.get(seen.storage.config, "spec", "webhookPvcRendering", default="")
+    return rendering.is_left_to_webhook(objects.labels(seen.volume), said)
+
+
+def _uses_populator(seen: Seen, spec: dict[str, Any]) -> bool:
+    """Decide by the class that the claim will really have. Raises NotABoolean."""
+    said = metadata.parse_boolean(seen.volume, annotations.USE_POPULATOR)
+    if said is not None:
+        return said
+    name = spec.get("storageClassName")
+    if _is_left_to_webhook(seen):
+        content_type = objects.get(seen.volume, "spec", "contentType", default="")
+        found = classes.choose(seen.storage.classes, name, content_type)
+    else:
+        found = classes.choose_as_kubernetes(seen.storage.classes, name)
+    if found is None:
+        return False
+    return found.get("provisioner") in seen.csi_drivers or local.uses_populators(found)
+
+
+def _not_valid(message: str) -> Queued:
+    return Queued(phases.DataVolume.UNSET, reasons.ERR_CLAIM_NOT_VALID, message)
+
+
+def _phase_of(seen: Seen) -> phases.DataVolume:
+    return phases.DataVolume(objects.get(seen.volume, "status", "phase", default=""))

@@ -1,0 +1,14 @@
+"""
+The import controller: any claim with import annotations gets its importer pod, until it is full.
+
+The claim's annotations are its whole input, whether a DataVolume, a populator or a person wrote
+them, and its annotations are its output.
+
+    requests      which annotations ask for an import, and writing them for a source
+    checkpoints   imports in several stages
+    pod, mounts   the importer pod as it has to be created
+    scratchclaim  the scratch claim beside it
+    report        what a pod tells about the import
+    decide        what to do next
+    reconciler    where all this is observed and carried out
+"""

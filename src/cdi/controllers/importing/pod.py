@@ -1,0 +1,312 @@
+"""
+The importer pod of a claim, as it has to be created.
+
+`pod_for` joins fragments: metadata, placement, containers, the volumes of `mounts` and the order
+of `cdi.api.workorder`. Nothing here looks anything up; `Surroundings` is what the cluster says.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from cdi.api import annotations, labels, names, quantity
+from cdi.api.place import CERT_DIR, METRICS_PORT, PROXY_CERT_DIR, SHARED_DIR
+from cdi.api.workorder import WorkOrder
+from cdi.controllers import metadata
+from cdi.controllers.importing import mounts, requests
+from cdi.controllers.settings import Settings
+from cdi.kube import objects, owners
+from cdi.kube.objects import Object
+
+CONTAINER: Final = "importer"
+METRICS: Final = "metrics"  # name of the port
+_COMMAND: Final = ["python3", "-m", "cdi.workers.importer"]
+_USER: Final = 107  # qemu's, who also owns the disks of running machines
+_READY_FILE: Final = f"{SHARED_DIR}/ready"
+_DONE_FILE: Final = f"{SHARED_DIR}/done"
+_SERVER: Final = f"{SHARED_DIR}/server"
+_SERVED: Final = "http://localhost:8100/disk.img"
+_CREDENTIALS: Final = "/google/credentials.json"
+
+
+class CannotImport(ValueError):
+    """The annotations do not say what an importer has to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the cluster and the installation have to say about importer pods."""
+
+    settings: Settings
+    config: Object = field(default_factory=dict)  # the CDIConfig
+    placement: Mapping[str, Any] = field(default_factory=dict)  # workloads of the CDI object
+    overhead: str = "0"  # of the claim's class and mode
+    target: Object | None = None  # the claim that the prime is for, if it is a prime
+    vddk_image: str = ""
+    vddk_node_selector: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def proxy_ca(self) -> bool:
+        return bool(objects.get(self.config, "status", "importProxy", "trustedCAProxy"))
+
+
+def pod_name_of(claim: Object) -> str:
+    """The name that the importer pod of a claim has or will have."""
+    given = objects.annotations(claim)
+    known = given.get(annotations.IMPORT_POD)
+    checkpoint = given.get(annotations.CHECKPOINT_CURRENT, "")
+    return known or names.importer_for(objects.name(claim), checkpoint)
+
+
+def is_image_stream(claim: Object) -> bool:
+    return metadata.is_true(claim, annotations.REGISTRY_IMAGE_STREAM)
+
+
+def pod_for(claim: Object, around: Surroundings, *, with_scratch: bool) -> Object:
+    """The importer pod. Raises CannotImport."""
+    mounted = mounts.mounts_for(claim, with_scratch=with_scratch, proxy_ca=around.proxy_ca)
+    spec: Object = {
+        "restartPolicy": "OnFailure",
+        "enableServiceLinks": False,
+        **_placement(claim, around),
+        **_identity(claim),
+        "securityContext": _pod_security(mounted),
+        "containers": _containers(claim, around, mounted),
+        "volumes": [mount.volume for mount in mounted],
+    }
+    if before := _init_containers(claim, around):
+        spec["initContainers"] = before
+    if secrets := objects.get(around.config, "status", "imagePullSecrets"):
+        spec["imagePullSecrets"] = secrets
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": _metadata(claim, around),
+        "spec": spec,
+    }
+
+
+def order_for(claim: Object, around: Surroundings) -> WorkOrder:
+    """What the importer of a claim is told. Raises CannotImport."""
+    given = objects.annotations(claim)
+    source = requests.source_of(claim)
+    asked = objects.get(claim, "spec", "resources", "requests", "storage", default="0")
+    told: dict[str, Any] = {
+        "source": source,
+        "content_type": requests.content_type_of(given.get(annotations.CONTENT_TYPE)),
+        "image_size": quantity.parse(asked),
+        "owner_uid": _owner_uid(claim),
+        "filesystem_overhead": Decimal(around.overhead),
+        "preallocation": given.get(annotations.PREALLOCATION_REQUESTED) == annotations.TRUE,
+        "direct_io": given.get(annotations.REQUIRES_DIRECT_IO) == annotations.TRUE,
+    }
+    if source != requests.BLANK:
+        told |= _way_to_source(claim, around)
+    return WorkOrder(**told)
+
+
+def _way_to_source(claim: Object, around: Surroundings) -> dict[str, Any]:
+    given = objects.annotations(claim)
+    source = requests.source_of(claim)
+    if not given.get(annotations.ENDPOINT):
+        raise CannotImport(
+            f"annotation {annotations.ENDPOINT} is missing: a source of kind {source} needs a URL"
+        )
+    proxy = objects.get(around.config, "status", "importProxy", default={})
+    told = {
+        "endpoint": given[annotations.ENDPOINT],
+        "checksum": given.get(annotations.CHECKSUM, ""),
+        "architecture": given.get(annotations.REGISTRY_ARCHITECTURE, ""),
+        "disk_id": given.get(annotations.DISK_ID, ""),
+        "uuid": given.get(annotations.UUID, ""),
+        "backing_file": given.get(annotations.BACKING_FILE, ""),
+        "thumbprint": given.get(annotations.THUMBPRINT, ""),
+        "current_checkpoint": given.get(annotations.CHECKPOINT_CURRENT, ""),
+        "previous_checkpoint": given.get(annotations.CHECKPOINT_PREVIOUS, ""),
+        "final_checkpoint": given.get(annotations.CHECKPOINT_FINAL) == annotations.TRUE,
+        "insecure_tls": _is_insecure(claim, around.config),
+        "http_proxy": proxy.get("HTTPProxy") or "",
+        "https_proxy": proxy.get("HTTPSProxy") or "",
+        "no_proxy": proxy.get("noProxy") or "",
+        "cert_dir": CERT_DIR if given.get(annotations.CERT_CONFIG_MAP) else "",
+        "proxy_cert_dir": PROXY_CERT_DIR if around.proxy_ca else "",
+        "extra_headers": tuple(mounts.numbered(claim, annotations.EXTRA_HEADERS)),
+    }
+    if source == requests.GCS and given.get(annotations.SECRET):
+        told["google_credentials"] = _CREDENTIALS
+    if mounts.is_node_pull(claim):
+        told |= {
+            "source": requests.HTTP,
+            "endpoint": _SERVED,
+            "pull_method": "node",
+            "ready_file": _READY_FILE,
+            "done_file": _DONE_FILE,
+        }
+    return told
+
+
+def _is_insecure(claim: Object, config: Object) -> bool:
+    if requests.source_of(claim) in (requests.HTTP, requests.IMAGEIO):
+        return metadata.is_true(claim, annotations.INSECURE_SKIP_VERIFY)
+    url = urlsplit(objects.annotations(claim).get(annotations.ENDPOINT, ""))
+    registries = objects.get(config, "spec", "insecureRegistries", default=[])
+    return url.scheme == "docker" and url.netloc in registries
+
+
+def _owner_uid(claim: Object) -> str:
+    """Under whose UID progress is published: the one owner's, or the claim's own."""
+    references = owners.references_of(claim)
+    return str(references[0]["uid"]) if len(references) == 1 else objects.uid(claim)
+
+
+def _metadata(claim: Object, around: Surroundings) -> Object:
+    given = objects.annotations(claim)
+    own_labels = {
+        labels.APP: labels.APP_VALUE,
+        labels.COMPONENT: labels.IMPORTER,
+        labels.PROMETHEUS: annotations.TRUE,
+        **metadata.recommended_labels(around.settings),
+    }
+    created = {annotations.CREATED_BY_CONTROLLER: "yes", **metadata.passed_on(given)}
+    if is_image_stream(claim):
+        created[annotations.RESOLVE_NAMES] = "*"
+    found: Object = {
+        "name": pod_name_of(claim),
+        "namespace": objects.namespace(claim),
+        # Ours last: selectors for importers and their metrics must find the pod.
+        "labels": {**objects.labels(_labelled(claim, around)), **own_labels},
+        "annotations": created,
+    }
+    if not is_image_stream(claim):
+        found["ownerReferences"] = [owners.owner_reference(claim)]
+    return found
+
+
+def _labelled(claim: Object, around: Surroundings) -> Object:
+    """Whose labels the pod carries: the claim's own, or those of the claim that a prime is for."""
+    if not metadata.has(claim, annotations.POPULATOR_KIND):
+        return claim
+    if around.target is None:
+        raise CannotImport("the claim is a populator's, but no claim is its controller")
+    return around.target
+
+
+def _placement(claim: Object, around: Surroundings) -> Object:
+    placement = around.placement
+    given = objects.annotations(claim)
+    selector = dict(placement.get("nodeSelector") or {})
+    if mounts.is_node_pull(claim) and given.get(annotations.REGISTRY_ARCHITECTURE):
+        selector["kubernetes.io/arch"] = given[annotations.REGISTRY_ARCHITECTURE]
+    selector |= around.vddk_node_selector
+    spec: Object = {
+        "nodeSelector": selector,
+        "tolerations": placement.get("tolerations"),
+        "affinity": placement.get("affinity"),
+    }
+    if metadata.has(claim, annotations.POPULATOR_KIND):
+        spec["nodeName"] = given.get(annotations.SELECTED_NODE)
+    return {key: value for key, value in spec.items() if value}
+
+
+def _identity(claim: Object) -> Object:
+    given = objects.annotations(claim)
+    spec = {
+        "priorityClassName": given.get(annotations.PRIORITY_CLASS),
+        "serviceAccountName": given.get(annotations.SERVICE_ACCOUNT),
+    }
+    return {key: value for key, value in spec.items() if value}
+
+
+def _pod_security(mounted: list[mounts.Mount]) -> Object:
+    found: Object = {"seccompProfile": {"type": "RuntimeDefault"}}
+    if any(not mount.device for mount in mounted):
+        found["fsGroup"] = _USER
+    return found
+
+
+def _container(name: str, image: str, around: Surroundings) -> Object:
+    """What every container of ours has."""
+    resources = objects.get(around.config, "status", "defaultPodResourceRequirements", default={})
+    found: Object = {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": around.settings.pull_policy,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+    known = {key: resources[key] for key in ("limits", "requests") if resources.get(key)}
+    return found | ({"resources": known} if known else {})
+
+
+def _containers(claim: Object, around: Surroundings, mounted: list[mounts.Mount]) -> list[Object]:
+    secret = objects.annotations(claim).get(annotations.SECRET, "")
+    if requests.source_of(claim) == requests.BLANK:
+        secret = ""
+    importer = {
+        **_container(CONTAINER, around.settings.worker_image, around),
+        "command": _COMMAND,
+        "args": [f"-v={around.settings.verbosity}"],
+        "ports": [{"name": METRICS, "containerPort": METRICS_PORT, "protocol": "TCP"}],
+        "env": order_for(claim, around).to_pod_env(secret),
+    }
+    directories = [mount.in_container for mount in mounted if not mount.device]
+    devices = [mount.in_container for mount in mounted if mount.device]
+    if directories:
+        importer["volumeMounts"] = directories
+    if devices:
+        importer["volumeDevices"] = devices
+    return [importer, *_server(claim, around)]
+
+
+def _server(claim: Object, around: Surroundings) -> list[Object]:
+    """The image itself, which hands its disk to the importer beside it."""
+    if not mounts.is_node_pull(claim):
+        return []
+    server = _container("server", _image_of(claim), around)
+    server["command"] = [
+        _SERVER, "-p", "8100", "-image-dir", "/disk",
+        "-ready-file", _READY_FILE, "-done-file", _DONE_FILE,
+    ]  # fmt: skip
+    server["volumeMounts"] = [{"name": mounts.SHARED, "mountPath": SHARED_DIR}]
+    return [server]
+
+
+def _image_of(claim: Object) -> str:
+    endpoint = objects.annotations(claim).get(annotations.ENDPOINT, "")
+    if is_image_stream(claim):
+        return endpoint
+    url = urlsplit(endpoint)
+    return f"{url.netloc}{url.path}"
+
+
+def _init_containers(claim: Object, around: Surroundings) -> list[Object]:
+    if mounts.is_node_pull(claim):
+        before = _container("init", around.settings.worker_image, around)
+        before["command"] = ["sh", "-c", f"cp /usr/bin/cdi-containerimage-server {_SERVER}"]
+        before["volumeMounts"] = [{"name": mounts.SHARED, "mountPath": SHARED_DIR}]
+        return [before]
+    if requests.source_of(claim) == requests.VDDK:
+        before = _container("vddk-side-car", around.vddk_image, around)
+        before["volumeMounts"] = [{"name": "vddk-vol-mount", "mountPath": "/opt"}]
+        return [before]
+    return []
+
+
+def parse_node_selector(text: str) -> dict[str, str]:
+    """The node selector that a ConfigMap of VDDK arguments holds as JSON. Raises CannotImport."""
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError as error:
+        raise CannotImport(f"vddk-node-selector is not JSON: {error}") from error
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        raise CannotImport("vddk-node-selector is not a JSON object of texts")
+    return found

@@ -1,0 +1,142 @@
+"""Observe one claim from the caches, decide, act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cdi.api import annotations as known
+from cdi.api import names, phases
+from cdi.controllers.act import Actor
+from cdi.controllers.cluster import UNCONFIGURED, Cluster, claims_used_by
+from cdi.controllers.importing import pod, requests
+from cdi.controllers.importing.decide import Seen, decide, is_handled
+from cdi.controllers.settings import Settings
+from cdi.kube import errors, objects, owners
+from cdi.kube.client import Client
+from cdi.kube.clock import Clock
+from cdi.kube.controller import Result
+from cdi.kube.objects import Key, Object
+from cdi.kube.resource import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, Resource
+from cdi.storage import overhead
+
+_ENDED = (phases.Pod.SUCCEEDED, phases.Pod.FAILED)
+_VDDK_IMAGE = "vddk-init-image"
+_VDDK_NODES = "vddk-node-selector"
+
+
+class Reconciler:
+    """Claims with import annotations."""
+
+    def __init__(
+        self, cluster: Cluster, settings: Settings, client: Client, actor: Actor, clock: Clock
+    ) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self._client = client
+        self._actor = actor
+        self._clock = clock
+
+    async def reconcile(self, key: Key) -> Result | None:
+        seen = await self.observe(key)
+        if seen is None:
+            return None
+        if self._cluster.config is None:
+            return UNCONFIGURED
+        return await self._actor.act(decide(seen))
+
+    async def observe(self, key: Key) -> Seen | None:
+        """Everything about one claim; None where it is gone or asks for nothing."""
+        cluster = self._cluster
+        claim = cluster.claims.get(key)
+        if claim is None or not requests.asks_for_import(claim):
+            return None
+        found = cluster.pods.get(Key(key.namespace, pod.pod_name_of(claim)))
+        around = await self._around(claim)
+        ca, ca_copy = await self._proxy_ca(claim, around)
+        return Seen(
+            claim=claim,
+            around=around,
+            now=self._clock.wall(),
+            pod=found,
+            users=[each for each in cluster.pods_using(claim) if _is_other_user(each, found)],
+            events=cluster.events_about(claim),
+            scratch=cluster.claims.get(Key(key.namespace, names.scratch_for(key.name))),
+            classes=cluster.classes.list(),
+            proxy_ca=ca,
+            proxy_ca_copy=ca_copy,
+            gates=cluster.gates,
+        )
+
+    async def _around(self, claim: Object) -> pod.Surroundings:
+        cluster, spec = self._cluster, claim["spec"]
+        config = cluster.config or {}
+        owner = owners.controller_name(claim, PERSISTENT_VOLUME_CLAIMS.kind, "")
+        image, nodes = await self._vddk(claim)
+        return pod.Surroundings(
+            settings=self._settings,
+            config=config,
+            placement=objects.get(cluster.installation, "spec", "workload", default={}),
+            overhead=overhead.overhead_for(
+                config,
+                cluster.classes.list(),
+                spec.get("storageClassName"),
+                spec.get("volumeMode"),
+            ),
+            target=cluster.claims.get(Key(objects.namespace(claim), owner)) if owner else None,
+            vddk_image=image,
+            vddk_node_selector=nodes,
+        )
+
+    async def _vddk(self, claim: Object) -> tuple[str, dict[str, str]]:
+        """The image with the VDDK library, and the nodes on which it may run."""
+        if requests.source_of(claim) != requests.VDDK:
+            return "", {}
+        given = objects.annotations(claim)
+        image = given.get(known.VDDK_INIT_IMAGE, "")
+        if not image:
+            named = await self._read(CONFIG_MAPS, names.VDDK_CONFIG_MAP, self._settings.namespace)
+            image = str(objects.get(named, "data", _VDDK_IMAGE, default=""))
+        arguments = given.get(known.VDDK_EXTRA_ARGS)
+        if not arguments:
+            return image, {}
+        extra = await self._read(CONFIG_MAPS, arguments, objects.namespace(claim))
+        text = str(objects.get(extra, "data", _VDDK_NODES, default=""))
+        return image, pod.parse_node_selector(text)
+
+    async def _proxy_ca(
+        self, claim: Object, around: pod.Surroundings
+    ) -> tuple[Object | None, Object | None]:
+        """The proxy's CA as the installation has it, and its copy beside the claim."""
+        if not around.proxy_ca or not is_handled(claim, self._cluster.gates):
+            return None, None
+        name = objects.get(around.config, "status", "importProxy", "trustedCAProxy")
+        copied = names.proxy_certificates_for(objects.name(claim))
+        return (
+            await self._read(CONFIG_MAPS, name, self._settings.namespace),
+            await self._read(CONFIG_MAPS, copied, objects.namespace(claim)),
+        )
+
+    async def _read(self, resource: Resource, name: str, namespace: str) -> Object | None:
+        try:
+            return await self._client.get(resource, name, namespace)
+        except errors.NotFound:
+            return None
+
+
+def keys_of_pod(found: Object) -> Iterable[Key]:
+    """A pod concerns all claims that it mounts: it fills one, or is in the way."""
+    return claims_used_by(found)
+
+
+def keys_of_event(event: Object) -> Iterable[Key]:
+    involved = event.get("involvedObject") or {}
+    if involved.get("kind") != PERSISTENT_VOLUME_CLAIMS.kind or not involved.get("name"):
+        return []
+    return [Key(str(involved.get("namespace", "")), str(involved["name"]))]
+
+
+def _is_other_user(other: Object, own: Object | None) -> bool:
+    """Whether a pod uses a claim, and is not the importer."""
+    if own is not None and objects.uid(other) == objects.uid(own):
+        return False
+    return objects.get(other, "status", "phase") not in _ENDED

@@ -1,0 +1,198 @@
+"""
+What an importer pod tells about its import.
+
+`report_of` reads a pod once: its phase, the importer's container, how it ended or last ended.
+What follows from a report is decided elsewhere (`decide`, `running`). Moments are datetimes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from cdi.api import phases, reasons
+from cdi.api.termination import Termination
+from cdi.controllers.importing import mounts, pod
+from cdi.kube import objects
+from cdi.kube.objects import Object
+
+CRASH_LOOP: Final = "CrashLoopBackOff"
+PULL_FAILURES: Final = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
+_CANCELLED: Final = "Cancelled"  # an importer that was told to stop, and will continue
+
+_BACK_OFF: Final = re.compile(r"back-off ((?:\d+(?:\.\d+)?(?:ms|h|m|s))+) restarting")
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the importer's process ended."""
+
+    termination: Termination
+    reason: str  # the container's: Completed, Error, OOMKilled
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One look at a pod."""
+
+    phase: str
+    restarts: int | None  # None: nothing is known of the container yet
+    running: bool = False  # all containers
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    failed_pull: str = ""  # image that cannot be pulled
+    now_ended: Ended | None = None  # the process ended and has not been started again
+    last_ended: Ended | None = None  # an earlier process ended like this
+    unschedulable: bool = False
+    has_scratch: bool = False
+    direct_io: bool = False
+    lost: str = ""  # why the pod will never end well by itself: evicted, its node is gone
+
+    @property
+    def ended(self) -> Ended | None:
+        """The newest end that is known."""
+        return self.now_ended or self.last_ended
+
+    @property
+    def in_crash_loop(self) -> bool:
+        return self.waiting_reason == CRASH_LOOP
+
+    @property
+    def complete(self) -> bool:
+        """The volume is filled."""
+        if self.phase != phases.Pod.SUCCEEDED or self.wants_scratch or self.fatal is not None:
+            return False
+        return self.now_ended is None or self.now_ended.termination.exit_code == 0
+
+    @property
+    def wants_scratch(self) -> bool:
+        return self.ended is not None and self.ended.termination.scratch_space_required
+
+    @property
+    def fatal(self) -> Ended | None:
+        """The end after which another attempt makes no sense."""
+        ended = self.ended
+        # While it runs again nothing is final: whoever starts it thinks that it may work now.
+        if ended is None or (self.running and self.now_ended is None):
+            return None
+        return ended if ended.termination.permanent else None
+
+    @property
+    def out_of_memory(self) -> bool:
+        return any(
+            each is not None and each.reason == reasons.OOM_KILLED
+            for each in (self.now_ended, self.last_ended)
+        )
+
+    @property
+    def next_attempt(self) -> datetime | None:
+        """When the kubelet will start the importer again, as far as it says."""
+        found = _BACK_OFF.search(self.waiting_message)
+        if not self.in_crash_loop or found is None:
+            return None
+        if self.last_ended is None or self.last_ended.at is None:
+            return None
+        return self.last_ended.at + timedelta(seconds=_seconds(found[1]))
+
+
+def report_of(found: Object) -> Report:
+    """Read an importer pod."""
+    statuses: list[Object] = objects.get(found, "status", "containerStatuses", default=[])
+    own: Object = next((each for each in statuses if each.get("name") == pod.CONTAINER), {})
+    waiting = objects.get(own, "state", "waiting", default={})
+    return Report(
+        phase=str(objects.get(found, "status", "phase", default="")),
+        restarts=own.get("restartCount", 0) if own else None,
+        running=bool(statuses) and all(_is_running(each) for each in statuses),
+        waiting_reason=str(waiting.get("reason") or ""),
+        waiting_message=str(waiting.get("message") or ""),
+        failed_pull=_failed_pull(found),
+        now_ended=_ended(objects.get(own, "state", "terminated")),
+        last_ended=_ended(objects.get(own, "lastState", "terminated")),
+        unschedulable=_is_unschedulable(found),
+        has_scratch=_has_volume(found, mounts.SCRATCH),
+        direct_io=_environment(found).get("CACHE_MODE") == "TRYNONE",
+        lost=_lost(found, own),
+    )
+
+
+def parse_moment(text: object) -> datetime | None:
+    """A time as Kubernetes writes it; None where it is missing or no time."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _is_running(status: Object) -> bool:
+    return objects.get(status, "state", "running") is not None
+
+
+def _ended(terminated: Any) -> Ended | None:
+    if not isinstance(terminated, dict):
+        return None
+    code = int(terminated.get("exitCode") or 0)
+    return Ended(
+        termination=Termination.from_message(str(terminated.get("message") or ""), code),
+        reason=str(terminated.get("reason") or ""),
+        at=parse_moment(terminated.get("finishedAt")),
+    )
+
+
+def _failed_pull(found: Object) -> str:
+    statuses = [
+        *objects.get(found, "status", "initContainerStatuses", default=[]),
+        *objects.get(found, "status", "containerStatuses", default=[]),
+    ]
+    for status in statuses:
+        reason = objects.get(status, "state", "waiting", "reason")
+        if reason in PULL_FAILURES and not status.get("started"):
+            return str(status.get("image") or "unknown")
+    return ""
+
+
+def _is_unschedulable(found: Object) -> bool:
+    if objects.get(found, "status", "phase") != phases.Pod.PENDING:
+        return False
+    return any(
+        each.get("type") == "PodScheduled" and each.get("reason") == reasons.UNSCHEDULABLE
+        for each in objects.get(found, "status", "conditions", default=[])
+    )
+
+
+def _has_volume(found: Object, name: str) -> bool:
+    volumes = objects.get(found, "spec", "volumes", default=[])
+    return any(volume.get("name") == name for volume in volumes)
+
+
+def _environment(found: Object) -> dict[str, str]:
+    containers = objects.get(found, "spec", "containers", default=[])
+    return {
+        entry["name"]: str(entry.get("value") or "")
+        for container in containers
+        if container.get("name") == pod.CONTAINER
+        for entry in container.get("env") or []
+    }
+
+
+def _lost(found: Object, own: Object) -> str:
+    """Say why a pod is of no use any more although its importer has not finished."""
+    status = found.get("status") or {}
+    if status.get("phase") not in (phases.Pod.FAILED, phases.Pod.UNKNOWN):
+        return ""
+    said = ": ".join(str(status[key]) for key in ("reason", "message") if status.get(key))
+    if said:
+        return said
+    message = str(objects.get(own, "state", "terminated", "message") or "")
+    return Termination.from_message(message).message or f"the pod is {status['phase']}"
+
+
+def _seconds(duration: str) -> float:
+    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(duration))

@@ -1,0 +1,108 @@
+"""
+The annotations about condition Running: what a pod's report says to whoever reads the claim.
+
+A failure that will be tried again says when; one that is final says what to do, in the
+importer's own words.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from cdi.api import annotations, reasons
+from cdi.controllers.importing.report import CRASH_LOOP, Ended, Report
+
+# Parts of messages of importers, past and present, that all mean one thing to clients.
+_TOO_SMALL: Final = (
+    "is larger than the reported available",
+    "no space left on device",
+    "file largest block is bigger than maxblock",
+    "disk quota exceeded",
+)
+_NEXT: Final = "next attempt at"
+
+
+def running_for(report: Report, stored_restarts: str | None) -> dict[str, str | None]:
+    """The annotations to set. Nothing as long as nothing is known of the containers."""
+    if report.restarts is None:
+        if report.lost:
+            return _not_running(report.lost, reasons.ERROR)
+        return {}
+    restarts = {annotations.POD_RESTARTS: _most(report.restarts, stored_restarts)}
+    return restarts | _state(report)
+
+
+def simplified(message: str) -> str:
+    """A message as clients know it."""
+    if any(part in message.lower() for part in _TOO_SMALL):
+        return f"{reasons.TOO_SMALL_MESSAGE}: {message}"
+    return message
+
+
+def final_reason(ended: Ended) -> str:
+    """The reason of an import that will not be tried again."""
+    return ended.termination.reason or reasons.ERROR
+
+
+def at_moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def with_next_attempt(message: str, moment: datetime | None) -> str:
+    return message if moment is None else f"{message}; {_NEXT} {at_moment(moment)}"
+
+
+def without_next_attempt(message: str) -> str:
+    """The part of a message that says what happened; that of two attempts may be the same."""
+    return message.partition(f"; {_NEXT}")[0]
+
+
+def _state(report: Report) -> dict[str, str | None]:
+    if report.running:
+        return {
+            annotations.RUNNING: annotations.TRUE,
+            annotations.RUNNING_MESSAGE: "",
+            annotations.RUNNING_REASON: reasons.POD_RUNNING,
+        }
+    if fatal := report.fatal:
+        return _not_running(simplified(fatal.termination.message), final_reason(fatal))
+    if report.failed_pull:
+        message = f"{reasons.IMAGE_PULL_MESSAGE}: {report.failed_pull}"
+        return _not_running(message, reasons.IMAGE_PULL_FAILED)
+    if report.waiting_reason and report.waiting_reason != CRASH_LOOP:
+        return _not_running(simplified(report.waiting_message), report.waiting_reason)
+    if report.lost:
+        return _not_running(simplified(report.lost), reasons.ERROR)
+    if report.ended is not None:
+        return _after(report.ended, report)
+    return {annotations.RUNNING: annotations.FALSE}
+
+
+def _after(ended: Ended, report: Report) -> dict[str, str | None]:
+    if ended.termination.scratch_space_required:
+        return _not_running(reasons.SCRATCH_REQUIRED_MESSAGE, reasons.SCRATCH_REQUIRED)
+    message = simplified(ended.termination.message)
+    found = _not_running(
+        with_next_attempt(message, report.next_attempt), _reason(ended, ended.termination.message)
+    )
+    if ended.termination.preallocation_applied:
+        found[annotations.PREALLOCATION] = annotations.TRUE
+    return found
+
+
+def _reason(ended: Ended, message: str) -> str:
+    if ended.termination.exit_code > 0 and reasons.IMAGE_PULL_MESSAGE in message:
+        return reasons.IMAGE_PULL_FAILED
+    return ended.reason or reasons.ERROR
+
+
+def _not_running(message: str, reason: str) -> dict[str, str | None]:
+    return {
+        annotations.RUNNING: annotations.FALSE,
+        annotations.RUNNING_MESSAGE: message,
+        annotations.RUNNING_REASON: reason,
+    }
+
+
+def _most(restarts: int, stored: str | None) -> str:
+    known = int(stored) if stored is not None and stored.isdecimal() else 0
+    return str(max(restarts, known))

@@ -1,0 +1,30 @@
+"""Our own kinds as `cdi.kube` speaks of them, and the kinds of others that it does not know."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cdi.api import resources
+from cdi.kube.resource import Resource
+
+
+def _ours(kind: str) -> Resource:
+    found = resources.find(kind)
+    return Resource(
+        found.group, found.storage_version, found.plural, found.kind, namespaced=found.namespaced
+    )
+
+
+DATA_VOLUMES: Final = _ours("DataVolume")
+IMPORT_SOURCES: Final = _ours("VolumeImportSource")
+STORAGE_PROFILES: Final = _ours("StorageProfile")
+CDI_CONFIGS: Final = _ours("CDIConfig")
+CDIS: Final = _ours("CDI")
+
+SNAPSHOT_CLASSES: Final = Resource(
+    "snapshot.storage.k8s.io",
+    "v1",
+    "volumesnapshotclasses",
+    "VolumeSnapshotClass",
+    namespaced=False,
+)

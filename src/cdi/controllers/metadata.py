@@ -1,0 +1,90 @@
+"""
+Labels and annotations that several controllers give to what they create, and reading them.
+
+Elsewhere: the names of all of them (`cdi.api.annotations`, `cdi.api.labels`).
+"""
+
+import copy
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cdi.api import annotations, labels
+from cdi.controllers.settings import Settings
+from cdi.kube import objects
+from cdi.kube.objects import Object
+
+_MANAGER: Final = "cdi-controller"
+_COMPONENT: Final = "storage"
+_TRUE_WORDS: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_FALSE_WORDS: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
+
+
+class NotABoolean(ValueError):
+    """An annotation should be a truth value, and is not."""
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(f"annotation {key} is {text!r}; want true or false")
+
+
+def recommended_labels(settings: Settings) -> dict[str, str]:
+    """What Kubernetes recommends for everything that somebody manages."""
+    return {
+        labels.MANAGED_BY: _MANAGER,
+        labels.APP_COMPONENT: _COMPONENT,
+        **settings.installer_labels,
+    }
+
+
+def passed_on(given: Mapping[str, str]) -> dict[str, str]:
+    """The annotations of a claim that its workers and its prime get, with their defaults."""
+    chosen = {key: given.get(key, default) for key, default in annotations.PASSED_ON.items()}
+    return {key: value for key, value in chosen.items() if value is not None}
+
+
+def parse_boolean(obj: Mapping[str, Any], key: str) -> bool | None:
+    """A truth value in an annotation, by Go's rules; None where there is none.
+
+    Raises NotABoolean.
+    """
+    text = objects.annotations(obj).get(key)
+    if text is None:
+        return None
+    if text in _TRUE_WORDS:
+        return True
+    if text in _FALSE_WORDS:
+        return False
+    raise NotABoolean(key, text)
+
+
+def is_true(obj: Mapping[str, Any], key: str) -> bool:
+    """Whether an annotation says exactly `true`."""
+    return objects.annotations(obj).get(key) == annotations.TRUE
+
+
+def has(obj: Mapping[str, Any], key: str) -> bool:
+    """Whether an annotation is there, whatever it says."""
+    return key in objects.annotations(obj)
+
+
+def changed(
+    obj: Object,
+    *,
+    annotations: Mapping[str, str | None] | None = None,
+    labels: Mapping[str, str | None] | None = None,
+) -> Object:
+    """A copy of an object with these annotations and labels; None takes one off."""
+    wanted = {**obj, "metadata": {**objects.metadata(obj)}}
+    for kind, values in (("annotations", annotations), ("labels", labels)):
+        if values:
+            merged = {**(wanted["metadata"].get(kind) or {}), **values}
+            wanted["metadata"][kind] = {k: v for k, v in merged.items() if v is not None}
+    return wanted
+
+
+def without_field(obj: Object, *path: str) -> Object:
+    """A copy of an object without one field."""
+    wanted = copy.deepcopy(obj)
+    at = objects.get(wanted, *path[:-1])
+    if isinstance(at, dict):
+        at.pop(path[-1], None)
+    return wanted

@@ -1,0 +1,83 @@
+"""Observe one target claim from the caches, decide, act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from cdi.controllers.act import Actor
+from cdi.controllers.cluster import IMPORTS_FROM, UNCONFIGURED, Cluster, target_of
+from cdi.controllers.importing.pod import pod_name_of
+from cdi.controllers.importing.reconciler import keys_of_event
+from cdi.controllers.populating.decide import Seen, decide, is_target
+from cdi.controllers.progress import Progress
+from cdi.controllers.settings import Settings
+from cdi.kube import objects
+from cdi.kube.controller import Result
+from cdi.kube.objects import Key, Object
+
+
+class Reconciler:
+    """Claims that name a VolumeImportSource."""
+
+    def __init__(
+        self, cluster: Cluster, settings: Settings, actor: Actor, progress: Progress
+    ) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self._actor = actor
+        self._progress = progress
+        self.enqueue: Callable[[Key], None] = lambda _: None  # set by whoever has the queue
+
+    async def reconcile(self, key: Key) -> Result | None:
+        seen = self.observe(key)
+        if seen is None:
+            return None
+        if self._cluster.config is None:
+            return UNCONFIGURED
+        return await self._actor.act(decide(seen))
+
+    def observe(self, key: Key) -> Seen | None:
+        """Everything about one target; None where it is gone or not one of ours."""
+        cluster = self._cluster
+        target = cluster.claims.get(key)
+        if target is None:
+            return None
+        prime = cluster.prime_of(target)
+        if prime is None and not is_target(target):
+            return None
+        source = objects.get(target, "spec", "dataSourceRef", "name", default="")
+        pod = None
+        if prime is not None:
+            pod = cluster.pods.get(Key(key.namespace, pod_name_of(prime)))
+        return Seen(
+            target=target,
+            settings=self._settings,
+            prime=prime,
+            import_source=cluster.import_sources.get(Key(key.namespace, source)),
+            volume=cluster.volumes.get(Key("", objects.get(prime, "spec", "volumeName") or "")),
+            pod=pod,
+            progress=None if pod is None else self._heard(pod, target, key),
+            prime_events=cluster.events_about(prime),
+            target_events=cluster.events_about(target),
+            classes=cluster.classes.list(),
+            config=cluster.config,
+        )
+
+    def _heard(self, pod: Object, target: Object, key: Key) -> str | None:
+        return self._progress.of(pod, objects.uid(target), lambda: self.enqueue(key))
+
+    def keys_of_claim(self, claim: Object) -> Iterable[Key]:
+        """A target concerns itself, a prime concerns its target."""
+        own = [objects.key(claim)] if is_target(claim) else []
+        return [*own, *target_of(claim)]
+
+    def keys_of_import_source(self, source: Object) -> Iterable[Key]:
+        name = str(objects.key(source))
+        return [objects.key(each) for each in self._cluster.claims.by_index(IMPORTS_FROM, name)]
+
+    def keys_of_event(self, event: Object) -> Iterable[Key]:
+        """What happens to a prime concerns its target."""
+        for key in keys_of_event(event):
+            prime = self._cluster.claims.get(key)
+            if prime is not None:
+                yield from target_of(prime)

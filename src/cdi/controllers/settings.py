@@ -1,0 +1,18 @@
+"""What whoever runs the controllers decides, and no API object says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One installation."""
+
+    worker_image: str  # of importer pods
+    namespace: str = "cdi"  # of the installation itself: its ConfigMaps and leases
+    pull_policy: str = "IfNotPresent"
+    verbosity: int = 1
+    # `app.kubernetes.io/part-of` and `/version`, as the installer wants them on what we create.
+    installer_labels: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,182 @@
+"""
+All controllers, wired to their watches, as parts for a `cdi.kube` manager.
+
+    async with Client.to(connection.choose(kubeconfig)) as client:
+        manager = Manager()
+        parts = await controllers(client, settings)
+        parts.add_to(manager)
+        await manager.run(stop)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from cdi.controllers import cdiconfig, kinds, storageprofile
+from cdi.controllers.act import Actor
+from cdi.controllers.cluster import Watches
+from cdi.controllers.datavolume import reconciler as datavolume
+from cdi.controllers.datavolume.operation import Operation
+from cdi.controllers.importing import reconciler as importing
+from cdi.controllers.populating import reconciler as populating
+from cdi.controllers.progress import Progress
+from cdi.controllers.settings import Settings
+from cdi.kube import errors
+from cdi.kube.client import Client
+from cdi.kube.clock import Clock, SystemClock
+from cdi.kube.controller import Controller, KeysOf, Metrics, Reconcile, own_key
+from cdi.kube.events import Recorder
+from cdi.kube.leader import Elector
+from cdi.kube.manager import Group, Manager
+
+WORKERS: Final = 3  # for each controller
+LEASE: Final = "cdi-controller-leader-election-helper"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that has to run."""
+
+    recorders: tuple[Recorder, ...]
+    watches: Watches
+    controllers: tuple[Controller, ...]
+
+    def add_to(self, manager: Manager, elector: Elector | None = None) -> None:
+        """Register all parts; with an elector, controllers run while this process leads."""
+        manager.add(Group.SUPPORT, *self.recorders)
+        manager.add(Group.CACHES, *self.watches.informers)
+        if elector is None:
+            manager.add(Group.CONTROLLERS, *self.controllers)
+            return
+        manager.add(Group.ELECTION, elector)
+        manager.add(Group.LEADER, *self.controllers)
+
+
+async def controllers(
+    client: Client,
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    metrics: Metrics | None = None,
+) -> Parts:
+    """Make all controllers; asks the server once which kinds of others it serves."""
+    clock = clock or SystemClock()
+    watches = Watches(client, snapshots=await _serves_snapshots(client), clock=clock)
+    maker = _Maker(client, settings, watches, clock, metrics)
+    made = (
+        maker.cdi_config(),
+        maker.storage_profile(),
+        maker.data_volume("datavolume-import-controller", Operation.IMPORT),
+        maker.data_volume("datavolume-external-population-controller", Operation.EXTERNAL),
+        maker.importing(),
+        maker.populating(),
+    )
+    return Parts(tuple(maker.recorders), watches, made)
+
+
+async def _serves_snapshots(client: Client) -> bool:
+    group = f"/apis/{kinds.SNAPSHOT_CLASSES.api_version}"
+    try:
+        await client.raw("GET", group)
+    except errors.ApiError:
+        return False
+    return True
+
+
+class _Maker:
+    """Wires one controller after the other."""
+
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        watches: Watches,
+        clock: Clock,
+        metrics: Metrics | None,
+    ) -> None:
+        self.recorders: list[Recorder] = []
+        self._client = client
+        self._settings = settings
+        self._watches = watches
+        self._clock = clock
+        self._metrics = metrics
+        self._progress = Progress(clock)
+
+    def cdi_config(self) -> Controller:
+        name = "config-controller"
+        made = cdiconfig.Reconciler(self._watches.cluster, self._settings, self._actor(name))
+        controller = self._controller(name, made.reconcile, workers=1)
+        for cache in ("configs", "installations", "classes"):
+            self._watch(controller, cache, cdiconfig.keys_of_anything)
+        controller.queue.add(cdiconfig.KEY)  # there may be nothing yet that could change
+        return controller
+
+    def storage_profile(self) -> Controller:
+        name = "storageprofile-controller"
+        made = storageprofile.Reconciler(
+            self._watches.cluster, self._settings, self._actor(name), self._clock
+        )
+        controller = self._controller(name, made.reconcile)
+        self._watch(controller, "classes", own_key)
+        self._watch(controller, "profiles", own_key)
+        self._watch(controller, "snapshot_classes", made.keys_of_snapshot_class)
+        self._watch(controller, "volumes", made.keys_of_volume)
+        return controller
+
+    def data_volume(self, name: str, operation: Operation) -> Controller:
+        made = datavolume.Reconciler(
+            {operation},
+            self._watches.cluster,
+            self._settings,
+            self._actor(name),
+            self._progress,
+            self._clock,
+        )
+        controller = self._controller(name, made.reconcile)
+        made.enqueue = controller.queue.add
+        self._watch(controller, "data_volumes", own_key)
+        self._watch(controller, "claims", datavolume.keys_of_claim)
+        self._watch(controller, "import_sources", datavolume.keys_of_import_source)
+        for cache in ("classes", "profiles", "csi_drivers", "configs"):
+            self._watch(controller, cache, made.waiting)
+        self._watch(controller, "volumes", made.waiting_for_volume)
+        return controller
+
+    def importing(self) -> Controller:
+        name = "import-controller"
+        made = importing.Reconciler(
+            self._watches.cluster, self._settings, self._client, self._actor(name), self._clock
+        )
+        controller = self._controller(name, made.reconcile)
+        self._watch(controller, "claims", own_key)
+        self._watch(controller, "pods", importing.keys_of_pod)
+        self._watch(controller, "events", importing.keys_of_event)
+        return controller
+
+    def populating(self) -> Controller:
+        name = "import-populator"
+        made = populating.Reconciler(
+            self._watches.cluster, self._settings, self._actor(name), self._progress
+        )
+        controller = self._controller(name, made.reconcile)
+        made.enqueue = controller.queue.add
+        self._watch(controller, "claims", made.keys_of_claim)
+        self._watch(controller, "import_sources", made.keys_of_import_source)
+        self._watch(controller, "events", made.keys_of_event)
+        return controller
+
+    def _actor(self, component: str) -> Actor:
+        recorder = Recorder(self._client, component, clock=self._clock)
+        self.recorders.append(recorder)
+        return Actor(self._client, recorder)
+
+    def _controller(self, name: str, reconcile: Reconcile, *, workers: int = WORKERS) -> Controller:
+        return Controller(
+            name, reconcile, workers=workers, metrics=self._metrics, clock=self._clock
+        )
+
+    def _watch(self, controller: Controller, cache: str, keys_of: KeysOf) -> None:
+        informer = self._watches.of(cache)
+        if informer is not None:
+            controller.watch(informer, keys_of)

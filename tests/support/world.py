@@ -1,0 +1,440 @@
+"""
+A cluster as plain data: controllers run on it for real, and everybody else is scripted.
+
+`World` holds objects in the caches that controllers read; its client writes to them at once, with
+UIDs, resourceVersions, conflicts, ownership and finalizers as a server has them. Binder, volume
+controller and kubelet are functions that make one move each. `settle` lets all of them take turns
+until nobody moves any more. A world can be told to crash the controllers at any write.
+"""
+
+import copy
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cdi.api import annotations as known
+from cdi.controllers import cdiconfig, storageprofile
+from cdi.controllers.act import Actor
+from cdi.controllers.cluster import Cluster, empty_cluster, resource_of
+from cdi.controllers.datavolume import reconciler as datavolume
+from cdi.controllers.datavolume.operation import Operation
+from cdi.controllers.importing import reconciler as importing
+from cdi.controllers.populating import reconciler as populating
+from cdi.controllers.settings import Settings
+from cdi.kube import errors, objects
+from cdi.kube.mergepatch import merged
+from cdi.kube.objects import Key, Object
+from cdi.kube.resource import Resource
+
+SETTINGS = Settings(worker_image="registry.example/cdi:1", installer_labels={})
+START = datetime(2030, 1, 1, tzinfo=UTC)
+CACHES = tuple(Cluster.__dataclass_fields__)
+DRIVER = "disk.example"
+
+Script = Iterable[Object]  # states of one importer, in order
+
+
+class Crash(Exception):
+    """The controllers' process dies."""
+
+
+class Turning:
+    """A clock that moves a little with every round."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def wall(self) -> datetime:
+        return START + timedelta(seconds=self.seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class SilentProgress:
+    """Nobody asks importers anything."""
+
+    def of(self, pod: Object, owner_uid: str, tell: Callable[[], None]) -> None:
+        return None
+
+
+@dataclass
+class World:
+    """See the module. `scripts` are taken by importer pods in the order of their creation."""
+
+    scripts: list[list[Object]] = field(default_factory=list)
+    crash_at: int | None = None  # the number of the write before which the controllers die
+    refuse: Callable[[str, Resource, Object], errors.ApiError | None] | None = None
+
+    def __post_init__(self) -> None:
+        self.cluster = empty_cluster()
+        self.clock = Turning()
+        self.told: list[tuple[str, str, str, str, str]] = []  # kind, name, type, reason, message
+        self.phases: dict[str, list[str]] = {}
+        self.writes: list[tuple[str, str, str]] = []  # verb, kind, name
+        self.pods_made = 0
+        self._versions = itertools.count(1)
+        self._uids = itertools.count(1)
+        self._crashed = False
+        self._plays: dict[str, list[Object]] = {}
+        client: Any = self  # what controllers need of one is here
+        actor = Actor(client, self)
+        progress: Any = SilentProgress()
+        make = (self.cluster, SETTINGS, actor)
+        self._populating = populating.Reconciler(*make, progress)
+        self._volumes = [
+            datavolume.Reconciler({each}, *make, progress, self.clock)
+            for each in (Operation.IMPORT, Operation.EXTERNAL)
+        ]
+        self._importing = importing.Reconciler(self.cluster, SETTINGS, client, actor, self.clock)
+        self._profiles = storageprofile.Reconciler(*make, self.clock)
+        self._config = cdiconfig.Reconciler(*make)
+
+    # Objects.
+
+    def put(self, cache: str, obj: Object) -> Object:
+        """Add or replace an object, as anybody but the controllers."""
+        stored = copy.deepcopy(obj)
+        meta = stored.setdefault("metadata", {})
+        resource = resource_of(cache)
+        stored.setdefault("apiVersion", resource.api_version)
+        stored.setdefault("kind", resource.kind)
+        if resource.namespaced:
+            meta.setdefault("namespace", "ns")
+        meta.setdefault("uid", f"uid-{next(self._uids)}")
+        meta["resourceVersion"] = str(next(self._versions))
+        if cache == "data_volumes":
+            self._note_phase(stored)
+        getattr(self.cluster, cache).upsert(stored)
+        return stored
+
+    def get_one(self, cache: str, name: str, namespace: str = "ns") -> Object | None:
+        resource = resource_of(cache)
+        key = Key(namespace if resource.namespaced else "", name)
+        found: Object | None = getattr(self.cluster, cache).get(key)
+        return found
+
+    def patch_one(self, cache: str, name: str, change: Object) -> Object:
+        found = self.get_one(cache, name)
+        assert found is not None, name
+        return self.put(cache, merged(found, change))
+
+    def drop(self, cache: str, obj: Object) -> None:
+        """Delete, as the server does: finalizers are waited for, dependents go too."""
+        if objects.finalizers(obj):
+            marked = {"metadata": {"deletionTimestamp": "2030-01-01T00:00:00Z"}}
+            self.put(cache, merged(obj, marked))
+            return
+        getattr(self.cluster, cache).remove(obj)
+        self.collect_garbage()
+
+    def collect_garbage(self) -> None:
+        alive = {
+            objects.uid(each) for cache in CACHES for each in getattr(self.cluster, cache).list()
+        }
+        for cache in CACHES:
+            for each in getattr(self.cluster, cache).list():
+                owners = objects.metadata(each).get("ownerReferences") or []
+                if owners and not any(owner["uid"] in alive for owner in owners):
+                    self.drop(cache, each)
+                    return
+
+    def _note_phase(self, volume: Object) -> None:
+        phase = objects.get(volume, "status", "phase", default="")
+        seen = self.phases.setdefault(objects.name(volume), [])
+        if not seen or seen[-1] != phase:
+            seen.append(phase)
+
+    # A client's verbs, as the controllers use them.
+
+    async def create(self, resource: Resource, obj: Object) -> Object:
+        self._write("create", resource, objects.name(obj))
+        cache = self._cache_of(resource)
+        if self.refuse is not None and (error := self.refuse("create", resource, obj)):
+            raise error
+        if cache is None:
+            return obj
+        if getattr(self.cluster, cache).get(objects.key(obj)) is not None:
+            raise errors.from_status({"code": 409, "reason": "AlreadyExists", "message": "exists"})
+        wanted = copy.deepcopy(obj)
+        if cache in ("claims", "pods"):
+            wanted["status"] = {"phase": "Pending"}
+        if cache == "pods":
+            self.pods_made += 1
+        if cache in ("data_volumes", "profiles"):
+            wanted.pop("status", None)
+        wanted["metadata"]["creationTimestamp"] = self.clock.wall().strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self.put(cache, wanted)
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        cache = self._cache_of(resource)
+        key = Key(namespace or "", name)
+        found = None if cache is None else getattr(self.cluster, cache).get(key)
+        if found is None:
+            raise errors.from_status({"code": 404, "reason": "NotFound", "message": name})
+        return dict(found)
+
+    async def patch(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None,
+        body: Object,
+        *,
+        subresource: str = "",
+    ) -> Object:
+        self._write(f"patch {subresource}".strip(), resource, name)
+        found = await self.get(resource, name, namespace)
+        version = objects.get(body, "metadata", "resourceVersion")
+        if version and version != objects.resource_version(found):
+            raise errors.from_status({"code": 409, "reason": "Conflict", "message": name})
+        if subresource:
+            assert set(body) <= {"status", "metadata"}, body
+        cache = self._cache_of(resource)
+        assert cache is not None
+        wanted = merged(found, body)
+        if not objects.finalizers(wanted) and objects.is_deleting(wanted):
+            getattr(self.cluster, cache).remove(wanted)
+            return dict(wanted)
+        return self.put(cache, wanted)
+
+    async def delete(
+        self, resource: Resource, name: str, namespace: str | None = None, *, uid: str, **_: Any
+    ) -> Object:
+        self._write("delete", resource, name)
+        found = await self.get(resource, name, namespace)
+        assert objects.uid(found) == uid
+        cache = self._cache_of(resource)
+        assert cache is not None
+        self.drop(cache, found)
+        return found
+
+    def _cache_of(self, resource: Resource) -> str | None:
+        return next((cache for cache in CACHES if resource_of(cache) == resource), None)
+
+    def _write(self, verb: str, resource: Resource, name: str) -> None:
+        if self.crash_at is not None and len(self.writes) == self.crash_at and not self._crashed:
+            self._crashed = True
+            raise Crash
+        self.writes.append((verb, resource.kind, name))
+
+    # A recorder's.
+
+    def event(self, obj: Object, type_: str, reason: str, message: str) -> None:
+        self.told.append((obj["kind"], objects.name(obj), type_, reason, message))
+
+    def reasons_told(self, kind: str) -> list[str]:
+        return [reason for told, _, _, reason, _ in self.told if told == kind]
+
+    # Everybody else.
+
+    def bind_claims(self) -> bool:
+        """Bind one claim that waits for nothing but a volume."""
+        for claim in self.cluster.claims.list():
+            if objects.get(claim, "status", "phase") != "Pending" or self._waits(claim):
+                continue
+            if objects.get(claim, "spec", "dataSourceRef") or objects.is_deleting(claim):
+                continue
+            name = f"pv-{objects.uid(claim)}"
+            self.put("volumes", {
+                "metadata": {"name": name},
+                "spec": {"claimRef": {
+                    "namespace": objects.namespace(claim), "name": objects.name(claim),
+                    "uid": objects.uid(claim),
+                }},
+                "status": {"phase": "Bound"},
+            })  # fmt: skip
+            bound = {"spec": {"volumeName": name}, "status": {"phase": "Bound"}}
+            self.put("claims", merged(claim, bound))
+            return True
+        return False
+
+    def _waits(self, claim: Object) -> bool:
+        name = objects.get(claim, "spec", "storageClassName", default="")
+        found = self.cluster.classes.get(Key("", name)) or {}
+        if found.get("volumeBindingMode") != "WaitForFirstConsumer":
+            return False
+        users = self.cluster.pods_using(claim)
+        return known.SELECTED_NODE not in objects.annotations(claim) and not users
+
+    def follow_claim_references(self) -> bool:
+        """Bind a claim that a volume names; the claim that it named before is lost."""
+        for volume in self.cluster.volumes.list():
+            ref = objects.get(volume, "spec", "claimRef", default={})
+            claim = self.cluster.claims.get(Key(ref.get("namespace", ""), ref.get("name", "")))
+            name = objects.name(volume)
+            for other in self.cluster.claims.list():
+                had = objects.get(other, "spec", "volumeName") == name
+                phase = objects.get(other, "status", "phase")
+                if had and phase == "Bound" and objects.uid(other) != ref.get("uid"):
+                    self.put("claims", merged(other, {"status": {"phase": "Lost"}}))
+                    return True
+            if claim is None or objects.uid(claim) != ref.get("uid"):
+                continue
+            if objects.get(claim, "status", "phase") == "Pending":
+                bound = {"spec": {"volumeName": name}, "status": {"phase": "Bound"}}
+                self.put("claims", merged(claim, bound))
+                return True
+        return False
+
+    def run_pods(self) -> bool:
+        """Take one importer pod one state further in its script."""
+        for pod in self.cluster.pods.list():
+            uid = objects.uid(pod)
+            if objects.metadata(pod).get("labels", {}).get("cdi.kubevirt.io") != "importer":
+                continue
+            if uid not in self._plays:
+                self._plays[uid] = list(self.scripts.pop(0)) if self.scripts else list(SUCCEEDS)
+            if self._plays[uid] and self._can_start(pod):
+                self.put("pods", merged(pod, {"status": self._plays[uid].pop(0)}))
+                return True
+        return False
+
+    def _can_start(self, pod: Object) -> bool:
+        for volume in objects.get(pod, "spec", "volumes", default=[]):
+            name = objects.get(volume, "persistentVolumeClaim", "claimName")
+            if name is None:
+                continue
+            claim = self.get_one("claims", name, objects.namespace(pod))
+            if objects.get(claim, "status", "phase") != "Bound":
+                return False
+        return True
+
+    # Taking turns.
+
+    def reconcile_all(self) -> None:
+        """Let every controller look at everything once."""
+        for each in (Key("", objects.name(found)) for found in self.cluster.classes.list()):
+            self._once(self._profiles.reconcile, each)
+        self._once(self._config.reconcile, cdiconfig.KEY)
+        for key in list(self.cluster.data_volumes.keys()):
+            for controller in self._volumes:
+                self._once(controller.reconcile, key)
+        for key in list(self.cluster.claims.keys()):
+            self._once(self._populating.reconcile, key)
+            self._once(self._importing.reconcile, key)
+
+    def _once(self, reconcile: Any, key: Key) -> None:
+        # Nothing here ever waits, so a coroutine runs to its end at once, without an event loop.
+        try:
+            reconcile(key).send(None)
+        except (StopIteration, errors.KubeError, Crash):
+            return
+        raise AssertionError("a reconciler waits for something outside the world")
+
+    def settle(self, rounds: int = 200) -> None:
+        """Take turns until nobody moves."""
+        for _ in range(rounds):
+            before = len(self.writes), self._crashed
+            self.reconcile_all()
+            self.clock.seconds += 11  # longer than any pause of a controller
+            moved = self.run_pods() or self.bind_claims() or self.follow_claim_references()
+            if not moved and before == (len(self.writes), self._crashed):
+                return
+        raise AssertionError(f"never settles: {self.writes[-6:]}")
+
+    def picture(self) -> dict[str, Any]:
+        """Everything there is, without what differs from run to run."""
+        found = {}
+        for cache in CACHES:
+            for each in getattr(self.cluster, cache).list():
+                found[f"{cache}/{objects.key(each)}"] = _plain(each)
+        # UIDs depend on the order in which objects were made; their numbers say nothing.
+        named: dict[str, Any] = json.loads(re.sub(r"uid-\d+", "uid", json.dumps(found)))
+        return named
+
+
+_PASSING = frozenset(
+    {"resourceVersion", "creationTimestamp", "lastTransitionTime", "lastHeartbeatTime"}
+)
+
+
+def _plain(obj: Any) -> Any:
+    """An object without versions and times."""
+    if isinstance(obj, dict):
+        return {key: _plain(value) for key, value in obj.items() if key not in _PASSING}
+    return [_plain(each) for each in obj] if isinstance(obj, list) else obj
+
+
+# States of importer pods.
+
+
+def state(phase: str, restarts: int = 0, **container: Any) -> Object:
+    """The status of a pod whose importer container is in this state."""
+    last = container.pop("last", None)
+    status: Object = {
+        "name": "importer", "image": "registry.example/cdi:1", "restartCount": restarts,
+        "state": container, "lastState": {"terminated": last} if last else {},
+    }  # fmt: skip
+    return {"phase": phase, "containerStatuses": [status], "podIP": "10.0.0.1"}
+
+
+def ended(message: str, code: int = 0, reason: str = "") -> Object:
+    """How a container ended."""
+    return {
+        "exitCode": code, "reason": reason or ("Error" if code else "Completed"),
+        "message": message, "finishedAt": "2030-01-01T00:00:00Z",
+    }  # fmt: skip
+
+
+CREATING = state("Pending", waiting={"reason": "ContainerCreating"})
+RUNNING = state("Running", running={"startedAt": "2030-01-01T00:00:00Z"})
+COMPLETE = json.dumps({"scratchSpaceRequired": False, "preallocationApplied": False,
+                       "message": "Import Complete"})  # fmt: skip
+SUCCEEDED = state("Succeeded", terminated=ended(COMPLETE))
+SUCCEEDS = [CREATING, RUNNING, SUCCEEDED]
+
+
+def final(reason: str, message: str, code: int = 1) -> Object:
+    """The importer has given up for good; the kubelet does not know that yet."""
+    text = json.dumps({"message": message, "reason": reason, "permanent": True})
+    phase = "Running" if code else "Succeeded"
+    return state(phase, terminated=ended(text, code))
+
+
+def crashed(message: str, restarts: int = 1, back_off: str = "10s") -> Object:
+    """The importer has failed and will be started again."""
+    text = json.dumps({"message": message, "reason": "ConnectionFailed"})
+    waiting = {
+        "reason": "CrashLoopBackOff",
+        "message": f"back-off {back_off} restarting failed container=importer pod=x",
+    }
+    return state("Running", restarts, waiting=waiting, last=ended(text, 1))
+
+
+# Objects of users and administrators.
+
+
+def storage_class(name: str = "fast", **fields: Any) -> Object:
+    marked = {known.DEFAULT_STORAGE_CLASS: "true"}
+    meta = {"name": name, "annotations": marked if name == "fast" else {}}
+    return {"metadata": meta, "provisioner": DRIVER, "volumeBindingMode": "Immediate", **fields}
+
+
+def pvc_spec(**fields: Any) -> Object:
+    return {
+        "accessModes": ["ReadWriteOnce"], "storageClassName": "fast",
+        "resources": {"requests": {"storage": "1Gi"}}, **fields,
+    }  # fmt: skip
+
+
+HTTP = {"http": {"url": "http://images.example/disk.qcow2"}}
+
+
+def data_volume(name: str = "dv", *, source: Object | None = None, **meta: Any) -> Object:
+    spec = meta.pop("spec", None) or {"source": source or HTTP, "pvc": pvc_spec()}
+    return {"metadata": {"name": name, "namespace": "ns", **meta}, "spec": spec}
+
+
+def with_classes(world: World) -> World:
+    """A world with a class, and another that waits for consumers."""
+    world.put("classes", storage_class())
+    world.put("classes", storage_class("late", volumeBindingMode="WaitForFirstConsumer"))
+    return world

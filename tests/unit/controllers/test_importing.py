@@ -1,0 +1,472 @@
+"""What the import controller decides about one claim."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cdi.api import annotations as known
+from cdi.controllers import plan
+from cdi.controllers.importing import decide as deciding
+from cdi.controllers.importing.decide import Seen, decide
+from cdi.controllers.importing.pod import Surroundings, pod_for
+from cdi.kube import errors, owners
+from cdi.kube.objects import Object
+from support import world
+from support.world import crashed, ended, final, state
+
+HTTP = {known.SOURCE: "http", known.ENDPOINT: "http://images.example/x"}
+QUOTA = errors.from_status({"code": 403, "reason": "Forbidden", "message": "x exceeded quota: q"})
+FORBIDDEN = errors.from_status({"code": 403, "reason": "Forbidden", "message": "no"})
+GATE = ("HonorWaitForFirstConsumer",)
+
+
+def claim(phase: str = "Bound", **given: str) -> Object:
+    meta: Object = {"name": "disk", "namespace": "ns", "uid": "c", "annotations": {**HTTP, **given}}
+    return {
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta,
+        "spec": world.pvc_spec(), "status": {"phase": phase},
+    }  # fmt: skip
+
+
+def importer(status: Object, of: Object | None = None, *, scratch: bool = False) -> Object:
+    found = pod_for(of or claim(), Surroundings(world.SETTINGS), with_scratch=scratch)
+    found["metadata"]["uid"] = "p"
+    found["status"] = status
+    return found
+
+
+def seen(of: Object | None = None, **fields: Any) -> Seen:
+    wanted = {"around": Surroundings(world.SETTINGS), "now": world.START, "gates": GATE}
+    return Seen(claim=of or claim(), **{**wanted, **fields})
+
+
+def changes(of: plan.Plan, before: Object | None = None) -> dict[str, str | None]:
+    """Annotations after all changes of the claim, without those that were there before."""
+    now: dict[str, str | None] = dict((before or claim())["metadata"]["annotations"])
+    old = dict(now)
+    for step in of.steps:
+        if isinstance(step, plan.Change):
+            new = step.wanted["metadata"]["annotations"]
+            was = step.seen["metadata"]["annotations"]
+            now |= {key: value for key, value in new.items() if was.get(key) != value}
+            for key in was.keys() - new.keys():
+                now.pop(key, None)
+    return {key: value for key, value in now.items() if old.get(key) != value}
+
+
+def removed(of: plan.Plan) -> list[str]:
+    return [step.seen["kind"] for step in of.steps if isinstance(step, plan.Remove)]
+
+
+def created(of: plan.Plan) -> list[str]:
+    return [step.object["kind"] for step in of.steps if isinstance(step, plan.Create)]
+
+
+def told(of: plan.Plan) -> list[str]:
+    return [event.reason for event in of.events]
+
+
+# When a claim is handled.
+
+
+@pytest.mark.parametrize(
+    ("of", "gates", "starts"),
+    [
+        pytest.param(claim(), GATE, True, id="bound"),
+        pytest.param(claim("Pending"), GATE, False, id="waits-for-its-volume"),
+        pytest.param(claim("Pending"), (), True, id="gate-off-starts-unbound"),
+        pytest.param(claim("Pending", **{known.BIND_IMMEDIATE: ""}), GATE, True, id="immediate"),
+        pytest.param(claim(**{known.POD_PHASE: "Succeeded"}), GATE, False, id="done"),
+        pytest.param(claim(**{known.FATAL_ERROR: "true"}), GATE, False, id="failed-for-good"),
+        pytest.param(claim(**{known.EXTERNAL_POPULATION: "true"}), GATE, False, id="external"),
+        pytest.param(
+            {**claim(), "metadata": {**claim()["metadata"], "deletionTimestamp": "x"}},
+            GATE,
+            False,
+            id="terminating",
+        ),
+        pytest.param(
+            {**claim(), "metadata": {"name": "disk", "namespace": "ns", "uid": "c"}},
+            GATE,
+            False,
+            id="asks-for-nothing",
+        ),
+        pytest.param(
+            claim(**{known.POD_PHASE: "Succeeded", known.CHECKPOINT_CURRENT: "c1"}),
+            GATE,
+            False,
+            id="stage-done-waits-for-the-next",
+        ),
+        pytest.param(
+            claim(**{known.POD_PHASE: "Unknown", known.CHECKPOINT_CURRENT: "c2"}),
+            GATE,
+            True,
+            id="next-stage",
+        ),
+    ],
+)
+def test_a_pod_is_started_only_when_there_is_something_to_do(
+    of: Object, gates: tuple[str, ...], starts: bool
+) -> None:
+    assert created(decide(seen(of, gates=gates))) == (["Pod"] if starts else [])
+
+
+def test_a_claim_in_use_waits_and_says_by_whom() -> None:
+    user = {"metadata": {"name": "vm", "namespace": "ns", "uid": "u"}}
+    found = decide(seen(users=[user]))
+    assert told(found) == ["ImportTargetInUse"]
+    assert created(found) == []
+    assert isinstance(found.failure, deciding.TargetInUse)
+
+
+def test_a_pod_of_that_name_of_somebody_else_is_left_alone() -> None:
+    foreign = importer(world.RUNNING)
+    foreign["metadata"]["ownerReferences"][0]["uid"] = "other"
+    found = decide(seen(pod=foreign))
+    assert found.steps == ()
+    assert isinstance(found.failure, deciding.PodIsForeign)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        pytest.param(QUOTA, "ErrExceededQuota", id="quota"),
+        pytest.param(FORBIDDEN, "ErrStartingPod", id="anything-else"),
+    ],
+)
+def test_a_refused_pod_is_told_and_tried_again(error: errors.ApiError, reason: str) -> None:
+    step = decide(seen()).steps[-1]
+    assert isinstance(step, plan.Create)
+    assert step.refused is not None
+    after = step.refused(error)
+    assert told(after) == [reason]
+    assert "Error starting pod" in after.events[0].message
+    found = changes(after)
+    assert found[known.RUNNING_REASON] == reason
+    assert found[known.POD_PHASE] == "Failed"
+    assert known.FATAL_ERROR not in found
+
+
+def test_a_source_that_says_nothing_fails_at_once() -> None:
+    bare = claim()
+    del bare["metadata"]["annotations"][known.ENDPOINT]
+    found = decide(seen(bare))
+    assert changes(found, bare)[known.FATAL_ERROR] == "true"
+    assert told(found) == ["ErrStartingPod"]
+
+
+# What the pod tells.
+
+TEXT = "plain words\nof another importer"
+
+
+@pytest.mark.parametrize(
+    ("status", "running", "reason", "message", "phase"),
+    [
+        pytest.param({"phase": "Pending"}, None, None, None, "Pending", id="nothing-known-yet"),
+        pytest.param(world.CREATING, "false", "ContainerCreating", "", "Pending", id="creating"),
+        pytest.param(world.RUNNING, "true", "Pod is running", "", "Running", id="running"),
+        pytest.param(
+            crashed("connection refused"),
+            "false",
+            "Error",
+            "connection refused; next attempt at 2030-01-01T00:00:10Z",
+            "Running",
+            id="says-when-it-tries-again",
+        ),
+        pytest.param(
+            crashed("connection refused", 4, "1m20s"),
+            "false",
+            "Error",
+            "connection refused; next attempt at 2030-01-01T00:01:20Z",
+            "Running",
+            id="longer-pauses",
+        ),
+        pytest.param(
+            state("Running", terminated=ended(TEXT, 1)),
+            "false",
+            "Error",
+            "plain words",
+            "Running",
+            id="plain-text-first-line",
+        ),
+        pytest.param(
+            state("Running", terminated=ended("it is larger than the reported available 5", 1)),
+            "false",
+            "Error",
+            "DataVolume too small to contain image: it is larger than the reported available 5",
+            "Running",
+            id="too-small-in-other-words",
+        ),
+        pytest.param(
+            state("Running", terminated=ended("failed to pull image: x", 1)),
+            "false",
+            "ImagePullFailed",
+            "failed to pull image: x",
+            "Running",
+            id="pull-failed-in-words",
+        ),
+        pytest.param(
+            state("Pending", waiting={"reason": "ImagePullBackOff", "message": "back-off"}),
+            "false",
+            "ImagePullFailed",
+            "failed to pull image: registry.example/cdi:1",
+            "Pending",
+            id="image-cannot-be-pulled",
+        ),
+        pytest.param(
+            world.SUCCEEDED, "false", "Completed", "Import Complete", "Succeeded", id="complete"
+        ),
+        pytest.param(
+            state("Running", running={}, restarts=1, last=ended("x", 1)),
+            "true",
+            "Pod is running",
+            "",
+            "Running",
+            id="running-again",
+        ),
+    ],
+)
+def test_the_claim_shows_what_the_pod_tells(
+    status: Object, running: str, reason: str, message: str, phase: str
+) -> None:
+    found = changes(decide(seen(pod=importer(status))))
+    keys = (known.RUNNING, known.RUNNING_REASON, known.RUNNING_MESSAGE, known.POD_PHASE)
+    assert tuple(found.get(key) for key in keys) == (running, reason, message, phase)
+    assert found[known.IMPORT_POD] == "importer-disk"
+
+
+def test_nothing_is_written_where_nothing_changed() -> None:
+    of = claim()
+    found = decide(seen(of, pod=importer(world.RUNNING)))
+    step = found.steps[0]
+    assert isinstance(step, plan.Change)
+    assert decide(seen(step.wanted, pod=importer(world.RUNNING))).steps == ()
+
+
+def test_restarts_never_go_down() -> None:
+    of = claim(**{known.POD_RESTARTS: "5"})
+    found = decide(seen(of, pod=importer(state("Running", 2, running={}), of)))
+    assert known.POD_RESTARTS not in changes(found, of)
+
+
+def test_an_unschedulable_pod_is_shown() -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    found = decide(seen(pod=importer({"phase": "Pending", "conditions": [condition]})))
+    assert changes(found)[known.POD_SCHEDULABLE] == "false"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        pytest.param(final("NotFound", "404 not found"), "NotFound", id="exit-1"),
+        pytest.param(final("ChecksumError", "mismatch", 0), "ChecksumError", id="exit-0"),
+        pytest.param(
+            state("Succeeded", terminated=ended(json.dumps({"message": "a checksum mismatch"}))),
+            "ChecksumError",
+            id="by-words-of-another-importer",
+        ),
+        pytest.param(
+            state(
+                "Running",
+                1,
+                waiting={"reason": "CrashLoopBackOff"},
+                last=ended(json.dumps({"message": "m", "permanent": True, "reason": "NoDisk"}), 1),
+            ),
+            "NoDisk",
+            id="seen-only-after-the-kubelet-waits",
+        ),
+    ],
+)
+def test_a_permanent_failure_ends_the_import_at_once(status: Object, reason: str) -> None:
+    found = decide(seen(pod=importer(status)))
+    after = changes(found)
+    assert after[known.FATAL_ERROR] == "true"
+    assert after[known.POD_PHASE] == "Failed"
+    assert after[known.RUNNING] == "false"
+    assert after[known.RUNNING_REASON] == reason
+    assert removed(found) == ["Pod"]
+    assert told(found) == ["ErrImportFailed"]
+    assert isinstance(found.steps[0], plan.Change), "what it told is kept before the pod goes"
+
+
+def test_a_failed_attempt_is_told_once() -> None:
+    of = claim()
+    first = decide(seen(of, pod=importer(crashed("refused"))))
+    assert told(first) == ["ErrImportFailed"]
+    step = first.steps[0]
+    assert isinstance(step, plan.Change)
+    assert told(decide(seen(step.wanted, pod=importer(crashed("refused"))))) == []
+    later = decide(seen(step.wanted, pod=importer(crashed("refused", 2, "20s"))))
+    assert told(later) == ["ErrImportFailed"]
+
+
+# Pods that are replaced.
+
+SCRATCH = state(
+    "Succeeded", terminated=ended(json.dumps({"scratchSpaceRequired": True, "message": "x"}))
+)
+OOM = state("Running", terminated=ended("", 137, "OOMKilled"))
+
+
+def test_an_importer_that_needs_scratch_space_is_run_again_with_it() -> None:
+    of = claim(**{known.POD_PHASE: "Running"})
+    found = decide(seen(of, pod=importer(SCRATCH, of)))
+    after = changes(found, of)
+    assert after[known.REQUIRES_SCRATCH] == "true"
+    assert known.POD_PHASE not in after
+    assert after[known.RUNNING_REASON] == "Scratch space required"
+    assert removed(found) == ["Pod"]
+
+
+def test_the_next_pod_has_scratch_space_and_so_has_the_one_after_it() -> None:
+    of = claim(**{known.REQUIRES_SCRATCH: "true"})
+    step = decide(seen(of)).steps[-1]
+    assert isinstance(step, plan.Create)
+    volumes = [volume["name"] for volume in step.object["spec"]["volumes"]]
+    assert volumes == ["cdi-data-vol", "cdi-scratch-vol"]
+    running = decide(seen(of, pod=importer(world.RUNNING, of, scratch=True)))
+    assert known.REQUIRES_SCRATCH not in changes(running, of)
+    done = decide(seen(of, pod=importer(world.SUCCEEDED, of, scratch=True)))
+    assert changes(done, of)[known.REQUIRES_SCRATCH] == "false"
+
+
+def test_the_scratch_claim_belongs_to_the_pod() -> None:
+    of = claim(**{known.REQUIRES_SCRATCH: "true"})
+    pod = importer(world.CREATING, of, scratch=True)
+    found = decide(seen(of, pod=pod))
+    made = next(step.object for step in found.steps if isinstance(step, plan.Create))
+    assert made["metadata"]["name"] == "disk-scratch"
+    assert owners.is_controlled_by(made, pod)
+    assert made["spec"]["accessModes"] == ["ReadWriteOnce"]
+    assert changes(found, of)[known.BOUND_REASON] == "CreatingScratchSpace"
+    bound = {**made, "status": {"phase": "Bound"}}
+    bound["metadata"]["uid"] = "s"
+    creating = claim(**{**dict.fromkeys((known.BOUND, known.BOUND_MESSAGE), "x"),
+                        known.BOUND_REASON: "CreatingScratchSpace"})  # fmt: skip
+    found = decide(seen(creating, pod=pod, scratch=bound))
+    step = found.steps[-1]
+    assert isinstance(step, plan.Change)
+    assert known.BOUND_REASON not in step.wanted["metadata"]["annotations"]
+
+
+def test_a_scratch_claim_on_its_way_out_is_waited_for() -> None:
+    of = claim(**{known.REQUIRES_SCRATCH: "true"})
+    old = {"metadata": {"name": "disk-scratch", "deletionTimestamp": "x", "uid": "s"}}
+    found = decide(seen(of, scratch=old))
+    assert found.steps == ()
+    assert found.again_in is not None
+    stuck = decide(seen(of, scratch=old, pod=importer(world.CREATING, of, scratch=True)))
+    assert removed(stuck) == ["Pod"]
+
+
+def test_asking_for_scratch_space_twice_is_a_failure() -> None:
+    of = claim(**{known.REQUIRES_SCRATCH: "true"})
+    found = decide(seen(of, pod=importer(SCRATCH, of, scratch=True)))
+    assert changes(found, of)[known.FATAL_ERROR] == "true"
+
+
+def test_an_importer_killed_for_memory_is_replaced_once() -> None:
+    found = decide(seen(pod=importer(OOM)))
+    assert changes(found)[known.REQUIRES_DIRECT_IO] == "true"
+    assert removed(found) == ["Pod"]
+    of = claim(**{known.REQUIRES_DIRECT_IO: "true"})
+    again = decide(seen(of, pod=importer(OOM, of)))
+    assert removed(again) == []
+    assert changes(again, of)[known.RUNNING_REASON] == "OOMKilled"
+
+
+EVICTED = {
+    "phase": "Failed", "reason": "Evicted", "message": "low on memory",
+    "startTime": "2030-01-01T00:00:00Z",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seconds", "gone"),
+    [pytest.param(1, False, id="not-at-once"), pytest.param(11, True, id="after-a-pause")],
+)
+def test_an_evicted_pod_is_replaced_after_a_pause(seconds: int, gone: bool) -> None:
+    now = world.START + timedelta(seconds=seconds)
+    found = decide(seen(pod=importer(EVICTED), now=now))
+    assert (removed(found) == ["Pod"]) is gone
+    assert (found.again_in is None) is gone
+    after = changes(found)
+    assert after[known.POD_PHASE] == "Failed"
+    assert known.FATAL_ERROR not in after
+    assert "Evicted: low on memory" in str(after[known.RUNNING_MESSAGE])
+
+
+def test_a_pod_that_is_going_is_not_deleted_again() -> None:
+    pod = importer(SCRATCH)
+    pod["metadata"]["deletionTimestamp"] = "x"
+    assert removed(decide(seen(pod=pod))) == []
+
+
+# The end.
+
+
+def test_success_is_recorded_before_the_pod_goes() -> None:
+    found_out = {"instancetype.kubevirt.io/default-preference": "fedora", "own": "no"}
+    text = {"message": "Import Complete", "preallocationApplied": True, "labels": found_out}
+    of = claim()
+    of["metadata"]["labels"] = {"own": "yes"}
+    status = state("Succeeded", terminated=ended(json.dumps(text)))
+    found = decide(seen(of, pod=importer(status, of)))
+    change, remove = found.steps
+    assert isinstance(change, plan.Change)
+    assert isinstance(remove, plan.Remove)
+    labels = change.wanted["metadata"]["labels"]
+    assert labels["own"] == "yes"
+    assert labels["instancetype.kubevirt.io/default-preference"] == "fedora"
+    assert changes(found, of)[known.PREALLOCATION] == "true"
+    assert told(found) == ["ImportSucceeded"]
+
+
+def test_a_pod_that_should_be_kept_is_kept() -> None:
+    of = claim(**{known.RETAIN_AFTER_COMPLETION: "true"})
+    found = decide(seen(of, pod=importer(world.SUCCEEDED, of)))
+    assert removed(found) == []
+
+
+def test_a_claim_that_goes_takes_its_pod_along() -> None:
+    of = claim()
+    of["metadata"] |= {
+        "deletionTimestamp": "x",
+        "finalizers": ["cdi.kubevirt.io/importImageStream"],
+    }
+    found = decide(seen(of, pod=importer(world.RUNNING)))
+    assert removed(found) == ["Pod"]
+    assert isinstance(found.steps[1], plan.Change)
+    assert found.steps[1].wanted["metadata"]["finalizers"] == []
+
+
+def test_vddk_waits_for_its_library() -> None:
+    of = claim(**{known.SOURCE: "vddk"})
+    found = decide(seen(of))
+    assert created(found) == []
+    assert changes(found, of)[known.BOUND_REASON] == "AwaitingVDDK"
+    assert found.failure is not None
+
+
+def test_the_words_of_a_provisioner_reach_the_claim() -> None:
+    event = {"message": "no room", "lastTimestamp": "2030-01-01T00:00:00Z"}
+    of = claim("Pending")
+    found = changes(decide(seen(of, events=[event])), of)
+    assert (found[known.BOUND], found[known.BOUND_MESSAGE]) == ("false", "no room")
+
+
+def test_the_proxys_certificates_are_copied_and_kept_current() -> None:
+    config = {"status": {"importProxy": {"trustedCAProxy": "ca"}}}
+    around = Surroundings(world.SETTINGS, config=config)
+    source = {"metadata": {"name": "ca"}, "data": {"ca.crt": "new"}}
+    pod = importer(world.CREATING)
+    found = decide(seen(around=around, pod=pod, proxy_ca=source))
+    assert created(found) == ["ConfigMap"]
+    old = {"metadata": {"name": "import-proxy-cm-disk"}, "data": {"ca.crt": "old"}}
+    found = decide(seen(around=around, pod=pod, proxy_ca=source, proxy_ca_copy=old))
+    last = found.steps[-1]
+    assert isinstance(last, plan.Change)
+    assert last.wanted["data"] == {"ca.crt": "new"}

@@ -1,0 +1,92 @@
+"""StorageProfiles and the CDIConfig: which objects there are, and when they are written."""
+
+from typing import Any
+
+import pytest
+
+from cdi.controllers import cdiconfig, plan, storageprofile
+from cdi.kube.objects import Object
+from support import world
+
+NOW = "2030-01-01T00:00:00Z"
+CLASS = world.storage_class()
+
+
+def profile(**fields: Any) -> Object:
+    return {
+        "kind": "StorageProfile",
+        "metadata": {"name": "fast", "labels": storageprofile._labels(world.SETTINGS)},
+        "spec": {},
+        **fields,
+    }
+
+
+def seen(**fields: Any) -> storageprofile.Seen:
+    base = {"name": "fast", "settings": world.SETTINGS, "now": NOW, "storage_class": CLASS}
+    return storageprofile.Seen(**{**base, **fields})
+
+
+def test_a_class_gets_its_profile_and_then_its_status() -> None:
+    (create,) = storageprofile.decide(seen()).steps
+    assert isinstance(create, plan.Create)
+    assert create.object["metadata"]["name"] == "fast"
+    (status,) = storageprofile.decide(seen(found=profile())).steps
+    assert isinstance(status, plan.SetStatus)
+    assert status.status["provisioner"] == world.DRIVER
+    written = profile(status=status.status)
+    assert storageprofile.decide(seen(found=written)) == plan.NOTHING
+
+
+@pytest.mark.parametrize("gone", [None, {"metadata": {"name": "fast", "deletionTimestamp": "x"}}])
+def test_the_profile_goes_with_its_class(gone: Object | None) -> None:
+    (remove,) = storageprofile.decide(seen(storage_class=gone, found=profile())).steps
+    assert isinstance(remove, plan.Remove)
+    assert storageprofile.decide(seen(storage_class=gone)) == plan.NOTHING
+
+
+def test_a_profile_that_makes_no_sense_stays_as_it_was() -> None:
+    spec = {"claimPropertySets": [{"accessModes": [], "volumeMode": "Block"}]}
+    found = storageprofile.decide(seen(found=profile(spec=spec)))
+    assert found.steps == ()
+    assert len(found.events) == 1
+
+
+def config(**fields: Any) -> Object:
+    return {"kind": "CDIConfig", "metadata": {"name": "config"}, "spec": {}, **fields}
+
+
+def test_the_config_is_created_with_the_gates_of_a_release() -> None:
+    (create,) = cdiconfig.decide(cdiconfig.Seen(world.SETTINGS, classes=(CLASS,))).steps
+    assert isinstance(create, plan.Create)
+    assert create.object["spec"] == {"featureGates": ["HonorWaitForFirstConsumer"]}
+    assert create.object["status"]["filesystemOverhead"]["storageClass"] == {"fast": "0.06"}
+
+
+def test_an_installation_decides_the_config() -> None:
+    installation = {
+        "apiVersion": "cdi.kubevirt.io/v1beta1",
+        "kind": "CDI",
+        "metadata": {
+            "name": "cdi",
+            "uid": "i",
+            "annotations": {"cdi.kubevirt.io/configAuthority": ""},
+        },
+        "spec": {"config": {"preallocation": True}},
+    }
+    found = cdiconfig.Seen(world.SETTINGS, found=config(), installation=installation)
+    (change,) = cdiconfig.decide(found).steps
+    assert isinstance(change, plan.Change)
+    assert change.wanted["spec"] == {"preallocation": True}
+    assert change.wanted["status"]["preallocation"] is True
+    again = cdiconfig.Seen(world.SETTINGS, found=change.wanted, installation=installation)
+    assert cdiconfig.decide(again) == plan.NOTHING
+
+
+def test_a_setting_that_makes_no_sense_is_told_and_harms_no_other() -> None:
+    spec = {"filesystemOverhead": {"global": "a lot"}, "preallocation": True}
+    found = cdiconfig.decide(cdiconfig.Seen(world.SETTINGS, found=config(spec=spec)))
+    (change,) = found.steps
+    assert isinstance(change, plan.Change)
+    assert change.wanted["status"]["filesystemOverhead"]["global"] == "0.06"
+    assert change.wanted["status"]["preallocation"] is True
+    assert len(found.events) == 1
