@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import decimal
-import functools
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -151,9 +150,18 @@ def names_of(kind: type[Environment]) -> tuple[str, ...]:
     return tuple(declared.name for declared in _variables(kind).values())
 
 
-@functools.cache
+# Kept, as looking through the declarations takes milliseconds and every pod asks for them.
+_known: dict[type, dict[str, Variable]] = {}
+
+
 def _variables(kind: type[Environment]) -> dict[str, Variable]:
     """Return the variable of each field that has one, in order of declaration."""
+    if kind not in _known:
+        _known[kind] = _declared(kind)
+    return _known[kind]
+
+
+def _declared(kind: type[Environment]) -> dict[str, Variable]:
     hints = typing.get_type_hints(kind, include_extras=True)
     found = {
         field.name: [part for part in typing.get_args(hints[field.name]) if _is_variable(part)]
