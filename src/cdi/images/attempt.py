@@ -219,7 +219,8 @@ class Attempt:
                 start,
                 self._size,
                 part,
-                lambda: pace.look(time.monotonic(), self._meter.fetched),
+                # One thread reads what the others have fetched ahead.
+                lambda: pace.look(time.monotonic(), self._meter.fetched, self._meter.waited(), 1),
             )
         )
 

@@ -14,6 +14,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+_TOLD_EVERY = 0.02  # seconds of a stage that are added up before they are told
+
 
 class Meter:
     """Counters of one transfer; any thread may add, any thread may look."""
@@ -41,6 +43,10 @@ class Meter:
         with self._lock:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
+    def waited(self) -> float:
+        """Seconds spent waiting for the source so far, all threads together."""
+        return self.seconds.get("fetch", 0.0)
+
     def timed(self, stage: str, items: Iterable[T]) -> Iterator[T]:
         """Pass items on, and account for the time spent waiting for each of them."""
         spent = 0.0
@@ -54,6 +60,9 @@ class Meter:
                     return
                 finally:
                     spent += time.perf_counter() - began
+                if spent > _TOLD_EVERY:
+                    self.spent(stage, spent)
+                    spent = 0.0
                 yield item
         finally:
             self.spent(stage, spent)

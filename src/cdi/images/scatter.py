@@ -69,7 +69,8 @@ class _Crew:
     def run(self) -> None:
         pace = Pace(self._order.connections, time.monotonic())
         while True:
-            wanted = pace.look(time.monotonic(), self._order.meter.fetched)
+            meter = self._order.meter
+            wanted = pace.look(time.monotonic(), meter.fetched, meter.waited(), len(self._threads))
             while len(self._threads) < wanted and not self._stop.is_set():
                 self._hire()
             working = [thread for thread in self._threads if thread.is_alive()]

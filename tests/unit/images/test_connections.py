@@ -3,13 +3,15 @@ import pytest
 from cdi.images.connections import START, WINDOW, Pace
 
 
-def counts(most: int, rate_of: dict[int, float], looks: int = 8) -> list[int]:
+def counts(most: int, rate_of: dict[int, float], looks: int = 8, waiting: float = 1.0) -> list[int]:
     """Play a server that gives `rate_of[n]` bytes a second to n connections."""
     pace, now, received, seen = Pace(most, 0.0), 0.0, 0.0, []
+    waited = 0.0
     for _ in range(looks):
         received += rate_of[pace.count] * WINDOW
         now += WINDOW
-        seen.append(pace.look(now, int(received)))
+        waited += WINDOW * pace.count * waiting
+        seen.append(pace.look(now, int(received), waited, pace.count))
     return seen
 
 
@@ -30,4 +32,8 @@ def test_connections_grow_while_they_pay(rates, most, last):
 
 def test_a_rate_is_judged_over_a_whole_window():
     pace = Pace(16, 0.0)
-    assert pace.look(WINDOW / 2, 1 << 30) == START
+    assert pace.look(WINDOW / 2, 1 << 30, WINDOW, 2) == START
+
+
+def test_nothing_is_changed_while_the_time_goes_elsewhere():
+    assert counts(16, {2: 10e6, 4: 20e6}, waiting=0.3)[-1] == START
