@@ -3,7 +3,7 @@ How many connections to use at once, found by trying.
 
 Some servers give each connection a fixed rate, or are far away: more connections mean more bytes.
 Others, and a near disk, are as fast with two. So begin with few, look at the rate every now and
-then, double while that pays, and stay when it no longer does. Where the time goes into decoding or
+then, double while that pays, and rest for a while when it does not: one bad moment decides little. Where the time goes into decoding or
 writing, and not into waiting for bytes, more connections only get into each other's way. No I/O
 and no clock of its own.
 """
@@ -11,8 +11,9 @@ and no clock of its own.
 from __future__ import annotations
 
 START = 2
-WINDOW = 0.3  # seconds over which a rate is measured
+WINDOW = 0.25  # seconds over which a rate is measured
 PAYS = 1.25  # doubling must bring at least this factor
+PAUSE = 2.0  # seconds until more are tried again after more did not pay
 WAITING = 0.5  # share of the time that must go into waiting for bytes, or else nothing is changed
 
 
@@ -34,6 +35,8 @@ class Pace:
         """
         passed = now - self._since
         if not self._growing or passed < WINDOW:
+            if passed <= 0:  # resting: what comes meanwhile does not count
+                self._bytes, self._waited = received, waited
             return self.count
         rate = (received - self._bytes) / passed
         share = (waited - self._waited) / (passed * max(1, waiters))
@@ -45,5 +48,6 @@ class Pace:
             self.count = min(self.count * 2, self._most)
             self._growing = self.count < self._most
         elif received:
-            self._growing = False
+            self._best = max(self._best, rate)
+            self._since = now + PAUSE
         return self.count

@@ -1,6 +1,6 @@
 import pytest
 
-from cdi.images.connections import START, WINDOW, Pace
+from cdi.images.connections import PAYS, START, WINDOW, Pace
 
 
 def counts(most: int, rate_of: dict[int, float], looks: int = 8, waiting: float = 1.0) -> list[int]:
@@ -19,7 +19,7 @@ def counts(most: int, rate_of: dict[int, float], looks: int = 8, waiting: float 
     ("rates", "most", "last"),
     [
         pytest.param({2: 10e6, 4: 20e6, 8: 40e6, 16: 80e6}, 16, 16, id="capped-per-connection"),
-        pytest.param({2: 900e6, 4: 950e6}, 16, 4, id="as-fast-with-few"),
+        pytest.param({2: 900e6, 4: 950e6, 8: 950e6}, 16, 4, id="as-fast-with-few"),
         pytest.param({2: 10e6, 4: 20e6, 8: 21e6}, 16, 8, id="until-it-no-longer-pays"),
         pytest.param({1: 10e6}, 1, 1, id="one-is-the-limit"),
         pytest.param({2: 10e6, 3: 15e6}, 3, 3, id="never-more-than-allowed"),
@@ -37,3 +37,10 @@ def test_a_rate_is_judged_over_a_whole_window():
 
 def test_nothing_is_changed_while_the_time_goes_elsewhere():
     assert counts(16, {2: 10e6, 4: 20e6}, waiting=0.3)[-1] == START
+
+
+def test_more_are_tried_again_after_a_rest():
+    rates = {2: 10e6, 4: 10e6}
+    assert counts(16, rates, looks=6)[-1] == 4
+    grown = counts(16, {2: 10e6, 4: 10e6 * PAYS + 1, 8: 40e6, 16: 80e6}, looks=40)
+    assert grown[-1] == 16

@@ -9,6 +9,7 @@ BLOCK = 4096
 ZEROS = bytes(1 << 20)
 
 _ZERO_BLOCK = ZEROS[:BLOCK]
+_RUNS = (ZEROS, ZEROS[: 64 << 10], _ZERO_BLOCK)  # long ones first: one call for many blocks
 
 
 def data_runs(data: bytes | bytearray, offset: int) -> Iterator[tuple[int, int]]:
@@ -18,30 +19,31 @@ def data_runs(data: bytes | bytearray, offset: int) -> Iterator[tuple[int, int]]
     """
     size = len(data)
     at = 0
+    is_zero = data.startswith
+    last = size - BLOCK
     while at < size:
         at = _zeros_end(data, at, offset, size)
         if at >= size:
             return
         start = at
-        at = min(at + BLOCK - (offset + at) % BLOCK, size)
-        while at < size and not _is_zero_block(data, at, size):
+        at += BLOCK - (offset + at) % BLOCK
+        # One call a block: this loop sees every byte of every disk.
+        while at <= last and not is_zero(_ZERO_BLOCK, at):
             at += BLOCK
+        if last < at < size and not is_zero(ZEROS[: size - at], at):
+            at = size
         at = min(at, size)
         yield start, at
 
 
 def _zeros_end(data: bytes | bytearray, at: int, offset: int, size: int) -> int:
-    while size - at >= len(ZEROS) and data.startswith(ZEROS, at):
-        at += len(ZEROS)
-    while at < size:
-        step = min(BLOCK - (offset + at) % BLOCK, size - at)
-        if not data.startswith(_ZERO_BLOCK if step == BLOCK else ZEROS[:step], at):
-            return at
-        at += step
-    return size
-
-
-def _is_zero_block(data: bytes | bytearray, at: int, size: int) -> bool:
-    if size - at >= BLOCK:
-        return data.startswith(_ZERO_BLOCK, at)
-    return data.startswith(ZEROS[: size - at], at)
+    odd = min(-(offset + at) % BLOCK, size - at)
+    if not data.startswith(ZEROS[:odd], at):
+        return at
+    at += odd
+    for run in _RUNS:
+        while size - at >= len(run) and data.startswith(run, at):
+            at += len(run)
+    if size - at < BLOCK and data.startswith(ZEROS[: size - at], at):
+        return size
+    return at
