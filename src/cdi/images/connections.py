@@ -3,9 +3,9 @@ How many connections to use at once, found by trying.
 
 Some servers give each connection a fixed rate, or are far away: more connections mean more bytes.
 Others, and a near disk, are as fast with two. So begin with few, look at the rate every now and
-then, double while that pays, and rest for a while when it does not: one bad moment decides little. Where the time goes into decoding or
-writing, and not into waiting for bytes, more connections only get into each other's way. No I/O
-and no clock of its own.
+then and double while that pays. When it does not, look again after a rest, as new connections to
+far servers take a while to become fast. Where the time goes into decoding or writing, and not into
+waiting for bytes, more connections only get into each other's way. No I/O and no clock of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 START = 2
 WINDOW = 0.25  # seconds over which a rate is measured
 PAYS = 1.25  # doubling must bring at least this factor
-PAUSE = 2.0  # seconds until more are tried again after more did not pay
+PAUSE = 2.0  # seconds until the rate is looked at again after more did not pay
 WAITING = 0.5  # share of the time that must go into waiting for bytes, or else nothing is changed
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from cdi.images.connections import PAYS, START, WINDOW, Pace
+from cdi.images.connections import START, WINDOW, Pace
 
 
 def counts(most: int, rate_of: dict[int, float], looks: int = 8, waiting: float = 1.0) -> list[int]:
@@ -39,8 +39,14 @@ def test_nothing_is_changed_while_the_time_goes_elsewhere():
     assert counts(16, {2: 10e6, 4: 20e6}, waiting=0.3)[-1] == START
 
 
-def test_more_are_tried_again_after_a_rest():
-    rates = {2: 10e6, 4: 10e6}
-    assert counts(16, rates, looks=6)[-1] == 4
-    grown = counts(16, {2: 10e6, 4: 10e6 * PAYS + 1, 8: 40e6, 16: 80e6}, looks=40)
-    assert grown[-1] == 16
+def test_connections_that_become_fast_slowly_are_noticed_after_a_rest():
+    pace = Pace(16, 0.0)
+    now, received = WINDOW, int(10e6 * WINDOW)
+    assert pace.look(now, received, 100.0, 1) == 4
+    for _ in range(20):
+        now, received = now + WINDOW, received + int(11e6 * WINDOW)
+        assert pace.look(now, received, now * 100, 1) == 4
+    for _ in range(20):
+        now, received = now + WINDOW, received + int(20e6 * WINDOW)
+        pace.look(now, received, now * 100, 1)
+    assert pace.count == 8
