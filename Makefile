@@ -5,7 +5,7 @@ STAMP := $(VENV)/.ready
 PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test lint bench clean
+.PHONY: help venv run test e2e lint bench clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
@@ -21,6 +21,10 @@ run: $(STAMP)  ## Import a disk and compare it with qemu-img (URL=... for your o
 
 test: $(STAMP)  ## Run the tests
 	$(PY) -m pytest -n 2 --dist worksteal tests
+
+e2e: $(STAMP)  ## Run the end-to-end tests (KUBECONFIG=... for a cluster of your own)
+	$(if $(KUBECONFIG),CDI_TEST_KUBECONFIG='$(abspath $(KUBECONFIG))') \
+	  $(PY) -m pytest -n 2 --dist worksteal tests/e2e
 
 lint: $(STAMP)  ## Check style, types and layering
 	$(VENV)/bin/ruff check src tests bench scripts

@@ -156,22 +156,31 @@ def guarded(user: str, password: str, resource: Resource) -> Resource:
 
 
 class Server:
-    """Serves on a free loopback port, one thread a connection, until the `with` block ends.
+    """Serves on a free port of loopback, or of the address `bind`, one thread a connection, until
+    the `with` block ends.
 
-    `tls` is a server-side context, see `authority`. `host` is what its URLs name.
+    `tls` is a server-side context, see `authority`. `host` is what its URLs name. A `port` that
+    was free a moment ago can be asked for.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        bind: str = "127.0.0.1",
+    ) -> None:
         self.resources: dict[str, Resource] = {}
         self.requests: list[Request] = []
         self.served = 0  # bytes of bodies
         self.connections = 0
         self._tls = tls
         self._lock = threading.Lock()
+        self._progress = threading.Condition(self._lock)
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
         self._open: set[socket.socket] = set()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._listener = socket.create_server((bind, port), backlog=64)
         self.port: int = self._listener.getsockname()[1]
         self.origin = f"{'https' if tls else 'http'}://{host}:{self.port}"
         self._accepting = threading.Thread(target=self._accept, daemon=True)
@@ -200,6 +209,11 @@ class Server:
         self._accepting.join()
         for thread in self._threads:
             thread.join()
+
+    def wait_served(self, count: int, seconds: float = 60.0) -> None:
+        """Return once `count` bytes of bodies have been sent."""
+        with self._progress:
+            assert self._progress.wait_for(lambda: self.served >= count, seconds), self.served
 
     def drop_connections(self) -> None:
         """End every connection now, idle ones too."""
@@ -269,8 +283,9 @@ class Server:
             connection.sendall(piece)
             if reply.chunked:
                 connection.sendall(b"\r\n")
-            with self._lock:
+            with self._progress:
                 self.served += len(piece)
+                self._progress.notify_all()
         if reply.stall_after is not None and stop == reply.stall_after:
             return self._end(connection, "stall")
         if reply.cut_after is not None and stop == reply.cut_after:

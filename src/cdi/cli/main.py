@@ -20,12 +20,22 @@ app = typer.Typer(
 
 # name: module of this package with a function `command`. Imported when asked for only, as a
 # worker or `cdi --help` should not pay for what it does not use.
-COMMANDS = {"import": "import_disk", "crds": "crds"}
+COMMANDS = {
+    "import": "import_disk",
+    "up": "up",
+    "status": "status",
+    "explain": "explain",
+    "controller": "controller",
+    "crds": "crds",
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exits with its status."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments == ["--version"]:
+        typer.echo(cdi.__version__)  # without loading what the commands need
+        return
     wanted = next((word for word in arguments if not word.startswith("-")), None)
     for name in [wanted] if wanted in COMMANDS else COMMANDS:
         module: Any = importlib.import_module(f"cdi.cli.{COMMANDS[str(name)]}")

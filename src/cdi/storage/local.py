@@ -6,6 +6,7 @@ can be used on that machine only, and a clone is a copy. What it can do stands h
 among the provisioners of others, because here it is our own promise.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from cdi.api import annotations
@@ -32,6 +33,16 @@ def storage_classes() -> list[dict[str, Any]]:
         _storage_class(CLASS, IMMEDIATE),
         _storage_class(CLASS_WAITING, WAIT_FOR_FIRST_CONSUMER),
     ]
+
+
+def uses_populators(storage_class: Mapping[str, Any]) -> bool:
+    """Tell whether volumes of a class are filled before their claims get them.
+
+    A volume that waited for its consumer must be: bound but empty, it would be the consumer's.
+    Our provisioner leaves a claim with a dataSourceRef to its populator, as CSI drivers do.
+    """
+    ours = storage_class.get("provisioner") == PROVISIONER
+    return ours and storage_class.get("volumeBindingMode") == WAIT_FOR_FIRST_CONSUMER
 
 
 def _storage_class(name: str, binding: str) -> dict[str, Any]:

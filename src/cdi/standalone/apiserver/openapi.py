@@ -2,8 +2,7 @@
 /openapi/v3: an index of one document per group and version, each with a hash in its address.
 
 Here: when documents are made and how clients may keep them. Elsewhere: their content
-(`schema.registry`). /openapi/v2 is not served: it exists in a protobuf form only that no client
-since 1.27 needs, and clients fall back to v3 when it is missing.
+(`schema.registry`); /openapi/v2 (`openapi_v2`).
 """
 
 import hashlib

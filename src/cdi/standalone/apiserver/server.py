@@ -26,6 +26,7 @@ from cdi.standalone.apiserver import (
     certificates,
     kubeconfig,
     negotiation,
+    openapi_v2,
     status,
     subresources,
     tokens,
@@ -221,6 +222,7 @@ class ApiServer:
             "/apis/{group}": self._group,
             "/apis/{group}/": self._group,
             "/apis/{group}/{version}": self._resources,
+            "/openapi/v2": self._openapi_v2,
             "/openapi/v3": self._openapi_index,
             "/openapi/v3/{path:.+}": self._openapi_document,
         }
@@ -276,6 +278,11 @@ class ApiServer:
     async def _resources(self, request: web.Request) -> web.StreamResponse:
         place = request.match_info
         return _found(self._discovery.resources(place.get("group", ""), place["version"]))
+
+    async def _openapi_v2(self, request: web.Request) -> web.StreamResponse:
+        if "protobuf" in request.headers.get("Accept", ""):
+            return web.Response(body=openapi_v2.document(), content_type=openapi_v2.CONTENT_TYPE)
+        return web.json_response(openapi_v2.as_json())
 
     async def _openapi_index(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002
         return web.json_response(self._openapi.index())

@@ -148,8 +148,7 @@ class Builtin:
                 raise status.conflict(call.place.kind, call.place.name, why)
             return {**pod, "spec": {**pod.get("spec", {}), "nodeName": node}}
 
-        place = Place(call.place.kind, call.place.namespace, call.place.name)
-        await self._objects.modify(place, bound, WriteOptions(manager="binder"), call.user)
+        await self._objects.modify(call.place, bound, WriteOptions(manager="binder"), call.user)
         return web.json_response(status.success({}), status=201)
 
     async def evict(self, call: Call) -> web.StreamResponse:

@@ -33,8 +33,11 @@ Rule = Callable[[Object, Object | None], Iterable[FieldError]]
 def validate(
     info: KindInfo, obj: Object, old: Object | None, subresource: str = ""
 ) -> list[FieldError]:
-    """Objections to a built-in object; of a status update only its metadata matter."""
-    if subresource == "status":
+    """Objections to a built-in object; of a status update only its metadata matter.
+
+    A binding changes a pod's node and nothing else, which no other update may.
+    """
+    if subresource in ("status", "binding"):
         return []
     if info.kind == "CustomResourceDefinition":
         found = crd_rules.validate(obj) + crd_rules.validate_update(obj, old)

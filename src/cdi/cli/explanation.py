@@ -1,0 +1,299 @@
+"""
+What a DataVolume is waiting for, since when, and what to do about it: a pure function.
+
+`explanation_for` goes through what has to happen one after the other - the claim, its volume, a
+consumer, the worker, the bytes - and explains the first that has not happened. Words for what
+failed come from whoever failed; what to do follows from the reason, which is stable.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from cdi.api import annotations, phases
+from cdi.cli import volumes
+from cdi.cli.progress import shown
+from cdi.kube import objects
+from cdi.kube.objects import Object
+
+Phase = phases.DataVolume
+
+_NOBODY: Final = timedelta(seconds=15)  # so long nobody looks at a DataVolume: none is there
+_AGAIN: Final = "then delete the DataVolume and apply it again"
+_BY_ITSELF: Final = "nothing: it is tried again by itself"
+
+# What to do about a reason of condition Running.
+REMEDIES: Final[Mapping[str, str]] = {
+    "SourceNotFound": f"check the URL, {_AGAIN}",
+    "AccessDenied": f"check the Secret that secretRef names, {_AGAIN}",
+    "SourceRefused": f"see what the server says, correct the source, {_AGAIN}",
+    "CertificateInvalid": f"give the server's CA in a ConfigMap that certConfigMap names, {_AGAIN}",
+    "ChecksumError": f"check the checksum, or the file at the source, {_AGAIN}",
+    "NotADisk": f"use the URL of the image itself, not of a page about it, {_AGAIN}",
+    "UnsupportedFormat": f"convert or unpack the image first, {_AGAIN}",
+    "CorruptImage": f"fetch or make the image again, {_AGAIN}",
+    "UnsafeImage": f"flatten the image with qemu-img convert, {_AGAIN}",
+    "TruncatedSource": f"fetch or make the image again, {_AGAIN}",
+    "TargetTooSmall": f"ask for a larger size, {_AGAIN}",
+    "InvalidRequest": f"correct the manifest, {_AGAIN}",
+    "NoSpace": "make room on the storage; it is tried again by itself",
+    "ImagePullFailed": "see whether nodes can pull CDI's worker image",
+    "OOMKilled": "give workers more memory, in spec.podResourceRequirements of CDIConfig",
+    "ErrExceededQuota": "raise the quota of the namespace, or delete something",
+    "ErrClaimNotValid": "correct the manifest, or name a StorageClass that exists",
+    "ErrResourceExists": "delete the claim of that name, or choose another name",
+    "ErrResourceMarkedForDeletion": "wait until the claim of that name is gone",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A DataVolume and what concerns it, at one moment. Events are those about any of them."""
+
+    volume: Object
+    now: datetime
+    claim: Object | None = None
+    prime: Object | None = None  # what a populator fills for the claim
+    pod: Object | None = None
+    storage_class: Object | None = None
+    events: Sequence[Object] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The answer. `since` is None where nobody noted it."""
+
+    waits_for: str
+    do: str
+    since: datetime | None = None
+
+    def lines(self, now: datetime) -> list[str]:
+        """Return the answer as text."""
+        found = [f"Waits for:   {self.waits_for}"]
+        if self.since is not None:
+            at = self.since.strftime("%Y-%m-%d %H:%M:%S UTC")
+            found.append(f"Since:       {at} ({_ago(now - self.since)})")
+        return [*found, f"What to do:  {self.do}"]
+
+
+def explanation_for(seen: Seen) -> Explanation:
+    """Explain the first thing that has not happened yet."""
+    for look in _LOOKS:
+        if found := look(seen):
+            return found
+    return Explanation("the controllers' next step", "nothing, for now", _created(seen.volume))
+
+
+# The looks, in the order in which things happen.
+
+
+def _deleted(seen: Seen) -> Explanation | None:
+    if not objects.is_deleting(seen.volume):
+        return None
+    held = ", ".join(objects.finalizers(seen.volume)) or "its dependents"
+    since = volumes.moment(objects.metadata(seen.volume).get("deletionTimestamp"))
+    return Explanation(f"its deletion, held by {held}", "nothing, for now", since)
+
+
+def _done(seen: Seen) -> Explanation | None:
+    if _phase(seen) != Phase.SUCCEEDED:
+        return None
+    since = _changed(seen, "Ready")
+    return Explanation("nothing: the volume is filled", "use its claim in a pod", since)
+
+
+def _failed(seen: Seen) -> Explanation | None:
+    if _phase(seen) != Phase.FAILED:
+        return None
+    reason, message = _said(seen, "Running")
+    if not reason and not message:
+        reason, message = _said(seen, "Bound")
+    remedy = REMEDIES.get(reason, f"see the message, remove its cause, {_AGAIN}")
+    return Explanation(
+        f"nothing: it failed for good: {_joined(reason, message)}", remedy, _changed(seen, "Ready")
+    )
+
+
+def _unseen(seen: Seen) -> Explanation | None:
+    if _phase(seen) or objects.get(seen.volume, "status", "conditions"):
+        return None
+    created = _created(seen.volume)
+    if created and seen.now - created > _NOBODY:
+        return Explanation(
+            "CDI's controllers: none has looked at it", "see whether cdi controller runs", created
+        )
+    return Explanation("CDI's controllers to look at it", "nothing, for now", created)
+
+
+def _without_claim(seen: Seen) -> Explanation | None:
+    if seen.claim is not None:
+        return None
+    reason, message = _said(seen, "Bound")
+    return Explanation(
+        f"its claim to be created: {_joined(reason, message)}",
+        REMEDIES.get(reason, "see the message"),
+        _changed(seen, "Bound"),
+    )
+
+
+def _consumer(seen: Seen) -> Explanation | None:
+    if _phase(seen) not in (Phase.WAIT_FOR_FIRST_CONSUMER, Phase.PENDING_POPULATION):
+        return None
+    kind = objects.get(seen.claim, "spec", "storageClassName", default="")
+    return Explanation(
+        f"a pod that uses claim {objects.name(seen.volume)}, as StorageClass {kind} demands",
+        "start what uses it, or create the DataVolume with annotation "
+        f"{annotations.BIND_IMMEDIATE}",
+        _changed(seen, "Bound"),
+    )
+
+
+def _unbound(seen: Seen) -> Explanation | None:
+    claim = seen.prime or seen.claim
+    if objects.get(claim, "status", "phase") == phases.Claim.BOUND:
+        return None
+    name = objects.get(seen.claim, "spec", "storageClassName")
+    if name and seen.storage_class is None:
+        what = f"StorageClass {name}, which does not exist"
+        return Explanation(what, "create it, or name another class", _changed(seen, "Bound"))
+    told = _newest(seen, "PersistentVolumeClaim") or _said(seen, "Bound")[1]
+    return Explanation(
+        f"a volume for claim {objects.name(claim or {})}" + (f": {told}" if told else ""),
+        "see whether the provisioner of its StorageClass runs",
+        _changed(seen, "Bound"),
+    )
+
+
+def _without_pod(seen: Seen) -> Explanation | None:
+    if seen.pod is not None:
+        return None
+    reason, message = _said(seen, "Running")
+    why = _joined(reason, message)
+    return Explanation(
+        "its importer pod to be created" + (f": {why}" if why else ""),
+        REMEDIES.get(reason, "nothing, for now"),
+        _changed(seen, "Running"),
+    )
+
+
+def _unscheduled(seen: Seen) -> Explanation | None:
+    for each in objects.get(seen.pod, "status", "conditions", default=[]):
+        if each.get("type") == "PodScheduled" and each.get("status") == "False":
+            return Explanation(
+                f"a node for pod {objects.name(seen.pod or {})}: {each.get('message', '')}",
+                f"see kubectl describe pod {objects.name(seen.pod or {})}",
+                volumes.moment(each.get("lastTransitionTime")),
+            )
+    return None
+
+
+def _retried(seen: Seen) -> Explanation | None:
+    reason, message = _said(seen, "Running")
+    status = volumes.condition(seen.volume, "Running").get("status")
+    if status == "True" or not (reason or message):
+        return None
+    remedy = REMEDIES.get(reason, _BY_ITSELF)
+    what = f"another attempt, after {_joined(reason, message)}"
+    return Explanation(what, remedy, _changed(seen, "Running"))
+
+
+def _starting(seen: Seen) -> Explanation | None:
+    for each in objects.get(seen.pod, "status", "containerStatuses", default=[]):
+        waiting = objects.get(each, "state", "waiting")
+        if waiting is not None:
+            why = _joined(waiting.get("reason", ""), waiting.get("message", ""))
+            return Explanation(
+                f"its importer to start: {why}", "nothing, for now", _created(seen.pod or {})
+            )
+    return None
+
+
+def _running(seen: Seen) -> Explanation | None:
+    since = volumes.started(seen.pod)
+    if since is None:
+        return None
+    row = volumes.row_for(seen.volume, seen.prime or seen.claim, seen.pod, seen.now)
+    parts = ["the bytes"]
+    if row.progress is not None:
+        parts.append(f"{row.progress:.1f}% are there")
+    if row.rate:
+        parts.append(f"{shown(row.rate)}/s")
+    if row.progress and row.progress > 0:
+        left = (seen.now - since) * (100.0 / row.progress - 1)
+        parts.append(f"about {_span(left)} left")
+    return Explanation(", ".join(parts), "nothing: it is at work", since)
+
+
+def _paused(seen: Seen) -> Explanation | None:
+    if _phase(seen) != Phase.PAUSED:
+        return None
+    return Explanation(
+        "the next checkpoint of a multi-stage import",
+        "add it to spec.checkpoints, or set spec.finalCheckpoint",
+        _changed(seen, "Running"),
+    )
+
+
+_LOOKS: Final[Sequence[Callable[[Seen], Explanation | None]]] = (
+    _deleted,
+    _done,
+    _failed,
+    _unseen,
+    _without_claim,
+    _consumer,
+    _unbound,
+    _paused,
+    _without_pod,
+    _unscheduled,
+    _running,
+    _retried,
+    _starting,
+)
+
+
+def _phase(seen: Seen) -> str:
+    return str(objects.get(seen.volume, "status", "phase", default=""))
+
+
+def _said(seen: Seen, kind: str) -> tuple[str, str]:
+    found = volumes.condition(seen.volume, kind)
+    return str(found.get("reason") or ""), str(found.get("message") or "")
+
+
+def _changed(seen: Seen, kind: str) -> datetime | None:
+    found = volumes.condition(seen.volume, kind)
+    return volumes.moment(found.get("lastTransitionTime"))
+
+
+def _created(obj: Object) -> datetime | None:
+    return volumes.moment(objects.metadata(obj).get("creationTimestamp"))
+
+
+def _newest(seen: Seen, kind: str) -> str:
+    """The message of the newest warning about an object of this kind."""
+    found = [
+        (str(event.get("lastTimestamp") or event.get("eventTime") or ""), str(event["message"]))
+        for event in seen.events
+        if event.get("type") == "Warning"
+        and objects.get(event, "involvedObject", "kind") == kind
+        and event.get("message")
+    ]
+    return max(found)[1] if found else ""
+
+
+def _joined(reason: str, message: str) -> str:
+    return ": ".join(part for part in (reason, message) if part)
+
+
+def _ago(span: timedelta) -> str:
+    return f"{_span(span)} ago"
+
+
+def _span(span: timedelta) -> str:
+    seconds = max(0, round(span.total_seconds()))
+    if seconds < 120:
+        return f"{seconds} s"
+    if seconds < 7200:
+        return f"{seconds // 60} min"
+    return f"{seconds // 3600} h"

@@ -1,0 +1,146 @@
+"""
+CDI on one machine: an API server, volumes, a node agent and CDI's controllers in one process.
+
+Here: what is started in which order, over one data directory. Elsewhere: the parts, and the
+command that runs this (`cdi.cli.up`).
+
+    data_dir/
+        state.db, lock, pki/, kubeconfig    the API server
+        volumes/<PersistentVolume>/         data
+        pods/<uid>/                         running workers
+        logs/                               cdi.log, and what each worker wrote
+
+Up: lock and API server with our kinds and rules; then, through its API alone, event recorders,
+the node, caches, controllers. Down: in reverse; workers write their journals and leave. Nothing
+is lost by dying instead: the kernel tells the workers, the next start takes over what they left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from cdi.api import crds
+from cdi.controllers.settings import Settings as ControllerSettings
+from cdi.controllers.setup import controllers
+from cdi.kube import connection, transport
+from cdi.kube.client import Client
+from cdi.kube.events import Recorder
+from cdi.kube.manager import Group, Manager, Work
+from cdi.standalone import admission
+from cdi.standalone.agent import agent, node
+from cdi.standalone.agent.logs import Logs
+from cdi.standalone.apiserver.server import ApiServer, Hooks, Listen
+from cdi.standalone.clonetokens import CloneTokens
+from cdi.standalone.lookups import Lookups
+from cdi.standalone.volumes import binder
+from cdi.standalone.volumes.caches import Caches
+from cdi.standalone.volumes.local import Volumes
+
+log = logging.getLogger(__name__)
+
+# Our pods name it, and the agent runs no other: it stands for this very installation.
+WORKER_IMAGE: Final = "cdi-worker:local"
+
+# Server and clients share a process and a machine: there is nobody to be considerate of.
+_CLIENT: Final = transport.Settings(user_agent="cdi-up", rate=2000.0, burst=4000)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where everything is kept, and where the API is served."""
+
+    data_dir: Path
+    listen: Listen = field(default_factory=Listen)
+
+
+@dataclass(slots=True)
+class Signs:
+    """Told how far the start is; `serving` with the path of the kubeconfig."""
+
+    serving: Callable[[Path], None] = lambda _: None
+    ready: Callable[[], None] = lambda: None
+
+
+class Standalone:
+    """One machine. `run` is all there is to do."""
+
+    def __init__(self, settings: Settings, signs: Signs | None = None) -> None:
+        self._settings = settings
+        self._signs = signs or Signs()
+        self._logs = Logs(settings.data_dir / "logs")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set. Raises store.errors.Locked, OSError, or what failed."""
+        async with AsyncExitStack() as stack:
+            server = self._server()
+            await stack.enter_async_context(server)
+            self._signs.serving(server.kubeconfig)
+            client = await stack.enter_async_context(self._client(server))
+            manager = await self._manager(client)
+            await manager.run(stop)
+
+    def _server(self) -> ApiServer:
+        place = self._settings.data_dir
+        hooks = Hooks(definitions=crds.all())
+        self._logs.register(hooks.subresources)
+        server = ApiServer(
+            place, self._settings.listen, names=_names(self._settings.listen), hooks=hooks
+        )
+        tokens = CloneTokens(place / "pki" / "clonetokens.key")
+        admission.install(hooks.admission, tokens, Lookups(lambda: server.objects))
+        return server
+
+    def _client(self, server: ApiServer) -> Client:
+        keys = self._settings.data_dir / "pki"
+        token = (keys / "token").read_text(encoding="ascii").strip()
+        credentials = connection.direct(server.url, token, str(keys / "ca.crt"))
+        return Client.to(credentials, _CLIENT, field_manager="cdi-up")
+
+    async def _manager(self, client: Client) -> Manager:
+        manager = Manager()
+        await binder.ensure_classes(client)
+        self._add_machine(manager, client)
+        parts = await controllers(client, ControllerSettings(worker_image=WORKER_IMAGE))
+        parts.add_to(manager)
+        manager.add(Group.LEADER, Work("ready", self._announce))
+        return manager
+
+    def _add_machine(self, manager: Manager, client: Client) -> None:
+        """What a cluster's volume controllers and its node would do."""
+        place = self._settings.data_dir
+        seen = Caches.on(client)
+        volumes = Volumes(place / "volumes")
+        of_volumes = Recorder(client, binder.COMPONENT)
+        of_pods = Recorder(client, agent.COMPONENT)
+        manager.add(Group.SUPPORT, of_volumes, of_pods)
+        manager.add(Group.CACHES, *seen.all())
+        binder.Binder(client, seen, volumes, of_volumes, node.NAME).register(manager)
+        settings = agent.Settings(place, frozenset({WORKER_IMAGE}))
+        agent.Agent(client, seen, volumes, of_pods, self._logs, settings).register(manager)
+
+    async def _announce(self, stop: asyncio.Event) -> None:
+        """The last part to start: everything else is at work by now."""
+        self._signs.ready()
+        log.info("ready", extra={"data_dir": str(self._settings.data_dir)})
+        await stop.wait()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can connect to an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _names(listen: Listen) -> tuple[str, ...]:
+    """The names by which others may reach us, for the certificate."""
+    return () if is_loopback(listen.host) else (socket.gethostname(), socket.getfqdn())

@@ -1,0 +1,85 @@
+"""A DataVolume can be deleted in every phase, and nothing of it stays."""
+
+import pytest
+
+from support import httpd
+from support.cluster import Machine
+from support.manifests import BLANK, RETAIN, WAITING_CLASS, data_volume, http
+
+pytestmark = pytest.mark.e2e
+
+
+def in_phase(name: str, phase: str):
+    return lambda lines: f"{name}={phase}" in lines
+
+
+def slow(images) -> httpd.Blob:
+    """An image that takes minutes."""
+    return httpd.Blob(images.raw.read_bytes(), twist=httpd.changed(rate=100_000))
+
+
+def stuck(images) -> httpd.Blob:
+    return httpd.Blob(images.raw.read_bytes(), twist=httpd.changed(before_headers="stall"))
+
+
+@pytest.mark.parametrize(
+    ("phase", "source", "options"),
+    [
+        pytest.param("Pending", BLANK, {"storageClassName": "missing", "by": "pvc"}, id="pending"),
+        pytest.param("PendingPopulation", BLANK, {"storageClassName": WAITING_CLASS}, id="waiting"),
+        pytest.param("ImportInProgress", slow, {}, id="in-progress"),
+        pytest.param("ImportInProgress", slow, {"by": "pvc", "volumeMode": "Block"}, id="block"),
+        pytest.param("ImportInProgress", stuck, {}, id="stalled"),
+        pytest.param(
+            "ImportInProgress",
+            slow,
+            {"annotations": {"cdi.kubevirt.io/storage.usePopulator": "true"}},
+            id="populating",
+        ),
+        pytest.param("Failed", {"http": {"url": "none"}}, {}, id="failed"),
+        pytest.param("Succeeded", BLANK, {}, id="succeeded"),
+        pytest.param("Succeeded", BLANK, {"annotations": {RETAIN: "true"}}, id="retained"),
+    ],
+)
+def test_a_volume_is_deleted(cluster, space, server, images, phase, source, options):
+    if callable(source):
+        source = http(server.put("/disk", source(images)))
+    elif source.get("http"):
+        source = http(f"{server.origin}/none")
+    with space.watch("dv", "{.metadata.name}={.status.phase}") as watch:
+        space.apply(data_volume("doomed", source, **options))
+        watch.until(in_phase("doomed", phase))
+    volumes = set(space.kubectl("get", "pvc", "-ojsonpath={.items[*].spec.volumeName}").split())
+    claims, pods = space.names("pvc"), space.names("pods")
+    space.kubectl("delete", "dv", "doomed", "--wait=true", "--timeout=30s")
+    space.gone(
+        "dv/doomed",
+        *(f"pod/{name}" for name in pods),
+        *(f"pvc/{name}" for name in claims),
+        *(f"pv/{name}" for name in volumes),
+    )
+    assert space.names("pods") | space.names("pvc") | space.names("volumeimportsource") == set()
+    if isinstance(cluster, Machine):
+        assert cluster.volumes().isdisjoint(volumes)
+
+
+def test_a_namespace_takes_everything_with_it(cluster, server, images):
+    url = server.put("/disk", slow(images))
+    with cluster.namespace() as space:
+        with space.watch("dv", "{.metadata.name}={.status.phase}") as watch:
+            space.apply(data_volume("slow", http(url)), data_volume("blank", BLANK))
+            watch.until(lambda lines: {"slow=ImportInProgress", "blank=Succeeded"} <= set(lines))
+        claims = space.kubectl("get", "pvc", "-ojsonpath={.items[*].spec.volumeName}").split()
+        cluster.kubectl("delete", "namespace", space.name, "--timeout=60s")
+        for name in claims:
+            cluster.kubectl("wait", f"pv/{name}", "--for=delete", "--timeout=30s")
+        cluster.kubectl("create", "namespace", space.name)
+
+
+def test_a_deleted_volume_can_be_applied_again(space, server, images):
+    url = server.put("/disk", images.blob("qcow2"))
+    for _ in range(2):
+        space.apply(data_volume("disk", http(url)))
+        space.wait_phase("disk", "Succeeded")
+        space.kubectl("delete", "dv", "disk")
+        space.gone("pvc/disk")

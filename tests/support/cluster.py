@@ -1,0 +1,294 @@
+"""
+Clusters as their users see them: through stock kubectl.
+
+`Cluster` is any Kubernetes on which CDI runs, opened by a kubeconfig. `Machine` is one that we
+started ourselves with `cdi up`: its files can be looked at and its processes killed. Nothing here
+sleeps: whatever a test waits for, `kubectl wait`, a watch or the end of a process tells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from support import apiserver
+
+DEADLINE = 90  # seconds that anything in a test may take before it counts as hung
+
+Object = dict[str, Any]
+
+
+class Refused(AssertionError):
+    """kubectl failed; the text is what it said."""
+
+
+@dataclass
+class Cluster:
+    """Some Kubernetes. `host` is the address under which it reaches servers of the tests."""
+
+    kubeconfig: Path
+    host: str = "127.0.0.1"
+
+    @property
+    def bind(self) -> str:
+        """Where servers of the tests have to listen, to be reached under `host`."""
+        return self.host if self.host == "127.0.0.1" else ""
+
+    def kubectl(
+        self, *arguments: str, stdin: str | None = None, environment: dict[str, str] | None = None
+    ) -> str:
+        """Run kubectl and return its output. Raises Refused with its errors."""
+        done = subprocess.run(
+            [apiserver.kubectl(), *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            env={**self.environment(), **(environment or {})},
+        )
+        if done.returncode:
+            raise Refused(f"kubectl {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def cdi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of cdi against this cluster."""
+        return subprocess.run(
+            [sys.executable, "-m", "cdi", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            env=self.environment(),
+        )
+
+    @contextmanager
+    def following(self, *arguments: str) -> Iterator[Watch]:
+        """Run a command of cdi that does not end by itself, while the block runs."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cdi", *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self.environment(),
+        )
+        with _ended(process):
+            yield Watch(process)
+
+    def environment(self) -> dict[str, str]:
+        """Return what makes kubectl speak to this cluster, and nothing else do."""
+        home = str(self.kubeconfig.parent)
+        wanted = {"KUBECONFIG": str(self.kubeconfig), "HOME": home, "KUBECTL_KUBERC": "false"}
+        return {**os.environ, **wanted}
+
+    @contextmanager
+    def namespace(self) -> Iterator[Namespace]:
+        """A namespace of its own; it goes with the block."""
+        name = f"e2e-{uuid.uuid4().hex[:8]}"
+        self.kubectl("create", "namespace", name)
+        try:
+            yield Namespace(self, name)
+        finally:
+            self.kubectl("delete", "namespace", name, "--wait=false")
+
+    def disk_of(self, claim: Object) -> Path | None:
+        """Where the bytes of a claim are, if that is on this machine."""
+        return None
+
+
+@dataclass
+class Namespace:
+    """One namespace of a cluster."""
+
+    cluster: Cluster
+    name: str
+
+    def kubectl(self, *arguments: str, **options: Any) -> str:
+        """Run kubectl in this namespace; see `Cluster.kubectl`."""
+        return self.cluster.kubectl("-n", self.name, *arguments, **options)
+
+    def apply(self, *wanted: Object) -> str:
+        """Apply objects as a user does."""
+        bundle = {"apiVersion": "v1", "kind": "List", "items": list(wanted)}
+        return self.kubectl("apply", "-f-", stdin=json.dumps(bundle))
+
+    def get(self, kind: str, name: str) -> Object:
+        return dict(json.loads(self.kubectl("get", kind, name, "-ojson")))
+
+    def names(self, kind: str) -> set[str]:
+        """The names of all objects of a kind."""
+        found = self.kubectl("get", kind, "-ojsonpath={.items[*].metadata.name}")
+        return set(found.split())
+
+    def wait_phase(self, name: str, phase: str, *, kind: str = "dv") -> Object:
+        """Wait for a phase and return the object."""
+        self.wait(f"{kind}/{name}", f"jsonpath={{.status.phase}}={phase}")
+        return self.get(kind, name)
+
+    def wait(self, what: str, condition: str, seconds: int = 60) -> None:
+        """`kubectl wait`; on failure say what was there instead."""
+        try:
+            self.kubectl("wait", what, f"--for={condition}", f"--timeout={seconds}s")
+        except Refused as refusal:
+            state = self.kubectl("get", "dv,pvc,pod,events", "-oyaml")
+            raise AssertionError(f"{refusal}\n{state}") from None
+
+    def gone(self, *what: str) -> None:
+        """Wait until objects do not exist."""
+        for each in what:
+            self.wait(each, "delete")
+
+    @contextmanager
+    def watch(self, kind: str, jsonpath: str) -> Iterator[Watch]:
+        """Record what a watch tells of every object of a kind, while the block runs."""
+        process = subprocess.Popen(
+            [
+                apiserver.kubectl(),
+                "-n",
+                self.name,
+                "get",
+                kind,
+                "--watch",
+                f'-ojsonpath={jsonpath}{{"\\n"}}',
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self.cluster.environment(),
+        )
+        with _ended(process):
+            yield Watch(process)
+
+    def conditions(self, name: str) -> dict[str, Object]:
+        """The conditions of a DataVolume, by type."""
+        found = self.get("dv", name)["status"]["conditions"]
+        return {each["type"]: each for each in found}
+
+    def claim_disk(self, name: str) -> Path | None:
+        """Where the bytes of a claim are, if that is on this machine."""
+        return self.cluster.disk_of(self.get("pvc", name))
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(DEADLINE)
+
+
+class Watch:
+    """Lines of a watch, as they come."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.lines: list[str] = []
+        self._news = threading.Condition()
+        self._over = False
+        self._process = process
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._news:
+                self.lines.append(line.strip())
+                self._news.notify_all()
+        with self._news:
+            self._over = True
+            self._news.notify_all()
+
+    def until(self, holds: Callable[[list[str]], bool], seconds: float = DEADLINE) -> list[str]:
+        """Wait until `holds` of the lines so far."""
+        with self._news:
+            done = self._news.wait_for(lambda: holds(self.lines) or self._over, seconds)
+            assert done, f"waited in vain; so far: {self.lines}"
+            assert holds(self.lines), f"the watch ended early; so far: {self.lines}"
+            return list(self.lines)
+
+
+@dataclass
+class Machine(Cluster):
+    """`cdi up` over a directory of its own."""
+
+    directory: Path = field(default=Path())
+    process: subprocess.Popen[str] | None = None
+
+    @classmethod
+    def over(cls, directory: Path) -> Machine:
+        """Return a machine that is not running yet."""
+        return cls(kubeconfig=directory / "kubeconfig", directory=directory)
+
+    def start(self) -> list[str]:
+        """Start `cdi up` and wait until it is ready; return what it printed."""
+        log = self.directory.with_name(f"{self.directory.name}.stderr")
+        with log.open("a", encoding="utf-8") as errors:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "cdi", "up"),
+                    *("--data-dir", str(self.directory), "--listen", "127.0.0.1:0"),
+                ],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        assert self.process.stdout is not None
+        printed = []
+        for line in self.process.stdout:
+            printed.append(line.rstrip("\n"))
+            if printed[-1] == "ready":
+                return printed
+        raise AssertionError(f"cdi up ended early: {log.read_text(encoding='utf-8')}")
+
+    def stop(self) -> int:
+        """Ask it to stop; return its exit status."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        status = self.process.wait(DEADLINE)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.process = None
+        return status
+
+    @contextmanager
+    def running(self) -> Iterator[Machine]:
+        """Start it, and stop it after the block if it still runs."""
+        self.start()
+        try:
+            yield self
+        finally:
+            if self.process is not None:
+                self.stop()
+
+    def workers(self) -> list[int]:
+        """The process ids of the workers that run on this machine's volumes."""
+        found = []
+        for status in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                words = status.read_bytes().split(b"\0")
+                place = (status.parent / "cwd").readlink()
+                if b"cdi.workers.importer" in words and place.is_relative_to(self.directory):
+                    found.append(int(status.parent.name))
+        return found
+
+    def volumes(self) -> set[str]:
+        """The names of the directories with data."""
+        place = self.directory / "volumes"
+        return {each.name for each in place.iterdir()} if place.exists() else set()
+
+    def disk_of(self, claim: Object) -> Path | None:
+        return self.directory / "volumes" / claim["spec"]["volumeName"] / "disk.img"

@@ -1,0 +1,174 @@
+"""What a volume waits for follows from what is there: a table."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cdi.cli.explanation import Seen, explanation_for
+
+NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
+THEN = "2030-01-01T11:59:00Z"
+
+
+def volume(phase="", running=(), bound=(), **metadata):
+    """A DataVolume with conditions as (reason, message)."""
+    conditions = [
+        {"type": kind, "status": "False", "reason": said[0], "message": said[1]}
+        for kind, said in (("Running", running), ("Bound", bound))
+        if said
+    ]
+    for each in conditions:
+        each["lastTransitionTime"] = THEN
+    return {
+        "metadata": {"name": "disk", "namespace": "a", "creationTimestamp": THEN, **metadata},
+        "status": {"phase": phase, "conditions": conditions, "progress": "25.0%"},
+    }
+
+
+def claim(phase="Bound", storage_class="local"):
+    spec = {"resources": {"requests": {"storage": "1Gi"}}, "storageClassName": storage_class}
+    return {"metadata": {"name": "disk"}, "spec": spec, "status": {"phase": phase}}
+
+
+def pod(state=None, conditions=()):
+    status = {"containerStatuses": [{"state": state}] if state else [], "conditions": conditions}
+    metadata = {"name": "importer-disk", "creationTimestamp": THEN}
+    return {"metadata": metadata, "status": status}
+
+
+LOCAL = {"metadata": {"name": "local"}}
+REFUSED = {
+    "type": "PodScheduled",
+    "status": "False",
+    "message": "0/1 nodes are available",
+    "lastTransitionTime": THEN,
+}
+FULL = {
+    "type": "Warning",
+    "involvedObject": {"kind": "PersistentVolumeClaim", "name": "disk"},
+    "message": "no room on the pool",
+    "lastTimestamp": THEN,
+}
+
+
+@pytest.mark.parametrize(
+    ("seen", "waits_for", "do"),
+    [
+        pytest.param(
+            {"volume": volume(deletionTimestamp=THEN, finalizers=["x/y"])},
+            "its deletion, held by x/y",
+            "nothing",
+            id="deleted",
+        ),
+        pytest.param(
+            {"volume": volume("Succeeded")}, "nothing: the volume is filled", "use", id="done"
+        ),
+        pytest.param(
+            {"volume": volume("Failed", ("SourceNotFound", "404"))},
+            "nothing: it failed for good: SourceNotFound: 404",
+            "check the URL, then delete the DataVolume",
+            id="failed",
+        ),
+        pytest.param(
+            {"volume": volume("Failed", bound=("ClaimLost", "Claim Lost"))},
+            "ClaimLost",
+            "see the message",
+            id="lost",
+        ),
+        pytest.param({"volume": volume()}, "none has looked at it", "cdi controller", id="unseen"),
+        pytest.param(
+            {"volume": volume("Pending", bound=("ErrClaimNotValid", "no size"))},
+            "its claim to be created: ErrClaimNotValid: no size",
+            "correct the manifest",
+            id="no-claim",
+        ),
+        pytest.param(
+            {
+                "volume": volume("PendingPopulation", bound=("Pending", "")),
+                "claim": claim("Pending"),
+            },
+            "a pod that uses claim disk, as StorageClass local demands",
+            "storage.bind.immediate.requested",
+            id="first-consumer",
+        ),
+        pytest.param(
+            {"volume": volume("Pending", bound=("Pending", "")), "claim": claim("Pending", "none")},
+            "StorageClass none, which does not exist",
+            "create it",
+            id="no-class",
+        ),
+        pytest.param(
+            {
+                "volume": volume("Pending", bound=("Pending", "")),
+                "claim": claim("Pending"),
+                "storage_class": LOCAL,
+                "events": [FULL],
+            },
+            "a volume for claim disk: no room on the pool",
+            "provisioner",
+            id="not-provisioned",
+        ),
+        pytest.param(
+            {
+                "volume": volume("ImportScheduled", ("ErrExceededQuota", "exceeded quota: q")),
+                "claim": claim(),
+            },
+            "its importer pod to be created: ErrExceededQuota",
+            "raise the quota",
+            id="quota",
+        ),
+        pytest.param(
+            {
+                "volume": volume("ImportScheduled", ("Unschedulable", "no node")),
+                "claim": claim(),
+                "pod": pod(conditions=[REFUSED]),
+            },
+            "a node for pod importer-disk: 0/1 nodes are available",
+            "kubectl describe pod importer-disk",
+            id="no-node",
+        ),
+        pytest.param(
+            {
+                "volume": volume("ImportInProgress"),
+                "claim": claim(),
+                "pod": pod({"running": {"startedAt": THEN}}),
+            },
+            "the bytes, 25.0% are there, 4.3 MiB/s, about 3 min left",
+            "nothing: it is at work",
+            id="at-work",
+        ),
+        pytest.param(
+            {
+                "volume": volume("ImportInProgress", ("Error", "503; next attempt at X")),
+                "claim": claim(),
+                "pod": pod({"waiting": {"reason": "CrashLoopBackOff"}}),
+            },
+            "another attempt, after Error: 503; next attempt at X",
+            "tried again by itself",
+            id="retried",
+        ),
+        pytest.param(
+            {
+                "volume": volume("ImportScheduled"),
+                "claim": claim(),
+                "pod": pod({"waiting": {"reason": "ContainerCreating", "message": "soon"}}),
+            },
+            "its importer to start: ContainerCreating: soon",
+            "nothing",
+            id="starting",
+        ),
+        pytest.param(
+            {"volume": volume("Paused", ("", "stage")), "claim": claim()},
+            "the next checkpoint",
+            "spec.checkpoints",
+            id="paused",
+        ),
+    ],
+)
+def test_the_first_thing_that_has_not_happened_is_explained(seen, waits_for, do):
+    found = explanation_for(Seen(now=NOW, **seen))
+    assert waits_for in found.waits_for
+    assert do in found.do
+    if found.since is not None:
+        assert found.since == NOW - timedelta(minutes=1)
+        assert "(60 s ago)" in "\n".join(found.lines(NOW))
