@@ -1,5 +1,8 @@
 # Everything here sets itself up: `make run` and `make test` work from a fresh clone.
 
+# nginx and mkfs are not on every user's path.
+export PATH := $(PATH):/usr/sbin:/sbin
+
 VENV := .venv
 STAMP := $(VENV)/.ready
 PY := $(VENV)/bin/python
