@@ -175,10 +175,22 @@ def resource_of(cache: str) -> Resource:
 class Watches:
     """Informers that keep a cluster's caches; parts for `manager.Group.CACHES`."""
 
-    def __init__(self, client: Client, *, snapshots: bool, clock: Clock | None = None) -> None:
-        """`snapshots` says whether the API of volume snapshots is served."""
+    def __init__(
+        self,
+        client: Client,
+        *,
+        snapshots: bool,
+        clock: Clock | None = None,
+        given: Mapping[str, Informer] | None = None,
+    ) -> None:
+        """`snapshots` says whether the API of volume snapshots is served.
+
+        `given` are informers, by cache, that others of the process have and run: objects are held
+        once then. They get our indexes on top of their own.
+        """
+        given = given or {}
         left_out = frozenset() if snapshots else _MAY_BE_MISSING
-        self._informers = {
+        self._own = {
             name: Informer(
                 client,
                 resource,
@@ -187,14 +199,19 @@ class Watches:
                 clock=clock,
             )
             for name, resource in _RESOURCES.items()
-            if name not in left_out
+            if name not in left_out and name not in given
         }
+        self._informers = {**self._own, **given}
+        for name, informer in given.items():
+            for index, function in _INDEXES.get(name, {}).items():
+                informer.cache.add_index(index, function)
         caches = {name: informer.cache for name, informer in self._informers.items()}
         self.cluster = Cluster(**{name: caches.get(name, Cache()) for name in _RESOURCES})
 
     @property
     def informers(self) -> tuple[Informer, ...]:
-        return tuple(self._informers.values())
+        """Those that are to be run; not the given ones."""
+        return tuple(self._own.values())
 
     def of(self, cache: str) -> Informer | None:
         """The informer of a cache of Cluster; None where the cluster has no such kind."""

@@ -10,6 +10,7 @@ All controllers, wired to their watches, as parts for a `cdi.kube` manager.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +28,7 @@ from cdi.kube.client import Client
 from cdi.kube.clock import Clock, SystemClock
 from cdi.kube.controller import Controller, KeysOf, Metrics, Reconcile, own_key
 from cdi.kube.events import Recorder
+from cdi.kube.informer import Informer
 from cdi.kube.leader import Elector
 from cdi.kube.manager import Group, Manager
 
@@ -59,10 +61,15 @@ async def controllers(
     *,
     clock: Clock | None = None,
     metrics: Metrics | None = None,
+    given: Mapping[str, Informer] | None = None,
 ) -> Parts:
-    """Make all controllers; asks the server once which kinds of others it serves."""
+    """Make all controllers; asks the server once which kinds of others it serves.
+
+    `given` are informers that the process has and runs anyway, by the cache of `Cluster`.
+    """
     clock = clock or SystemClock()
-    watches = Watches(client, snapshots=await _serves_snapshots(client), clock=clock)
+    snapshots = await _serves_snapshots(client)
+    watches = Watches(client, snapshots=snapshots, clock=clock, given=given)
     maker = _Maker(client, settings, watches, clock, metrics)
     made = (
         maker.cdi_config(),

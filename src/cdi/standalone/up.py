@@ -107,16 +107,25 @@ class Standalone:
     async def _manager(self, client: Client) -> Manager:
         manager = Manager()
         await binder.ensure_classes(client)
-        self._add_machine(manager, client)
-        parts = await controllers(client, ControllerSettings(worker_image=WORKER_IMAGE))
+        seen = Caches.on(client)
+        self._add_machine(manager, client, seen)
+        # What the machine watches anyway need not be watched, and kept, twice.
+        shared = {
+            "claims": seen.claims,
+            "volumes": seen.volumes,
+            "classes": seen.classes,
+            "pods": seen.pods,
+        }
+        parts = await controllers(
+            client, ControllerSettings(worker_image=WORKER_IMAGE), given=shared
+        )
         parts.add_to(manager)
         manager.add(Group.LEADER, Work("ready", self._announce))
         return manager
 
-    def _add_machine(self, manager: Manager, client: Client) -> None:
+    def _add_machine(self, manager: Manager, client: Client, seen: Caches) -> None:
         """What a cluster's volume controllers and its node would do."""
         place = self._settings.data_dir
-        seen = Caches.on(client)
         volumes = Volumes(place / "volumes")
         of_volumes = Recorder(client, binder.COMPONENT)
         of_pods = Recorder(client, agent.COMPONENT)
