@@ -5,12 +5,12 @@ Here: media type and body to a function on documents. Elsewhere: server-side app
 needs the managers of fields (`schema.fields`). Raises ApiError (400, 415, 422).
 """
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
 import jsonpatch
 
+from cdi.kube import mergepatch
 from cdi.standalone.apiserver import bodies, status
 from cdi.standalone.schema import strategic
 from cdi.standalone.schema.registry import KindInfo
@@ -34,24 +34,11 @@ def parse_patch(kind: KindInfo, media: str, body: bytes) -> Patch:
     if not isinstance(content, dict):
         raise status.bad_request("a patch must be a JSON object")
     if media == MERGE_PATCH:
-        return lambda live: _object(merged(live, content))
+        return lambda live: _object(mergepatch.merged(live, content))
     if media == STRATEGIC_PATCH and not kind.custom:
         return lambda live: _strategic(kind, live, content)
     known = tuple(name for name in KNOWN if not (kind.custom and name == STRATEGIC_PATCH))
     raise status.unsupported_media_type(media, known)
-
-
-def merged(live: object, patch: object) -> object:
-    """RFC 7386: objects merge key by key, null removes, everything else replaces."""
-    if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
-    result = dict(live) if isinstance(live, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
 
 
 def _strategic(kind: KindInfo, live: Document, content: Document) -> Document:
