@@ -11,6 +11,21 @@ from cdi.images.journal import journal_path
 from cdi.images.sources.source import Source
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file inside the source's content: the disk, where it travels in an archive.
+
+    `start` and `stored` are in bytes of the decompressed content: where the file's bytes begin
+    there, and how many are stored. `size` is the file's own size. `extents` is None for a file
+    stored whole; for a sparse one it lists (offset, length) of what is stored, in file order.
+    """
+
+    start: int
+    stored: int
+    size: int
+    extents: tuple[tuple[int, int], ...] | None = None
+
+
 @dataclass(frozen=True)
 class Order:
     """One disk wanted at one place."""
@@ -27,6 +42,10 @@ class Order:
     preallocate: bool = False
     connections: int = 16  # at most
     as_is: bool = False  # decompress, but take the content as a raw disk whatever it looks like
+    part: Part | None = None  # the disk is this file inside the content, not all of it
+    # The target holds a complete disk already: write over it what the source says has changed.
+    # Not atomic: a later run with the same order has to complete what one begins.
+    update: bool = False
 
     @property
     def algorithm(self) -> str | None:

@@ -20,11 +20,14 @@ recognises by its words, which is why it can end with 0.
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from cdi.api import reasons
-from cdi.api.termination import Termination
+from cdi.api.termination import Termination, VDDKInfo
 from cdi.images import errors
+from cdi.images.order import Result
 
 OK, FAILED, STOPPED = 0, 1, 128 + signal.SIGTERM
 UNEXPECTED = "InternalError"  # a defect of ours
@@ -39,14 +42,23 @@ class NotSupported(errors.InvalidRequest):
     reason = "NotSupported"
 
 
-def complete(*, preallocated: bool, sha256: str, fetched: int, written: int) -> Termination:
-    """The disk is there."""
+def complete(
+    result: Result | None,
+    *,
+    preallocated: bool,
+    labels: Mapping[str, str] = MappingProxyType({}),
+    vddk_info: VDDKInfo | None = None,
+) -> Termination:
+    """The disk is there; `result` says how it was made, unless there was nothing to transfer."""
+    algorithm, digits = (result and result.digest) or ("", "")
     return Termination(
         message=reasons.IMPORT_COMPLETE_MESSAGE,
         preallocation_applied=preallocated,
-        sha256=sha256,
-        bytes_fetched=fetched,
-        bytes_written=written,
+        labels=labels,
+        vddk_info=vddk_info,
+        sha256=digits if algorithm == "sha256" else "",
+        bytes_fetched=result.fetched if result else 0,
+        bytes_written=result.written if result else 0,
     )
 
 

@@ -7,7 +7,7 @@ metrics once it is worth it, and hears signals. In every case the last thing tha
 termination message; `ending` has the table of messages and exit statuses. SIGTERM ends the
 process within 5 s, with a journal from which the next start continues.
 
-Sources so far: http, https and blank disks. Sizes in bytes, durations in seconds.
+How each kind of source is reached is in `supplies`. Sizes in bytes, durations in seconds.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from cdi.api.place import METRICS_PORT, Place
-from cdi.api.termination import Termination
+from cdi.api.termination import Termination, VDDKInfo
 from cdi.api.workorder import ARCHIVE, BLANK, InvalidVariable, WorkOrder
-from cdi.images import digest, errors, memory, transfer
+from cdi.images import errors, memory, transfer
 from cdi.images import target as targets
 from cdi.images.meter import Meter
 from cdi.images.order import Order, Result
 from cdi.images.sources.source import Source
-from cdi.workers import blank, ending, logs, room, sources
+from cdi.images.sources.supply import Supply
+from cdi.workers import blank, ending, logs, room, supplies
 
 log = logging.getLogger(__name__)
 
 LEAVE_WITHIN = 4.0  # from a signal to the end, whatever network and disk do
 METRICS_AFTER = 0.3  # most small imports are over by then
-CONNECTIONS = 16
 DISK = "disk.img"
 PORT_FILE = "metrics-port"  # beside the termination log, where the port is not fixed
 
@@ -134,7 +134,15 @@ class Import:
         if order.source == BLANK:
             self._opened = True
             return self._blank(device)
-        result = self._fill_device(device) if device else self._fill_file()
+        supplier = supplies.supplier_for(order)
+        if supplier is None:
+            raise ending.NotSupported(f"{order.source} sources are not supported yet")
+        with supplier(order, self._place, self._cancel) as supply:
+            return self._filled(supply, device)
+
+    def _filled(self, supply: Supply, device: Path | None) -> Termination:
+        """Fill the volume from a source; the disk is complete and durable afterwards."""
+        result = self._fill_device(device, supply) if device else self._fill_file(supply)
         log.info(
             "imported",
             extra={
@@ -147,18 +155,16 @@ class Import:
             },
         )
         _sync(device or self._disk)
-        algorithm, digits = result.digest or ("", "")
+        vddk = supply.vddk()
         return ending.complete(
-            preallocated=order.preallocation,
-            sha256=digits if algorithm == "sha256" else "",
-            fetched=result.fetched,
-            written=result.written,
+            result,
+            preallocated=self._order.preallocation,
+            labels=supply.labels,
+            vddk_info=VDDKInfo(*vddk) if vddk else None,
         )
 
     def _check_known(self) -> None:
         order = self._order
-        if order.source not in {"http", BLANK}:
-            raise ending.NotSupported(f"{order.source} sources are not supported yet")
         if order.content_type == ARCHIVE:
             raise ending.NotSupported("archives are not supported yet")
         if order.pull_method:
@@ -183,7 +189,7 @@ class Import:
         else:
             blank.clear_device(device, preallocate=order.preallocation)
         _sync(device or self._disk)
-        return ending.complete(preallocated=order.preallocation, sha256="", fetched=0, written=0)
+        return ending.complete(None, preallocated=order.preallocation)
 
     def _room(self) -> room.Room:
         order = self._order
@@ -194,22 +200,23 @@ class Import:
 
     # A disk from a source.
 
-    def _fill_file(self) -> Result:
+    def _fill_file(self, supply: Supply) -> Result:
+        if supply.update:
+            return self._transfer(self._order_for(supply, self._disk, None))
         room.clear(self._disk)
         found = self._room()
-        return self._transfer(replace(self._order_for(self._disk, found.size), limit=found.most))
+        order = self._order_for(supply, self._disk, found.size)
+        return self._transfer(replace(order, limit=found.most))
 
-    def _fill_device(self, device: Path) -> Result:
+    def _fill_device(self, device: Path, supply: Supply) -> Result:
         # Without root, one machine has plain files for devices: they keep their size.
         size = None if targets.is_device(device) else device.stat().st_size
-        return self._transfer(replace(self._order_for(device, size), journal=_journal_for(device)))
+        order = self._order_for(supply, device, size)
+        return self._transfer(replace(order, journal=_journal_for(device)))
 
-    def _order_for(self, target: Path, size: int | None) -> Order:
-        order = self._order
-        options = sources.options_for(order, self._place, CONNECTIONS)
-
+    def _order_for(self, supply: Supply, target: Path, size: int | None) -> Order:
         def opened(halt: threading.Event) -> Source:
-            source = sources.open_http(order.endpoint, options, halt)
+            source = supply.open(halt)
             self._opened = True
             return source
 
@@ -218,9 +225,12 @@ class Import:
             target=target,
             scratch=self._scratch(),
             size=size,
-            checksum=_checksum(order.checksum),
-            preallocate=order.preallocation,
-            connections=CONNECTIONS,
+            checksum=supply.checksum,
+            preallocate=self._order.preallocation,
+            connections=supplies.CONNECTIONS,
+            as_is=supply.as_is,
+            part=supply.part,
+            update=supply.update,
         )
 
     def _scratch(self) -> Path | None:
@@ -230,13 +240,6 @@ class Import:
 
     def _transfer(self, order: Order) -> Result:
         return transfer.run(order, self._meter, self._cancel)
-
-
-def _checksum(text: str) -> tuple[str, str] | None:
-    try:
-        return digest.parse_checksum(text) if text else None
-    except ValueError as error:
-        raise errors.InvalidRequest(str(error)) from error
 
 
 def _journal_for(device: Path) -> Path | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,28 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of connections; a stream under way may fail after this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Guest bytes [start, end) of a raw disk; a `zero` one need not be fetched."""
+
+    start: int
+    end: int
+    zero: bool = False
+
+
+@runtime_checkable
+class Mapped(Source, Protocol):
+    """A ranged source that is a raw disk and knows which parts of it matter.
+
+    Where a whole disk is wanted, what no extent names is zero. Where an existing disk is brought
+    up to date (`order.Order.update`), what no extent names stays as it is, and zero extents are
+    made zero.
+    """
+
+    def extents(self) -> Iterator[Extent]:
+        """Yield the parts in order, none overlapping. Lazy; raises SourceError."""
 
 
 # Large enough that a system call and a thread switch per piece do not show,

@@ -1,5 +1,5 @@
 """
-How an importer reaches its http source: from the order and the mounts to an open source.
+An http(s) source, with everything that its order may say of it.
 
 Reads the files of secret headers; raises InvalidRequest for those that cannot be read. Nothing
 here is ever logged.
@@ -10,13 +10,27 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cdi.api.place import Place
 from cdi.api.workorder import WorkOrder
-from cdi.images import errors
+from cdi.images import digest, errors
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.options import HttpOptions
+from cdi.images.sources.supply import Supply
+from cdi.workers import supplies
+
+
+@contextmanager
+def supply(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[Supply]:
+    """Yield what the order's URL serves; see `supplies`."""
+    del halt  # nothing is asked of the server before the source is opened
+    options = options_for(order, place)
+    yield Supply(
+        open=lambda halt: open_http(order.endpoint, options, halt),
+        checksum=_checksum(order.checksum),
+    )
 
 
 def open_http(url: str, options: HttpOptions, halt: threading.Event) -> HttpSource:
@@ -28,7 +42,7 @@ def open_http(url: str, options: HttpOptions, halt: threading.Event) -> HttpSour
     return HttpSource(url, options, cancel=halt)
 
 
-def options_for(order: WorkOrder, place: Place, connections: int) -> HttpOptions:
+def options_for(order: WorkOrder, place: Place) -> HttpOptions:
     """Return credentials, headers, trust and proxies of the order."""
     return HttpOptions(
         user=order.access_key_id,
@@ -43,7 +57,7 @@ def options_for(order: WorkOrder, place: Place, connections: int) -> HttpOptions
             "https_proxy": order.https_proxy,
             "no_proxy": order.no_proxy,
         },
-        connections=connections,
+        connections=supplies.CONNECTIONS,
     )
 
 
@@ -70,3 +84,10 @@ def _line_in(path: Path) -> str:
         raise errors.InvalidRequest(
             f"the secret header in {path} cannot be read: {type(error).__name__}"
         ) from error
+
+
+def _checksum(text: str) -> tuple[str, str] | None:
+    try:
+        return digest.parse_checksum(text) if text else None
+    except ValueError as error:
+        raise errors.InvalidRequest(str(error)) from error

@@ -1,0 +1,31 @@
+"""
+Everything a transfer needs to know of where its bytes come from: a value, made by the module that
+knows a kind of source, used by whoever runs the transfer.
+
+A source that needs more than an address (a session, a ticket, a process beside it) is made by a
+context manager that yields its supply and lets go of the rest at the end.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from cdi.images.order import Part
+from cdi.images.sources.source import Source
+
+
+@dataclass(frozen=True)
+class Supply:
+    """Where the bytes of one disk come from, and what was learnt on the way to them."""
+
+    # Opens the source, whose waits end when the event is set; called again if it changed.
+    open: Callable[[threading.Event], Source]
+    checksum: tuple[str, str] | None = None  # of the whole source: algorithm, lower-case hex
+    part: Part | None = None  # the disk is this file inside the source's content
+    as_is: bool = False  # the content is a raw disk whatever it looks like
+    update: bool = False  # the source holds the changes since the disk that the target has
+    labels: Mapping[str, str] = field(default_factory=dict)  # the source's wishes for its claim
+    # What the VDDK library told of itself, once it has worked: its version, and the host it read.
+    vddk: Callable[[], tuple[str, str] | None] = lambda: None

@@ -1,0 +1,43 @@
+"""
+How an importer reaches each kind of source: one module a kind, each with a `supply`.
+
+`supply(order, place, halt)` is a context manager that yields a `Supply`; what it holds on to (a
+session, a ticket, a child process) goes when the block ends, however it ends. Waits end when
+`halt` is set. Raises SourceError, InvalidRequest. No secret of an order is ever logged.
+
+Modules are loaded when they are needed: an importer has one source, and should start fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from contextlib import AbstractContextManager
+from typing import Final, Protocol, cast
+
+from cdi.api.place import Place
+from cdi.api.workorder import WorkOrder
+from cdi.images.sources.supply import Supply
+
+CONNECTIONS: Final = 16  # at most, to one source
+
+
+class Supplier(Protocol):
+    """Opens what an order names."""
+
+    def __call__(
+        self, order: WorkOrder, place: Place, halt: threading.Event
+    ) -> AbstractContextManager[Supply]: ...
+
+
+_MODULES: Final = {
+    "http": "http",
+}
+
+
+def supplier_for(order: WorkOrder) -> Supplier | None:
+    """Return what opens the source of `order`; None for a kind that is not known here."""
+    name = _MODULES.get(order.source)
+    if name is None:
+        return None
+    return cast(Supplier, importlib.import_module(f"{__name__}.{name}").supply)
