@@ -34,7 +34,9 @@ PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 
 
 def command(
-    source: Annotated[str, typer.Argument(metavar="URL", help="http(s) URL, or a file.")],
+    source: Annotated[
+        str, typer.Argument(metavar="URL", help="http(s) URL, a file, or - for standard input.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the raw disk goes.")],
     size: Annotated[
         str | None, typer.Option(help="Size of the disk, like 20Gi; a larger image is refused.")

@@ -1,6 +1,7 @@
 """
 One attempt at a transfer, with one open source: look at the first bytes, choose the way, go it.
 
+    source that knows its extents              -> scatter: what matters, in parallel
     ranged source, disk not compressed         -> scatter: tables first, then units in parallel
     ranged source, raw disk in several blocks  -> scatter: one unit a compressed block
     anything else that can be read forward     -> forward: one pass, stage after stage
@@ -22,13 +23,13 @@ from cdi.images import target as targets
 from cdi.images.codecs import blocks
 from cdi.images.codecs.codec import Codec, codec_for
 from cdi.images.connections import Pace
-from cdi.images.formats import inspect, qcow2, raw
+from cdi.images.formats import extents, inspect, qcow2, raw
 from cdi.images.formats.image import Image
 from cdi.images.formats.layout import RandomLayout, Unit
 from cdi.images.journal import Progress, StreamPoint
 from cdi.images.meter import Meter
-from cdi.images.order import Order, Result
-from cdi.images.sources.source import Source, read
+from cdi.images.order import Order, Part, Result
+from cdi.images.sources.source import Mapped, Source, read
 
 SECTOR = 512
 # What is looked at before anything is decided: what an opening http source holds ready anyway.
@@ -54,6 +55,8 @@ class Attempt:
         meter.total = source.size
 
     def run(self) -> Result:
+        if isinstance(self._source, Mapped):
+            return self._mapped(self._source)
         if not self._source.ranged:
             pieces = self._source.stream()
             first = next(pieces, b"")
@@ -62,19 +65,31 @@ class Attempt:
             return self._forward(codec_for(first), _Stream(first, pieces))
         if not self._source.size:
             raise errors.NotADisk(_EMPTY)
-        head = self._read(0, min(HEAD, self._source.size))
+        head = read(self._source, 0, min(HEAD, self._source.size))
         codec = codec_for(head)
+        if codec is None and self._order.part is not None:
+            return self._file_at_random(self._order.part)
         if codec is None:
             return self._at_random(*self._layout(head), None)
+        if self._order.part is not None:
+            return self._forward(codec, None)
         if (layout := self._block_layout(codec, head)) is not None:
             return self._at_random("raw", layout, codec.name)
         return self._forward(codec, None)
 
     def _read(self, offset: int, length: int) -> bytes:
-        return read(self._source, offset, length)
+        """Return bytes of the disk's file, which may lie inside a larger one."""
+        part = self._order.part
+        return read(self._source, offset if part is None else part.start + offset, length)
 
     @property
     def _size(self) -> int:
+        """The length of the disk's file."""
+        return self._whole if self._order.part is None else self._order.part.stored
+
+    @property
+    def _whole(self) -> int:
+        """The length of all that the source has."""
         if self._source.size is None:
             raise errors.NeedsScratch("the source does not tell its length")
         return self._source.size
@@ -88,11 +103,32 @@ class Attempt:
 
     # Many connections, in any order.
 
+    def _mapped(self, source: Mapped) -> Result:
+        """Transfer a raw disk by its extents, or what has changed in it since."""
+        unit = min(self._request_bytes(), _UNIT_MOST)
+        update = self._order.update
+        layout = extents.RandomExtents(self._whole, source.extents, unit_bytes=unit, update=update)
+        return self._at_random("raw", layout, None)
+
+    def _file_at_random(self, part: Part) -> Result:
+        """Transfer a file out of an archive that is not compressed."""
+        if part.start + part.stored > self._whole:
+            raise errors.TruncatedSource("the source ends before the disk in it does")
+        head = self._read(0, min(HEAD, part.stored))
+        if not head:
+            raise errors.NotADisk(_EMPTY)
+        if part.extents is not None or codec_for(head) is not None:
+            return self._forward(None, None)
+        return self._at_random(*self._layout(head), None)
+
     def _at_random(self, name: str, layout: RandomLayout, compression: str | None) -> Result:
         virtual_size = layout.virtual_size
         insist_fits(self._order, virtual_size)
         with self._open(virtual_size, self._earlier()) as job:
-            self._run_units(layout.units(job.progress.done), job)
+            units = layout.units(job.progress.done)
+            if self._order.part is not None:
+                units = scatter.shifted(units, self._order.part.start)
+            self._run_units(units, job)
             return self._finish(job, name, compression, virtual_size)
 
     def _layout(self, head: bytes) -> tuple[str, RandomLayout]:
@@ -126,8 +162,8 @@ class Attempt:
         ordered = None
         if self._order.algorithm is not None:
             digest, offset = self._start_digest(job.progress)
-            ordered = scatter.OrderedDigest(digest, offset, self._size, job.journal, self._meter)
-            units = scatter.tiled(units, offset, self._size, request)
+            ordered = scatter.OrderedDigest(digest, offset, self._whole, job.journal, self._meter)
+            units = scatter.tiled(units, offset, self._whole, request)
         try:
             scatter.Scatter(
                 fetch=self._source.stream,
@@ -174,6 +210,10 @@ class Attempt:
                     closing(pipeline.ahead(tapped, forward.AHEAD, "fetch"))
                 )
             content = forward.content(codec, pieces, start, point, self._meter)
+            if self._order.part is not None:
+                content = forward.cut_out(
+                    self._order.part, content, point.output, drain=tap is not None
+                )
             chunks: Iterator[forward.Chunk] = stack.enter_context(
                 closing(pipeline.ahead(content, forward.AHEAD, "decompress"))
             )
@@ -194,19 +234,23 @@ class Attempt:
     ) -> tuple[int | None, forward.Disk, Iterator[forward.Chunk], str | None]:
         """Look at the content's first bytes, and choose what decodes it."""
         name = codec.name if codec else None
+        part = self._order.part
+        size = part.size if part else self._source.size if codec is None else None
         head, chunks = forward.peek(chunks, inspect.HEAD)
-        if codec is not None and (inner := codec_for(head)) is not None:
+        packed = codec is not None or self._order.part is not None
+        if packed and (inner := codec_for(head)) is not None:
             again = forward.content_again(inner, chunks)
             chunks = stack.enter_context(
                 closing(pipeline.ahead(again, forward.AHEAD, "decompress again"))
             )
             head, chunks = forward.peek(chunks, inspect.HEAD)
-            name = f"{inner.name}.{name}"
+            name = f"{inner.name}.{name}" if name else inner.name
+            size = None
             if codec_for(head) is not None:
                 raise errors.UnsupportedFormat(
                     f"the source is compressed more than twice ({name}); unpack it first"
                 )
-        image = self._inspect(head, self._source.size if codec is None else None, at_random=False)
+        image = self._inspect(head, size, at_random=False)
         return image.virtual_size, forward.Disk(image.format), chunks, name
 
     def _in_order(self, start: int) -> Iterator[bytes]:
@@ -217,7 +261,7 @@ class Attempt:
             pipeline.InOrder(
                 self._source.stream,
                 start,
-                self._size,
+                self._whole,
                 part,
                 # One thread reads what the others have fetched ahead.
                 lambda: pace.look(time.monotonic(), self._meter.fetched, self._meter.waited(), 1),

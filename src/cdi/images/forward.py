@@ -8,6 +8,7 @@ For sources that cannot be read at random, and for compressed files. Each stage 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -20,10 +21,12 @@ from cdi.images.formats import qcow2, raw
 from cdi.images.formats.layout import ForwardDecoder
 from cdi.images.journal import StreamPoint
 from cdi.images.meter import Meter
+from cdi.images.order import Part
 from cdi.images.work import Work
 
 AHEAD = 8 << 20  # bytes that may wait between two stages
 
+_ZEROS = bytes(1 << 20)
 _PLACE_EVERY = 16 << 20  # content bytes between two notes of a place to begin anew
 
 
@@ -93,6 +96,58 @@ def content_again(codec: Codec, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
     return map(Chunk, _decoded(codec.decoder(), (chunk.data for chunk in chunks)))
 
 
+def cut_out(part: Part, chunks: Iterable[Chunk], at: int, *, drain: bool) -> Iterator[Chunk]:
+    """Yield the file `part` of content whose `chunks` begin at `at`; `drain` reads on to the end.
+
+    Places to begin anew are passed on, but for a sparse file, whose holes are filled in. Raises
+    TruncatedSource if the content ends within the file.
+    """
+    stored = _within(part, chunks, at, drain=drain)
+    return stored if part.extents is None else _filled(part, part.extents, stored)
+
+
+def _within(part: Part, chunks: Iterable[Chunk], at: int, *, drain: bool) -> Iterator[Chunk]:
+    end = part.start + part.stored
+    for chunk in chunks:
+        start, at = at, at + len(chunk)
+        if start >= end:
+            if drain:
+                continue
+            return
+        low, high = max(part.start - start, 0), min(end - start, len(chunk))
+        if low < high:
+            whole = low == 0 and high == len(chunk)
+            yield chunk if whole else Chunk(chunk.data[low:high], None if low else chunk.restart)
+    if at < end:
+        raise errors.TruncatedSource(f"the source ended {end - at} bytes before the disk in it did")
+
+
+def _filled(
+    part: Part, extents: Iterable[tuple[int, int]], stored: Iterable[Chunk]
+) -> Iterator[Chunk]:
+    """Yield a sparse file whole, from what is stored of it."""
+    at, rest, pieces = 0, b"", (chunk.data for chunk in stored)
+    for offset, length in extents:
+        yield from _hole(offset - at)
+        at, end = offset, offset + length
+        while at < end:
+            rest = rest or next(pieces, b"")
+            if not rest:
+                raise errors.TruncatedSource("the source ended before the disk in it did")
+            piece, rest = rest[: end - at], rest[end - at :]
+            yield Chunk(piece)
+            at += len(piece)
+    yield from _hole(part.size - at)
+    deque(pieces, maxlen=0)  # what follows in the source may still have to be hashed
+
+
+def _hole(length: int) -> Iterator[Chunk]:
+    while length > 0:
+        count = min(length, len(_ZEROS))
+        yield Chunk(_ZEROS if count == len(_ZEROS) else _ZEROS[:count])
+        length -= count
+
+
 def peek(chunks: Iterator[Chunk], count: int) -> tuple[bytes, Iterator[Chunk]]:
     """Return up to `count` first content bytes, and all chunks, the ones looked at included."""
     seen: list[Chunk] = []
@@ -145,7 +200,7 @@ def write(
                 noted = place.output
                 work.journal.at(StreamPoint(place.source, noted, place.detail, state))
         for item in decoder.feed(chunk.data):
-            length = max(length, item.offset + len(item.data))
+            length = max(length, item.end)
             insist_fits(decoder.virtual_size or length)
             work.target.write((item,))
     work.target.write(decoder.finish())

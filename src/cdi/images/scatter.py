@@ -11,6 +11,7 @@ With a digest the whole source is read, in order, unreferenced parts included.
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections import deque
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 
 from cdi.images import digest as digests
 from cdi.images.connections import WINDOW, Pace
-from cdi.images.formats.layout import Unit, Write
+from cdi.images.formats.layout import Change, Unit
 from cdi.images.intervals import Intervals
 from cdi.images.journal import Journal
 from cdi.images.meter import Meter
@@ -130,14 +131,14 @@ class _Crew:
                 order.journal.done(unit.covers)
             order.meter.reached(unit.end)
 
-    def _write(self, writes: Iterator[Write]) -> None:
+    def _write(self, writes: Iterator[Change]) -> None:
         """Write what a unit holds; note parts of it where it comes slowly."""
-        order, held, since = self._order, list[Write](), time.monotonic()
+        order, held, since = self._order, list[Change](), time.monotonic()
         for write in writes:
             held.append(write)
             if time.monotonic() - since > _NOTE_EVERY:
                 order.target.write(held)
-                order.journal.done(tuple((one.offset, one.offset + len(one.data)) for one in held))
+                order.journal.done(tuple((one.offset, one.end) for one in held))
                 held, since = [], time.monotonic()
         order.target.write(held)
 
@@ -166,12 +167,18 @@ def tiled(units: Iterable[Unit], start: int, size: int, largest: int) -> Iterato
     yield from _fillers(at, size, largest)
 
 
+def shifted(units: Iterable[Unit], distance: int) -> Iterator[Unit]:
+    """Yield units of a file that begins `distance` bytes into what is fetched."""
+    for unit in units:
+        yield dataclasses.replace(unit, start=unit.start + distance, end=unit.end + distance)
+
+
 def _fillers(start: int, end: int, largest: int) -> Iterator[Unit]:
     for at in range(start, end, largest):
         yield Unit(at, min(at + largest, end), (), _nothing)
 
 
-def _nothing(pieces: Iterable[bytes]) -> Iterator[Write]:
+def _nothing(pieces: Iterable[bytes]) -> Iterator[Change]:
     deque(pieces, maxlen=0)
     return iter(())
 

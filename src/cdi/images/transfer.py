@@ -85,6 +85,7 @@ def _by_copy(order: Order, scratch: Path, meter: Meter, cancel: threading.Event)
         limit=None,
         preallocate=False,
         as_is=True,
+        update=False,
     )
     copied = run(copy, meter, cancel)
     try:
@@ -104,7 +105,12 @@ def _by_copy(order: Order, scratch: Path, meter: Meter, cancel: threading.Event)
 def _from_copy(order: Order, scratch: Path, meter: Meter, cancel: threading.Event) -> Result:
     image = inspect.inspect_file(scratch)
     local = dataclasses.replace(
-        order, source=lambda _: FileSource(scratch), scratch=None, checksum=None, sha256=False
+        order,
+        source=lambda _: FileSource(scratch),
+        scratch=None,
+        checksum=None,
+        sha256=False,
+        part=None,
     )
     if image.native:
         return run(dataclasses.replace(local, as_is=image.format == "raw"), meter, cancel)

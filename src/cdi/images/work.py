@@ -16,7 +16,7 @@ from typing import Any
 from cdi.images import errors
 from cdi.images import target as targets
 from cdi.images.journal import Journal, Progress
-from cdi.images.order import Order
+from cdi.images.order import Order, Part
 from cdi.images.sources.source import Identity
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ CHECKPOINT_EVERY = 5.0  # seconds of work that a power cut may cost
 
 def earlier(order: Order, identity: Identity) -> Progress | None:
     """Return what an earlier attempt at the same order has noted, or None."""
-    tag = targets.tag_of(order.target)
+    tag = targets.tag_of(order.target, complete=order.update)
     if tag is None or not identity.version:
         return None
     return Journal.load(order.journal_file, _key(order, identity, tag))
@@ -66,14 +66,22 @@ class Work:
         order = self._order
         if targets.is_device(order.target):
             device = targets.BlockTarget(
-                order.target, virtual_size, resume=self.resumed, zeroed=self.progress.zeroed
+                order.target,
+                virtual_size,
+                resume=self.resumed,
+                zeroed=self.progress.zeroed,
+                update=order.update,
             )
             self.progress.zeroed = device.zeroed
             device.already(self.progress.done)
             return device
         size = virtual_size if order.size is None else max(order.size, virtual_size or 0)
         return targets.FileTarget(
-            order.target, size, preallocate=order.preallocate, resume=self.resumed
+            order.target,
+            size,
+            preallocate=order.preallocate,
+            resume=self.resumed,
+            update=order.update,
         )
 
     def __enter__(self) -> Work:
@@ -118,4 +126,12 @@ def _key(order: Order, identity: Identity, tag: str) -> dict[str, Any]:
         "checksum": None if order.checksum is None else order.checksum[1],
         "preallocate": order.preallocate,
         "as_is": order.as_is,
+        "part": None if order.part is None else _json(order.part),
+        "update": order.update,
     }
+
+
+def _json(part: Part) -> list[Any]:
+    """A part as it comes back from JSON, where pairs are lists."""
+    stored = None if part.extents is None else [list(each) for each in part.extents]
+    return [part.start, part.stored, part.size, stored]

@@ -26,6 +26,24 @@ class Write:
     offset: int
     data: Buffer
 
+    @property
+    def end(self) -> int:
+        return self.offset + len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Zeros:
+    """Guest bytes [offset, end) that are zero whatever the target held there before.
+
+    Named only where a disk is brought up to date; a new disk is zero where nothing is written.
+    """
+
+    offset: int
+    end: int
+
+
+Change: TypeAlias = Write | Zeros
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -39,7 +57,7 @@ class Unit:
     start: int
     end: int
     covers: tuple[tuple[int, int], ...]
-    decode: Callable[[Iterable[bytes]], Iterator[Write]]
+    decode: Callable[[Iterable[bytes]], Iterator[Change]]
 
 
 class Ranges(Protocol):
@@ -70,13 +88,13 @@ class ForwardDecoder(Protocol):
     def virtual_size(self) -> int | None:
         """The disk's size; None until the header was seen, or while the disk has no known end."""
 
-    def feed(self, piece: bytes) -> Iterator[Write]:
+    def feed(self, piece: bytes) -> Iterator[Change]:
         """Take the next bytes of the file and yield what can be written now.
 
         Raises CorruptImage, UnsafeImage, or NeedsScratch when more must be parked than fits.
         """
 
-    def finish(self) -> Iterator[Write]:
+    def finish(self) -> Iterator[Change]:
         """The file has ended: yield the rest. Raises TruncatedSource if the image has not."""
 
     def snapshot(self) -> bytes | None:

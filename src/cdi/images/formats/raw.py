@@ -28,10 +28,16 @@ class RandomRaw:
 
     def units(self, done: Ranges) -> Iterator[Unit]:
         """Yield what is left to fetch; see `layout.RandomLayout`."""
-        for start in range(0, self.virtual_size, self._unit):
-            end = min(start + self._unit, self.virtual_size)
-            if not done.covers(start, end):
-                yield _unit(start, end)
+        return units_between(0, self.virtual_size, self._unit, done)
+
+
+def units_between(start: int, end: int, step: int, done: Ranges) -> Iterator[Unit]:
+    """Yield units for [start, end) of a raw disk, cut at multiples of `step`."""
+    while start < end:
+        after = min((start // step + 1) * step, end)
+        if not done.covers(start, after):
+            yield _unit(start, after)
+        start = after
 
 
 def _unit(start: int, end: int) -> Unit:

@@ -12,14 +12,18 @@ from cdi.images import errors
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.options import HttpOptions
+from cdi.images.sources.source import Source
+from cdi.images.sources.stream import StreamSource
 
-KNOWN = "http://, https://, file:// and paths of this machine"
+KNOWN = "http://, https://, file://, paths of this machine and - for standard input"
 
 
 def open_source(
     place: str, options: HttpOptions | None = None, cancel: threading.Event | None = None
-) -> FileSource | HttpSource:
-    """Open a URL or a path. Raises InvalidRequest for what cannot be one, SourceError."""
+) -> Source:
+    """Open a URL, a path or `-`. Raises InvalidRequest for what cannot be one, SourceError."""
+    if place == "-":
+        return StreamSource(0, "standard input", cancel or threading.Event())
     scheme, separator, _ = place.partition("://")
     if not separator:
         return _open_path(place)

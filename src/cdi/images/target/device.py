@@ -2,7 +2,8 @@
 A block device as a target, written in place.
 
 It is zeroed as a whole at the start where the device can do that by itself; otherwise zero runs
-are written where they are met, and what no write covered is zeroed at the end.
+are written where they are met, and what no write covered is zeroed at the end. A device whose disk
+is brought up to date is zeroed only where that is asked for.
 """
 
 from __future__ import annotations
@@ -22,9 +23,16 @@ class BlockTarget(Target):
     """A block device, written in place."""
 
     def __init__(
-        self, path: Path, size: int | None, *, resume: bool = False, zeroed: bool = False
+        self,
+        path: Path,
+        size: int | None,
+        *,
+        resume: bool = False,
+        zeroed: bool = False,
+        update: bool = False,
     ) -> None:
         """Open exclusively. `zeroed`: an earlier run of this transfer has zeroed all of it."""
+        self._update = update
         try:
             fd = os.open(path, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
         except OSError as error:
@@ -37,8 +45,8 @@ class BlockTarget(Target):
                 self.size = os.lseek(fd, 0, os.SEEK_END)
                 if size is not None and size > self.size:
                     raise errors.TooSmall(size, self.size)
-                if resume:
-                    self.zeroed = zeroed
+                if resume or update:
+                    self.zeroed = zeroed and not update
                 else:
                     self.zeroed = storage_calls.punch(fd, 0, self.size) and self._reads_zero()
         except BaseException:
@@ -89,7 +97,7 @@ class BlockTarget(Target):
 
     def finish(self, size: int) -> None:
         del size  # a device has the size it has; what lies behind the disk is zeroed
-        if not self.zeroed:
+        if not self.zeroed and not self._update:
             for start, end in list(self._touched.missing(0, self.size)):
                 self._zero(start, end)
         with self._translated():

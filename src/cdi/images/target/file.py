@@ -5,6 +5,9 @@ It is written beside its final name, as `<name>.cdi-partial`, and renamed when i
 synced and of the right size: the name existing is the commit point, and a failed or interrupted
 transfer leaves whatever had that name before. A new file is all hole, so nothing is written for
 zeros.
+
+A disk that is brought up to date is written in place: there is no room for a second one. Zeros are
+punched into it, or written where the file system cannot do that.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import os
 from pathlib import Path
 
 from cdi.images import errors, storage_calls
-from cdi.images.target import places, zeros
+from cdi.images.target import places
 from cdi.images.target.writing import Target
 
 _MODE = 0o660  # spec/import.md, "Resize and final checks"
@@ -25,17 +28,34 @@ class FileTarget(Target):
     """A regular file, invisible under its own name until it is complete."""
 
     def __init__(
-        self, path: Path, size: int | None, *, preallocate: bool = False, resume: bool = False
+        self,
+        path: Path,
+        size: int | None,
+        *,
+        preallocate: bool = False,
+        resume: bool = False,
+        update: bool = False,
     ) -> None:
-        """Open for a disk of `size` bytes (None: not known yet); `resume` keeps what is there."""
+        """Open for a disk of `size` bytes (None: not known yet); `resume` keeps what is there.
+
+        `update` opens the complete disk at `path` instead of a new one.
+        """
         self._final = path
-        self._partial = places.partial_path(path)
+        self._partial = path if update else places.partial_path(path)
+        self._update = update
+        self._can_punch = True
+        resume = resume or update
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         if not resume:
             flags |= os.O_CREAT | os.O_EXCL
         try:
             fd = os.open(self._partial, flags, _MODE)
         except OSError as error:
+            if update and error.errno == errno.ENOENT:
+                raise errors.InvalidRequest(
+                    f"{path} does not exist, so that it cannot be brought up to date; "
+                    "import the whole disk first"
+                ) from error
             raise places.target_error(error, str(path)) from error
         super().__init__(fd, str(path))
         self._preallocate = preallocate
@@ -69,22 +89,34 @@ class FileTarget(Target):
         if size > free.f_bavail * free.f_frsize:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if size and not storage_calls.allocate(self._fd, size):
-            for offset in range(0, size, len(zeros.ZEROS)):
-                self._put([zeros.ZEROS[: min(len(zeros.ZEROS), size - offset)]], offset)
+            self._put_zeros(0, size)
 
     def _skip(self, start: int, end: int) -> None:
-        """Nothing to do: the file was created empty, so its holes are zeros."""
+        """A file that was created empty has zeros for holes; another one is cleared."""
+        if not self._update or start >= end:
+            return
+        with self._translated():
+            # Preallocated blocks are kept, which only writing does.
+            self._can_punch = (
+                self._can_punch
+                and not self._preallocate
+                and storage_calls.punch(self._fd, start, end - start)
+            )
+            if not self._can_punch:
+                self._put_zeros(start, end)
 
     def finish(self, size: int) -> None:
         with self._translated():
-            if os.fstat(self._fd).st_size != size:
+            found = os.fstat(self._fd).st_size
+            if found < size or (found > size and not self._update):
                 os.ftruncate(self._fd, size)
             if self._preallocate:
                 storage_calls.allocate(self._fd, size) if size else None
             os.fchmod(self._fd, _MODE)
             os.fsync(self._fd)
-            self._partial.replace(self._final)
-            places.sync_directory(self._final.parent)
+            if not self._update:
+                self._partial.replace(self._final)
+                places.sync_directory(self._final.parent)
         self.close()
 
 

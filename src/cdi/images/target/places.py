@@ -17,10 +17,13 @@ def partial_path(path: Path) -> Path:
     return path.with_name(path.name + ".cdi-partial")
 
 
-def tag_of(path: Path) -> str | None:
-    """Return the tag of the device at `path`, or of the partial file for it; None without one."""
+def tag_of(path: Path, *, complete: bool = False) -> str | None:
+    """Return the tag of the device at `path`, or of the partial file for it; None without one.
+
+    `complete` asks for the tag of the complete file instead.
+    """
     try:
-        return tag_for((path if is_device(path) else partial_path(path)).stat())
+        return tag_for((path if complete or is_device(path) else partial_path(path)).stat())
     except OSError:
         return None
 

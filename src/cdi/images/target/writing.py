@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cdi.images import storage_calls
-from cdi.images.formats.layout import Buffer, Write
+from cdi.images.formats.layout import Buffer, Change, Zeros
 from cdi.images.target import places, zeros
 
 # One pwritev takes at most this much, so that a slow device shows in progress and cancelling.
@@ -52,11 +52,14 @@ class Target(ABC):
             os.close(self._fd)
             self._fd = -1
 
-    def write(self, writes: Iterable[Write]) -> None:
+    def write(self, writes: Iterable[Change]) -> None:
         """Write all of `writes`, joining neighbours, leaving zeros out."""
         batch: list[Buffer] = []
         start = end = 0
         for write in writes:
+            if isinstance(write, Zeros):
+                self._skip(write.offset, write.end)
+                continue
             data = write.data if isinstance(write.data, bytes | bytearray) else bytes(write.data)
             at = 0
             for low, high in zeros.data_runs(data, write.offset):
@@ -89,6 +92,10 @@ class Target(ABC):
         while view:
             done = os.pwrite(self._fd, view, offset)
             view, offset = view[done:], offset + done
+
+    def _put_zeros(self, start: int, end: int) -> None:
+        for offset in range(start, end, len(zeros.ZEROS)):
+            self._put([zeros.ZEROS[: min(len(zeros.ZEROS), end - offset)]], offset)
 
     def _account(self, length: int) -> None:
         with self._lock:
