@@ -25,7 +25,7 @@ from cdi.images import digest, errors, memory, transfer
 from cdi.images import target as targets
 from cdi.images.meter import Meter
 from cdi.images.order import Order, Result
-from cdi.images.sources.opening import open_source
+from cdi.images.sources import opening
 from cdi.images.sources.options import HttpOptions
 
 EXIT_TRANSIENT, EXIT_USAGE, EXIT_PERMANENT = 1, 2, 3
@@ -90,7 +90,7 @@ def command(
     _check_output(output, block=block)
     target = output.absolute()
     order = Order(
-        source=lambda halt: open_source(source, options, halt),
+        source=opening.open_nothing,
         target=target,
         journal=_state_file(target, ".cdi-journal") if block else None,
         scratch=_scratch(target, block=block),
@@ -101,13 +101,15 @@ def command(
         connections=connections,
     )
     memory.keep_buffers()
-    sys.exit(_Run(order, display_for(json_lines=json_lines)).run())
+    wish = opening.Wish(options, os.environ)
+    sys.exit(_Run(source, wish, order, display_for(json_lines=json_lines)).run())
 
 
 class _Run:
     """The transfer in a thread of its own, watched and stopped from the main one."""
 
-    def __init__(self, order: Order, display: Display) -> None:
+    def __init__(self, place: str, wish: opening.Wish, order: Order, display: Display) -> None:
+        self._place, self._wish = place, wish
         self._order, self._display = order, display
         self._meter = Meter()
         self._cancel = threading.Event()
@@ -137,7 +139,9 @@ class _Run:
 
     def _transfer(self) -> None:
         try:
-            self._result = transfer.run(self._order, self._meter, self._cancel)
+            with opening.supply(self._place, self._wish, self._cancel) as supply:
+                order = supply.order_from(self._order)
+                self._result = transfer.run(order, self._meter, self._cancel)
         except BaseException as error:  # noqa: BLE001 - told to the user by the main thread
             self._error = error
 

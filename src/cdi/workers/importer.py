@@ -220,18 +220,15 @@ class Import:
             self._opened = True
             return source
 
-        return Order(
+        wanted = Order(
             source=opened,
             target=target,
             scratch=self._scratch(),
             size=size,
-            checksum=supply.checksum,
             preallocate=self._order.preallocation,
             connections=supplies.CONNECTIONS,
-            as_is=supply.as_is,
-            part=supply.part,
-            update=supply.update,
         )
+        return replace(supply.order_from(wanted), source=opened)
 
     def _scratch(self) -> Path | None:
         """Where a temporary copy may lie: the scratch volume, if there is one."""

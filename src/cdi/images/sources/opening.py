@@ -1,12 +1,20 @@
 """
 From what a user names to the source that reads it.
+
+Here: which scheme is whose. Elsewhere: the kinds of sources, one module or package each, loaded
+when they are needed. A new kind adds a line to `_SUPPLIERS`.
 """
 
 from __future__ import annotations
 
 import threading
 import urllib.parse
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from cdi.images import errors
 from cdi.images.sources.file import FileSource
@@ -14,31 +22,88 @@ from cdi.images.sources.http import HttpSource
 from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.source import Source
 from cdi.images.sources.stream import StreamSource
+from cdi.images.sources.supply import Supply
 
-KNOWN = "http://, https://, file://, paths of this machine and - for standard input"
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a user says of a source beyond its place."""
+
+    options: HttpOptions = field(default_factory=HttpOptions)
+    # Read for the variables that tools of a kind of source usually heed; never logged.
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+
+
+Supplier = Callable[[str, Wish, threading.Event], AbstractContextManager[Supply]]
+
+
+@contextmanager
+def _plain(place: str, wish: Wish, _halt: threading.Event) -> Iterator[Supply]:
+    yield Supply(open=lambda halt: open_source(place, wish.options, halt))
+
+
+# By scheme. Each takes the whole place; what it needs beyond this module it loads itself.
+_SUPPLIERS: Final[Mapping[str, Supplier]] = {
+    "": _plain,
+    "file": _plain,
+    "http": _plain,
+    "https": _plain,
+}
+
+
+def supply(place: str, wish: Wish, halt: threading.Event) -> AbstractContextManager[Supply]:
+    """Return what supplies the bytes at a URL, a path or `-`. Raises InvalidRequest, SourceError.
+
+    Waits end when `halt` is set.
+    """
+    scheme = scheme_of(place)
+    found = _SUPPLIERS.get(scheme)
+    if found is None:
+        raise _unknown(scheme)
+    return found(place, wish, halt)
+
+
+def scheme_of(place: str) -> str:
+    """Return the scheme of a URL in lower case; empty for a path or `-`."""
+    scheme, separator, _ = place.partition("://")
+    return scheme.strip().lower() if separator else ""
 
 
 def open_source(
     place: str, options: HttpOptions | None = None, cancel: threading.Event | None = None
 ) -> Source:
-    """Open a URL, a path or `-`. Raises InvalidRequest for what cannot be one, SourceError."""
+    """Open an http(s) or file URL, a path or `-`. Raises InvalidRequest, SourceError."""
     if place == "-":
         return StreamSource(0, "standard input", cancel or threading.Event())
-    scheme, separator, _ = place.partition("://")
-    if not separator:
-        return _open_path(place)
-    match scheme.strip().lower():
+    match scheme := scheme_of(place):
+        case "":
+            return _open_path(place)
         case "http" | "https":
             return HttpSource(place, options, cancel=cancel)
         case "file":
             return _open_path(_path_in(place))
+    raise _unknown(scheme)
+
+
+def open_nothing(_halt: threading.Event) -> Source:
+    """Stand in for a source in an order that a supply completes later."""
+    raise errors.InvalidRequest("the order has no source")
+
+
+def _unknown(scheme: str) -> errors.InvalidRequest:
     # The rest of the URL is not repeated: it may hold a password.
-    raise errors.InvalidRequest(f"sources of scheme {scheme!r} are not known; known are {KNOWN}")
+    known = ", ".join(f"{each}://" for each in _SUPPLIERS if each)
+    return errors.InvalidRequest(
+        f"sources of scheme {scheme!r} are not known; known are {known}, "
+        "paths of this machine and - for standard input"
+    )
 
 
 def _open_path(path: str) -> FileSource:
     if not path:
-        raise errors.InvalidRequest(f"no source is named; known are {KNOWN}")
+        raise errors.InvalidRequest(
+            "no source is named: give a URL, a path or - for standard input"
+        )
     return FileSource(Path(path))
 
 
