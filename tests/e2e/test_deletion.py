@@ -4,7 +4,7 @@ import pytest
 
 from support import httpd
 from support.cluster import Machine
-from support.manifests import BLANK, RETAIN, WAITING_CLASS, data_volume, http
+from support.manifests import BLANK, RETAIN, WAITING_CLASS, consumer, data_volume, http
 
 pytestmark = pytest.mark.e2e
 
@@ -18,6 +18,11 @@ def slow(images) -> httpd.Blob:
     return httpd.Blob(images.raw.read_bytes(), twist=httpd.changed(rate=100_000))
 
 
+def lacking(what: str) -> dict:
+    """A source whose importer cannot start: an object that it refers to is not there."""
+    return http("http://server.example/disk", **{what: "not-there"})
+
+
 def stuck(images) -> httpd.Blob:
     return httpd.Blob(images.raw.read_bytes(), twist=httpd.changed(before_headers="stall"))
 
@@ -27,6 +32,8 @@ def stuck(images) -> httpd.Blob:
     [
         pytest.param("Pending", BLANK, {"storageClassName": "missing", "by": "pvc"}, id="pending"),
         pytest.param("PendingPopulation", BLANK, {"storageClassName": WAITING_CLASS}, id="waiting"),
+        pytest.param("ImportScheduled", lacking("certConfigMap"), {}, id="no-config-map"),
+        pytest.param("ImportScheduled", lacking("secretRef"), {}, id="no-secret"),
         pytest.param("ImportInProgress", slow, {}, id="in-progress"),
         pytest.param("ImportInProgress", slow, {"by": "pvc", "volumeMode": "Block"}, id="block"),
         pytest.param("ImportInProgress", stuck, {}, id="stalled"),
@@ -44,13 +51,33 @@ def stuck(images) -> httpd.Blob:
 def test_a_volume_is_deleted(cluster, space, server, images, phase, source, options):
     if callable(source):
         source = http(server.put("/disk", source(images)))
-    elif source.get("http"):
+    elif source.get("http") == {"url": "none"}:
         source = http(f"{server.origin}/none")
     with space.watch("dv", "{.metadata.name}={.status.phase}") as watch:
         space.apply(data_volume("doomed", source, **options))
         watch.until(in_phase("doomed", phase))
+    delete_all_of_it(cluster, space)
+    assert space.names("pods") == set()
+
+
+def test_a_volume_that_waits_for_somebody_else_is_deleted(cluster, space):
+    """Nothing is imported into a claim that a pod uses; the pod is not ours to remove."""
+    space.apply(consumer("somebody", "doomed"))
+    with space.watch("dv", "{.metadata.name}={.status.phase}") as watch:
+        space.apply(data_volume("doomed", BLANK))
+        watch.until(in_phase("doomed", "PVCBound"))
+    space.wait("pvc/doomed", "jsonpath={.status.phase}=Bound")
+    space.until_event("pvc/doomed", "ImportTargetInUse")
+    assert space.get("dv", "doomed")["status"]["phase"] == "PVCBound"
+    delete_all_of_it(cluster, space)
+    assert space.names("pods") == {"somebody"}
+
+
+def delete_all_of_it(cluster, space) -> None:
+    """Delete DataVolume doomed; whatever was made for it goes."""
     volumes = set(space.kubectl("get", "pvc", "-ojsonpath={.items[*].spec.volumeName}").split())
-    claims, pods = space.names("pvc"), space.names("pods")
+    claims = space.names("pvc")
+    pods = {name for name in space.names("pods") if name.startswith("importer-")}
     space.kubectl("delete", "dv", "doomed", "--wait=true", "--timeout=30s")
     space.gone(
         "dv/doomed",
@@ -58,7 +85,7 @@ def test_a_volume_is_deleted(cluster, space, server, images, phase, source, opti
         *(f"pvc/{name}" for name in claims),
         *(f"pv/{name}" for name in volumes),
     )
-    assert space.names("pods") | space.names("pvc") | space.names("volumeimportsource") == set()
+    assert space.names("pvc") | space.names("volumeimportsource") == set()
     if isinstance(cluster, Machine):
         assert cluster.volumes().isdisjoint(volumes)
 

@@ -146,6 +146,12 @@ class Namespace:
         for each in what:
             self.wait(each, "delete")
 
+    def until_event(self, what: str, reason: str) -> None:
+        """Wait for an event about an object, however long ago it was."""
+        name = what.partition("/")[2]
+        with self.watch("events", "{.involvedObject.name} {.reason}") as watch:
+            watch.until(lambda lines: f"{name} {reason}" in lines)
+
     @contextmanager
     def watch(self, kind: str, jsonpath: str) -> Iterator[Watch]:
         """Record what a watch tells of every object of a kind, while the block runs."""
@@ -220,11 +226,12 @@ class Machine(Cluster):
 
     directory: Path = field(default=Path())
     process: subprocess.Popen[str] | None = None
+    options: tuple[str, ...] = ()
 
     @classmethod
-    def over(cls, directory: Path) -> Machine:
-        """Return a machine that is not running yet."""
-        return cls(kubeconfig=directory / "kubeconfig", directory=directory)
+    def over(cls, directory: Path, *options: str) -> Machine:
+        """Return a machine that is not running yet; `options` are those of `cdi up`."""
+        return cls(kubeconfig=directory / "kubeconfig", directory=directory, options=options)
 
     def start(self) -> list[str]:
         """Start `cdi up` and wait until it is ready; return what it printed."""
@@ -234,6 +241,7 @@ class Machine(Cluster):
                 [
                     *(sys.executable, "-m", "cdi", "up"),
                     *("--data-dir", str(self.directory), "--listen", "127.0.0.1:0"),
+                    *self.options,
                 ],
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import decimal
+import math
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -74,6 +75,13 @@ def _read_port(text: str) -> int:
     return port
 
 
+def _read_seconds(text: str) -> float:
+    seconds = float(text)
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ValueError("want a number of seconds above 0")
+    return seconds
+
+
 def choice(*allowed: str) -> Codec:
     """Return the codec of a word that is one of `allowed`."""
 
@@ -91,6 +99,7 @@ SIZE = Codec(quantity.parse, str)  # a Quantity
 SHARE = Codec(_read_share, str)  # a Decimal from 0 to 1
 MOMENT = Codec(_read_moment, lambda moment: moment.isoformat().replace("+00:00", "Z"))
 PORT = Codec(_read_port, str)
+SECONDS = Codec(_read_seconds, "{:g}".format)
 WORDS = Codec(lambda text: tuple(filter(None, text.split(","))), ",".join)
 
 

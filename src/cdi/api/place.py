@@ -1,5 +1,5 @@
 """
-Where a worker finds its files and where it listens.
+Where a worker finds its files, where it listens, and how patient it is.
 
 In a pod everything is mounted where the controllers put it: those are the defaults. A worker
 that runs as a process of a machine gets the same order, with paths as in a pod, and beside it
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from cdi.api.environment import PORT, Codec, Environment, Variable
+from cdi.api.environment import PORT, SECONDS, Codec, Environment, Variable
 
 DATA_DIR = "/data"
 SCRATCH_DIR = "/scratch"
@@ -28,6 +28,7 @@ VDDK_ARGS_DIR = "/vddk-args"
 CLONE_SOURCE_DIR = "/var/run/cdi/clone/source"
 TERMINATION_LOG = "/dev/termination-log"
 METRICS_PORT = 8443
+STALL_TIMEOUT = "CDI_STALL_TIMEOUT"
 
 PATH = Codec(Path, str)
 
@@ -77,6 +78,8 @@ class Place(Environment):
     metrics_port: Annotated[int, Variable("CDI_METRICS_PORT", PORT)] = (
         METRICS_PORT  # 0: any free one
     )
+    # Without a byte from the source for so long, a connection is given up.
+    stall_timeout: Annotated[float, Variable(STALL_TIMEOUT, SECONDS, always=False)] = 60.0
 
     def local(self, path: str) -> Path:
         """Return where a path of the pod is here; one beneath no mount stays as it is."""

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from cdi.cli.patience import StallTimeout
 from cdi.controllers import settings as chosen
 from cdi.controllers.setup import LEASE, controllers
 from cdi.kube import connection, errors
@@ -41,6 +42,7 @@ def command(
     leader_elect: Annotated[
         bool, typer.Option("--leader-elect", help="Work only while no other process does.")
     ] = False,
+    stall_timeout: StallTimeout = None,
     verbosity: Annotated[int, typer.Option("-v", "--verbosity", help="1 or more: debug.")] = 0,
 ) -> None:
     """Run the controllers, until told to stop."""
@@ -53,6 +55,7 @@ def command(
         namespace=namespace,
         pull_policy=pull_policy,
         verbosity=max(verbosity, 1),
+        stall_timeout=stall_timeout,
     )
     try:
         asyncio.run(_run(kubeconfig, context, settings, leader_elect=leader_elect))

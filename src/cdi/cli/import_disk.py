@@ -20,6 +20,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from cdi.api import quantity
+from cdi.api.place import Place
+from cdi.cli.patience import StallTimeout
 from cdi.cli.progress import Display, display_for
 from cdi.images import digest, errors, memory, transfer
 from cdi.images import target as targets
@@ -65,6 +67,7 @@ def command(
     connections: Annotated[
         int, typer.Option(min=1, max=64, help="Use at most so many connections.")
     ] = 16,
+    stall_timeout: StallTimeout = None,
     json_lines: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line.")
     ] = False,
@@ -80,6 +83,7 @@ def command(
         headers=tuple(header or ()),
         ca_files=(ca_cert,) if ca_cert else (),
         insecure=insecure,
+        stall=stall_timeout or Place().stall_timeout,
         connections=connections,
         proxies={
             key.lower(): value

@@ -16,6 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from cdi.cli import datadir
+from cdi.cli.patience import StallTimeout
 from cdi.kube.errors import KubeError
 from cdi.kube.manager import EndedError
 from cdi.standalone import logfile, up
@@ -39,13 +40,14 @@ def command(
             help="Where the API is served; port 0 takes a free one.",
         ),
     ] = f"{DEFAULT_HOST}:{DEFAULT_PORT}",
+    stall_timeout: StallTimeout = None,
 ) -> None:
     """Run CDI on this machine: an API for kubectl, local volumes, and the workers."""
     place = (data_dir or datadir.usual()).expanduser().absolute()
     where = _parsed(listen)
     try:
         logfile.start(place / "logs")
-        asyncio.run(_run(up.Settings(place, where)))
+        asyncio.run(_run(up.Settings(place, where, stall_timeout)))
     except (StoreError, KubeError, EndedError, OSError) as error:
         log.debug("up failed", exc_info=True)
         typer.echo(f"cdi up: {error}", err=True)

@@ -14,5 +14,6 @@ class Settings:
     namespace: str = "cdi"  # of the installation itself: its ConfigMaps and leases
     pull_policy: str = "IfNotPresent"
     verbosity: int = 1
+    stall_timeout: float | None = None  # seconds; None: as the workers have it
     # `app.kubernetes.io/part-of` and `/version`, as the installer wants them on what we create.
     installer_labels: Mapping[str, str] = field(default_factory=dict)

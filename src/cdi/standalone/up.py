@@ -59,6 +59,7 @@ class Settings:
 
     data_dir: Path
     listen: Listen = field(default_factory=Listen)
+    stall_timeout: float | None = None  # seconds; None: as the workers have it
 
 
 @dataclass(slots=True)
@@ -116,9 +117,10 @@ class Standalone:
             "classes": seen.classes,
             "pods": seen.pods,
         }
-        parts = await controllers(
-            client, ControllerSettings(worker_image=WORKER_IMAGE), given=shared
+        settings = ControllerSettings(
+            worker_image=WORKER_IMAGE, stall_timeout=self._settings.stall_timeout
         )
+        parts = await controllers(client, settings, given=shared)
         parts.add_to(manager)
         manager.add(Group.LEADER, Work("ready", self._announce))
         return manager

@@ -12,6 +12,7 @@ from cdi.kube.objects import Object
 from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS as CLAIMS
 from cdi.kube.resource import PERSISTENT_VOLUMES as VOLUMES
 from cdi.kube.resource import PODS, STORAGE_CLASSES
+from cdi.standalone.agent import node
 from support import worker
 from support.loop import in_loop
 from support.machine import NAMESPACE, Machine, claim, importer, phase
@@ -153,13 +154,24 @@ async def test_a_claim_in_use_is_not_removed(tmp_path: Path) -> None:
     async with Machine(tmp_path) as one:
         await one.create(claim("a"))
         await one.until(CLAIMS, "a", phase("Bound"))
-        await one.create(foreign("a"))
+        await one.create({**(pod := foreign("a")), "spec": {**pod["spec"], "nodeName": node.NAME}})
         await one.until(PODS, "a", phase("Pending"))
         await one.client.delete(CLAIMS, "a", NAMESPACE)
         await one.until(CLAIMS, "a", objects.is_deleting)
         assert await one.exists(CLAIMS, "a")
         await one.client.delete(PODS, "a", NAMESPACE)
         await one.gone(CLAIMS, "a")
+
+
+@in_loop
+async def test_a_pod_without_a_node_does_not_keep_its_claim(tmp_path: Path) -> None:
+    async with Machine(tmp_path) as one:
+        await one.create(foreign("a"))
+        await one.create(claim("a"))
+        await one.until(CLAIMS, "a", phase("Bound"))
+        await one.client.delete(CLAIMS, "a", NAMESPACE)
+        await one.gone(CLAIMS, "a")
+        assert await one.exists(PODS, "a")
 
 
 @in_loop

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from cdi.api import annotations, labels, names, quantity
-from cdi.api.place import CERT_DIR, METRICS_PORT, PROXY_CERT_DIR, SHARED_DIR
+from cdi.api.place import CERT_DIR, METRICS_PORT, PROXY_CERT_DIR, SHARED_DIR, STALL_TIMEOUT
 from cdi.api.workorder import WorkOrder
 from cdi.controllers import metadata
 from cdi.controllers.importing import mounts, requests
@@ -256,7 +256,7 @@ def _containers(claim: Object, around: Surroundings, mounted: list[mounts.Mount]
         "command": _COMMAND,
         "args": [f"-v={around.settings.verbosity}"],
         "ports": [{"name": METRICS, "containerPort": METRICS_PORT, "protocol": "TCP"}],
-        "env": order_for(claim, around).to_pod_env(secret),
+        "env": order_for(claim, around).to_pod_env(secret) + _patience(around.settings),
     }
     directories = [mount.in_container for mount in mounted if not mount.device]
     devices = [mount.in_container for mount in mounted if mount.device]
@@ -265,6 +265,12 @@ def _containers(claim: Object, around: Surroundings, mounted: list[mounts.Mount]
     if devices:
         importer["volumeDevices"] = devices
     return [importer, *_server(claim, around)]
+
+
+def _patience(settings: Settings) -> list[Object]:
+    if settings.stall_timeout is None:
+        return []
+    return [{"name": STALL_TIMEOUT, "value": f"{settings.stall_timeout:g}"}]
 
 
 def _server(claim: Object, around: Surroundings) -> list[Object]:

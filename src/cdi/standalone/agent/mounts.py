@@ -31,7 +31,7 @@ from cdi.standalone.volumes.local import Volumes
 from cdi.storage import local, modes
 
 _PRIVATE = 0o700
-_NOT_MOVED = ("metrics_address", "metrics_port")
+_NOT_MOVED = ("metrics_address", "metrics_port", "stall_timeout")
 
 
 class NotReady(Exception):

@@ -98,7 +98,7 @@ class Binder:
             volumes=[] if facts.is_bound(claim) else self._choices(claim),
             storage_class=self._seen.storage_class(facts.class_name(claim)),
             default_class=objects.name(default) if default else "",
-            in_use=any(not caches.has_ended(pod) for pod in pods),
+            in_use=any(map(caches.holds_claims, pods)),
         )
 
     def _choices(self, claim: Object) -> list[Object]:
@@ -148,7 +148,7 @@ class Binder:
         namespace = objects.namespace(claim)
         pods = await self._client.list(PODS, namespace)
         if any(
-            objects.key(claim) in caches.claim_keys(pod) and not caches.has_ended(pod)
+            objects.key(claim) in caches.claim_keys(pod) and caches.holds_claims(pod)
             for pod in pods
         ):
             return  # the cache is behind; the pod's end brings us back

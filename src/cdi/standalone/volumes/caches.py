@@ -86,6 +86,14 @@ def has_ended(pod: Object) -> bool:
     return facts.phase(pod) in ("Succeeded", "Failed")
 
 
+def holds_claims(pod: Object) -> bool:
+    """Whether the claims that a pod names have to stay: it has a node and has not ended.
+
+    A pod without a node gets none while a claim of it is being deleted.
+    """
+    return bool(objects.get(pod, "spec", "nodeName")) and not has_ended(pod)
+
+
 def _claim_of_volume(volume: Object) -> tuple[str, ...]:
     key = facts.claim_key_of(volume)
     return (str(key) if key else _NOBODY,)

@@ -29,7 +29,7 @@ class Seen:
     volumes: Sequence[Object] = ()  # unclaimed ones, and those that are promised to it
     storage_class: Object | None = None  # that the claim names
     default_class: str = ""
-    in_use: bool = False  # some pod that has not ended names the claim
+    in_use: bool = False  # some pod that has a node and has not ended names the claim
 
 
 class Step(StrEnum):

@@ -58,6 +58,7 @@ def options_for(order: WorkOrder, place: Place) -> HttpOptions:
             "no_proxy": order.no_proxy,
         },
         connections=supplies.CONNECTIONS,
+        stall=place.stall_timeout,
     )
 
 
