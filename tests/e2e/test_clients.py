@@ -1,4 +1,4 @@
-"""The verbs of stock kubectl on our own kinds, and the official Python client beside it."""
+"""Other clients than kubectl: the official Python one, and the commands of cdi itself."""
 
 import contextlib
 import json
@@ -12,8 +12,8 @@ import kubernetes
 import pytest
 from kubernetes import dynamic
 
-from support.cluster import Cluster, Refused
-from support.manifests import BLANK, RETAIN, WAITING_CLASS, data_volume
+from support.cluster import Cluster
+from support.manifests import BLANK, WAITING_CLASS, data_volume
 
 pytestmark = pytest.mark.e2e
 
@@ -22,67 +22,6 @@ pytestmark = pytest.mark.e2e
 def api(cluster: Cluster) -> Iterator[dynamic.DynamicClient]:
     with kubernetes.config.new_client_from_config(str(cluster.kubeconfig)) as client:
         yield dynamic.DynamicClient(client)
-
-
-def test_a_tour_of_kubectl(cluster, space):
-    kubectl = space.kubectl
-    for name in ("datavolumes", "storageprofiles", "cdiconfigs", "datasources"):
-        assert name in cluster.kubectl("api-resources", "--api-group=cdi.kubevirt.io", "-oname")
-    assert "http" in cluster.kubectl("explain", "datavolume.spec.source")
-    side = ["apply", "--server-side", "-f-"]
-    manifest = json.dumps(data_volume("disk", BLANK, annotations={RETAIN: "true"}))
-    assert kubectl(*side, stdin=manifest) == "datavolume.cdi.kubevirt.io/disk serverside-applied\n"
-    space.wait_phase("disk", "Succeeded")
-    table = kubectl("get", "dv")
-    assert table.split("\n")[0].split() == ["NAME", "PHASE", "PROGRESS", "RESTARTS", "AGE"]
-    assert table.split("\n")[1].split()[:4] == ["disk", "Succeeded", "100.0%", "0"]
-    assert "disk" in kubectl("get", "dv", "-A", "-owide")
-    assert "ImportSucceeded" in kubectl("describe", "dv", "disk")
-    assert "ImportSucceeded" in kubectl("events", "--for", "datavolume/disk")
-    kubectl("label", "dv", "disk", "tier=gold")
-    assert kubectl("get", "dv", "-l", "tier=gold", "-oname").endswith("/disk\n")
-    kubectl("annotate", "dv", "disk", "note=x")
-    kubectl("patch", "dv", "disk", "--type=merge", "-p", '{"metadata":{"labels":{"tier":null}}}')
-    assert kubectl("get", "dv", "-l", "tier=gold", "-oname") == ""
-    live = kubectl("get", "dv", "disk", "-ojson")
-    kubectl("replace", "-f-", stdin=live)
-    assert kubectl("auth", "can-i", "create", "datavolumes") == "yes\n"
-    assert kubectl("logs", "importer-disk")
-    kubectl("delete", "dv", "disk")
-    space.gone("pvc/disk")
-
-
-def test_a_tour_of_kubectl_on_plain_objects(space, tmp_path):
-    kubectl = space.kubectl
-    kubectl("create", "configmap", "c", "--from-literal=a=1")
-    kubectl("create", "secret", "generic", "s", "--from-literal=user=me")
-    kubectl("create", "serviceaccount", "robot")
-    for number in range(3):
-        kubectl("create", "configmap", f"more-{number}", "--from-literal=a=1")
-    pages = kubectl("get", "cm", "--chunk-size=2", "-oname").split()
-    assert {f"configmap/more-{number}" for number in range(3)} <= set(pages)
-    assert "1" in kubectl("get", "cm", "c", "-ojsonpath={.data.a}")
-    assert kubectl("get", "secret", "s", "-oyaml").count("user: bWU=") == 1
-    script = tmp_path / "editor"
-    script.write_text('#!/bin/sh\nsed -i \'s/a: "1"/a: "2"/\' "$1"\n')
-    script.chmod(0o755)
-    kubectl("edit", "cm", "c", environment={"KUBE_EDITOR": str(script)})
-    assert kubectl("get", "cm", "c", "-ojsonpath={.data.a}") == "2"
-    pieces = '[{"op":"replace","path":"/data/a","value":"3"}]'
-    kubectl("patch", "cm", "c", "--type=json", "-p", pieces)
-    kubectl("patch", "cm", "c", "--type=strategic", "-p", '{"data":{"b":"4"}}')
-    wanted = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
-    wanted["data"] = {"a": "5"}
-    with pytest.raises(Refused, match=r'\+  a: "5"'):
-        kubectl("diff", "--server-side", "--force-conflicts", "-f-", stdin=json.dumps(wanted))
-    with pytest.raises(Refused, match="conflict"):
-        kubectl("apply", "--server-side", "-f-", stdin=json.dumps(wanted))
-    with space.watch("cm", "{.metadata.name}={.data.a}") as watch:
-        kubectl("apply", "--server-side", "--force-conflicts", "-f-", stdin=json.dumps(wanted))
-        watch.until(lambda lines: "c=5" in lines)
-    kubectl("wait", "cm/c", "--for=jsonpath={.data.a}=5", "--timeout=10s")
-    kubectl("delete", "cm", "--all")
-    assert kubectl("get", "cm", "-oname").strip() in ("", "configmap/kube-root-ca.crt")
 
 
 def test_the_installation_is_there(cluster):

@@ -155,16 +155,14 @@ class Namespace:
     @contextmanager
     def watch(self, kind: str, jsonpath: str) -> Iterator[Watch]:
         """Record what a watch tells of every object of a kind, while the block runs."""
+        with self.following("get", kind, "--watch", f'-ojsonpath={jsonpath}{{"\\n"}}') as watch:
+            yield watch
+
+    @contextmanager
+    def following(self, *arguments: str) -> Iterator[Watch]:
+        """Run a kubectl that does not end by itself, while the block runs."""
         process = subprocess.Popen(
-            [
-                apiserver.kubectl(),
-                "-n",
-                self.name,
-                "get",
-                kind,
-                "--watch",
-                f'-ojsonpath={jsonpath}{{"\\n"}}',
-            ],
+            [apiserver.kubectl(), "-n", self.name, *arguments],
             stdout=subprocess.PIPE,
             text=True,
             env=self.cluster.environment(),
