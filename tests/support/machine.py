@@ -5,7 +5,8 @@ One machine in the test's own event loop: the real API server, binder, provision
         await one.create(machine.claim("a"))
         await one.until(PERSISTENT_VOLUME_CLAIMS, "a", bound)
 
-As a program (`python -m support.machine FOLDER`) it runs until it is told to stop, or killed.
+As a program (`python -m support.machine FOLDER`) it prints `ready`, and runs until it is told to
+stop, or killed.
 
 What differs from `cdi up` is that CDI's own controllers are not there: tests create the pods.
 """
@@ -202,6 +203,7 @@ async def _run(folder: Path) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with Machine(folder):
+        print("ready", flush=True)
         await stop.wait()
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import select
 import subprocess
 import sys
 import time
@@ -29,42 +32,63 @@ TESTS = Path(machine.__file__).parent.parent
 @contextmanager
 def running(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A machine in a process of its own, which answers."""
-    kubeconfig = folder / "kubeconfig"
-    kubeconfig.unlink(missing_ok=True)
     path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
     process = subprocess.Popen(
         [sys.executable, "-m", "support.machine", str(folder)],
         env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
     )
+    assert process.stdout is not None
     try:
-        while not kubeconfig.exists():
-            assert process.poll() is None
-            time.sleep(0.02)
+        assert process.stdout.readline() == b"ready\n"
         yield process
     finally:
         process.kill()
         process.wait()
+        process.stdout.close()
 
 
 def workers(folder: Path) -> list[int]:
-    """The worker processes that were started beneath `folder` and still run."""
+    """Descriptors of the worker processes that were started beneath `folder` and still run."""
     found = []
     for file in folder.glob("pods/*/*/pid"):
         pid = int(file.read_text().split()[0])
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"cdi.workers" in command:
-            found.append(pid)
+        with contextlib.suppress(OSError):
+            descriptor = os.pidfd_open(pid)
+            if b"cdi.workers" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(descriptor)
+            else:
+                os.close(descriptor)
     return found
 
 
+def all_ended(descriptors: list[int], seconds: float = 60.0) -> bool:
+    """Wait for the end of processes; their descriptors become readable then."""
+    waiting = select.poll()
+    for descriptor in descriptors:
+        waiting.register(descriptor, select.POLLIN)
+    deadline = time.monotonic() + seconds
+    while descriptors and (left := deadline - time.monotonic()) > 0:
+        for descriptor, _ in waiting.poll(left * 1000):
+            waiting.unregister(descriptor)
+            descriptors.remove(descriptor)
+            os.close(descriptor)
+    return not descriptors
+
+
 async def until(client: Client, resource: Any, name: str, wanted: str) -> Object:
-    while True:
-        found = await client.get(resource, name, NAMESPACE)
-        if phase(wanted)(found):
-            return found
+    found = await client.get(resource, name, NAMESPACE)
+    if phase(wanted)(found):
+        return found
+    since = objects.resource_version(found)
+    changes = client.watch(
+        resource, NAMESPACE, resource_version=since, fields=f"metadata.name={name}"
+    )
+    async with contextlib.aclosing(changes):
+        async for change in changes:
+            if phase(wanted)(change.object):
+                return change.object
+    raise AssertionError(f"the watch of {name} ended early")
 
 
 @pytest.mark.parametrize("after", [MIB // 2, 6 * MIB])
@@ -74,16 +98,14 @@ async def test_an_import_survives_the_death_of_everything(tmp_path: Path, after:
     folder = tmp_path / "data"
     with httpd.Server() as server:
         server.put("/disk", httpd.Blob(body, twist=httpd.changed(rate=MIB // 2)))
-        with running(folder) as first:
+        with running(folder):
             async with Client.to(connection.choose(str(folder / "kubeconfig"))) as client:
                 await client.create(CLAIMS, claim("a"))
                 await client.create(PODS, importer("a", worker.order(f"{server.origin}/disk")))
-                while server.served < after:
-                    assert first.poll() is None
-                    time.sleep(0.02)  # noqa: ASYNC251 - nothing else is to happen meanwhile
-        left = workers(folder)
-        while workers(folder):
-            time.sleep(0.02)  # noqa: ASYNC251
+                await asyncio.to_thread(server.wait_served, after)
+            left = workers(folder)
+        assert left
+        assert all_ended(left), "the kernel tells workers of the agent's death"
         server.put("/disk", httpd.Blob(body))
         before = server.served
         with running(folder):
@@ -91,7 +113,6 @@ async def test_an_import_survives_the_death_of_everything(tmp_path: Path, after:
                 pod = await until(client, PODS, "a", "Succeeded")
                 bound = await until(client, CLAIMS, "a", "Bound")
     directory = folder / "volumes" / bound["spec"]["volumeName"]
-    assert left
     assert server.served - before < len(body)
     assert objects.get(pod, "status", "containerStatuses", 0, "restartCount") == 1
     assert (directory / "disk.img").read_bytes() == body.ljust(32 * MIB, b"\0")
