@@ -33,6 +33,7 @@ class Request:
     method: str
     target: str
     headers: tuple[tuple[str, str], ...]  # names in lower case
+    body: bytes = b""
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key == name.lower()), None)
@@ -305,7 +306,7 @@ class Server:
 
 
 def read_request(reader: BinaryIO) -> Request | None:
-    """Read one request's head; None at the end of the connection."""
+    """Read one request; None at the end of the connection."""
     first = reader.readline(65536)
     words = first.decode("latin-1").split()
     if len(words) != 3:
@@ -314,7 +315,8 @@ def read_request(reader: BinaryIO) -> Request | None:
     while line := reader.readline(65536).decode("latin-1").rstrip("\r\n"):
         name, _, value = line.partition(":")
         headers.append((name.strip().lower(), value.strip()))
-    return Request(words[0], words[1], tuple(headers))
+    length = next((int(value) for name, value in headers if name == "content-length"), 0)
+    return Request(words[0], words[1], tuple(headers), reader.read(length))
 
 
 def head_of(reply: Reply) -> bytes:

@@ -114,7 +114,8 @@ def _relayed(request: httpd.Request, parts: urllib.parse.SplitResult) -> bytes:
     kept = [f"{name}: {value}" for name, value in request.headers if not name.startswith("proxy-")]
     # One request a connection: the next one may be for another host.
     kept = [line for line in kept if not line.startswith("connection:")] + ["connection: close"]
-    return "\r\n".join([f"{request.method} {target} HTTP/1.1", *kept, "", ""]).encode("latin-1")
+    head = "\r\n".join([f"{request.method} {target} HTTP/1.1", *kept, "", ""])
+    return head.encode("latin-1") + request.body
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

@@ -31,11 +31,12 @@ class Mounts:
         self.disk = self.data / "disk.img"
         self.certs = folder / "certs"
         self.headers = folder / "headers"
+        self.google = folder / "google"
         self.scratch = folder / "scratch"  # made by tests that have scratch space
         self.termination = folder / "termination-log"
         self.port_file = folder / "metrics-port"
         self._block = block
-        for place in (self.data, self.certs, self.headers):
+        for place in (self.data, self.certs, self.headers, self.google):
             place.mkdir()
 
     @property
@@ -48,6 +49,7 @@ class Mounts:
             "CDI_CERT_DIR": str(self.certs),
             "CDI_PROXY_CERT_DIR": str(self.folder / "no-proxy-certs"),
             "CDI_EXTRA_HEADERS_DIR": str(self.headers),
+            "CDI_GOOGLE_DIR": str(self.google),
             "CDI_TERMINATION_LOG": str(self.termination),
             "CDI_METRICS_ADDRESS": "127.0.0.1",
             "CDI_METRICS_PORT": "0",

@@ -115,6 +115,7 @@ class Variable:
     codec: Codec = TEXT
     always: bool = True
     key: str = ""  # for what is secret: the key under which a Secret holds it
+    optional: bool = False  # the Secret may do without the key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,10 +143,11 @@ class Environment:
 
     def to_pod_env(self, secret: str = "") -> list[PodVariable]:
         """Return the `env` of a container; what is secret comes from the Secret of that name."""
-        keys = secret_keys(type(self))
-        entries = [_entry(name, text) for name, text in self._written() if name not in keys]
+        secrets = [declared for declared in _variables(type(self)).values() if declared.key]
+        names = {declared.name for declared in secrets}
+        entries = [_entry(name, text) for name, text in self._written() if name not in names]
         if secret:
-            entries += [_secret_entry(name, secret, key) for name, key in keys.items()]
+            entries += [_secret_entry(declared, secret) for declared in secrets]
         return entries
 
 
@@ -201,5 +203,8 @@ def _entry(name: str, text: str) -> PodVariable:
     return {"name": name, "value": escaped}
 
 
-def _secret_entry(name: str, secret: str, key: str) -> PodVariable:
-    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+def _secret_entry(declared: Variable, secret: str) -> PodVariable:
+    reference: dict[str, Any] = {"name": secret, "key": declared.key}
+    if declared.optional:
+        reference["optional"] = True
+    return {"name": declared.name, "valueFrom": {"secretKeyRef": reference}}

@@ -52,6 +52,7 @@ KUBEVIRT: Final = "kubevirt"
 ARCHIVE: Final = "archive"
 NODE_PULL: Final = "node"
 
+_SESSION: Final = "IMPORTER_SESSION_TOKEN"
 _EXTRA_HEADER: Final = "IMPORTER_EXTRA_HEADER_"
 _HEADER_NUMBER: Final = re.compile(re.escape(_EXTRA_HEADER) + r"([0-9]+)")
 
@@ -100,6 +101,10 @@ class WorkOrder(Environment):
         str, Variable("IMPORTER_ACCESS_KEY_ID", always=False, key="accessKeyId")
     ] = ""
     secret_key: Annotated[str, Variable("IMPORTER_SECRET_KEY", always=False, key="secretKey")] = ""
+    session_token: Annotated[
+        str,
+        Variable(_SESSION, always=False, key="sessionToken", optional=True),
+    ] = ""  # S3: what temporary credentials come with
     google_credentials: Annotated[str, Variable("GOOGLE_APPLICATION_CREDENTIALS", always=False)] = (
         ""
     )
@@ -138,9 +143,10 @@ class WorkOrder(Environment):
     def to_pod_env(self, secret: str = "") -> list[PodVariable]:
         """Return the `env` of an importer; credentials come from the Secret of that name.
 
-        Those of gcs are a file in a mount, and never variables.
+        Those of gcs are a file in a mount, and never variables; only s3 has session tokens.
         """
-        return super().to_pod_env("" if self.source == "gcs" else secret)
+        entries = super().to_pod_env("" if self.source == "gcs" else secret)
+        return [entry for entry in entries if self.source == "s3" or entry["name"] != _SESSION]
 
     def _written(self) -> Iterator[tuple[str, str]]:
         yield from super()._written()

@@ -37,7 +37,10 @@ PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 
 def command(
     source: Annotated[
-        str, typer.Argument(metavar="URL", help="http(s) URL, a file, or - for standard input.")
+        str,
+        typer.Argument(
+            metavar="URL", help="http(s), s3, gs or az URL, a file, or - for standard input."
+        ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the raw disk goes.")],
     size: Annotated[

@@ -47,6 +47,7 @@ IMPORTER_VARIABLES = [
     "IMPORTER_CHECKSUM",
 ]
 SOMETIMES = [
+    "IMPORTER_SESSION_TOKEN",  # ours: temporary credentials for S3
     "IMPORTER_ACCESS_KEY_ID",
     "IMPORTER_SECRET_KEY",
     "GOOGLE_APPLICATION_CREDENTIALS",
@@ -170,6 +171,20 @@ def test_a_pod_gets_credentials_from_its_secret_and_never_in_clear():
         "secretKeyRef": {"name": "creds", "key": "secretKey"}
     }
     assert entries["IMPORTER_SOURCE"] == {"name": "IMPORTER_SOURCE", "value": "s3"}
+
+
+def test_only_s3_asks_its_secret_for_a_session_token_and_does_without():
+    written = {
+        source: {
+            entry["name"]: entry
+            for entry in WorkOrder(source=source, endpoint="x").to_pod_env("creds")
+        }
+        for source in ("s3", "http", "imageio")
+    }
+    assert written["s3"]["IMPORTER_SESSION_TOKEN"]["valueFrom"] == {
+        "secretKeyRef": {"name": "creds", "key": "sessionToken", "optional": True}
+    }
+    assert not [each for each in ("http", "imageio") if "IMPORTER_SESSION_TOKEN" in written[each]]
 
 
 def test_without_a_secret_a_pod_gets_no_credentials_at_all():

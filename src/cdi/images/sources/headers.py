@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import urllib3
 
@@ -75,8 +76,16 @@ class RequestHeaders:
         given = [value for name, value in self._private if name.lower() == "user-agent"]
         return given[-1] if given else self._user_agent
 
-    def for_route(self, route: Route, fields: Iterable[tuple[str, str]]) -> urllib3.HTTPHeaderDict:
-        """Headers for one request. Another origin gets nothing of what the user gave."""
+    def for_route(
+        self,
+        route: Route,
+        fields: Iterable[tuple[str, str]],
+        service: Mapping[str, str] = MappingProxyType({}),
+    ) -> urllib3.HTTPHeaderDict:
+        """Headers for one request. Another origin gets nothing of what the user gave.
+
+        Those that the `service` wants replace all others of their names.
+        """
         headers = urllib3.HTTPHeaderDict({"Accept": "*/*", "Accept-Encoding": "identity"})
         private = self._private if route.trusted else []
         replaced = {name.lower() for name, _ in private}
@@ -86,6 +95,8 @@ class RequestHeaders:
             headers["User-Agent"] = self._user_agent
         for name, value in [*private, *fields]:
             headers.add(name, value)
+        for name, value in service.items():
+            headers[name] = value
         return headers
 
 

@@ -23,6 +23,7 @@ from types import TracebackType
 from cdi.images import errors
 from cdi.images.sources import answers, line, locations, probe, retry, session, span
 from cdi.images.sources.options import HttpOptions
+from cdi.images.sources.service import PLAIN, Fields, Service
 from cdi.images.sources.source import PIECE, Identity
 
 log = logging.getLogger(__name__)
@@ -30,14 +31,13 @@ log = logging.getLogger(__name__)
 # What another try may cure. SourceChanged is transient too, but not for this run.
 _RETRIED = (errors.SourceUnavailable, errors.ConnectionLost, errors.Stalled)
 
-Fields = tuple[tuple[str, str], ...]
-
 
 class HttpSource:
     """One object behind a URL; see `source.Source`. The constructor makes the first request.
 
-    `cancel` ends every wait with Cancelled. `wait` sleeps for some seconds and returns early,
-    with True, once cancelled; `clock` is monotonic; `rng` returns numbers in [0, 1).
+    `service` is what its server wants beyond plain HTTP. `cancel` ends every wait with Cancelled.
+    `wait` sleeps for some seconds and returns early, with True, once cancelled; `clock` is
+    monotonic; `rng` returns numbers in [0, 1).
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class HttpSource:
         url: str,
         options: HttpOptions | None = None,
         *,
+        service: Service = PLAIN,
         cancel: threading.Event | None = None,
         wait: Callable[[float], bool] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -55,6 +56,7 @@ class HttpSource:
         self._retries = options.retries
         self._wait = cancel.wait if wait is None else wait
         self._cancel = cancel
+        self._service = service
         self._rng = rng
         self._start = locations.Route(locations.parse_location(url))
         self._route = self._start
@@ -62,7 +64,11 @@ class HttpSource:
         self._received = session.Tally()
         self._repeated = session.Tally()
         self._session = session.Session(
-            self._start.location, options, line.Watch(cancel, options.stall, clock), self._received
+            self._start.location,
+            options,
+            line.Watch(cancel, options.stall, clock),
+            self._received,
+            service,
         )
         try:
             self._found = self._open()
@@ -123,7 +129,7 @@ class HttpSource:
         budget = retry.Budget(self._retries, self._retries.opening_tries, self._rng)
         while True:
             try:
-                return probe.probe(self._shown, self._ask)
+                return probe.probe(self._shown, self._ask, self._service)
             except _RETRIED as failure:
                 self._pause(budget, failure)
 
@@ -161,7 +167,7 @@ class HttpSource:
     def _ask_range(self, start: int, end: int) -> session.Answer:
         fields: Fields = (("Range", f"bytes={start}-{end - 1}"),)
         if unchanged := self._found.validators.strong:
-            fields += (("If-Range", unchanged),)
+            fields += self._service.unchanged(unchanged)
         answer = self._ask(fields)
         try:
             self._check_range(answer, start)
@@ -173,13 +179,15 @@ class HttpSource:
     def _check_range(self, answer: session.Answer, start: int) -> None:
         if answer.status == 416:
             raise self._changed("it no longer has all its bytes")
+        if answer.status == 412:
+            raise self._changed("its ETag is another one")
         if answer.status not in {200, 206}:
-            raise probe.refusal(self._shown, answer)
+            raise self._service.refusal(self._shown, answer)
         self._check_same(answer)
         if answer.status == 200:
             # Another server behind the same name, most likely; the next one may do better.
             raise errors.SourceUnavailable(f"{self._shown}: the server no longer serves ranges")
-        probe.check_coding(self._shown, answer)
+        probe.check_coding(self._shown, answer, self._service)
         part = answers.parse_content_range(answer.headers.get("Content-Range"))
         if part is None or part.start != start:
             raise errors.SourceRefused(
@@ -233,8 +241,8 @@ class HttpSource:
 
     def _check_whole(self, answer: session.Answer) -> None:
         if answer.status != 200:
-            raise probe.refusal(self._shown, answer)
-        probe.check_coding(self._shown, answer)
+            raise self._service.refusal(self._shown, answer)
+        probe.check_coding(self._shown, answer, self._service)
         self._check_same(answer)
 
     def _skip(self, answer: session.Answer, delivered: _Delivered) -> None:

@@ -7,6 +7,7 @@ when they are needed. A new kind adds a line to `_SUPPLIERS`.
 
 from __future__ import annotations
 
+import importlib
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 
 from cdi.images import errors
 from cdi.images.sources.file import FileSource
@@ -42,12 +43,21 @@ def _plain(place: str, wish: Wish, _halt: threading.Event) -> Iterator[Supply]:
     yield Supply(open=lambda halt: open_source(place, wish.options, halt))
 
 
+def _object(place: str, wish: Wish, _halt: threading.Event) -> AbstractContextManager[Supply]:
+    named = importlib.import_module("cdi.images.sources.objects.named")
+    supplied = named.supply(place, wish.options, wish.environment)
+    return cast(AbstractContextManager[Supply], supplied)
+
+
 # By scheme. Each takes the whole place; what it needs beyond this module it loads itself.
 _SUPPLIERS: Final[Mapping[str, Supplier]] = {
     "": _plain,
+    "az": _object,
     "file": _plain,
+    "gs": _object,
     "http": _plain,
     "https": _plain,
+    "s3": _object,
 }
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from cdi.images import errors
 from cdi.images.sources import answers
+from cdi.images.sources.service import PLAIN, Service
 from cdi.images.sources.session import Answer
 
 log = logging.getLogger(__name__)
@@ -35,21 +36,23 @@ class Findings:
     body: Answer | None = None
 
 
-def probe(shown: str, ask: Callable[[tuple[tuple[str, str], ...]], Answer]) -> Findings:
+def probe(
+    shown: str, ask: Callable[[tuple[tuple[str, str], ...]], Answer], service: Service = PLAIN
+) -> Findings:
     """Ask for the head of the source. The caller closes `body`. Raises SourceError."""
     answer = ask((("Range", f"bytes=0-{HEAD - 1}"),))
     try:
-        found = _ranged(shown, answer)
+        found = _ranged(shown, answer, service)
         if found is None and answer.status not in _WITHOUT_RANGE | {206}:
-            return _forward(shown, answer)
+            return _forward(shown, answer, service)
     except BaseException:
         answer.close()
         raise
     answer.close()
-    return found or _plain(shown, ask(()))
+    return found or _plain(shown, ask(()), service)
 
 
-def _ranged(shown: str, answer: Answer) -> Findings | None:
+def _ranged(shown: str, answer: Answer, service: Service) -> Findings | None:
     part = answers.parse_content_range(answer.headers.get("Content-Range"))
     if part is None or part.total is None or part.start != 0:
         return None
@@ -57,42 +60,36 @@ def _ranged(shown: str, answer: Answer) -> Findings | None:
         return Findings(0, answers.validators_of(answer.headers), ranged=True)
     if answer.status != 206:
         return None
-    check_coding(shown, answer)
+    check_coding(shown, answer, service)
     _warn_of_text(shown, answer)
     head = read_exactly(answer, min(part.end, HEAD))
     return Findings(part.total, answers.validators_of(answer.headers), ranged=True, head=head)
 
 
-def _plain(shown: str, answer: Answer) -> Findings:
+def _plain(shown: str, answer: Answer, service: Service) -> Findings:
     try:
-        return _forward(shown, answer)
+        return _forward(shown, answer, service)
     except BaseException:
         answer.close()
         raise
 
 
-def _forward(shown: str, answer: Answer) -> Findings:
+def _forward(shown: str, answer: Answer, service: Service) -> Findings:
     if answer.status != 200:
-        raise refusal(shown, answer)
-    check_coding(shown, answer)
+        raise service.refusal(shown, answer)
+    check_coding(shown, answer, service)
     _warn_of_text(shown, answer)
     size = answers.parse_length(answer.headers.get("Content-Length"))
     return Findings(size, answers.validators_of(answer.headers), body=answer)
 
 
-def check_coding(shown: str, answer: Answer) -> None:
+def check_coding(shown: str, answer: Answer, service: Service = PLAIN) -> None:
     """Refuse a body that is not the object's own bytes."""
-    if coding := answers.unwanted_coding(answer.headers, shown.partition("?")[0]):
+    if coding := service.unwanted_coding(answer.headers, shown.partition("?")[0]):
         raise errors.SourceRefused(
             f"{shown}: the server compresses its answer ({coding}) although asked not to; "
             "switch Content-Encoding off for this file"
         )
-
-
-def refusal(shown: str, answer: Answer) -> errors.SourceError:
-    """The error that the status of `answer` stands for."""
-    wish = answers.retry_after(answer.headers)
-    return answers.error_for(shown, answer.status, answer.phrase, wish)
 
 
 def read_exactly(answer: Answer, length: int) -> bytes:

@@ -13,7 +13,7 @@ import contextlib
 import logging
 import ssl
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -23,10 +23,12 @@ import urllib3.exceptions
 from cdi.images import errors
 from cdi.images.sources import answers, failures, headers, line, locations, proxies, trust
 from cdi.images.sources.options import HttpOptions
+from cdi.images.sources.service import PLAIN, Fields, Service
 
 log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 10
+MAX_TEXT = 16 * 1024  # of a refusal's body; those of object stores have a few hundred bytes
 
 
 class EndedEarly(errors.ConnectionLost):
@@ -56,6 +58,7 @@ class Answer:
         self._shown = shown
         self._response = response
         self._tally = tally
+        self._text: str | None = None
         connection: object = response.connection
         if not isinstance(connection, line.Watched):
             raise TypeError("an answer of a connection that is not ours")
@@ -96,6 +99,19 @@ class Answer:
             raise self.ended_early() from failure
         return b""
 
+    def text(self) -> str:
+        """Return the beginning of the body as text, at most MAX_TEXT bytes, as far as it came."""
+        if self._text is None:
+            self._text = b"".join(self._beginning()).decode("utf-8", "replace")
+        return self._text
+
+    def _beginning(self) -> Iterator[bytes]:
+        left = MAX_TEXT
+        with contextlib.suppress(errors.SourceError):
+            while left and (piece := self.read(left)):
+                left -= len(piece)
+                yield piece
+
     def ended_early(self) -> EndedEarly:
         """The error of a body that is shorter than it should be."""
         return EndedEarly(
@@ -124,7 +140,12 @@ class Session:
     """GET requests for one source. Connections are kept and reused by all threads."""
 
     def __init__(
-        self, origin: locations.Location, options: HttpOptions, watch: line.Watch, tally: Tally
+        self,
+        origin: locations.Location,
+        options: HttpOptions,
+        watch: line.Watch,
+        tally: Tally,
+        service: Service = PLAIN,
     ) -> None:
         _silence_urllib3()
         self._options = options
@@ -133,6 +154,7 @@ class Session:
         self._trust = trust.context_for(options) if trust.is_extended(options) else None
         self._pools = line.watched_pools(watch)
         self._tally = tally
+        self._service = service
         self._lock = threading.Lock()
         self._managers: dict[tuple[proxies.Proxy | None, str], urllib3.PoolManager] = {}
 
@@ -143,11 +165,12 @@ class Session:
         fields = tuple(fields)
         start = route
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._send(route, fields)
-            if answer.status not in answers.REDIRECTS:
+            answer = self.call(route, fields)
+            again = self._heeded(route, answer)
+            if again is None and answer.status not in answers.REDIRECTS:
                 return answer, route
             answer.close()
-            route = locations.redirected(route, answer.headers.get("Location"))
+            route = again or locations.redirected(route, answer.headers.get("Location"))
             log.info(
                 "The source redirects",
                 extra={"location": route.location.printable, "trusted": route.trusted},
@@ -157,19 +180,31 @@ class Session:
             "check the address"
         )
 
+    def _heeded(self, route: locations.Route, answer: Answer) -> locations.Route | None:
+        if answer.status < 300 or not route.trusted:
+            return None
+        try:
+            return self._service.heed(route, answer)
+        except BaseException:
+            answer.close()
+            raise
+
     def close(self) -> None:
         with self._lock:
             for manager in self._managers.values():
                 manager.clear()
 
-    def _send(self, route: locations.Route, fields: tuple[tuple[str, str], ...]) -> Answer:
+    def call(self, route: locations.Route, fields: Fields, body: bytes | None = None) -> Answer:
+        """Send one request, with POST if there is a body, and return its answer as it is."""
         place = route.location
         manager = self._manager_for(place)
+        given = self._service.headers(route, fields) if route.trusted else {}
         try:
             response = manager.urlopen(
-                "GET",
+                "GET" if body is None else "POST",
                 place.url,
-                headers=self._headers.for_route(route, fields),
+                body=body,
+                headers=self._headers.for_route(route, fields, given),
                 redirect=False,
                 retries=False,
                 preload_content=False,

@@ -31,7 +31,9 @@ class Supplier(Protocol):
 
 
 _MODULES: Final = {
+    "gcs": "gcs",
     "http": "http",
+    "s3": "s3",
 }
 
 

@@ -29,7 +29,7 @@ def supply(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[Su
     options = options_for(order, place)
     yield Supply(
         open=lambda halt: open_http(order.endpoint, options, halt),
-        checksum=_checksum(order.checksum),
+        checksum=checksum_of(order),
     )
 
 
@@ -87,8 +87,9 @@ def _line_in(path: Path) -> str:
         ) from error
 
 
-def _checksum(text: str) -> tuple[str, str] | None:
+def checksum_of(order: WorkOrder) -> tuple[str, str] | None:
+    """Return the digest that the order promises. Raises InvalidRequest."""
     try:
-        return digest.parse_checksum(text) if text else None
+        return digest.parse_checksum(order.checksum) if order.checksum else None
     except ValueError as error:
         raise errors.InvalidRequest(str(error)) from error

@@ -1,0 +1,39 @@
+"""
+What all object stores have in common as a service; see `service.Service`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cdi.images import errors
+from cdi.images.sources.locations import Route
+from cdi.images.sources.objects import refusals
+from cdi.images.sources.service import Fields, Told
+
+
+class Store:
+    """A store that is asked with or without credentials, and sends objects as they are stored."""
+
+    def __init__(self, *, anonymous: bool) -> None:
+        self.anonymous = anonymous
+
+    def headers(self, route: Route, fields: Fields) -> Mapping[str, str]:
+        del route, fields
+        return {}
+
+    def heed(self, route: Route, told: Told) -> Route | None:
+        del route, told
+        return None
+
+    def unchanged(self, version: str) -> Fields:
+        # Unlike If-Range, which not every store knows, it never makes a store send all of it.
+        return (("If-Match", version),) if version.startswith('"') else ()
+
+    def unwanted_coding(self, headers: Mapping[str, str], path: str) -> str:
+        # A coding is what somebody wrote beside the object, and true or not.
+        del headers, path
+        return ""
+
+    def refusal(self, shown: str, told: Told) -> errors.SourceError:
+        return refusals.error_for(shown, told, anonymous=self.anonymous)

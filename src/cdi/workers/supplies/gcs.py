@@ -1,0 +1,44 @@
+"""
+An object in Google Cloud Storage: gs://bucket/object, or http(s)://host/bucket/object.
+
+Credentials are a file in a mount; without one the object is asked for anonymously. Raises
+InvalidRequest for a file that cannot be read.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cdi.api.place import Place
+from cdi.api.workorder import WorkOrder
+from cdi.images import errors
+from cdi.images.sources.objects import gcs
+from cdi.images.sources.objects.access import GoogleAccess
+from cdi.images.sources.supply import Supply
+from cdi.workers.supplies import http, s3
+
+
+@contextmanager
+def supply(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[Supply]:
+    """Yield the object that the order names; see `supplies`."""
+    del halt  # nothing is asked of the store before the source is opened
+    options = s3.options_for(order, place)
+    access = GoogleAccess(credentials=_credentials(order, place))
+    yield Supply(
+        open=lambda halt: gcs.open_object(order.endpoint, access, options, halt),
+        checksum=http.checksum_of(order),
+    )
+
+
+def _credentials(order: WorkOrder, place: Place) -> str:
+    if not order.google_credentials:
+        return ""
+    try:
+        return place.local(order.google_credentials).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.InvalidRequest(
+            f"the Google credentials in {order.google_credentials} cannot be read: "
+            f"{type(error).__name__}; the Secret needs the key credentials.json"
+        ) from error
