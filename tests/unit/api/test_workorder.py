@@ -343,9 +343,12 @@ def test_everything_is_mounted_where_the_reference_says():
     assert place.metrics_port == 8443
 
 
+NUMBERS = {"CDI_METRICS_PORT": "9000", "CDI_STALL_TIMEOUT": "2.5"}
+
+
 @pytest.mark.parametrize("name", environment.names_of(Place))
 def test_every_mount_can_be_moved(name):
-    value = "9000" if name == "CDI_METRICS_PORT" else "/somewhere/else"
+    value = NUMBERS.get(name, "/somewhere/else")
     assert Place.from_env({name: value}).to_env()[name] == value
 
 
