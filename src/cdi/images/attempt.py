@@ -13,16 +13,14 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 from cdi.images import digest as digests
-from cdi.images import errors, forward, pipeline, scatter, work
+from cdi.images import errors, forward, inflow, pipeline, scatter, work
 from cdi.images import target as targets
 from cdi.images.codecs import blocks
 from cdi.images.codecs.codec import Codec, codec_for
-from cdi.images.connections import Pace
 from cdi.images.formats import extents, inspect, qcow2, raw
 from cdi.images.formats.image import Image
 from cdi.images.formats.layout import RandomLayout, Unit
@@ -40,7 +38,6 @@ HEAD = 64 << 10
 _REQUEST_LEAST, _REQUEST_MOST = 128 << 10, 4 << 20
 _UNIT_MOST = 1 << 20  # what a killed run has written and not noted, per worker
 _TABLE_READERS = 4
-_IN_ORDER_MEMORY = 48 << 20
 
 _EMPTY = "the source is empty (0 bytes); check the URL, or what was uploaded"
 
@@ -203,7 +200,7 @@ class Attempt:
             start = min(start, offset)
         with ExitStack() as stack:
             stack.callback(self._halt.set)  # before the threads are waited for
-            pieces = self._received(stream or self._in_order(start), start)
+            pieces = inflow.received(stream or self._in_order(start), start, self._meter)
             if stream is not None or tap is not None:
                 tapped = pieces if tap is None else tap.pass_on(pieces, start)
                 pieces = stack.enter_context(
@@ -236,44 +233,17 @@ class Attempt:
         name = codec.name if codec else None
         part = self._order.part
         size = part.size if part else self._source.size if codec is None else None
-        head, chunks = forward.peek(chunks, inspect.HEAD)
-        packed = codec is not None or self._order.part is not None
-        if packed and (inner := codec_for(head)) is not None:
-            again = forward.content_again(inner, chunks)
-            chunks = stack.enter_context(
-                closing(pipeline.ahead(again, forward.AHEAD, "decompress again"))
-            )
+        if codec is None and part is None:
             head, chunks = forward.peek(chunks, inspect.HEAD)
-            name = f"{inner.name}.{name}" if name else inner.name
-            size = None
-            if codec_for(head) is not None:
-                raise errors.UnsupportedFormat(
-                    f"the source is compressed more than twice ({name}); unpack it first"
-                )
+        else:
+            head, chunks, inner = inflow.unwrapped(name, chunks, inspect.HEAD, stack)
+            name, size = inner, size if inner == name else None
         image = self._inspect(head, size, at_random=False)
         return image.virtual_size, forward.Disk(image.format), chunks, name
 
     def _in_order(self, start: int) -> Iterator[bytes]:
-        most = self._order.connections
-        part = min(self._request_bytes(), _IN_ORDER_MEMORY // (2 * most))
-        pace = Pace(most, time.monotonic())
-        return iter(
-            pipeline.InOrder(
-                self._source.stream,
-                start,
-                self._whole,
-                part,
-                # One thread reads what the others have fetched ahead.
-                lambda: pace.look(time.monotonic(), self._meter.fetched, self._meter.waited(), 1),
-            )
-        )
-
-    def _received(self, pieces: Iterable[bytes], offset: int) -> Iterator[bytes]:
-        for piece in self._meter.timed("fetch", pieces):
-            offset += len(piece)
-            self._meter.received(len(piece))
-            self._meter.reached(offset)
-            yield piece
+        request, most = self._request_bytes(), self._order.connections
+        return inflow.in_order(self._source, start, self._whole, request, most, self._meter)
 
     # What both ways share.
 

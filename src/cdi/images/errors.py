@@ -12,8 +12,8 @@ kept as the cause. Messages never hold credentials.
     |   |-- SourceUnavailable, ConnectionLost, Stalled                   transient
     |   `-- SourceChanged                                                transient
     |-- ContentError           fetched, but not what was promised
-    |   |-- ChecksumMismatch, NotADisk, UnsupportedFormat, CorruptImage, UnsafeImage
-    |   `-- TruncatedSource
+    |   |-- ChecksumMismatch, NotADisk, NotAnArchive, UnsupportedFormat, CorruptImage
+    |   `-- UnsafeImage, TruncatedSource
     |-- TargetError            could not be written
     |   |-- TooSmall                                                     permanent
     |   `-- NoSpace, TargetFailed                                        transient
@@ -127,6 +127,12 @@ class NotADisk(ContentError):
     """The bytes are something else than a disk: a web page, JSON, nothing at all."""
 
     reason = "NotADisk"
+
+
+class NotAnArchive(ContentError):
+    """An archive was wanted, and the bytes are something else."""
+
+    reason = "NotAnArchive"
 
 
 class UnsupportedFormat(ContentError):

@@ -2,7 +2,8 @@
 The Linux calls on open files that Python does not offer: allocate, punch, zero, write back.
 
 Each returns False where the file system or device cannot do it, and raises OSError for any other
-failure. Offsets and lengths in bytes. Facts: fallocate(2), sync_file_range(2), linux/fs.h.
+failure. Offsets and lengths in bytes. Facts: fallocate(2), sync_file_range(2),
+syncfs(2), linux/fs.h.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _CANNOT = {errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY, errno.EINVAL, errno.ENO
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+_libc.syncfs.argtypes = [ctypes.c_int]
 _libc.sync_file_range.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
 
 
@@ -58,6 +60,11 @@ def start_writeback(fd: int) -> bool:
 def wait_writeback(fd: int) -> bool:
     """Write the file's dirty pages and wait; metadata and the device's cache are not flushed."""
     return _sync_file_range(fd, 0, 0, _SYNC_WAIT_BEFORE | _SYNC_WRITE | _SYNC_WAIT_AFTER)
+
+
+def sync_filesystem(fd: int) -> bool:
+    """Write all that is dirty in the file system that `fd` is on, names included, and wait."""
+    return _done(_libc.syncfs(fd))
 
 
 def _fallocate(fd: int, mode: int, start: int, length: int) -> bool:

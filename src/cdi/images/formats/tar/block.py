@@ -49,6 +49,9 @@ def parse_header(block: bytes, at: int) -> Header:
     size = _number(block[124:136], "size", at)
     if not 0 <= size <= LARGEST:
         raise corrupt(at, f"an entry claims {size} bytes")
+    mtime = _number(block[136:148], "time", at)
+    if abs(mtime) > LARGEST:
+        raise corrupt(at, f"an entry is of second {mtime}")
     return Header(
         name=_name(block),
         flag=block[156:157],
@@ -56,7 +59,7 @@ def parse_header(block: bytes, at: int) -> Header:
         uid=_number(block[108:116], "uid", at),
         gid=_number(block[116:124], "gid", at),
         size=size,
-        mtime=_number(block[136:148], "mtime", at) * _NANOSECONDS,
+        mtime=mtime * _NANOSECONDS,
         link=_text(block[157:257]),
         raw=block,
     )
