@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -25,10 +26,13 @@ from cdi.cli.patience import StallTimeout
 from cdi.cli.progress import Display, display_for
 from cdi.images import digest, errors, memory, transfer
 from cdi.images import target as targets
+from cdi.images.archive import Extraction
+from cdi.images.archive import run as run_archive
 from cdi.images.meter import Meter
 from cdi.images.order import Order, Result
 from cdi.images.sources import opening
 from cdi.images.sources.options import HttpOptions
+from cdi.images.sources.supply import Supply
 
 EXIT_TRANSIENT, EXIT_USAGE, EXIT_PERMANENT = 1, 2, 3
 LEAVE_WITHIN = 4.0  # seconds from a signal to the end, whatever the network does
@@ -67,6 +71,12 @@ def command(
     preallocate: Annotated[
         bool, typer.Option("--preallocate", help="Allocate all of the disk.")
     ] = False,
+    archive: Annotated[
+        bool, typer.Option("--archive", help="Unpack a tar into the directory -o.")
+    ] = False,
+    disk: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which disk of an appliance (OVA).")
+    ] = None,
     connections: Annotated[
         int, typer.Option(min=1, max=64, help="Use at most so many connections.")
     ] = 16,
@@ -78,7 +88,8 @@ def command(
     """Fetch a disk image and leave a raw disk: sparse, synced, and complete or not there.
 
     Reads raw, qcow2, vmdk, vdi, vhd, vhdx, qed and iso, also as gz, xz, zst, bz2 and lz4.
-    Interrupted, it continues when it is run again.
+    Interrupted, it continues when it is run again. With --archive a tar is unpacked instead:
+    all of it, or nothing.
     """
     options = HttpOptions(
         user=user or "",
@@ -94,8 +105,21 @@ def command(
             if key.lower() in PROXY_VARIABLES
         },
     )
-    _check_output(output, block=block)
     target = output.absolute()
+    memory.keep_buffers()
+    wish = opening.Wish(options, os.environ)
+    display = display_for(json_lines=json_lines)
+    if archive:
+        _check_directory(target, plain=not (size or block or preallocate or disk))
+        wanted = Extraction(
+            source=opening.open_nothing,
+            directory=target,
+            checksum=_checksum(checksum),
+            sha256=sha256,
+            connections=connections,
+        )
+        sys.exit(_Run(source, wish, _unpacking(wanted), display).run())
+    _check_output(output, block=block)
     order = Order(
         source=opening.open_nothing,
         target=target,
@@ -106,18 +130,28 @@ def command(
         sha256=sha256,
         preallocate=preallocate,
         connections=connections,
+        disk=disk,
     )
-    memory.keep_buffers()
-    wish = opening.Wish(options, os.environ)
-    sys.exit(_Run(source, wish, order, display_for(json_lines=json_lines)).run())
+    sys.exit(_Run(source, wish, _transfer(order), display).run())
+
+
+Deed = Callable[[Supply, Meter, threading.Event], Result]
+
+
+def _transfer(order: Order) -> Deed:
+    return lambda supply, meter, cancel: transfer.run(supply.order_from(order), meter, cancel)
+
+
+def _unpacking(wanted: Extraction) -> Deed:
+    return lambda supply, meter, cancel: run_archive(wanted.of(supply), meter, cancel)
 
 
 class _Run:
     """The transfer in a thread of its own, watched and stopped from the main one."""
 
-    def __init__(self, place: str, wish: opening.Wish, order: Order, display: Display) -> None:
+    def __init__(self, place: str, wish: opening.Wish, deed: Deed, display: Display) -> None:
         self._place, self._wish = place, wish
-        self._order, self._display = order, display
+        self._deed, self._display = deed, display
         self._meter = Meter()
         self._cancel = threading.Event()
         self._signal = 0
@@ -147,8 +181,7 @@ class _Run:
     def _transfer(self) -> None:
         try:
             with opening.supply(self._place, self._wish, self._cancel) as supply:
-                order = supply.order_from(self._order)
-                self._result = transfer.run(order, self._meter, self._cancel)
+                self._result = self._deed(supply, self._meter, self._cancel)
         except BaseException as error:  # noqa: BLE001 - told to the user by the main thread
             self._error = error
 
@@ -219,6 +252,16 @@ def _check_output(output: Path, *, block: bool) -> None:
         _usage(f"{output} exists and is not a file")
     if not output.parent.is_dir():
         _usage(f"{output.parent}: no such directory")
+
+
+def _check_directory(output: Path, *, plain: bool) -> None:
+    if not plain:
+        _usage("--archive unpacks files; leave out --size, --block, --preallocate and --disk")
+    if not output.parent.is_dir():
+        _usage(f"{output.parent}: no such directory")
+    if output.exists() and not output.is_dir():
+        _usage(f"{output} exists and is not a directory")
+    output.mkdir(exist_ok=True)
 
 
 def _scratch(output: Path, *, block: bool) -> Path:

@@ -21,7 +21,7 @@ from cdi.images import errors, forward, inflow, pipeline, scatter, work
 from cdi.images import target as targets
 from cdi.images.codecs import blocks
 from cdi.images.codecs.codec import Codec, codec_for
-from cdi.images.formats import extents, inspect, qcow2, raw
+from cdi.images.formats import extents, inspect, ova, qcow2, raw
 from cdi.images.formats.image import Image
 from cdi.images.formats.layout import RandomLayout, Unit
 from cdi.images.journal import Progress, StreamPoint
@@ -66,6 +66,8 @@ class Attempt:
         codec = codec_for(head)
         if codec is None and self._order.part is not None:
             return self._file_at_random(self._order.part)
+        if codec is None and self._order.looks_inside and ova.matches(head):
+            return self._appliance()
         if codec is None:
             return self._at_random(*self._layout(head), None)
         if self._order.part is not None:
@@ -106,6 +108,14 @@ class Attempt:
         update = self._order.update
         layout = extents.RandomExtents(self._whole, source.extents, unit_bytes=unit, update=update)
         return self._at_random("raw", layout, None)
+
+    def _appliance(self) -> Result:
+        """Transfer the disk of an appliance that is not compressed."""
+        found = ova.locate(self._read, self._whole, self._order.disk)
+        if found.verifiable and self._order.checksum is None:
+            return self._forward(None, None)  # in order, so that the disk can be hashed
+        self._order = dataclasses.replace(self._order, part=found.part)
+        return self._file_at_random(found.part)
 
     def _file_at_random(self, part: Part) -> Result:
         """Transfer a file out of an archive that is not compressed."""
@@ -238,6 +248,12 @@ class Attempt:
         else:
             head, chunks, inner = inflow.unwrapped(name, chunks, inspect.HEAD, stack)
             name, size = inner, size if inner == name else None
+        if self._order.looks_inside and ova.matches(head):
+            found = ova.Appliance((chunk.data for chunk in chunks), self._order.disk)
+            taken = map(forward.Chunk, found.data())
+            chunks = stack.enter_context(closing(pipeline.ahead(taken, forward.AHEAD, "take out")))
+            head, chunks, inner = inflow.unwrapped(name, chunks, inspect.HEAD, stack)
+            name, size = inner, found.size if inner == name else None
         image = self._inspect(head, size, at_random=False)
         return image.virtual_size, forward.Disk(image.format), chunks, name
 

@@ -43,6 +43,9 @@ class Order:
     connections: int = 16  # at most
     as_is: bool = False  # decompress, but take the content as a raw disk whatever it looks like
     part: Part | None = None  # the disk is this file inside the content, not all of it
+    # Take the disk out of a virtual appliance (OVA). None: yes, unless `as_is`.
+    appliance: bool | None = None
+    disk: str | None = None  # the file's name there; None: there is only one
     # The target holds a complete disk already: write over it what the source says has changed.
     # Not atomic: a later run with the same order has to complete what one begins.
     update: bool = False
@@ -53,6 +56,12 @@ class Order:
         if self.checksum is not None:
             return self.checksum[0]
         return "sha256" if self.sha256 else None
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether a virtual appliance is opened, rather than taken for the disk."""
+        wanted = not self.as_is if self.appliance is None else self.appliance
+        return wanted and self.part is None
 
     @property
     def journal_file(self) -> Path:

@@ -85,6 +85,7 @@ def _by_copy(order: Order, scratch: Path, meter: Meter, cancel: threading.Event)
         limit=None,
         preallocate=False,
         as_is=True,
+        appliance=order.looks_inside,
         update=False,
     )
     copied = run(copy, meter, cancel)

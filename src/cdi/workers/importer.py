@@ -18,20 +18,20 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from cdi.api.place import METRICS_PORT, Place
 from cdi.api.termination import Termination, VDDKInfo
 from cdi.api.workorder import ARCHIVE, BLANK, InvalidVariable, WorkOrder
-from cdi.images import errors, memory, transfer
+from cdi.images import archive, errors, memory, transfer
 from cdi.images import target as targets
 from cdi.images.meter import Meter
 from cdi.images.order import Order, Result
 from cdi.images.sources.source import Source
 from cdi.images.sources.supply import Supply
-from cdi.workers import blank, ending, logs, room, supplies
+from cdi.workers import archives, blank, ending, logs, room, supplies
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +138,8 @@ class Import:
         if supplier is None:
             raise ending.NotSupported(f"{order.source} sources are not supported yet")
         with supplier(order, self._place, self._cancel) as supply:
+            if order.content_type == ARCHIVE:
+                return self._unpacked(supply)
             return self._filled(supply, device)
 
     def _filled(self, supply: Supply, device: Path | None) -> Termination:
@@ -163,10 +165,29 @@ class Import:
             vddk_info=VDDKInfo(*vddk) if vddk else None,
         )
 
+    def _unpacked(self, supply: Supply) -> Termination:
+        """Fill the volume with the files of an archive, complete and durable afterwards."""
+        data = self._place.data_dir
+        wanted = archives.extraction_for(self._order, self._opener(supply), data)
+        wanted = replace(wanted.of(supply), source=wanted.source)
+        result = archive.run(wanted, self._meter, self._cancel)
+        log.info(
+            "unpacked",
+            extra={
+                "compression": result.compression,
+                "size": result.size,
+                "fetched": result.fetched,
+                "written": result.written,
+                "resumed": result.resumed,
+            },
+        )
+        _sync(data)
+        return ending.complete(result, preallocated=False, labels=supply.labels)
+
     def _check_known(self) -> None:
         order = self._order
         if order.content_type == ARCHIVE:
-            raise ending.NotSupported("archives are not supported yet")
+            archives.insist_possible(order, self._device())
         if order.pull_method:
             raise ending.NotSupported("images pulled by the node are not supported yet")
 
@@ -214,12 +235,18 @@ class Import:
         order = self._order_for(supply, device, size)
         return self._transfer(replace(order, journal=_journal_for(device)))
 
-    def _order_for(self, supply: Supply, target: Path, size: int | None) -> Order:
+    def _opener(self, supply: Supply) -> Callable[[threading.Event], Source]:
+        """Return what opens the source, and notes that it could be opened."""
+
         def opened(halt: threading.Event) -> Source:
             source = supply.open(halt)
             self._opened = True
             return source
 
+        return opened
+
+    def _order_for(self, supply: Supply, target: Path, size: int | None) -> Order:
+        opened = self._opener(supply)
         wanted = Order(
             source=opened,
             target=target,

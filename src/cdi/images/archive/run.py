@@ -30,6 +30,7 @@ from cdi.images.journal import StreamPoint
 from cdi.images.meter import Meter
 from cdi.images.order import Result
 from cdi.images.sources.source import Source, read
+from cdi.images.sources.supply import Supply
 from cdi.images.target import target_error
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Extraction:
     # Opens the source, whose waits end when the event is set; called again if it changed.
     source: Callable[[threading.Event], Source]
     directory: Path
+    limit: int | None = None  # bytes of files that are accepted; None: what the volume has
     checksum: tuple[str, str] | None = None  # algorithm and lower-case hex digits, of the source
     sha256: bool = False  # report the source's sha256
     connections: int = 16  # at most
@@ -55,6 +57,17 @@ class Extraction:
         if self.checksum is not None:
             return self.checksum[0]
         return "sha256" if self.sha256 else None
+
+    def of(self, supply: Supply) -> Extraction:
+        """Return the same for the source in `supply`. Raises InvalidRequest for a disk."""
+        if supply.part is not None or supply.as_is or supply.update:
+            raise errors.InvalidRequest("the source holds a disk and no archive")
+        if self.checksum and supply.checksum and self.checksum != supply.checksum:
+            raise errors.InvalidRequest(
+                "the source is verified by a digest of its own already; leave the checksum out"
+            )
+        checksum = self.checksum or supply.checksum
+        return dataclasses.replace(self, source=supply.open, checksum=checksum)
 
 
 def run(wanted: Extraction, meter: Meter, cancel: threading.Event) -> Result:
@@ -120,7 +133,7 @@ def _unpack(
             codec.name if codec else None, chunks, inspect.HEAD, stack
         )
         _insist_archive(head)
-        unpacking = Unpacking(partial.tree, halt)
+        unpacking = Unpacking(partial.tree, wanted.limit, halt)
         unpacking.run(tar.Walker(chunk.data for chunk in chunks))
     digest = None if tap is None else _verified(wanted, tap.hexdigest())
     return {

@@ -26,11 +26,12 @@ _REFUSED = {Kind.CHARACTER, Kind.BLOCK, Kind.FIFO}
 class Unpacking:
     """One archive on its way into one directory."""
 
-    def __init__(self, directory: int, halt: threading.Event) -> None:
-        """Unpack into the empty directory that the descriptor is of."""
+    def __init__(self, directory: int, limit: int | None, halt: threading.Event) -> None:
+        """Unpack into the empty directory that the descriptor is of, at most `limit` bytes."""
         self._directory, self._halt = directory, halt
         self._files = Files()
-        self._room = _free(directory)
+        self._limit = limit
+        self._free = _free(directory)
         self.entries = 0
         self.size = 0  # of all files together, holes included
 
@@ -91,11 +92,12 @@ class Unpacking:
 
     def _insist_fits(self, entry: Entry) -> None:
         """Refuse a file that cannot fit before any of it is written."""
-        if entry.stored > self._room - self.written:
-            # What others write to the volume meanwhile counts as well.
-            free = _free(self._directory)
-            if entry.stored > free:
-                raise errors.TooSmall(self.written + entry.stored, self.written + free)
+        if entry.stored > self._free - self.written:
+            # Others may have made room, or taken it.
+            self._free = self.written + _free(self._directory)
+        room = self._free if self._limit is None else min(self._free, self._limit)
+        if self.written + entry.stored > room:
+            raise errors.TooSmall(self.written + entry.stored, room)
 
     def _while_going_on(self, placed: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
         for each in placed:

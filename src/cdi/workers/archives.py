@@ -1,0 +1,47 @@
+"""
+Volumes of content type archive: which orders make sense, and what is to be unpacked.
+
+The volume's own size is the limit for the files, as for a disk; there is no disk image, no scratch
+space and no preallocation. Raises InvalidRequest.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from cdi.api.workorder import BLANK, WorkOrder
+from cdi.images import archive, errors
+from cdi.images.sources.source import Source
+from cdi.workers import supplies
+
+SOURCES = ("http", "s3", "gcs")  # whose objects are files of any kind
+
+
+def insist_possible(order: WorkOrder, device: Path | None) -> None:
+    """Refuse what no archive can come from or go to, before anything is touched."""
+    if order.source == BLANK:
+        raise errors.InvalidRequest("a blank volume is a disk: leave out contentType archive")
+    if order.source not in SOURCES:
+        raise errors.InvalidRequest(
+            f"{order.source} sources hold disks, not archives; use one of {', '.join(SOURCES)}, "
+            "or leave out contentType archive"
+        )
+    if device is not None:
+        raise errors.InvalidRequest(
+            "an archive is unpacked into a file system, and this is a block volume; "
+            "use volumeMode Filesystem"
+        )
+
+
+def extraction_for(
+    order: WorkOrder, opened: Callable[[threading.Event], Source], directory: Path
+) -> archive.Extraction:
+    """Return what fills the volume at `directory`."""
+    return archive.Extraction(
+        source=opened,
+        directory=directory,
+        limit=None if order.image_size is None else order.image_size.value(),
+        connections=supplies.CONNECTIONS,
+    )
