@@ -11,6 +11,6 @@ names that lead upwards, links that lead outside, devices and pipes are refused,
 name of the entry. Sizes are in bytes. Raises TransferError.
 """
 
-from cdi.images.archive.run import Extraction, run
+from cdi.images.archive.extraction import Extraction, run
 
 __all__ = ["Extraction", "run"]

@@ -81,7 +81,7 @@ def _sums(block: bytes) -> bool:
     # The checksum counts as eight spaces in its own sum. Some old writers added signed bytes.
     rest = block[: _CHECKSUM.start] + b" " * 8 + block[_CHECKSUM.stop :]
     unsigned = sum(rest)
-    return want in {unsigned, unsigned - 256 * sum(byte > 127 for byte in rest)}
+    return want == unsigned or want == unsigned - 256 * sum(byte > 127 for byte in rest)
 
 
 def _number(field: bytes, what: str, at: int) -> int:

@@ -86,17 +86,8 @@ def _run_once(
     halt = Halt(cancel)
     source = wanted.source(halt)
     meter.total = source.size
-    key = _key(wanted, source)
     try:
-        done = partial.verified(key) if source.identity.version else None
-        if done is None:
-            partial.begin()
-            done = _unpack(wanted, source, partial, meter, halt)
-            meter.stage = "syncing"
-            partial.commit(key, done)
-        else:
-            log.info("an earlier run had unpacked and verified everything")
-            done["resumed"] = True
+        done = prepare(wanted, source, partial, meter, halt)
         moving.move(partial.tree, partial.root)
         partial.finish()
     except OSError as error:
@@ -110,6 +101,25 @@ def _run_once(
         halt.set()
         source.close()
     return _result(done, meter)
+
+
+def prepare(
+    wanted: Extraction, source: Source, partial: Partial, meter: Meter, halt: threading.Event
+) -> dict[str, Any]:
+    """Have the archive complete, verified and durable in `partial`, none of it in its place.
+
+    What an earlier run has prepared is taken. Returns what was done.
+    """
+    key = _key(wanted, source)
+    done = partial.verified(key) if source.identity.version else None
+    if done is not None:
+        log.info("an earlier run had unpacked and verified everything")
+        return {**done, "resumed": True}
+    partial.begin()
+    done = _unpack(wanted, source, partial, meter, halt)
+    meter.stage = "syncing"
+    partial.commit(key, done)
+    return done
 
 
 def _unpack(
