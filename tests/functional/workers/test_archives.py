@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support import appliances, compressed, disks, httpd, tars, worker
+from support import appliances, compressed, disks, httpd, objectstores, tars, worker
 
 MIB = 1 << 20
 FILES = tars.archive(
@@ -67,6 +67,14 @@ def test_a_broken_connection_is_taken_up_again(server: httpd.Server, mounts: wor
     assert (mounts.data / "folder" / "file").stat().st_size == 700_000
 
 
+def test_object_stores_hold_archives_too(server: httpd.Server, mounts: worker.Mounts) -> None:
+    url = server.put("/bucket/a.tar", objectstores.Signed(httpd.Blob(FILES)))
+    keys = {"access_key_id": objectstores.KEY_ID, "secret_key": objectstores.SECRET}
+
+    assert worker.run(order(url, source="s3", **keys), mounts).status == 0
+    assert left(mounts) == ["folder", "link", "lost+found"]
+
+
 @pytest.mark.parametrize(
     ("path", "more", "reason", "words"),
     [
@@ -122,3 +130,16 @@ def test_the_disk_of_an_appliance_fills_the_volume(
 
     assert worker.run(worker.order(url, size="8Mi"), mounts).status == 0
     assert disks.differs(mounts.disk, raw) == ""
+
+
+def test_of_several_disks_the_one_behind_the_url_is_taken(
+    server: httpd.Server, mounts: worker.Mounts
+) -> None:
+    data = appliances.appliance({"a.raw": b"\1" * 4096, "b 2.raw": b"\2" * 4096})
+    url = server.put("/vm.ova", httpd.Blob(data))
+
+    said = worker.run(worker.order(url), mounts).termination
+    assert (said.reason, said.permanent) == ("InvalidRequest", True)
+    assert '2 disks: "a.raw", "b 2.raw"; say which' in said.message
+    assert worker.run(worker.order(f"{url}#b%202.raw", size="1Mi"), mounts).status == 0
+    assert mounts.disk.read_bytes().rstrip(b"\0") == b"\2" * 4096

@@ -137,7 +137,7 @@ def _chosen(description: bytes, asked: str | None) -> str:
     if len(files) > 1:
         raise errors.InvalidRequest(
             f"the appliance has {len(files)} disks: {_list_of(files)}; say which one is wanted "
-            "(cdi import --disk NAME), or put one disk a file on the server"
+            "(URL#NAME in a DataVolume, --disk NAME on the command line)"
         )
     return files[0]
 

@@ -26,6 +26,7 @@ class Supply:
     open: Callable[[threading.Event], Source]
     checksum: tuple[str, str] | None = None  # of the whole source: algorithm, lower-case hex
     part: Part | None = None  # the disk is this file inside the source's content
+    disk: str | None = None  # which file of an appliance (OVA) is the disk, if it has several
     as_is: bool = False  # the content is a raw disk whatever it looks like
     update: bool = False  # the source holds the changes since the disk that the target has
     labels: Mapping[str, str] = field(default_factory=dict)  # the source's wishes for its claim
@@ -48,6 +49,7 @@ class Supply:
             source=self.open,
             checksum=checksum,
             part=self.part,
+            disk=wanted.disk or self.disk,
             as_is=self.as_is,
             update=self.update,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,8 @@ def supply(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[Su
     yield Supply(
         open=lambda halt: open_http(order.endpoint, options, halt),
         checksum=checksum_of(order),
+        # A fragment is never sent to a server: it names a part of what the server gives.
+        disk=urllib.parse.unquote(urllib.parse.urlsplit(order.endpoint).fragment) or None,
     )
 
 
