@@ -250,10 +250,6 @@ HOSTILE = {
         tars.folder("door"), tars.symlink("door", "."), tars.member("door/file", b"evil"),
     ],
     "hardlink-outside": [tars.hardlink("door", "../outside/file")],
-    "hardlink-through-a-link": [
-        tars.folder("a"), tars.member("a/f"), tars.symlink("door", "a"),
-        tars.hardlink("b", "door/f"), tars.folder("door/x"),
-    ],
     "character-device": [tars.member("null", type=tarfile.CHRTYPE, devmajor=1, devminor=3)],
     "block-device": [tars.member("disk", type=tarfile.BLKTYPE, devmajor=8)],
     "pipe": [tars.member("pipe", type=tarfile.FIFOTYPE)],
@@ -265,6 +261,10 @@ HOSTILE = {
 }  # fmt: skip
 CONTRADICTING = {
     "hardlink-to-nothing": [tars.hardlink("door", "missing")],
+    "hardlink-through-a-link": [
+        tars.folder("a"), tars.member("a/f"), tars.symlink("door", "a"),
+        tars.hardlink("b", "door/f"),
+    ],
     "hardlink-to-a-folder": [tars.folder("a"), tars.hardlink("door", "a")],
     "hardlink-ahead": [tars.hardlink("door", "later"), tars.member("later", b"x")],
     "file-is-a-folder": [tars.member("a", b"x"), tars.member("a/b", b"y")],
@@ -285,11 +285,9 @@ def test_a_hostile_archive_leaves_nothing_anywhere(name: str, volume: Path) -> N
     members = {**HOSTILE, **CONTRADICTING}[name]
     before = left(volume.parent)
 
-    with pytest.raises(errors.ContentError) as raised:
+    with pytest.raises(want):
         unpack(tars.archive(tars.member("harmless", b"h"), *members), volume)
 
-    allowed = {want} | ({errors.CorruptImage} if name == "hardlink-through-a-link" else set())
-    assert type(raised.value) in allowed
     assert left(volume.parent) == ["archive", *before]
     assert (volume.parent / "outside" / "file").read_text() == "untouched"
 

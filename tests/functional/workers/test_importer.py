@@ -144,8 +144,8 @@ FAILURES = [
         id="ill-formed-checksum",
     ),
     pytest.param(
-        "disk.raw", {"content_type": "archive"}, 1, True, "NotSupported", CONNECTING,
-        "not supported yet", id="archive",
+        "disk.raw", {"content_type": "archive"}, 1, True, "NotAnArchive", PROCESSING,
+        "no tar archive, it looks like", id="no-archive",
     ),
 ]  # fmt: skip
 
