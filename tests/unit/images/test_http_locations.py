@@ -89,3 +89,12 @@ def test_a_redirect_to_nonsense_is_the_servers_fault(target):
     start = locations.Route(locations.parse_location("https://a.test/x"))
     with pytest.raises(errors.SourceRefused):
         locations.redirected(start, target)
+
+
+def test_a_secret_path_is_shown_nowhere():
+    start = locations.parse_location("https://a.test/images/canary", secret_path=True)
+    there = locations.redirected(locations.Route(start), "/images/canary2").location
+    assert "canary" not in repr(start) + repr(there) + start.printable + there.printable
+    assert start.printable.startswith("https://a.test/")
+    assert start.printable != there.printable
+    assert start.url.endswith("/images/canary")

@@ -86,9 +86,10 @@ class RequestHeaders:
 
         Those that the `service` wants replace all others of their names.
         """
+        fields = tuple(fields)
         headers = urllib3.HTTPHeaderDict({"Accept": "*/*", "Accept-Encoding": "identity"})
         private = self._private if route.trusted else []
-        replaced = {name.lower() for name, _ in private}
+        replaced = {name.lower() for name, _ in [*private, *fields]}
         if "accept" in replaced:
             del headers["Accept"]
         if "user-agent" not in replaced:

@@ -58,7 +58,9 @@ class HttpSource:
         self._cancel = cancel
         self._service = service
         self._rng = rng
-        self._start = locations.Route(locations.parse_location(url))
+        self._start = locations.Route(
+            locations.parse_location(url, secret_path=options.secret_path)
+        )
         self._route = self._start
         self._shown = self._start.location.printable
         self._received = session.Tally()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import urllib.parse
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import urllib3.exceptions
 import urllib3.util
@@ -30,6 +30,7 @@ class Location:
     target: str = field(repr=False)  # path and query as requested
     user: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
+    secret_path: bool = False  # whoever knows the path may read: it is not to be shown either
 
     @property
     def origin(self) -> tuple[str, str, int]:
@@ -42,8 +43,10 @@ class Location:
 
     @property
     def printable(self) -> str:
-        """The URL as it may be stored and logged: query values are hashed."""
+        """The URL as it may be stored and logged: query values and secret paths are hashed."""
         path, _, query = self.target.partition("?")
+        if self.secret_path:
+            path = f"/{_hash(path)}"
         return f"{self._base}{path}" + (f"?{_hashed(query)}" if query else "")
 
     @property
@@ -63,10 +66,10 @@ class Route:
     trusted: bool = True
 
 
-def parse_location(url: str) -> Location:
+def parse_location(url: str, *, secret_path: bool = False) -> Location:
     """Take an http(s) URL apart. Messages do not repeat it: it may hold a password."""
     try:
-        return _parse(url)
+        return replace(_parse(url), secret_path=secret_path)
     except ValueError as wrong:
         raise errors.InvalidRequest(
             f"the source's URL {wrong}; write http(s)://host/path"
@@ -83,7 +86,7 @@ def redirected(route: Route, target: str | None) -> Route:
     except ValueError as wrong:
         raise errors.SourceRefused(f"{shown} redirects to a URL that {wrong}") from None
     # Credentials in a Location header are the server's invention, not the user's.
-    bare = Location(there.scheme, there.host, there.port, there.target)
+    bare = replace(there, user="", password="", secret_path=route.location.secret_path)
     return Route(bare, route.trusted and bare.origin == route.location.origin)
 
 
@@ -120,5 +123,8 @@ def _hashed_parameter(parameter: str) -> str:
     name, equals, value = parameter.partition("=")
     if not equals:  # a bare token is a value, not a name
         name, value = "", parameter
-    digest = hashlib.sha256(value.encode()).hexdigest()[:12]
-    return f"{name}{equals}~{digest}"
+    return f"{name}{equals}{_hash(value)}"
+
+
+def _hash(value: str) -> str:
+    return "~" + hashlib.sha256(value.encode()).hexdigest()[:12]

@@ -26,7 +26,8 @@ class HttpOptions:
     Basic authentication is used if both `user` and `password` are non-empty. Certificates of
     `ca_files`, `ca_dirs` and `proxy_ca_dirs` are trusted beside the system's; of these only a
     missing `proxy_ca_dirs` entry is fine. `proxies` takes http_proxy, https_proxy and no_proxy
-    in either case; other keys are ignored, so an environment can be passed whole.
+    in either case; other keys are ignored, so an environment can be passed whole. `secret_path`
+    says that the URL's path is a secret like a password.
     """
 
     user: str = ""
@@ -37,6 +38,7 @@ class HttpOptions:
     ca_dirs: tuple[Path, ...] = ()
     proxy_ca_dirs: tuple[Path, ...] = ()
     insecure: bool = False
+    secret_path: bool = False
     proxies: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     user_agent: str = USER_AGENT
     connections: int = 8  # kept open for reuse; more may be open at a time

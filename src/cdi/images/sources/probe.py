@@ -43,6 +43,11 @@ def probe(
     answer = ask((("Range", f"bytes=0-{HEAD - 1}"),))
     try:
         found = _ranged(shown, answer, service)
+        if found is None and (small := _smaller(answer)):
+            # imageio daemons insist on ranges that lie within the disk.
+            answer.close()
+            answer = ask((("Range", f"bytes=0-{small - 1}"),))
+            found = _ranged(shown, answer, service)
         if found is None and answer.status not in _WITHOUT_RANGE | {206}:
             return _forward(shown, answer, service)
     except BaseException:
@@ -64,6 +69,13 @@ def _ranged(shown: str, answer: Answer, service: Service) -> Findings | None:
     _warn_of_text(shown, answer)
     head = read_exactly(answer, min(part.end, HEAD))
     return Findings(part.total, answers.validators_of(answer.headers), ranged=True, head=head)
+
+
+def _smaller(answer: Answer) -> int:
+    """Return how long an object is that is shorter than what was asked for; 0 otherwise."""
+    part = answers.parse_content_range(answer.headers.get("Content-Range"))
+    total = part.total if part and answer.status == 416 else None
+    return total if total and total < HEAD else 0
 
 
 def _plain(shown: str, answer: Answer, service: Service) -> Findings:

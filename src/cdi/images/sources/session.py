@@ -1,10 +1,10 @@
 """
 One source's conversations over HTTP: connections, proxies and redirects.
 
-Here: sending one GET along a route and handing out the answer unread. Elsewhere: what a broken
-conversation is called (`failures`), who may see which header (`headers`), what an answer means
-(`answers`), and whether to try again (`retry`, `http`). Any thread may call. Raises SourceError,
-InvalidRequest, Cancelled.
+Here: sending one GET along a route, or any one request, and handing out the answer unread.
+Elsewhere: what a broken conversation is called (`failures`), who may see which header
+(`headers`), what an answer means (`answers`), and whether to try again (`retry`, `http`). Any
+thread may call. Raises SourceError, InvalidRequest, Cancelled.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Answer:
 
 
 class Session:
-    """GET requests for one source. Connections are kept and reused by all threads."""
+    """Requests for one source. Connections are kept and reused by all threads."""
 
     def __init__(
         self,
@@ -194,14 +194,21 @@ class Session:
             for manager in self._managers.values():
                 manager.clear()
 
-    def call(self, route: locations.Route, fields: Fields, body: bytes | None = None) -> Answer:
+    def call(
+        self,
+        route: locations.Route,
+        fields: Fields,
+        body: bytes | None = None,
+        *,
+        method: str = "",
+    ) -> Answer:
         """Send one request, with POST if there is a body, and return its answer as it is."""
         place = route.location
         manager = self._manager_for(place)
         given = self._service.headers(route, fields) if route.trusted else {}
         try:
             response = manager.urlopen(
-                "GET" if body is None else "POST",
+                method or ("GET" if body is None else "POST"),
                 place.url,
                 body=body,
                 headers=self._headers.for_route(route, fields, given),
