@@ -54,6 +54,8 @@ class Attempt:
     def run(self) -> Result:
         if isinstance(self._source, Mapped):
             return self._mapped(self._source)
+        if self._order.base is not None:
+            return self._changes(self._order.base)
         if not self._source.ranged:
             pieces = self._source.stream()
             first = next(pieces, b"")
@@ -108,6 +110,21 @@ class Attempt:
         update = self._order.update
         layout = extents.RandomExtents(self._whole, source.extents, unit_bytes=unit, update=update)
         return self._at_random("raw", layout, None)
+
+    def _changes(self, base: str) -> Result:
+        """Write the clusters of a qcow2 image over the disk that it builds on."""
+        if not self._source.ranged:
+            raise errors.NeedsScratch("changes are read from a copy where ranges are not served")
+        head = read(self._source, 0, min(qcow2.HEAD_BYTES, self._whole))
+        layout = qcow2.RandomQcow2(
+            self._read,
+            self._whole,
+            qcow2.parse_header(head, self._whole, base=base),
+            unit_bytes=min(self._request_bytes(), _UNIT_MOST),
+            table_readers=_TABLE_READERS,
+            delta=True,
+        )
+        return self._at_random("qcow2", layout, None)
 
     def _appliance(self) -> Result:
         """Transfer the disk of an appliance that is not compressed."""

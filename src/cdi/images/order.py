@@ -49,6 +49,8 @@ class Order:
     # The target holds a complete disk already: write over it what the source says has changed.
     # Not atomic: a later run with the same order has to complete what one begins.
     update: bool = False
+    # The source is a qcow2 image of changes, which has to name the disk of this name as its base.
+    base: str | None = None
 
     @property
     def algorithm(self) -> str | None:

@@ -87,6 +87,7 @@ def _by_copy(order: Order, scratch: Path, meter: Meter, cancel: threading.Event)
         as_is=True,
         appliance=order.looks_inside,
         update=False,
+        base=None,
     )
     copied = run(copy, meter, cancel)
     try:
@@ -104,7 +105,6 @@ def _by_copy(order: Order, scratch: Path, meter: Meter, cancel: threading.Event)
 
 
 def _from_copy(order: Order, scratch: Path, meter: Meter, cancel: threading.Event) -> Result:
-    image = inspect.inspect_file(scratch)
     local = dataclasses.replace(
         order,
         source=lambda _: FileSource(scratch),
@@ -113,6 +113,9 @@ def _from_copy(order: Order, scratch: Path, meter: Meter, cancel: threading.Even
         sha256=False,
         part=None,
     )
+    if order.base is not None:
+        return run(local, meter, cancel)
+    image = inspect.inspect_file(scratch)
     if image.native:
         return run(dataclasses.replace(local, as_is=image.format == "raw"), meter, cancel)
     return _converted(local, image, scratch, meter, cancel)

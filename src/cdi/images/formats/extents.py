@@ -8,11 +8,10 @@ the target may hold something else there. Offsets and sizes are in bytes of the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 
 from cdi.images import errors
 from cdi.images.formats import raw
-from cdi.images.formats.layout import Ranges, Unit, Zeros
+from cdi.images.formats.layout import Ranges, Unit, clearing
 from cdi.images.sources.source import Extent
 
 
@@ -48,8 +47,4 @@ class RandomExtents:
             if not extent.zero:
                 yield from raw.units_between(start, end, self._unit, done)
             elif self._update and start < end and not done.covers(start, end):
-                yield Unit(start, start, ((start, end),), partial(_cleared, start, end))
-
-
-def _cleared(start: int, end: int, _pieces: Iterable[bytes]) -> Iterator[Zeros]:
-    yield Zeros(start, end)
+                yield clearing(start, end)

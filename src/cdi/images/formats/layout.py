@@ -60,6 +60,15 @@ class Unit:
     decode: Callable[[Iterable[bytes]], Iterator[Change]]
 
 
+def clearing(start: int, end: int) -> Unit:
+    """Return a unit of no host bytes, which clears the guest bytes [start, end)."""
+
+    def decode(_pieces: Iterable[bytes]) -> Iterator[Zeros]:
+        yield Zeros(start, end)
+
+    return Unit(start, start, ((start, end),), decode)
+
+
 class Ranges(Protocol):
     """A set of guest bytes; see `intervals.Intervals`."""
 

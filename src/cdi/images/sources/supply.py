@@ -29,6 +29,7 @@ class Supply:
     disk: str | None = None  # which file of an appliance (OVA) is the disk, if it has several
     as_is: bool = False  # the content is a raw disk whatever it looks like
     update: bool = False  # the source holds the changes since the disk that the target has
+    base: str | None = None  # the changes are a qcow2 image that names this as its base
     labels: Mapping[str, str] = field(default_factory=dict)  # the source's wishes for its claim
     # What the VDDK library told of itself, once it has worked: its version, and the host it read.
     vddk: Callable[[], tuple[str, str] | None] = lambda: None
@@ -52,4 +53,5 @@ class Supply:
             disk=wanted.disk or self.disk,
             as_is=self.as_is,
             update=self.update,
+            base=self.base,
         )

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from cdi.images import errors
-from cdi.images.formats.layout import Ranges, Reader, Unit
+from cdi.images.formats.layout import Ranges, Reader, Unit, clearing
 from cdi.images.formats.qcow2 import tables
 from cdi.images.formats.qcow2.claims import Claims
 from cdi.images.formats.qcow2.header import Header
@@ -33,7 +33,8 @@ class RandomQcow2:
     """The layout of one image. The constructor reads the L1 table; `units` reads the L2 tables.
 
     With `table_readers` above 1, that many threads call the reader at a time: each table that
-    lies by itself costs a round trip.
+    lies by itself costs a round trip. `delta` says that the image holds changes of another disk:
+    what it calls zero is cleared there, and what it does not map stays as it is.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class RandomQcow2:
         *,
         unit_bytes: int = UNIT_BYTES,
         table_readers: int = 1,
+        delta: bool = False,
     ) -> None:
         self.virtual_size = header.virtual_size
         self._reader = reader
         self._size = size
         self._header = header
         self._readers = table_readers
+        self._delta = delta
         self._cutter = Cutter(header, unpacker_for(header), unit_bytes)
         self._l1 = self._read_l1()
         self._table_claims()  # refuses before anything is written
@@ -58,10 +61,19 @@ class RandomQcow2:
         """Yield what is left to fetch; see `layout.RandomLayout`."""
         claims = self._table_claims()
         for window in self._windows():
-            runs = [run for part in self._fetch(window) for run in self._decode(*part)]
+            parts = list(self._fetch(window))
+            runs = [run for part in parts for run in self._decode(*part)]
             runs.sort()
             claims.runs(runs)
+            if self._delta:
+                yield from self._zeros(parts, done)
             yield from self._cutter.units(runs, done)
+
+    def _zeros(self, parts: list[tuple[memoryview, int]], done: Ranges) -> Iterator[Unit]:
+        for table, guest in parts:
+            for start, end in tables.zeros_of(self._header, tables.entries_of(table), guest):
+                if not done.covers(start, end):
+                    yield clearing(start, end)
 
     def _read_l1(self) -> array[int]:
         """Read the entries that map the disk, as host offsets of L2 tables."""

@@ -92,6 +92,39 @@ def runs_of(header: Header, entries: array[int], guest: int) -> list[Run]:
     return runs
 
 
+def zeros_of(header: Header, entries: array[int], guest: int) -> Iterator[tuple[int, int]]:
+    """Yield the guest ranges that consecutive L2 entries call zero, in order, neighbours joined.
+
+    Only of use beside a disk that the image builds on: by itself, what is not mapped is zero too.
+    Takes entries that `runs_of` has found sane.
+    """
+    first = after = 0
+    for start, end in _zero_ranges(header, entries, guest):
+        if start == after:
+            after = end
+            continue
+        if first < after:
+            yield first, after
+        first, after = start, end
+    if first < (after := min(after, header.virtual_size)):
+        yield first, after
+
+
+def _zero_ranges(header: Header, entries: array[int], guest: int) -> Iterator[tuple[int, int]]:
+    size = header.cluster_size
+    if header.extended_l2:
+        for where, entry, bitmap in zip(
+            range(guest, header.virtual_size, size), entries[::2], entries[1::2], strict=False
+        ):
+            if not entry & _COMPRESSED and bitmap >> _SUBCLUSTERS:
+                for run in _parts(size // _SUBCLUSTERS, 0, where, bitmap >> _SUBCLUSTERS):
+                    yield run.guest, run.guest + run.end - run.start
+    elif header.version > 2:
+        for where, entry in zip(range(guest, header.virtual_size, size), entries, strict=False):
+            if entry & _ZERO and not entry & _COMPRESSED:
+                yield where, where + size
+
+
 def _standard_runs(header: Header, entries: array[int], guest: int, count: int) -> list[Run]:
     runs: list[Run] = []
     size = header.cluster_size
