@@ -37,6 +37,7 @@ REMEDIES: Final[Mapping[str, str]] = {
     "TruncatedSource": f"fetch or make the image again, {_AGAIN}",
     "TargetTooSmall": f"ask for a larger size, {_AGAIN}",
     "InvalidRequest": f"correct the manifest, {_AGAIN}",
+    "SourceLocked": "see what the engine is doing with the disk; it is tried again by itself",
     "NoSpace": "make room on the storage; it is tried again by itself",
     "ImagePullFailed": "see whether nodes can pull CDI's worker image",
     "OOMKilled": "give workers more memory, in spec.podResourceRequirements of CDIConfig",

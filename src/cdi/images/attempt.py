@@ -2,6 +2,7 @@
 One attempt at a transfer, with one open source: look at the first bytes, choose the way, go it.
 
     source that knows its extents              -> scatter: what matters, in parallel
+    changes of a disk, in a qcow2 image        -> scatter: its clusters, in place
     ranged source, disk not compressed         -> scatter: tables first, then units in parallel
     ranged source, raw disk in several blocks  -> scatter: one unit a compressed block
     anything else that can be read forward     -> forward: one pass, stage after stage

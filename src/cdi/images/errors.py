@@ -9,7 +9,7 @@ kept as the cause. Messages never hold credentials.
     TransferError
     |-- SourceError            could not be fetched
     |   |-- NotFound, AccessDenied, SourceRefused, CertificateInvalid    permanent
-    |   |-- SourceUnavailable, ConnectionLost, Stalled                   transient
+    |   |-- SourceUnavailable, SourceLocked, ConnectionLost, Stalled     transient
     |   `-- SourceChanged                                                transient
     |-- ContentError           fetched, but not what was promised
     |   |-- ChecksumMismatch, NotADisk, NotAnArchive, UnsupportedFormat, CorruptImage
@@ -83,6 +83,12 @@ class SourceUnavailable(SourceError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class SourceLocked(SourceUnavailable):
+    """The source is in use by something that has to end first."""
+
+    reason = "SourceLocked"
 
 
 class ConnectionLost(SourceError):

@@ -30,11 +30,13 @@ from pathlib import Path
 from typing import Any
 
 from cdi.images.intervals import Intervals
+from cdi.images.sources.source import Identity
 from cdi.images.target.places import sync_directory
 
 log = logging.getLogger(__name__)
 
 VERSION = 1
+_LONGEST_HEADER = 1 << 20
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -103,6 +105,16 @@ class Journal:
                 break
             _replay(record, progress)
         return progress
+
+    @staticmethod
+    def source_of(path: Path) -> Identity | None:
+        """Return what the journal at `path` is about, None if there is none."""
+        try:
+            with path.open("rb") as file:
+                header = _parse(file.readline(_LONGEST_HEADER).rstrip(b"\n"))
+            return Identity(**header["key"]["source"]) if header else None
+        except (OSError, KeyError, TypeError):
+            return None
 
     def done(self, ranges: tuple[tuple[int, int], ...]) -> None:
         """Guest `ranges` have been written."""

@@ -49,6 +49,11 @@ def _object(place: str, wish: Wish, _halt: threading.Event) -> AbstractContextMa
     return cast(AbstractContextManager[Supply], supplied)
 
 
+def _imageio(place: str, wish: Wish, halt: threading.Event) -> AbstractContextManager[Supply]:
+    supplied = importlib.import_module("cdi.images.sources.imageio.supplied")
+    return cast(AbstractContextManager[Supply], supplied.named(place, wish.options, halt))
+
+
 # By scheme. Each takes the whole place; what it needs beyond this module it loads itself.
 _SUPPLIERS: Final[Mapping[str, Supplier]] = {
     "": _plain,
@@ -57,6 +62,8 @@ _SUPPLIERS: Final[Mapping[str, Supplier]] = {
     "gs": _object,
     "http": _plain,
     "https": _plain,
+    "imageio+http": _imageio,
+    "imageio+https": _imageio,
     "s3": _object,
 }
 

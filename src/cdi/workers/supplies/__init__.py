@@ -33,6 +33,7 @@ class Supplier(Protocol):
 _MODULES: Final = {
     "gcs": "gcs",
     "http": "http",
+    "imageio": "imageio",
     "s3": "s3",
 }
 
