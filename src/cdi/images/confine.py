@@ -1,7 +1,7 @@
 """
 Run one program with nothing but what it was given: executed as a file, never imported.
 
-    python -I -S confine.py {"limits": ..., "read": [...], "write": [...]} PROGRAM ARGUMENT...
+    python -I -S confine.py {"limits": ..., "read": [...], "write": [...], ...} PROGRAM ARGUMENT...
 
 Limits are set first, then the network is left, the file system is closed except for the named
 paths, and the program takes this process's place. Resource limits and "no new privileges" always
@@ -9,7 +9,10 @@ hold, or the program does not start. The other walls are put up where the kernel
 
 - network: a network namespace of its own. Needs privileges or user namespaces; a container's
   seccomp profile may forbid both.
-- files: Landlock, from Linux 5.13. Reading is allowed below "read", and all of it on "write".
+- files: Landlock, from Linux 5.13. Reading is allowed below "read", and all of it on "write";
+  below "own" files may be made and removed as well.
+
+"network" true leaves the network to the program; "descriptors" gives it open files by number.
 
 Only the standard library, and few parts of it: this start-up is paid for every image.
 """
@@ -55,11 +58,14 @@ def main(arguments: list[str]) -> None:
     program = arguments[1:]
     for name, (soft, hard) in order["limits"].items():
         resource.setrlimit(getattr(resource, name), (soft, hard))
-    _leave_network()
+    if not order["network"]:
+        _leave_network()
     _die_with(order["parent"])
     if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         sys.exit("confine: the kernel refuses no_new_privs")
-    _close_files(order["read"], order["write"])
+    _close_files(order["read"], order["write"], order["own"])
+    for wanted, given in order["descriptors"].items():
+        os.dup2(given, int(wanted))
     os.execv(program[0], program)  # noqa: S606 - this is what the file is for
 
 
@@ -76,7 +82,7 @@ def _die_with(parent: int) -> None:
         sys.exit("confine: the parent is gone")
 
 
-def _close_files(read: list[str], write: list[str]) -> None:
+def _close_files(read: list[str], write: list[str], own: list[str]) -> None:
     version = _libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), _LANDLOCK_VERSION)
     if version < 1:
         return
@@ -91,6 +97,8 @@ def _close_files(read: list[str], write: list[str]) -> None:
         _allow(rules, path, handled & (_EXECUTE | _READ | _READ_DIR))
     for path in write:
         _allow(rules, path, handled & (_WRITE | _READ | _TRUNCATE | _IOCTL_DEVICE))
+    for path in own:
+        _allow(rules, path, handled & ~_EXECUTE)
     if _libc.syscall(_LANDLOCK_RESTRICT, rules, 0):
         sys.exit("confine: the kernel refuses its own Landlock rules")
     os.close(rules)

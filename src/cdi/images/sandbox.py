@@ -21,7 +21,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,10 +40,10 @@ _LATENCY = 0.1  # how long a cancelled run may go on
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a child may use. `file_size` None leaves the length of files unlimited."""
+    """What a child may use; None is no limit."""
 
-    address_space: int = 1 << 30  # qemu-img needs 100 MiB; the rest is for tables up to our limit
-    cpu_seconds: int = 30
+    address_space: int | None = 1 << 30  # qemu-img needs 100 MiB; the rest is for large tables
+    cpu_seconds: int | None = 30
     file_size: int | None = None
     open_files: int = 64
 
@@ -54,10 +54,13 @@ class Limits:
             "RLIMIT_CPU": self.cpu_seconds,
             "RLIMIT_NOFILE": self.open_files,
             "RLIMIT_CORE": 0,
+            "RLIMIT_FSIZE": self.file_size,
         }
-        if self.file_size is not None:
-            limits["RLIMIT_FSIZE"] = self.file_size
-        return {name: _within_hard_limit(name, value) for name, value in limits.items()}
+        return {
+            name: _within_hard_limit(name, value)
+            for name, value in limits.items()
+            if value is not None
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,10 @@ class Finished:
 class Run:
     """One run of `program`: an absolute path, with its arguments.
 
-    `read` and `write` are the only paths besides the system's libraries that it may open.
-    `on_output` sees its standard output as it comes.
+    `read` and `write` are the only paths besides the system's libraries that it may open; below
+    `own` it may make files too. It has no network unless `network`. `descriptors` are open files
+    of ours by the number that they have in the child. `on_output` sees its standard output as it
+    comes.
     """
 
     program: Sequence[str]
@@ -82,6 +87,25 @@ class Run:
     read: Sequence[Path] = ()
     write: Sequence[Path] = ()
     on_output: Callable[[bytes], None] | None = None
+    own: Sequence[Path] = ()
+    network: bool = False
+    descriptors: Mapping[int, int] = field(default_factory=dict)
+
+    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+        """Start a program that works until it is killed; its standard error is a pipe.
+
+        Its process group has its number. It dies with the thread that called this.
+        """
+        return subprocess.Popen(
+            self._command(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=_environment() | environment,
+            cwd="/",
+            process_group=0,
+            pass_fds=tuple(self.descriptors.values()),
+        )
 
     def finish(
         self, cancel: threading.Event | None = None, timeout: float | None = None
@@ -104,7 +128,7 @@ class Run:
             try:
                 return self._follow(child, cancel, deadline)
             except BaseException:
-                _kill_group(child)
+                kill_group(child)
                 raise
 
     def _command(self) -> list[str]:
@@ -120,6 +144,9 @@ class Run:
             "parent": os.getpid(),
             "read": read,
             "write": [_SINK, *map(str, self.write)],
+            "own": [*map(str, self.own)],
+            "network": self.network,
+            "descriptors": {str(number): given for number, given in self.descriptors.items()},
         }
         return [sys.executable, "-I", "-S", str(_CONFINE), json.dumps(order), *self.program]
 
@@ -176,7 +203,7 @@ def _stop_if_asked(cancel: threading.Event | None, deadline: float | None) -> No
         raise TimeoutError("the tool did not finish in time")
 
 
-def _kill_group(child: subprocess.Popen[bytes]) -> None:
+def kill_group(child: subprocess.Popen[bytes]) -> None:
     """Kill the child with all of its own children, and reap it: it was not waited for yet."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)

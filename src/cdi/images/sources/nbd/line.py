@@ -1,0 +1,88 @@
+"""
+The bytes of one socket, with waits that end: on cancel, on silence, on a closed connection.
+
+Durations are in seconds. Raises Cancelled, Stalled, ConnectionLost.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+from cdi.images import errors
+
+# How often a waiting reader looks up: soon enough for a process that has 5 s to leave.
+TICK = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What ends a wait for bytes."""
+
+    cancel: threading.Event
+    stall: float
+    clock: Callable[[], float]
+
+
+class Line:
+    """One connected socket, which it owns."""
+
+    def __init__(self, sock: socket.socket, watch: Watch, shown: str) -> None:
+        sock.settimeout(TICK)
+        self._sock, self._watch, self.shown = sock, watch, shown
+
+    def send(self, data: bytes) -> None:
+        """Send all of `data`."""
+        left = memoryview(data)
+        while left:
+            sent = self._patiently(lambda: self._sock.send(left))
+            left = left[sent:]
+
+    def receive(self, count: int) -> bytearray:
+        """Return exactly `count` bytes; the caller has checked that it wants so many."""
+        found = bytearray(count)
+        self.receive_into(memoryview(found))
+        return found
+
+    def receive_into(self, view: memoryview) -> None:
+        """Fill `view`."""
+        while view:
+            count = self._patiently(lambda: self._sock.recv_into(view))
+            if not count:
+                raise errors.ConnectionLost(f"{self.shown}: the server closed the connection")
+            view = view[count:]
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        failure: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _patiently(self, attempt: Callable[[], int]) -> int:
+        """Try until something moves: each call has a silence of its own."""
+        since = self._watch.clock()
+        while True:
+            if self._watch.cancel.is_set():
+                raise errors.Cancelled("the transfer was asked to stop")
+            try:
+                return attempt()
+            except TimeoutError:
+                if self._watch.clock() - since >= self._watch.stall:
+                    raise errors.Stalled(
+                        f"{self.shown}: nothing moved for {self._watch.stall:g} s"
+                    ) from None
+            except OSError as failure:
+                raise errors.ConnectionLost(
+                    f"{self.shown}: the connection broke: {failure.strerror or failure}"
+                ) from failure

@@ -1,0 +1,300 @@
+"""
+What is asked of vSphere, as plain values: the only module that knows pyvmomi.
+
+The certificate of the server is verified before the first byte of a login: against a thumbprint
+where one is given (SHA-1, SHA-256 or SHA-512, with or without colons), against authorities where
+some are given, and against the system's if there is neither. A session that has run out is
+renewed once a call. Every call blocks, at most TIMEOUT seconds for each answer.
+
+Raises NotFound, AccessDenied, CertificateInvalid, SourceRefused, SourceUnavailable,
+InvalidRequest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import logging
+import ssl
+import threading
+import urllib.parse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, NoReturn, TypeVar
+
+from pyVmomi import SoapStubAdapter, vim, vmodl
+
+from cdi.images import errors
+from cdi.images.sources import trust
+from cdi.images.sources.options import HttpOptions
+from cdi.images.sources.vddk.values import Answer, Disk, Machine, Snapshot
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+TIMEOUT = 60.0
+_LONGEST_CHAIN = 25  # files that a disk builds on
+_DEEPEST = 64  # snapshots upon snapshots; vSphere allows 32
+_DIGESTS = {40: hashlib.sha1, 64: hashlib.sha256, 128: hashlib.sha512}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a vCenter or an ESXi host answers."""
+
+    host: str
+    port: int
+    path: str = "/sdk"
+    usual_port: int = 443
+
+
+def parse_address(url: str) -> Address:
+    """Read `https://HOST[:PORT]`, with or without `/sdk`. Raises InvalidRequest."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port, parts = None, None, urllib.parse.urlsplit("")
+    if not host or parts.scheme != "https":
+        # The rest of the URL is not repeated: it may hold a password.
+        raise errors.InvalidRequest("the address of vSphere is to be https://HOST")
+    path = parts.path.rstrip("/").removesuffix("/sdk") + "/sdk"
+    return Address(host, port or Address.usual_port, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who asks, and whom the answers are believed from."""
+
+    user: str
+    password: str = field(repr=False)
+    thumbprint: str = ""
+    trusted: HttpOptions = field(default_factory=HttpOptions)
+
+
+class Vsphere:
+    """A session. Use as a context manager; the constructor logs in, the end logs out."""
+
+    def __init__(self, address: Address, credentials: Credentials) -> None:
+        self._shown = f"https://{address.host}"
+        self._credentials = credentials
+        self._lock = threading.Lock()  # one call at a time: a renewal must not meet another
+        self._stub = SoapStubAdapter(
+            host=address.host,
+            port=address.port,
+            path=address.path,
+            sslContext=_context(credentials),
+            httpConnectionTimeout=TIMEOUT,
+        )
+        self._stub.scheme = _pinned(_digits(credentials.thumbprint), self._shown)
+        with self._translated():
+            self._content = vim.ServiceInstance("ServiceInstance", self._stub).RetrieveContent()
+            self._login()
+
+    def machine(self, uuid: str) -> Machine:
+        """Return the machine with this instance UUID, or else with this BIOS UUID."""
+        return self._call(lambda: self._machine(uuid))
+
+    def changed(self, machine: str, snapshot: str, key: int, start: int, since: str) -> Answer:
+        """Ask what changed of a disk from `start` on: since a change id, until a snapshot."""
+        return self._call(lambda: self._changed(machine, snapshot, key, start, since))
+
+    def close(self) -> None:
+        """Log out; a server that does not answer ends the session by itself, later."""
+        with contextlib.suppress(Exception), self._lock:
+            self._content.sessionManager.Logout()
+        self._stub.DropConnections()
+
+    def __enter__(self) -> Vsphere:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        failure: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _login(self) -> None:
+        given = self._credentials
+        self._content.sessionManager.Login(userName=given.user, password=given.password)
+
+    def _call(self, work: Callable[[], T]) -> T:
+        with self._lock, self._translated():
+            try:
+                return work()
+            except vim.fault.NotAuthenticated:
+                log.info("the vSphere session has ended and is renewed")
+                self._login()
+                return work()
+
+    def _machine(self, uuid: str) -> Machine:
+        for instance in (True, False):
+            # Without a datacenter, all of them are searched.
+            found = self._content.searchIndex.FindAllByUuid(
+                uuid=uuid, vmSearch=True, instanceUuid=instance
+            )
+            if len(found) > 1:
+                raise errors.InvalidRequest(
+                    f"several virtual machines have UUID {uuid}; give the instance UUID of one"
+                )
+            if found:
+                return _machine_of(found[0])
+        raise errors.NotFound(
+            f"{self._shown} has no virtual machine with UUID {uuid}, or user "
+            f"{self._credentials.user} may not see it"
+        )
+
+    def _changed(self, machine: str, snapshot: str, key: int, start: int, since: str) -> Answer:
+        seen = vim.VirtualMachine(machine, self._stub).QueryChangedDiskAreas(
+            snapshot=vim.vm.Snapshot(snapshot, self._stub),
+            deviceKey=key,
+            startOffset=start,
+            changeId=since,
+        )
+        areas = tuple((int(area.start), int(area.length)) for area in seen.changedArea or ())
+        return Answer(int(seen.startOffset), int(seen.length), areas)
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except errors.TransferError:
+            raise
+        except Exception as failure:
+            _raise_for(self._shown, failure)
+
+
+def _machine_of(found: Any) -> Machine:
+    tree = found.snapshot
+    return Machine(
+        id=found._moId,  # noqa: SLF001 - the documented name of a reference's id
+        disks=_disks_in(found.config),
+        roots=tuple(_snapshot_of(root, 0) for root in (tree.rootSnapshotList if tree else ())),
+    )
+
+
+def _snapshot_of(node: Any, depth: int) -> Snapshot:
+    if depth > _DEEPEST:
+        raise errors.SourceRefused("the virtual machine's snapshots are nested too deeply")
+    return Snapshot(
+        id=node.snapshot._moId,  # noqa: SLF001
+        name=node.name,
+        disks=_disks_in(node.snapshot.config),
+        children=tuple(_snapshot_of(child, depth + 1) for child in node.childSnapshotList or ()),
+    )
+
+
+def _disks_in(config: Any) -> tuple[Disk, ...]:
+    if config is None:  # a machine that cannot be reached just now
+        raise errors.SourceUnavailable("vSphere does not know the virtual machine's hardware now")
+    return tuple(
+        _disk_of(device)
+        for device in config.hardware.device
+        if isinstance(device, vim.vm.device.VirtualDisk)
+    )
+
+
+def _disk_of(device: Any) -> Disk:
+    backing = device.backing
+    size = device.capacityInBytes or (device.capacityInKB or 0) * 1024
+    return Disk(
+        key=int(device.key),
+        object_id=device.diskObjectId or str(device.key),
+        file=getattr(backing, "fileName", None) or "",
+        capacity=int(size),
+        parents=tuple(_parents(backing)),
+        change_id=getattr(backing, "changeId", None) or "",
+    )
+
+
+def _parents(backing: Any) -> Iterator[str]:
+    parent = getattr(backing, "parent", None)
+    for _ in range(_LONGEST_CHAIN):
+        if parent is None:
+            return
+        yield parent.fileName or ""
+        parent = getattr(parent, "parent", None)
+
+
+# Trust.
+
+
+def _context(credentials: Credentials) -> ssl.SSLContext:
+    context = trust.context_for(credentials.trusted)
+    if credentials.thumbprint and not trust.is_extended(credentials.trusted):
+        # The thumbprint says more than any authority: it names this one certificate.
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _digits(thumbprint: str) -> str:
+    digits = thumbprint.replace(":", "").strip().lower()
+    if digits and (len(digits) not in _DIGESTS or set(digits) - set("0123456789abcdef")):
+        raise errors.InvalidRequest(
+            "the thumbprint is neither SHA-1 nor SHA-256: 40 or 64 hexadecimal digits, "
+            "with or without colons"
+        )
+    return digits
+
+
+def _pinned(digits: str, shown: str) -> type[http.client.HTTPSConnection]:
+    """Connections that go no further with a certificate that has another thumbprint."""
+
+    class Pinned(http.client.HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            certificate = self.sock.getpeercert(True) if digits else None
+            if not digits:
+                return
+            seen = _DIGESTS[len(digits)](certificate or b"").hexdigest()
+            if seen != digits:
+                self.close()
+                raise errors.CertificateInvalid(
+                    f"{shown}: the certificate has another thumbprint than the one given: "
+                    f"{_spelt(seen)}; check it with the host's operator"
+                )
+
+    return Pinned
+
+
+def _spelt(digits: str) -> str:
+    pairs = [digits[at : at + 2] for at in range(0, len(digits), 2)]
+    return ":".join(pairs).upper()
+
+
+# Errors.
+
+
+def _raise_for(shown: str, failure: Exception) -> NoReturn:
+    raise _error_for(shown, failure) from failure
+
+
+def _error_for(shown: str, failure: Exception) -> errors.TransferError:
+    said = getattr(failure, "msg", None) or getattr(failure, "strerror", None) or str(failure)
+    match failure:
+        case vim.fault.InvalidLogin() | vim.fault.NotAuthenticated():
+            return errors.AccessDenied(f"{shown} refuses the login; check user and password")
+        case vim.fault.NoPermission() | vmodl.fault.SecurityError():
+            return errors.AccessDenied(f"{shown}: {said}; give the user the missing rights")
+        case vmodl.fault.ManagedObjectNotFound():
+            return errors.NotFound(f"{shown}: {said}; it may have been removed")
+        case vim.fault.FileFault():
+            return errors.SourceRefused(f"{shown}: {said}; changes since then are not known")
+        case vmodl.fault.InvalidArgument():
+            return errors.InvalidRequest(f"{shown}: {said}; check the checkpoints")
+        case vmodl.MethodFault():
+            return errors.SourceUnavailable(f"{shown}: {said}")
+        case ssl.SSLCertVerificationError():
+            return errors.CertificateInvalid(
+                f"{shown}: the certificate is not trusted: {failure.verify_message}; "
+                "give its authority as a CA certificate, or its thumbprint"
+            )
+        case OSError() | http.client.HTTPException():
+            return errors.SourceUnavailable(f"{shown}: no answer: {said}; check address and port")
+        case _:
+            return errors.SourceRefused(f"{shown} gives an answer that makes no sense: {said}")
