@@ -202,7 +202,7 @@ def test_a_refused_connection_is_worth_another_start(mounts: worker.Mounts) -> N
     assert ended.termination.message.startswith(CONNECTING)
 
 
-@pytest.mark.parametrize("source", ["registry", "vddk"])
+@pytest.mark.parametrize("source", ["registry"])
 def test_a_source_that_is_not_known_yet_is_refused(source: str, mounts: worker.Mounts) -> None:
     ended = worker.run(worker.order("scheme://place", source=source), mounts)
 

@@ -35,6 +35,7 @@ _MODULES: Final = {
     "http": "http",
     "imageio": "imageio",
     "s3": "s3",
+    "vddk": "vddk",
 }
 
 

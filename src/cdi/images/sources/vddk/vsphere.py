@@ -134,9 +134,10 @@ class Vsphere:
     def _machine(self, uuid: str) -> Machine:
         for instance in (True, False):
             # Without a datacenter, all of them are searched.
-            found = self._content.searchIndex.FindAllByUuid(
+            seen = self._content.searchIndex.FindAllByUuid(
                 uuid=uuid, vmSearch=True, instanceUuid=instance
             )
+            found = list(seen or ())
             if len(found) > 1:
                 raise errors.InvalidRequest(
                     f"several virtual machines have UUID {uuid}; give the instance UUID of one"

@@ -1,0 +1,49 @@
+"""
+A disk of a virtual machine in vSphere, whole or what changed since a checkpoint.
+
+The library is where the init container put it, its arguments where the ConfigMap is mounted.
+Credentials are those of the Secret: user and password. See `images.sources.vddk`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cdi.api.place import Place
+from cdi.api.workorder import WorkOrder
+from cdi.images.sources.options import HttpOptions
+from cdi.images.sources.supply import Supply
+from cdi.images.sources.vddk import supply as disks
+from cdi.images.sources.vddk.command import Library
+from cdi.images.sources.vddk.vsphere import Credentials
+
+
+@contextmanager
+def supply(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[Supply]:
+    """Yield the disk that the order names; see `supplies`."""
+    with disks.open_disk(request_for(order, place), halt) as found:
+        yield found
+
+
+def request_for(order: WorkOrder, place: Place) -> disks.Request:
+    """Return what an order says of its disk."""
+    trusted = HttpOptions(
+        ca_dirs=(place.local(order.cert_dir),) if order.cert_dir else (),
+        insecure=order.insecure_tls,
+    )
+    return disks.Request(
+        url=order.endpoint,
+        uuid=order.uuid,
+        backing_file=order.backing_file,
+        credentials=Credentials(
+            user=order.access_key_id,
+            password=order.secret_key,
+            thumbprint=order.thumbprint,
+            trusted=trusted,
+        ),
+        library=Library(place.vddk_dir, place.vddk_args_dir),
+        current=order.current_checkpoint,
+        previous=order.previous_checkpoint,
+    )

@@ -1,0 +1,335 @@
+"""
+Imports from vSphere: a real importer, real pyvmomi against a vCenter of ours, and a real nbdkit
+whose plugin stands in for VMware's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import shutil
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdi.api.workorder import WorkOrder
+from support import authority, disks, loopdev, vddk, vsphere, worker
+
+pytestmark = vddk.needed
+
+MIB = 1 << 20
+SIZE = 24 * MIB
+FILE = "[store] vm/disk.vmdk"
+SECOND, THIRD = "[store] vm/disk-000001.vmdk", "[store] vm/disk-000002.vmdk"
+CHANGES = ("52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/1", "52 de-61 d5/2", "52 de-61 d5/3")
+
+
+@dataclass
+class Site:
+    """A vCenter with one machine, the library that reads its disks, and an importer's mounts."""
+
+    server: vsphere.Server
+    library: vddk.Library
+    mounts: worker.Mounts
+    certificate: Path
+
+    @property
+    def machine(self) -> vsphere.Machine:
+        return self.server.machines[0]
+
+    @property
+    def thumbprint(self) -> str:
+        der = ssl.PEM_cert_to_DER_cert(self.certificate.read_text())
+        digits = hashlib.sha1(der).hexdigest().upper()
+        return ":".join(digits[at : at + 2] for at in range(0, 40, 2))
+
+    def order(self, **more: Any) -> WorkOrder:
+        given = {
+            "source": "vddk",
+            "uuid": "instance-1",
+            "backing_file": FILE,
+            "thumbprint": self.thumbprint,
+            "access_key_id": vsphere.USER,
+            "secret_key": vsphere.PASSWORD,
+        }
+        return worker.order(self.server.url, "32Mi", **(given | more))
+
+    @property
+    def env(self) -> dict[str, str]:
+        arguments = self.mounts.folder / "vddk-args"
+        return {"CDI_VDDK_DIR": str(self.library.folder), "CDI_VDDK_ARGS_DIR": str(arguments)}
+
+    def run(self, **more: Any) -> worker.Ended:
+        return worker.run(self.order(**more), self.mounts, **self.env)
+
+
+@pytest.fixture(scope="module")
+def trust(tmp_path_factory: pytest.TempPathFactory) -> authority.Authority:
+    return authority.Authority(tmp_path_factory.mktemp("authority"))
+
+
+@contextmanager
+def opened(trust: authority.Authority, folder: Path, block: Path | None = None) -> Iterator[Site]:
+    library = vddk.Library(folder / "opt")
+    certificate, _ = trust.issue("127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+    with vsphere.Server(context) as server:
+        disk = vsphere.Disk(FILE, SIZE)
+        server.machines.append(vsphere.Machine("vm-7", "instance-1", [disk], "bios-1"))
+        yield Site(server, library, worker.Mounts(folder, block), certificate)
+
+
+@pytest.fixture
+def site(trust: authority.Authority, tmp_path: Path) -> Iterator[Site]:
+    with opened(trust, tmp_path) as found:
+        disks.raw_disk(found.library.disk(FILE), SIZE)
+        yield found
+
+
+def grown(disk: Path, size: int = 32 * MIB) -> bytes:
+    return disk.read_bytes().ljust(size, b"\0")
+
+
+def test_a_whole_disk_arrives_and_the_library_is_named(site: Site) -> None:
+    ended = site.run()
+    assert ended.status == 0, ended.log
+    source = site.library.disk(FILE)
+    assert site.mounts.disk.read_bytes() == grown(source)
+    facts = ended.termination.vddk_info
+    assert facts is not None
+    assert (facts.version, facts.host) == ("8.0.2", "esx1.example")
+    assert ended.termination.bytes_fetched < 1.5 * disks.nonzero_bytes(source)
+    assert site.server.calls[-1] == "Logout"
+
+
+@pytest.mark.parametrize("name", ["bios_uuid", "arguments"])
+def test_other_ways_to_the_same_disk(site: Site, name: str) -> None:
+    arguments = site.mounts.folder / "vddk-args"
+    arguments.mkdir()
+    (arguments / "vddk-config-file").write_text("VixDiskLib.nfcAio.Session.BufSizeIn64KB=16\n")
+    ended = site.run(uuid="bios-1" if name == "bios_uuid" else "instance-1")
+    assert ended.status == 0, ended.log
+    assert site.mounts.disk.read_bytes() == grown(site.library.disk(FILE))
+
+
+def test_authorities_are_enough_without_a_thumbprint(
+    site: Site, trust: authority.Authority
+) -> None:
+    shutil.copy(trust.ca, site.mounts.certs)
+    ended = site.run(thumbprint="", cert_dir="/certs")
+    assert ended.status == 0, ended.log
+
+
+# Several stages.
+
+
+def staged(site: Site, seed: int = 5) -> list[bytes]:
+    """Give the machine three snapshots, and return what each should make of the volume."""
+    rng = random.Random(seed)
+    first = site.library.disk(FILE)
+    contents = [bytearray(first.read_bytes())]
+    files, changes = [FILE, SECOND, THIRD], []
+    for file in files[1:]:
+        content = bytearray(contents[-1])
+        areas = sorted(rng.sample(range(SIZE // 65536), 40))
+        for number, area in enumerate(areas):
+            data = bytes(65536) if number % 3 == 0 else rng.randbytes(65536)
+            content[area * 65536 : (area + 1) * 65536] = data
+        # A large area that is zero now, so that its block status matters.
+        content[4 * MIB : 7 * MIB] = bytes(3 * MIB)
+        changed = {(area * 65536, 65536) for area in areas if not 64 <= area < 112}
+        changes.append(sorted([*changed, (4 * MIB, 3 * MIB)]))
+        contents.append(content)
+        sparse(site.library.disk(file), content)
+    ids = [f"snapshot-{number}" for number in range(1, 4)]
+    found: list[vsphere.Snapshot] = []
+    for id_, name, file, change in reversed(
+        list(zip(ids, ["one", "two", "three"], files, CHANGES, strict=True))
+    ):
+        parents = files[: files.index(file)][::-1]
+        disk = vsphere.Disk(file, SIZE, parents=parents, change_id=change)
+        found = [vsphere.Snapshot(id_, name, [disk], found)]
+    machine = site.machine
+    machine.roots = found
+    machine.disks = [vsphere.Disk("[store] vm/disk-000003.vmdk", SIZE, parents=files[::-1])]
+    machine.changes = {
+        (ids[1], CHANGES[0]): changes[0],
+        (ids[2], CHANGES[1]): changes[1],
+    }
+    return [bytes(content) for content in contents]
+
+
+def sparse(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.truncate(len(content))
+        for at in range(0, len(content), 4096):
+            if any(part := content[at : at + 4096]):
+                file.seek(at)
+                file.write(part)
+
+
+STAGES = [
+    pytest.param(["one", "two", "three"], ["", "one", "two"], id="names"),
+    pytest.param(["snapshot-1", "snapshot-2", "snapshot-3"], ["", *CHANGES[:2]], id="change-ids"),
+]
+
+
+@pytest.mark.parametrize(("current", "previous"), STAGES)
+def test_three_stages_make_the_disk_of_each_snapshot(
+    site: Site, current: list[str], previous: list[str]
+) -> None:
+    wanted = staged(site)
+    site.server.forget_sessions_at = "QueryChangedDiskAreas"
+    for content, now, before in zip(wanted, current, previous, strict=True):
+        ended = site.run(current_checkpoint=now, previous_checkpoint=before)
+        assert ended.status == 0, ended.log
+        assert site.mounts.disk.read_bytes()[:SIZE] == content
+    assert site.mounts.disk.stat().st_size == 32 * MIB
+
+
+@loopdev.needs_root
+def test_three_stages_fill_a_device(trust: authority.Authority, tmp_path: Path) -> None:
+    backing = tmp_path / "device"
+    backing.write_bytes(b"\xaa" * (32 * MIB))
+    with loopdev.device(backing) as device, opened(trust, tmp_path, device) as site:
+        disks.raw_disk(site.library.disk(FILE), SIZE)
+        for number, content in enumerate(staged(site)):
+            names = ["", "one", "two", "three"]
+            ended = site.run(
+                current_checkpoint=names[number + 1], previous_checkpoint=names[number]
+            )
+            assert ended.status == 0, ended.log
+            assert device.read_bytes()[:SIZE] == content
+
+
+def test_more_areas_than_one_answer_holds(site: Site) -> None:
+    wanted = staged(site)
+    machine, many = site.machine, [(at * 4096, 2048) for at in range(SIZE // 4096)]
+    machine.changes["snapshot-2", CHANGES[0]] = many
+    mixed = bytearray(wanted[0])
+    for start, length in many:
+        mixed[start : start + length] = wanted[1][start : start + length]
+    assert site.run(current_checkpoint="one").status == 0
+    ended = site.run(current_checkpoint="two", previous_checkpoint="one")
+    assert ended.status == 0, ended.log
+    assert site.mounts.disk.read_bytes()[:SIZE] == bytes(mixed)
+    assert site.server.calls.count("QueryChangedDiskAreas") == -(-len(many) // vsphere.MOST_AREAS)
+
+
+# What goes wrong.
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "words"),
+    [
+        pytest.param({"secret_key": "wrong"}, "AccessDenied", "refuses the login", id="password"),
+        pytest.param({"uuid": "other"}, "SourceNotFound", "no virtual machine", id="machine"),
+        pytest.param(
+            {"backing_file": "[store] vm/other.vmdk"}, "SourceNotFound", "has no disk", id="disk"
+        ),
+        pytest.param(
+            {"thumbprint": "AA:" * 19 + "AA"}, "CertificateInvalid", "thumbprint", id="thumbprint"
+        ),
+        pytest.param({"thumbprint": ""}, "CertificateInvalid", "not trusted", id="no-trust"),
+        pytest.param({"thumbprint": "AB:CD"}, "InvalidRequest", "SHA-1", id="no-thumbprint"),
+        pytest.param(
+            {"previous_checkpoint": "one"}, "InvalidRequest", "current", id="no-current"
+        ),
+        pytest.param(
+            {"current_checkpoint": "gone"}, "SourceNotFound", "no snapshot", id="snapshot"
+        ),
+        pytest.param({"secret_key": ""}, "InvalidRequest", "Secret", id="no-secret"),
+    ],
+)
+def test_what_cannot_work_ends_with_a_reason(
+    site: Site, changes: dict[str, str], reason: str, words: str
+) -> None:
+    ended = site.run(**changes)
+    told = ended.termination
+    assert (ended.status, told.reason, told.permanent) == (1, reason, True)
+    assert told.message.startswith("Unable to connect to vddk data source: ")
+    assert words in told.message
+    assert not site.mounts.disk.exists()
+
+
+def test_another_password_than_the_library_wants(site: Site) -> None:
+    (site.library.distribution / "password").write_text("another\n")
+    told = site.run().termination
+    assert told.reason == "AccessDenied"
+    assert "incorrect user name" in told.message
+
+
+def test_a_disk_that_the_library_does_not_find(site: Site) -> None:
+    site.library.disk(FILE).unlink()
+    told = site.run().termination
+    assert told.reason == "SourceNotFound"
+    assert "A file was not found" in told.message
+
+
+@pytest.mark.parametrize("missing", ["loaded", ""])
+def test_a_missing_library_is_named(site: Site, missing: str) -> None:
+    if missing:
+        (site.library.distribution / missing).unlink()
+    else:
+        shutil.rmtree(site.library.distribution)
+    told = site.run().termination
+    assert told.reason == "InvalidRequest"
+    assert "library" in told.message or "libvixDiskLib" in told.message
+
+
+def test_a_delta_needs_the_disk_it_belongs_to(site: Site) -> None:
+    staged(site)
+    told = site.run(current_checkpoint="two", previous_checkpoint="one").termination
+    assert told.reason == "InvalidRequest"
+    assert "import the whole disk first" in told.message
+
+
+# Under way.
+
+
+def children_of(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def slow(site: Site) -> subprocess.Popen[str]:
+    """An import whose target takes no more than a few pieces before it is looked at."""
+    return worker.start(site.order(current_checkpoint="one"), site.mounts, **site.env)
+
+
+def nbdkit_of(process: subprocess.Popen[str]) -> int:
+    while process.poll() is None:
+        for child in children_of(process.pid):
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+            if command.startswith(b"/usr/bin/nbdkit") and b"server=" in command:
+                return child
+        time.sleep(0)
+    raise AssertionError("no nbdkit was seen")
+
+
+def test_the_password_is_nowhere_to_be_read(site: Site) -> None:
+    staged(site)
+    process = slow(site)
+    child = nbdkit_of(process)
+    seen = [Path(f"/proc/{child}/{name}").read_bytes() for name in ("cmdline", "environ")]
+    ended = worker.ended(process, site.mounts)
+    assert ended.status == 0, ended.log
+    command = seen[0].decode().split("\0")
+    secret = vsphere.PASSWORD
+    assert "password=-3" in command
+    assert not any(secret in text.decode() for text in seen)
+    assert secret not in ended.log
+    expected = {
+        "--filter=retry", "--filter=cacheextents", "server=127.0.0.1", "vm=moref=vm-7",
+        "snapshot=snapshot-1", "transports=file:nbdssl:nbd", f"file={FILE}", "--verbose",
+        f"libdir={site.library.distribution}", f"thumbprint={site.thumbprint}",
+    }  # fmt: skip
+    assert expected <= set(command)
