@@ -121,7 +121,7 @@ class Server:
                 self.forget_sessions_at = ""
                 self.sessions.clear()
             if method != "RetrieveServiceContent" and not self._is_known(cookie):
-                raise vim.fault.NotAuthenticated()
+                raise vim.fault.NotAuthenticated
             return 200, _result(method, *self._carried_out(method, this, arguments)), ""
         except vmodl.MethodFault as fault:
             return 500, _fault(fault), ""

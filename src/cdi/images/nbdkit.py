@@ -37,6 +37,7 @@ LINES = 1000  # of the log
 _LONGEST_LINE = 4 << 10
 _COMPLAINTS = 3  # of the last error lines; what led to the failure comes first
 _START = 60.0  # a library that is large, on a machine that is busy
+_UNREAD = 0.5  # an error line is written before the reply that fails, but may be read after it
 _LEAVE = 2.0  # from being asked to being killed
 _TICK = 0.02
 _PROBE = 30.0
@@ -97,20 +98,26 @@ class Log:
         self._lines: deque[str] = deque(maxlen=LINES)
         self._complaints: deque[str] = deque(maxlen=_COMPLAINTS)
         self._rest = b""
+        self._changed = threading.Condition()
 
     def take(self, piece: bytes) -> None:
         """Take the next bytes of the log."""
         *lines, self._rest = (self._rest + piece).split(b"\n")
-        for line in lines:
-            self._line(line[:_LONGEST_LINE].decode("utf-8", "replace").rstrip())
-        self._rest = self._rest[:_LONGEST_LINE]
+        with self._changed:
+            for line in lines:
+                self._line(line[:_LONGEST_LINE].decode("utf-8", "replace").rstrip())
+            self._rest = self._rest[:_LONGEST_LINE]
+            self._changed.notify_all()
 
     def lines(self) -> list[str]:
-        return list(self._lines)
+        with self._changed:
+            return list(self._lines)
 
-    def complaint(self) -> str:
-        """The last error lines, without nbdkit's own prefix."""
-        return "; ".join(self._complaints)
+    def complaint(self, patience: float = 0.0) -> str:
+        """The last error lines, without nbdkit's own prefix; waits for the first one."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._complaints, patience)
+            return "; ".join(self._complaints)
 
     def _line(self, line: str) -> None:
         if "password" in line.lower() and _ERROR not in line:
@@ -151,7 +158,7 @@ class Server:
         status = self._child.poll()
         if status is not None:
             self._reader.join(_LEAVE)  # until the rest of the log is read
-        complaint = self.log.complaint()
+        complaint = self.log.complaint(0.0 if status is not None else _UNREAD)
         if complaint or status is None:
             return complaint
         return f"nbdkit ended with status {status}"

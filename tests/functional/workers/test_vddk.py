@@ -240,9 +240,7 @@ def test_more_areas_than_one_answer_holds(site: Site) -> None:
         ),
         pytest.param({"thumbprint": ""}, "CertificateInvalid", "not trusted", id="no-trust"),
         pytest.param({"thumbprint": "AB:CD"}, "InvalidRequest", "SHA-1", id="no-thumbprint"),
-        pytest.param(
-            {"previous_checkpoint": "one"}, "InvalidRequest", "current", id="no-current"
-        ),
+        pytest.param({"previous_checkpoint": "one"}, "InvalidRequest", "current", id="no-current"),
         pytest.param(
             {"current_checkpoint": "gone"}, "SourceNotFound", "no snapshot", id="snapshot"
         ),
@@ -263,7 +261,7 @@ def test_what_cannot_work_ends_with_a_reason(
 def test_another_password_than_the_library_wants(site: Site) -> None:
     (site.library.distribution / "password").write_text("another\n")
     told = site.run().termination
-    assert told.reason == "AccessDenied"
+    assert told.reason == "AccessDenied", told
     assert "incorrect user name" in told.message
 
 

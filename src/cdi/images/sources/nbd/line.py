@@ -38,8 +38,7 @@ class Line:
         """Send all of `data`."""
         left = memoryview(data)
         while left:
-            sent = self._patiently(lambda: self._sock.send(left))
-            left = left[sent:]
+            left = left[self._patiently(self._sock.send, left) :]
 
     def receive(self, count: int) -> bytearray:
         """Return exactly `count` bytes; the caller has checked that it wants so many."""
@@ -50,7 +49,7 @@ class Line:
     def receive_into(self, view: memoryview) -> None:
         """Fill `view`."""
         while view:
-            count = self._patiently(lambda: self._sock.recv_into(view))
+            count = self._patiently(self._sock.recv_into, view)
             if not count:
                 raise errors.ConnectionLost(f"{self.shown}: the server closed the connection")
             view = view[count:]
@@ -69,14 +68,14 @@ class Line:
     ) -> None:
         self.close()
 
-    def _patiently(self, attempt: Callable[[], int]) -> int:
+    def _patiently(self, attempt: Callable[[memoryview], int], view: memoryview) -> int:
         """Try until something moves: each call has a silence of its own."""
         since = self._watch.clock()
         while True:
             if self._watch.cancel.is_set():
                 raise errors.Cancelled("the transfer was asked to stop")
             try:
-                return attempt()
+                return attempt(view)
             except TimeoutError:
                 if self._watch.clock() - since >= self._watch.stall:
                     raise errors.Stalled(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cdi.images import errors, nbdkit
 from cdi.images.sources.vddk.choosing import Choice
-from cdi.images.sources.vddk.vsphere import Address
+from cdi.images.sources.vddk.vsphere import HTTPS, Address
 
 _LIBRARY = "vmware-vix-disklib-distrib"
 _TEST_PLUGIN = Path("testing/libvddk-test-plugin.so")
@@ -97,7 +97,7 @@ def command_for(library: Library, login: Login, machine: str, choice: Choice) ->
 def _parameters(library: Library, login: Login, machine: str, choice: Choice) -> Iterator[str]:
     yield f"libdir={library.distribution}"
     yield f"server={login.address.host}"
-    if login.address.port != login.address.usual_port:
+    if login.address.port != HTTPS:
         yield f"port={login.address.port}"
     yield f"user={login.user}"
     yield f"password=-{nbdkit.SECRET}"

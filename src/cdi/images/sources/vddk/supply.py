@@ -56,9 +56,7 @@ def open_disk(
     nbdkit.probe(command.probe_for(request.library), halt)
     with Vsphere(address, request.credentials) as vsphere:
         machine = vsphere.machine(request.uuid)
-        choice = choosing.choose(
-            machine, request.backing_file, request.current, request.previous
-        )
+        choice = choosing.choose(machine, request.backing_file, request.current, request.previous)
         given = request.credentials
         login = command.Login(address, given.user, given.password, given.thumbprint)
         watcher = command.Watcher()

@@ -22,7 +22,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from pyVmomi import SoapStubAdapter, vim, vmodl
 
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 TIMEOUT = 60.0
+HTTPS = 443
 _LONGEST_CHAIN = 25  # files that a disk builds on
 _DEEPEST = 64  # snapshots upon snapshots; vSphere allows 32
 _DIGESTS = {40: hashlib.sha1, 64: hashlib.sha256, 128: hashlib.sha512}
@@ -47,7 +48,6 @@ class Address:
     host: str
     port: int
     path: str = "/sdk"
-    usual_port: int = 443
 
 
 def parse_address(url: str) -> Address:
@@ -61,7 +61,7 @@ def parse_address(url: str) -> Address:
         # The rest of the URL is not repeated: it may hold a password.
         raise errors.InvalidRequest("the address of vSphere is to be https://HOST")
     path = parts.path.rstrip("/").removesuffix("/sdk") + "/sdk"
-    return Address(host, port or Address.usual_port, path)
+    return Address(host, port or HTTPS, path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,8 @@ class Vsphere:
         )
         self._stub.scheme = _pinned(_digits(credentials.thumbprint), self._shown)
         with self._translated():
-            self._content = vim.ServiceInstance("ServiceInstance", self._stub).RetrieveContent()
+            root: Any = vim.ServiceInstance("ServiceInstance", self._stub)
+            self._content = root.RetrieveContent()
             self._login()
 
     def machine(self, uuid: str) -> Machine:
@@ -165,8 +166,8 @@ class Vsphere:
             yield
         except errors.TransferError:
             raise
-        except Exception as failure:
-            _raise_for(self._shown, failure)
+        except Exception as failure:  # pyvmomi raises what its parsers raise
+            raise _error_for(self._shown, failure) from failure
 
 
 def _machine_of(found: Any) -> Machine:
@@ -249,9 +250,9 @@ def _pinned(digits: str, shown: str) -> type[http.client.HTTPSConnection]:
     class Pinned(http.client.HTTPSConnection):
         def connect(self) -> None:
             super().connect()
-            certificate = self.sock.getpeercert(True) if digits else None
             if not digits:
                 return
+            certificate = self.sock.getpeercert(binary_form=True)
             seen = _DIGESTS[len(digits)](certificate or b"").hexdigest()
             if seen != digits:
                 self.close()
@@ -269,10 +270,6 @@ def _spelt(digits: str) -> str:
 
 
 # Errors.
-
-
-def _raise_for(shown: str, failure: Exception) -> NoReturn:
-    raise _error_for(shown, failure) from failure
 
 
 def _error_for(shown: str, failure: Exception) -> errors.TransferError:
