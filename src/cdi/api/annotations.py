@@ -8,6 +8,8 @@ Labels are in `labels`, finalizers in `finalizers`. DV is a DataVolume, DIC a Da
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,6 +17,11 @@ _CDI = "cdi.kubevirt.io/"
 _STORAGE = _CDI + "storage."
 _IMPORT = _STORAGE + "import."
 _CHECKPOINT = _STORAGE + "checkpoint."
+
+# What Kubernetes allows in a key, after the slash.
+_LONGEST_KEY_NAME: Final = 63
+_KEY_NAME: Final = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_HASHED_DIGITS: Final = 24
 
 TRUE: Final = "true"
 FALSE: Final = "false"
@@ -354,5 +361,10 @@ def secret_extra_header(number: int) -> str:
 
 
 def checkpoint_copied(checkpoint: str) -> str:
-    """Return the key that marks a checkpoint as copied."""
-    return f"{CHECKPOINT_COPIED}.{checkpoint}"
+    """Return the key that marks a checkpoint as copied; a name that does not fit is hashed."""
+    readable = f"{CHECKPOINT_COPIED}.{checkpoint}"
+    name = readable.partition("/")[2]
+    if len(name) <= _LONGEST_KEY_NAME and _KEY_NAME.fullmatch(name):
+        return readable
+    digest = hashlib.sha256(checkpoint.encode()).hexdigest()
+    return f"{CHECKPOINT_COPIED}.sha256-{digest[:_HASHED_DIGITS]}"

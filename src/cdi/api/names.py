@@ -8,6 +8,7 @@ a UID alone never need shortening.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 LONGEST_NAME: Final = 253  # pods, PVCs, ConfigMaps: a DNS subdomain
@@ -22,6 +23,7 @@ UPLOAD_API_SERVICE = "v1beta1.upload.cdi.kubevirt.io"  # the APIService of the u
 UPLOAD_CLIENT = "client.upload-server.cdi.kubevirt.io"  # the upload proxy's certificate says so
 
 _HASHED: Final = len("-01234567-")
+_PART: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 
 
 def fnv1a_32(text: str) -> str:
@@ -86,8 +88,13 @@ def populate_pod_for(target_uid: str) -> str:
 
 
 def importer_for(claim: str, checkpoint: str = "") -> str:
-    """The importer pod of a claim, one for each checkpoint of a multi-stage import."""
+    """The importer pod of a claim, one for each checkpoint of a multi-stage import.
+
+    A checkpoint is called as somebody likes; one that is no part of a pod's name is hashed.
+    """
     if checkpoint:
+        if not _PART.fullmatch(checkpoint):
+            checkpoint = fnv1a_32(checkpoint)
         return join(f"importer-{claim}", f"checkpoint-{checkpoint}")
     return join("importer", claim)
 

@@ -41,13 +41,22 @@ def command(
         ),
     ] = f"{DEFAULT_HOST}:{DEFAULT_PORT}",
     stall_timeout: StallTimeout = None,
+    vddk_libdir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where VMware's VDDK library is, for imports from vSphere."
+        ),
+    ] = None,
 ) -> None:
     """Run CDI on this machine: an API for kubectl, local volumes, and the workers."""
     place = (data_dir or datadir.usual()).expanduser().absolute()
     where = _parsed(listen)
+    library = vddk_libdir.expanduser().absolute() if vddk_libdir else None
+    if library is not None and not library.is_dir():
+        _usage(f"--vddk-libdir: {library} is no directory")
     try:
         logfile.start(place / "logs")
-        asyncio.run(_run(up.Settings(place, where, stall_timeout)))
+        asyncio.run(_run(up.Settings(place, where, stall_timeout, library)))
     except (StoreError, KubeError, EndedError, OSError) as error:
         log.debug("up failed", exc_info=True)
         typer.echo(f"cdi up: {error}", err=True)

@@ -49,8 +49,9 @@ class Row:
 
 def worker_of(volume: Object, claim: Object | None) -> str:
     """Return the name of the importer pod that fills a volume, whether or not it exists."""
-    prime = objects.annotations(claim or {}).get(annotations.PVC_PRIME)
-    return names.importer_for(prime or objects.name(volume))
+    given = objects.annotations(claim or {})
+    checkpoint = given.get(annotations.CHECKPOINT_CURRENT, "")
+    return names.importer_for(given.get(annotations.PVC_PRIME) or objects.name(volume), checkpoint)
 
 
 def row_for(volume: Object, claim: Object | None, pod: Object | None, now: datetime) -> Row:

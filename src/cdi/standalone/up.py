@@ -55,11 +55,12 @@ _CLIENT: Final = transport.Settings(user_agent="cdi-up", rate=2000.0, burst=4000
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where everything is kept, and where the API is served."""
+    """Where everything is kept and found, and where the API is served."""
 
     data_dir: Path
     listen: Listen = field(default_factory=Listen)
     stall_timeout: float | None = None  # seconds; None: as the workers have it
+    vddk_library: Path | None = None  # directory of VMware's library, for imports from vSphere
 
 
 @dataclass(slots=True)
@@ -134,7 +135,9 @@ class Standalone:
         manager.add(Group.SUPPORT, of_volumes, of_pods)
         manager.add(Group.CACHES, *seen.all())
         binder.Binder(client, seen, volumes, of_volumes, node.NAME).register(manager)
-        settings = agent.Settings(place, frozenset({WORKER_IMAGE}))
+        settings = agent.Settings(
+            place, frozenset({WORKER_IMAGE}), vddk_library=self._settings.vddk_library
+        )
         agent.Agent(client, seen, volumes, of_pods, self._logs, settings).register(manager)
 
     async def _announce(self, stop: asyncio.Event) -> None:

@@ -72,6 +72,10 @@ def test_different_long_bases_give_different_names(base):
         (names.prime_for(UID), f"prime-{UID}"),
         (names.importer_for("disk"), "importer-disk"),
         (names.importer_for("disk", "snap-2"), "importer-disk-checkpoint-snap-2"),
+        (
+            names.importer_for("disk", "Before (2)"),
+            f"importer-disk-checkpoint-{names.fnv1a_32('Before (2)')}",
+        ),
         (names.upload_pod_for("disk"), "cdi-upload-disk"),
         (names.upload_service_for("my.disk"), "cdi-upload-my-disk"),
         (

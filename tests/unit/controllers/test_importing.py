@@ -451,6 +451,29 @@ def test_vddk_waits_for_its_library() -> None:
     assert found.failure is not None
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"kind": 1}'])
+def test_vddk_arguments_that_make_no_sense_are_told_and_tried_again(text: str) -> None:
+    of = claim(**{known.SOURCE: "vddk", known.ENDPOINT: "https://vcenter"})
+    around = Surroundings(world.SETTINGS, vddk_image="vddk:8", vddk_nodes=text)
+    found = decide(seen(of, around=around))
+    told = changes(found, of)
+    assert created(found) == []
+    assert (told[known.RUNNING_REASON], told[known.POD_PHASE]) == ("ErrStartingPod", "Failed")
+    assert "vddk-node-selector" in str(told[known.RUNNING_MESSAGE])
+    assert known.FATAL_ERROR not in told
+    assert found.failure is not None
+
+
+def test_vddk_arguments_say_on_which_nodes_the_library_runs() -> None:
+    of = claim(**{known.SOURCE: "vddk", known.ENDPOINT: "https://vcenter"})
+    nodes = '{"vddk": "yes"}'
+    around = Surroundings(world.SETTINGS, vddk_image="vddk:8", vddk_nodes=nodes)
+    steps = decide(seen(of, around=around)).steps
+    pod = next(each.object for each in steps if isinstance(each, plan.Create))
+    assert pod["spec"]["nodeSelector"] == {"vddk": "yes"}
+    assert [each["image"] for each in pod["spec"]["initContainers"]] == ["vddk:8"]
+
+
 def test_the_words_of_a_provisioner_reach_the_claim() -> None:
     event = {"message": "no room", "lastTimestamp": "2030-01-01T00:00:00Z"}
     of = claim("Pending")

@@ -43,19 +43,14 @@ def after_stage(claim: Object, checkpoints: Checkpoints, *, final: bool) -> dict
     after its last stage was copied.
     """
     given = objects.annotations(claim)
-    current = given.get(annotations.CHECKPOINT_CURRENT, "")
-    copied = {
-        key.removeprefix(f"{annotations.CHECKPOINT_COPIED}."): pod
-        for key, pod in given.items()
-        if key.startswith(f"{annotations.CHECKPOINT_COPIED}.")
-    }
+    mark = annotations.checkpoint_copied(given.get(annotations.CHECKPOINT_CURRENT, ""))
     pod = given.get(annotations.CHECKPOINT_POD, "")
-    if current not in copied and pod not in copied.values():
-        return {annotations.checkpoint_copied(current): pod}
+    if mark not in given and pod not in (given[key] for key in _marks(given)):
+        return {mark: pod}
     waiting = [
         number
         for number, each in enumerate(checkpoints)
-        if each.get("current") and each["current"] not in copied
+        if each.get("current") and annotations.checkpoint_copied(each["current"]) not in given
     ]
     if waiting:
         again: dict[str, str | None] = {
@@ -86,6 +81,10 @@ def _finished(given: Mapping[str, str]) -> dict[str, str | None]:
         annotations.CHECKPOINT_FINAL,
         annotations.CHECKPOINT_POD,
     )
-    marks = [key for key in given if key.startswith(f"{annotations.CHECKPOINT_COPIED}.")]
-    removed: dict[str, str | None] = dict.fromkeys([*gone, *marks])
+    removed: dict[str, str | None] = dict.fromkeys([*gone, *_marks(given)])
     return {**removed, annotations.CHECKPOINT_DONE: annotations.TRUE}
+
+
+def _marks(given: Mapping[str, str]) -> list[str]:
+    """The keys that mark stages as copied."""
+    return [key for key in given if key.startswith(f"{annotations.CHECKPOINT_COPIED}.")]

@@ -134,6 +134,9 @@ def _started(seen: Seen, bound: dict[str, str | None]) -> plan.Plan:
     claim = seen.claim
     try:
         wanted = pod.pod_for(claim, seen.around, with_scratch=_needs_scratch(claim))
+    except pod.BadArguments as error:
+        refused = _refused(seen, reasons.ERR_STARTING_POD, str(error))
+        return refused.then(plan.Plan(failure=plan.NotYet(str(error))))
     except pod.CannotImport as error:
         return _refused(seen, reasons.ERR_STARTING_POD, str(error), fatal=True)
     create = plan.Create(PODS, wanted, refused=lambda error: _pod_refused(seen, wanted, error))

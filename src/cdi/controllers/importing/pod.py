@@ -36,6 +36,10 @@ class CannotImport(ValueError):
     """The annotations do not say what an importer has to know."""
 
 
+class BadArguments(CannotImport):
+    """The ConfigMap of VDDK arguments makes no sense; whoever mends it need not start anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the cluster and the installation have to say about importer pods."""
@@ -46,7 +50,7 @@ class Surroundings:
     overhead: str = "0"  # of the claim's class and mode
     target: Object | None = None  # the claim that the prime is for, if it is a prime
     vddk_image: str = ""
-    vddk_node_selector: Mapping[str, str] = field(default_factory=dict)
+    vddk_nodes: str = ""  # nodes on which the VDDK library may run: a node selector as JSON
 
     @property
     def proxy_ca(self) -> bool:
@@ -200,7 +204,7 @@ def _placement(claim: Object, around: Surroundings) -> Object:
     selector = dict(placement.get("nodeSelector") or {})
     if mounts.is_node_pull(claim) and given.get(annotations.REGISTRY_ARCHITECTURE):
         selector["kubernetes.io/arch"] = given[annotations.REGISTRY_ARCHITECTURE]
-    selector |= around.vddk_node_selector
+    selector |= parse_node_selector(around.vddk_nodes)
     spec: Object = {
         "nodeSelector": selector,
         "tolerations": placement.get("tolerations"),
@@ -308,11 +312,11 @@ def _init_containers(claim: Object, around: Surroundings) -> list[Object]:
 
 
 def parse_node_selector(text: str) -> dict[str, str]:
-    """The node selector that a ConfigMap of VDDK arguments holds as JSON. Raises CannotImport."""
+    """The node selector that a ConfigMap of VDDK arguments holds as JSON. Raises BadArguments."""
     try:
         found = json.loads(text) if text else {}
     except ValueError as error:
-        raise CannotImport(f"vddk-node-selector is not JSON: {error}") from error
+        raise BadArguments(f"vddk-node-selector is not JSON: {error}") from error
     if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
-        raise CannotImport("vddk-node-selector is not a JSON object of texts")
+        raise BadArguments("vddk-node-selector is not a JSON object of texts")
     return found

@@ -84,13 +84,13 @@ class Reconciler:
             ),
             target=cluster.claims.get(Key(objects.namespace(claim), owner)) if owner else None,
             vddk_image=image,
-            vddk_node_selector=nodes,
+            vddk_nodes=nodes,
         )
 
-    async def _vddk(self, claim: Object) -> tuple[str, dict[str, str]]:
+    async def _vddk(self, claim: Object) -> tuple[str, str]:
         """The image with the VDDK library, and the nodes on which it may run."""
         if requests.source_of(claim) != requests.VDDK:
-            return "", {}
+            return "", ""
         given = objects.annotations(claim)
         image = given.get(known.VDDK_INIT_IMAGE, "")
         if not image:
@@ -98,10 +98,9 @@ class Reconciler:
             image = str(objects.get(named, "data", _VDDK_IMAGE, default=""))
         arguments = given.get(known.VDDK_EXTRA_ARGS)
         if not arguments:
-            return image, {}
+            return image, ""
         extra = await self._read(CONFIG_MAPS, arguments, objects.namespace(claim))
-        text = str(objects.get(extra, "data", _VDDK_NODES, default=""))
-        return image, pod.parse_node_selector(text)
+        return image, str(objects.get(extra, "data", _VDDK_NODES, default=""))
 
     async def _proxy_ca(
         self, claim: Object, around: pod.Surroundings

@@ -69,6 +69,7 @@ class Settings:
     restarts: Restarts = field(default_factory=Restarts)
     # Each worker has a process of some 60 MiB, and starting one takes a fraction of a core.
     most_running: int = 8 * (os.cpu_count() or 1)
+    vddk_library: Path | None = None  # VMware's library, if this machine has it
 
 
 @dataclass(slots=True)
@@ -101,7 +102,7 @@ class Agent:
         self._client, self._seen, self._recorder = client, seen, recorder
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._mounter = Mounter(settings.data_dir / "pods", volumes, seen)
+        self._mounter = Mounter(settings.data_dir / "pods", volumes, seen, settings.vddk_library)
         self._logs = logs
         self._records: dict[str, _Record] = {}  # by the UID of the pod
         self._keys: dict[Key, set[str]] = {}  # pods that had this key
@@ -224,8 +225,11 @@ class Agent:
             storage_classes={
                 objects.name(found): found for found in self._seen.classes.cache.list()
             },
-            refusal=roles.refusal(pod, self._settings.images),
+            refusal=self._refusal(pod),
         )
+
+    def _refusal(self, pod: Object) -> str:
+        return roles.refusal(pod, self._settings.images, self._settings.vddk_library)
 
     async def _tell_unscheduled(self, pod: Object, why: str) -> None:
         status = podstatus.unscheduled(pod, why, self._clock.wall())
@@ -305,7 +309,7 @@ class Agent:
         spec = next(one for one in record.pod["spec"]["containers"] if one["name"] == name)
         role = roles.role_of(spec, self._settings.images)
         if role is None:
-            why = roles.refusal(record.pod, self._settings.images)
+            why = self._refusal(record.pod)
             waiting: Waiting | None = Waiting("ErrImagePull", why)
         elif len(self._running) >= self._settings.most_running:
             waiting = Waiting(containers.CREATING, "other workers run first")

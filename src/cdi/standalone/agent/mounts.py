@@ -24,6 +24,7 @@ from typing import Any
 from cdi.api.place import Place
 from cdi.kube import objects
 from cdi.kube.objects import Key, Object
+from cdi.standalone.agent import vddk
 from cdi.standalone.agent.environment import Lookup, Missing, data_of
 from cdi.standalone.volumes import caches, facts
 from cdi.standalone.volumes.caches import Caches
@@ -85,8 +86,12 @@ def place_for(directory: PodDirectory, container: str, address: str) -> Place:
 class Mounter:
     """Prepares the volumes of pods."""
 
-    def __init__(self, pods: Path, volumes: Volumes, seen: Caches) -> None:
+    def __init__(
+        self, pods: Path, volumes: Volumes, seen: Caches, library: Path | None = None
+    ) -> None:
+        """`library` is where this machine has VMware's library, if it does."""
         self._pods, self._volumes, self._seen = pods, volumes, seen
+        self._library = library
 
     def directory(self, uid: str) -> PodDirectory:
         return PodDirectory(self._pods, uid)
@@ -114,6 +119,7 @@ class Mounter:
         places: dict[str, Path] = {}
         for volume in objects.get(pod, "spec", "volumes", default=[]):
             places[volume["name"]] = await self._ready(pod, volume, directory, lookup)
+        await asyncio.to_thread(vddk.link, pod, self._library, places)
         for container in pod["spec"]["containers"]:
             await asyncio.to_thread(_link, directory, container, places)
 

@@ -11,9 +11,11 @@ import importlib.util
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 from cdi.kube import objects
 from cdi.kube.objects import Object
+from cdi.standalone.agent import vddk
 
 WORKERS = "cdi.workers"
 _MODULE = re.compile(re.escape(WORKERS) + r"\.([a-z][a-z_]*)")
@@ -40,10 +42,16 @@ def role_of(container: Object, images: Collection[str]) -> Role | None:
     return None
 
 
-def refusal(pod: Object, images: Collection[str]) -> str:
-    """Return why a pod does not run here; empty if all of its containers are our workers."""
-    if objects.get(pod, "spec", "initContainers"):
-        return "this machine runs CDI's own workers only, and those have no init containers"
+def refusal(pod: Object, images: Collection[str], library: Path | None = None) -> str:
+    """Return why a pod does not run here; empty if all of its containers are our workers.
+
+    `library` is where this machine has VMware's library, if it does.
+    """
+    for container in objects.get(pod, "spec", "initContainers", default=[]):
+        if container.get("name") != vddk.SIDE_CAR:
+            return "this machine runs CDI's own workers only, and those have no init containers"
+        if library is None:
+            return vddk.MISSING
     for container in objects.get(pod, "spec", "containers", default=[]):
         if role_of(container, images) is None:
             image, name = container.get("image"), container.get("name")

@@ -18,6 +18,7 @@ from cdi.images.sources.vddk.choosing import Choice
 from cdi.images.sources.vddk.vsphere import HTTPS, Address
 
 _LIBRARY = "vmware-vix-disklib-distrib"
+_PLUGIN = "vddk"
 _TEST_PLUGIN = Path("testing/libvddk-test-plugin.so")
 _CONFIG = "vddk-config-file"
 _FILTERS = ("retry", "cacheextents")
@@ -58,7 +59,7 @@ class Library:
     @property
     def plugin(self) -> str:
         test = self.folder / _TEST_PLUGIN
-        return str(test) if test.is_file() else "vddk"
+        return str(test) if test.is_file() else _PLUGIN
 
     @property
     def config(self) -> Path:
@@ -112,7 +113,11 @@ def _parameters(library: Library, login: Login, machine: str, choice: Choice) ->
 
 
 def _read(library: Library) -> list[Path]:
-    return [library.folder.resolve(), library.distribution.resolve(), library.arguments.resolve()]
+    """Where the plugin may look. On one machine these are links into other directories."""
+    places = [library.folder, library.distribution, library.arguments]
+    if library.plugin != _PLUGIN:
+        places.append(Path(library.plugin))
+    return [place.resolve() for place in places]
 
 
 class Watcher:
