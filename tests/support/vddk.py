@@ -7,14 +7,26 @@ The plugin in it is compiled from `vddk_plugin.c`, which says what it makes of t
 from __future__ import annotations
 
 import functools
+import hashlib
+import random
 import shutil
+import ssl
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from support import vsphere
+from support import authority, disks, vsphere
+
+MIB = 1 << 20
+SIZE = 24 * MIB
+FILE = "[store] vm/disk.vmdk"
+FILES = (FILE, "[store] vm/disk-000001.vmdk", "[store] vm/disk-000002.vmdk")
+SNAPSHOTS = (("snapshot-1", "one"), ("snapshot-2", "two"), ("snapshot-3", "three"))
+# Of the disk in each snapshot.
+CHANGES = ("52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/1", "52 de-61 d5/2", "52 de-61 d5/3")
+_AREA = 65536
 
 _SOURCE = Path(__file__).with_name("vddk_plugin.c")
 _HEADER = Path("/usr/include/nbdkit-plugin.h")
@@ -49,3 +61,63 @@ class Library:
     def disk(self, name: str) -> Path:
         """Where the disk of a name is, or is to be."""
         return self.distribution / "disks" / name.replace("/", "_")
+
+
+def staged(library: Library, machine: vsphere.Machine, seed: int = 5) -> list[bytes]:
+    """Give a machine three snapshots, and return what its disk holds in each of them."""
+    rng = random.Random(seed)
+    contents = [library.disk(FILE).read_bytes()]
+    for file, (id_, _), since in zip(FILES[1:], SNAPSHOTS[1:], CHANGES, strict=False):
+        content, areas = _changed(contents[-1], rng)
+        contents.append(content)
+        sparse(library.disk(file), content)
+        machine.changes[id_, since] = areas
+    found: list[vsphere.Snapshot] = []
+    for number in reversed(range(3)):
+        parents = FILES[:number][::-1]
+        disk = vsphere.Disk(FILES[number], SIZE, parents=parents, change_id=CHANGES[number])
+        found = [vsphere.Snapshot(*SNAPSHOTS[number], [disk], found)]
+    machine.roots = found
+    machine.disks = [vsphere.Disk("[store] vm/disk-000003.vmdk", SIZE, parents=FILES[::-1])]
+    return contents
+
+
+def _changed(before: bytes, rng: random.Random) -> tuple[bytes, list[tuple[int, int]]]:
+    """A disk some of whose areas have other data, or none; a large one is zero."""
+    content = bytearray(before)
+    low, high = 4 * MIB, 7 * MIB
+    areas = [at * _AREA for at in sorted(rng.sample(range(SIZE // _AREA), 40))]
+    areas = [at for at in areas if not low <= at < high]
+    for number, at in enumerate(areas):
+        content[at : at + _AREA] = bytes(_AREA) if number % 3 == 0 else rng.randbytes(_AREA)
+    content[low:high] = bytes(high - low)
+    return bytes(content), sorted([*((at, _AREA) for at in areas), (low, high - low)])
+
+
+def sparse(path: Path, content: bytes) -> None:
+    """Write a file with holes where there are zeros."""
+    with path.open("wb") as file:
+        file.truncate(len(content))
+        for at in range(0, len(content), 4096):
+            if any(part := content[at : at + 4096]):
+                file.seek(at)
+                file.write(part)
+
+
+def server_for(trust: authority.Authority) -> tuple[vsphere.Server, str]:
+    """A vCenter on loopback, with one machine, and the thumbprint of its certificate."""
+    certificate, key = trust.issue("127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = vsphere.Server(context)
+    disk = vsphere.Disk(FILE, SIZE)
+    server.machines.append(vsphere.Machine("vm-7", "instance-1", [disk], "bios-1"))
+    der = ssl.PEM_cert_to_DER_cert(certificate.read_text())
+    digits = hashlib.sha1(der).hexdigest().upper()
+    return server, ":".join(digits[at : at + 2] for at in range(0, 40, 2))
+
+
+def library_with_disk(folder: Path) -> Library:
+    found = Library(folder)
+    disks.raw_disk(found.disk(FILE), SIZE)
+    return found

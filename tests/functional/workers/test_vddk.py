@@ -5,10 +5,7 @@ whose plugin stands in for VMware's.
 
 from __future__ import annotations
 
-import hashlib
-import random
 import shutil
-import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -25,10 +22,8 @@ from support import authority, disks, loopdev, vddk, vsphere, worker
 pytestmark = vddk.needed
 
 MIB = 1 << 20
-SIZE = 24 * MIB
-FILE = "[store] vm/disk.vmdk"
-SECOND, THIRD = "[store] vm/disk-000001.vmdk", "[store] vm/disk-000002.vmdk"
-CHANGES = ("52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/1", "52 de-61 d5/2", "52 de-61 d5/3")
+SIZE = vddk.SIZE
+FILE = vddk.FILE
 
 
 @dataclass
@@ -38,17 +33,11 @@ class Site:
     server: vsphere.Server
     library: vddk.Library
     mounts: worker.Mounts
-    certificate: Path
+    thumbprint: str
 
     @property
     def machine(self) -> vsphere.Machine:
         return self.server.machines[0]
-
-    @property
-    def thumbprint(self) -> str:
-        der = ssl.PEM_cert_to_DER_cert(self.certificate.read_text())
-        digits = hashlib.sha1(der).hexdigest().upper()
-        return ":".join(digits[at : at + 2] for at in range(0, 40, 2))
 
     def order(self, **more: Any) -> WorkOrder:
         given = {
@@ -77,20 +66,15 @@ def trust(tmp_path_factory: pytest.TempPathFactory) -> authority.Authority:
 
 @contextmanager
 def opened(trust: authority.Authority, folder: Path, block: Path | None = None) -> Iterator[Site]:
-    library = vddk.Library(folder / "opt")
-    certificate, _ = trust.issue("127.0.0.1")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, certificate.with_suffix(".key"))
-    with vsphere.Server(context) as server:
-        disk = vsphere.Disk(FILE, SIZE)
-        server.machines.append(vsphere.Machine("vm-7", "instance-1", [disk], "bios-1"))
-        yield Site(server, library, worker.Mounts(folder, block), certificate)
+    library = vddk.library_with_disk(folder / "opt")
+    server, thumbprint = vddk.server_for(trust)
+    with server:
+        yield Site(server, library, worker.Mounts(folder, block), thumbprint)
 
 
 @pytest.fixture
 def site(trust: authority.Authority, tmp_path: Path) -> Iterator[Site]:
     with opened(trust, tmp_path) as found:
-        disks.raw_disk(found.library.disk(FILE), SIZE)
         yield found
 
 
@@ -131,54 +115,15 @@ def test_authorities_are_enough_without_a_thumbprint(
 # Several stages.
 
 
-def staged(site: Site, seed: int = 5) -> list[bytes]:
-    """Give the machine three snapshots, and return what each should make of the volume."""
-    rng = random.Random(seed)
-    first = site.library.disk(FILE)
-    contents = [bytearray(first.read_bytes())]
-    files, changes = [FILE, SECOND, THIRD], []
-    for file in files[1:]:
-        content = bytearray(contents[-1])
-        areas = sorted(rng.sample(range(SIZE // 65536), 40))
-        for number, area in enumerate(areas):
-            data = bytes(65536) if number % 3 == 0 else rng.randbytes(65536)
-            content[area * 65536 : (area + 1) * 65536] = data
-        # A large area that is zero now, so that its block status matters.
-        content[4 * MIB : 7 * MIB] = bytes(3 * MIB)
-        changed = {(area * 65536, 65536) for area in areas if not 64 <= area < 112}
-        changes.append(sorted([*changed, (4 * MIB, 3 * MIB)]))
-        contents.append(content)
-        sparse(site.library.disk(file), content)
-    ids = [f"snapshot-{number}" for number in range(1, 4)]
-    found: list[vsphere.Snapshot] = []
-    for id_, name, file, change in reversed(
-        list(zip(ids, ["one", "two", "three"], files, CHANGES, strict=True))
-    ):
-        parents = files[: files.index(file)][::-1]
-        disk = vsphere.Disk(file, SIZE, parents=parents, change_id=change)
-        found = [vsphere.Snapshot(id_, name, [disk], found)]
-    machine = site.machine
-    machine.roots = found
-    machine.disks = [vsphere.Disk("[store] vm/disk-000003.vmdk", SIZE, parents=files[::-1])]
-    machine.changes = {
-        (ids[1], CHANGES[0]): changes[0],
-        (ids[2], CHANGES[1]): changes[1],
-    }
-    return [bytes(content) for content in contents]
-
-
-def sparse(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.truncate(len(content))
-        for at in range(0, len(content), 4096):
-            if any(part := content[at : at + 4096]):
-                file.seek(at)
-                file.write(part)
+def staged(site: Site) -> list[bytes]:
+    return vddk.staged(site.library, site.machine)
 
 
 STAGES = [
     pytest.param(["one", "two", "three"], ["", "one", "two"], id="names"),
-    pytest.param(["snapshot-1", "snapshot-2", "snapshot-3"], ["", *CHANGES[:2]], id="change-ids"),
+    pytest.param(
+        ["snapshot-1", "snapshot-2", "snapshot-3"], ["", *vddk.CHANGES[:2]], id="change-ids"
+    ),
 ]
 
 
@@ -200,7 +145,6 @@ def test_three_stages_fill_a_device(trust: authority.Authority, tmp_path: Path) 
     backing = tmp_path / "device"
     backing.write_bytes(b"\xaa" * (32 * MIB))
     with loopdev.device(backing) as device, opened(trust, tmp_path, device) as site:
-        disks.raw_disk(site.library.disk(FILE), SIZE)
         for number, content in enumerate(staged(site)):
             names = ["", "one", "two", "three"]
             ended = site.run(
@@ -213,7 +157,7 @@ def test_three_stages_fill_a_device(trust: authority.Authority, tmp_path: Path) 
 def test_more_areas_than_one_answer_holds(site: Site) -> None:
     wanted = staged(site)
     machine, many = site.machine, [(at * 4096, 2048) for at in range(SIZE // 4096)]
-    machine.changes["snapshot-2", CHANGES[0]] = many
+    machine.changes["snapshot-2", vddk.CHANGES[0]] = many
     mixed = bytearray(wanted[0])
     for start, length in many:
         mixed[start : start + length] = wanted[1][start : start + length]
@@ -298,8 +242,7 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for task in tasks for child in task.read_text().split()]
 
 
-def slow(site: Site) -> subprocess.Popen[str]:
-    """An import whose target takes no more than a few pieces before it is looked at."""
+def begun(site: Site) -> subprocess.Popen[str]:
     return worker.start(site.order(current_checkpoint="one"), site.mounts, **site.env)
 
 
@@ -315,7 +258,7 @@ def nbdkit_of(process: subprocess.Popen[str]) -> int:
 
 def test_the_password_is_nowhere_to_be_read(site: Site) -> None:
     staged(site)
-    process = slow(site)
+    process = begun(site)
     child = nbdkit_of(process)
     seen = [Path(f"/proc/{child}/{name}").read_bytes() for name in ("cmdline", "environ")]
     ended = worker.ended(process, site.mounts)
