@@ -223,7 +223,6 @@ class Machine(Cluster):
     """`cdi up` over a directory of its own."""
 
     directory: Path = field(default=Path())
-    options: tuple[str, ...] = ()
     process: subprocess.Popen[str] | None = None
     options: tuple[str, ...] = ()
 

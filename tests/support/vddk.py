@@ -6,10 +6,12 @@ The plugin in it is compiled from `vddk_plugin.c`, which says what it makes of t
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import random
 import shutil
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -26,6 +28,7 @@ FILES = (FILE, "[store] vm/disk-000001.vmdk", "[store] vm/disk-000002.vmdk")
 SNAPSHOTS = (("snapshot-1", "one"), ("snapshot-2", "two"), ("snapshot-3", "three"))
 # Of the disk in each snapshot.
 CHANGES = ("52 de c0 d9 b9 43 9d 10-61 d5 4c 1b e9 7b 65 63/1", "52 de-61 d5/2", "52 de-61 d5/3")
+HEAD = 64 << 10  # read before anything is decided
 _AREA = 65536
 
 _SOURCE = Path(__file__).with_name("vddk_plugin.c")
@@ -61,6 +64,41 @@ class Library:
     def disk(self, name: str) -> Path:
         """Where the disk of a name is, or is to be."""
         return self.distribution / "disks" / name.replace("/", "_")
+
+
+class Reads:
+    """Counts what a library reads, and lets no more than `limit` bytes be read by one process."""
+
+    def __init__(self, library: Library) -> None:
+        self._place = library.distribution
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.settimeout(30)
+        (self._place / "port").write_text(f"{self._socket.getsockname()[1]}\n")
+        self.served = 0
+
+    def limit(self, count: int | None) -> None:
+        if count is None:
+            (self._place / "limit").unlink()
+        else:
+            (self._place / "limit").write_text(f"{count}\n")
+
+    def until_dry(self) -> None:
+        """Wait until a read waits."""
+        while (told := self._socket.recv(32)) != b"dry":
+            self.served += int(told)
+
+    def drain(self) -> int:
+        """Take what was told so far; return all that has been read."""
+        self._socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while told := self._socket.recv(32):
+                self.served += int(told) if told != b"dry" else 0
+        self._socket.settimeout(30)
+        return self.served
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 def staged(library: Library, machine: vsphere.Machine, seed: int = 5) -> list[bytes]:
@@ -121,3 +159,8 @@ def library_with_disk(folder: Path) -> Library:
     found = Library(folder)
     disks.raw_disk(found.disk(FILE), SIZE)
     return found
+
+
+def allocated(path: Path) -> int:
+    """How many bytes of a file are no holes."""
+    return path.stat().st_blocks * 512

@@ -5,15 +5,19 @@
  *   libdir/disks/<file>   a disk; slashes of its name are underscores
  *   libdir/password       what the password has to be, if the file is there
  *   libdir/loaded         without it the library "cannot be loaded"
+ *   libdir/port           of loopback, UDP: is told the length of every read
+ *   libdir/limit          after so many bytes reads wait for ever, and the port is told "dry"
  */
 #define _GNU_SOURCE
 #define NBDKIT_API_VERSION 2
 #include <errno.h>
 #include <fcntl.h>
 #include <nbdkit-plugin.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -107,7 +111,43 @@ static int64_t vddk_get_size(void *handle) {
   return fstat(*(int *)handle, &found) ? -1 : found.st_size;
 }
 
+static long number_in(const char *name) {
+  char *path = beneath(name, "");
+  FILE *f = fopen(path, "r");
+  long number = -1;
+  free(path);
+  if (f) {
+    if (fscanf(f, "%ld", &number) != 1) number = -1;
+    fclose(f);
+  }
+  return number;
+}
+
+static void tell(const char *text) {
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  long port = number_in("port");
+  int fd = port < 0 ? -1 : socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;
+  to.sin_port = htons(port);
+  if (sendto(fd, text, strlen(text), 0, (struct sockaddr *)&to, sizeof to) < 0)
+    nbdkit_debug("tell: %m");
+  close(fd);
+}
+
+static void count_and_perhaps_wait(uint32_t count) {
+  static _Atomic long served;
+  long limit = number_in("limit");
+  char text[32];
+  if (limit >= 0 && (served += count) > limit) {
+    tell("dry");
+    for (;;) pause();
+  }
+  snprintf(text, sizeof text, "%u", count);
+  tell(text);
+}
+
 static int vddk_pread(void *handle, void *buf, uint32_t count, uint64_t offset, uint32_t flags) {
+  count_and_perhaps_wait(count);
   while (count > 0) {
     ssize_t got = pread(*(int *)handle, buf, count, offset);
     if (got <= 0) {

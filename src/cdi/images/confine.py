@@ -13,6 +13,9 @@ hold, or the program does not start. The other walls are put up where the kernel
   below "own" files may be made and removed as well.
 
 "network" true leaves the network to the program; "descriptors" gives it open files by number.
+"guarded" is for programs that see to their own end when the parent dies, and may take for ever:
+this process then stays beside the program, and kills their whole group at that moment or when it
+is sent SIGTERM. It ends as the program does.
 
 Only the standard library, and few parts of it: this start-up is paid for every image.
 """
@@ -60,7 +63,10 @@ def main(arguments: list[str]) -> None:
         resource.setrlimit(getattr(resource, name), (soft, hard))
     if not order["network"]:
         _leave_network()
-    _die_with(order["parent"])
+    if order["guarded"]:
+        _guard(order["parent"])
+    else:
+        _die_with(order["parent"], signal.SIGKILL)
     if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         sys.exit("confine: the kernel refuses no_new_privs")
     _close_files(order["read"], order["write"], order["own"])
@@ -75,11 +81,24 @@ def _leave_network() -> None:
         _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
 
 
-def _die_with(parent: int) -> None:
+def _die_with(parent: int, number: int) -> None:
     """After the namespaces, because a change of credentials clears this wish."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit("confine: the parent is gone")
+
+
+def _guard(parent: int) -> None:
+    """Go on in a new process; this one waits for its end, and sees to it."""
+    signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with(parent, signal.SIGTERM)
+    program = os.fork()
+    if program:
+        code = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
+        os._exit(code if code >= 0 else 128 - code)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _close_files(read: list[str], write: list[str], own: list[str]) -> None:

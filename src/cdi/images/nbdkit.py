@@ -8,8 +8,9 @@ The plugin may use the network and read what it is given; it writes nowhere but 
 its own. A secret is handed over as an open file, number SECRET, and stands neither on the command
 line nor in the environment. Of the log a bounded number of lines is kept, none with a password.
 
-The process dies with the thread that started it. Durations are in seconds. Raises TransferError
-where nbdkit is not installed, SourceUnavailable, Cancelled.
+It dies with the thread that started it, at once: nbdkit itself would wait for its readers, as it
+does when it is asked to stop, which it is given LEAVE seconds for. Durations are in seconds.
+Raises TransferError where nbdkit is not installed, SourceUnavailable, Cancelled.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _LONGEST_LINE = 4 << 10
 _COMPLAINTS = 3  # of the last error lines; what led to the failure comes first
 _START = 60.0  # a library that is large, on a machine that is busy
 _UNREAD = 0.5  # an error line is written before the reply that fails, but may be read after it
-_LEAVE = 2.0  # from being asked to being killed
+LEAVE = 2.0  # from being asked to being killed
 _TICK = 0.02
 _PROBE = 30.0
 _OPEN_FILES = 1024
@@ -143,10 +144,6 @@ class Server:
         self._reader = threading.Thread(target=self._read_log, name="nbdkit-log", daemon=True)
         self._reader.start()
 
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
     def dial(self) -> socket.socket:
         """Connect to the disk. Raises SourceUnavailable, with the last words of a dead server."""
         if self._child.poll() is not None:
@@ -157,7 +154,7 @@ class Server:
         """Why the server ended, or what went wrong last; empty if it never complained."""
         status = self._child.poll()
         if status is not None:
-            self._reader.join(_LEAVE)  # until the rest of the log is read
+            self._reader.join(LEAVE)  # until the rest of the log is read
         complaint = self.log.complaint(0.0 if status is not None else _UNREAD)
         if complaint or status is None:
             return complaint
@@ -180,12 +177,12 @@ class Server:
         """End the process, and whatever it has started."""
         if self._child.poll() is None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._child.pid, signal.SIGTERM)
+                os.killpg(self._child.pid, signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._child.wait(_LEAVE)
+                self._child.wait(LEAVE)
             if self._child.poll() is None:
                 sandbox.kill_group(self._child)
-        self._reader.join(_LEAVE)
+        self._reader.join(LEAVE)
         if self._child.stderr is not None:
             self._child.stderr.close()
 
@@ -229,7 +226,6 @@ def _arguments(program: str, command: Command, path: Path) -> list[str]:
         program,
         "--foreground",
         "--readonly",
-        "--exit-with-parent",
         "--unix", str(path),
         "--pidfile", str(path.with_name(_READY)),
         *(f"--filter={name}" for name in command.filters),

@@ -90,12 +90,15 @@ class Run:
     own: Sequence[Path] = ()
     network: bool = False
     descriptors: Mapping[int, int] = field(default_factory=dict)
+    _guarded: bool = field(default=False, init=False)
 
     def start(self, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a program that works until it is killed; its standard error is a pipe.
+        """Start a program that works until it is told to stop; its standard error is a pipe.
 
-        Its process group has its number. It dies with the thread that called this.
+        What is returned is a guard: SIGTERM, or the end of the thread that called this, kills it
+        with all of its process group; SIGINT to the group reaches the program alone.
         """
+        self._guarded = True
         return subprocess.Popen(
             self._command(),
             stdin=subprocess.DEVNULL,
@@ -146,6 +149,7 @@ class Run:
             "write": [_SINK, *map(str, self.write)],
             "own": [*map(str, self.own)],
             "network": self.network,
+            "guarded": self._guarded,
             "descriptors": {str(number): given for number, given in self.descriptors.items()},
         }
         return [sys.executable, "-I", "-S", str(_CONFINE), json.dumps(order), *self.program]

@@ -5,7 +5,11 @@ whose plugin stands in for VMware's.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -237,18 +241,97 @@ def test_a_delta_needs_the_disk_it_belongs_to(site: Site) -> None:
 # Under way.
 
 
-def children_of(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
+@pytest.fixture
+def reads(site: Site) -> Iterator[vddk.Reads]:
+    with contextlib.closing(vddk.Reads(site.library)) as found:
+        yield found
 
 
-def begun(site: Site) -> subprocess.Popen[str]:
-    return worker.start(site.order(current_checkpoint="one"), site.mounts, **site.env)
+def killed_when_dry(process: subprocess.Popen[str], reads: vddk.Reads, site: Site) -> None:
+    reads.until_dry()
+    child = nbdkit_of(process)
+    process.kill()
+    worker.ended(process, site.mounts)
+    gone(child)
+
+
+def gone(pid: int) -> None:
+    """Wait for the end of a process that is not our child."""
+    with contextlib.suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(pid)
+        assert select.select([descriptor], [], [], 10)[0], "nbdkit outlived its importer"
+        os.close(descriptor)
+
+
+def test_a_killed_import_goes_on_where_it_was(site: Site, reads: vddk.Reads) -> None:
+    contents = staged(site)
+    for number, stage in enumerate(["one", "two"]):
+        order = {"current_checkpoint": stage, "previous_checkpoint": ["", "one"][number]}
+        whole = vddk.allocated(site.library.disk(vddk.FILES[number]))
+        if number:
+            whole = sum(length for _, length in site.machine.changes["snapshot-2", vddk.CHANGES[0]])
+            whole -= 3 * MIB  # of which nothing has to be read
+        reads.served = 0
+        for share in (4, 3):
+            reads.limit(whole // share)
+            process = worker.start(site.order(**order), site.mounts, **site.env)
+            killed_when_dry(process, reads, site)
+        reads.limit(None)
+        ended = site.run(**order)
+        assert ended.status == 0, ended.log
+        assert site.mounts.disk.read_bytes()[:SIZE] == contents[number]
+        assert reads.drain() <= 1.05 * whole + 2 * vddk.HEAD
+
+
+def test_a_disk_without_a_snapshot_starts_anew(site: Site, reads: vddk.Reads) -> None:
+    reads.limit(3 * MIB)
+    process = begun(site, current_checkpoint="")
+    killed_when_dry(process, reads, site)
+    site.library.disk(FILE).write_bytes(b"\x55" * SIZE)  # the machine is running
+    reads.limit(None)
+    ended = site.run()
+    assert ended.status == 0, ended.log
+    assert site.mounts.disk.read_bytes() == grown(site.library.disk(FILE))
+
+
+def test_told_to_stop_it_leaves_and_ends_nbdkit(site: Site, reads: vddk.Reads) -> None:
+    reads.limit(MIB)
+    process = begun(site, current_checkpoint="")
+    reads.until_dry()
+    child = nbdkit_of(process)
+    process.terminate()
+    ended = worker.ended(process, site.mounts)
+    gone(child)
+    assert ended.termination.reason == "Cancelled"
+    assert site.server.calls[-1] == "Logout"
+
+
+def test_a_server_that_dies_is_told_as_a_passing_failure(site: Site, reads: vddk.Reads) -> None:
+    reads.limit(MIB)
+    process = begun(site, current_checkpoint="")
+    reads.until_dry()
+    os.kill(nbdkit_of(process), signal.SIGKILL)
+    told = worker.ended(process, site.mounts).termination
+    assert (told.reason, told.permanent) == ("SourceUnavailable", False)
+    assert "nbdkit ended" in told.message
+
+
+def descendants_of(pid: int) -> Iterator[int]:
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for child in map(int, task.read_text().split()):
+                yield child
+                yield from descendants_of(child)
+
+
+def begun(site: Site, current_checkpoint: str = "one") -> subprocess.Popen[str]:
+    order = site.order(current_checkpoint=current_checkpoint)
+    return worker.start(order, site.mounts, **site.env)
 
 
 def nbdkit_of(process: subprocess.Popen[str]) -> int:
     while process.poll() is None:
-        for child in children_of(process.pid):
+        for child in descendants_of(process.pid):
             command = Path(f"/proc/{child}/cmdline").read_bytes()
             if command.startswith(b"/usr/bin/nbdkit") and b"server=" in command:
                 return child

@@ -10,14 +10,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from cdi.api.place import Place
 from cdi.api.workorder import WorkOrder
+from cdi.images.sources import nbd
 from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.supply import Supply
 from cdi.images.sources.vddk import supply as disks
 from cdi.images.sources.vddk.command import Library
 from cdi.images.sources.vddk.vsphere import Credentials
+
+# nbdkit itself asks VMware's library again for a minute or two, before it says that it failed.
+_RETRIES_OF_NBDKIT: Final = 120.0  # seconds
 
 
 @contextmanager
@@ -46,4 +51,5 @@ def request_for(order: WorkOrder, place: Place) -> disks.Request:
         library=Library(place.vddk_dir, place.vddk_args_dir),
         current=order.current_checkpoint,
         previous=order.previous_checkpoint,
+        settings=nbd.Settings(stall=place.stall_timeout + _RETRIES_OF_NBDKIT),
     )
