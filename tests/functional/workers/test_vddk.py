@@ -11,6 +11,7 @@ import select
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,11 @@ from typing import Any
 
 import pytest
 
+from cdi.api.place import Place
 from cdi.api.workorder import WorkOrder
+from cdi.images import errors
+from cdi.images.sources.vddk import supply
+from cdi.workers.supplies import vddk as supplies
 from support import authority, disks, loopdev, vddk, vsphere, worker
 
 pytestmark = vddk.needed
@@ -58,6 +63,12 @@ class Site:
     def env(self) -> dict[str, str]:
         arguments = self.mounts.folder / "vddk-args"
         return {"CDI_VDDK_DIR": str(self.library.folder), "CDI_VDDK_ARGS_DIR": str(arguments)}
+
+    def opened(self, **more: Any) -> None:
+        """Open the source as an importer does, in this process."""
+        place, halt = Place.from_env(self.env), threading.Event()
+        with supplies.supply(self.order(**more), place, halt) as found:
+            found.open(halt).close()
 
     def run(self, **more: Any) -> worker.Ended:
         return worker.run(self.order(**more), self.mounts, **self.env)
@@ -198,26 +209,37 @@ def test_more_areas_than_one_answer_holds(site: Site) -> None:
 def test_what_cannot_work_ends_with_a_reason(
     site: Site, changes: dict[str, str], reason: str, words: str
 ) -> None:
-    ended = site.run(**changes)
-    told = ended.termination
-    assert (ended.status, told.reason, told.permanent) == (1, reason, True)
-    assert told.message.startswith("Unable to connect to vddk data source: ")
-    assert words in told.message
-    assert not site.mounts.disk.exists()
+    with pytest.raises(errors.TransferError, match=words) as seen:
+        site.opened(**changes)
+    assert (seen.value.reason, seen.value.kind) == (reason, errors.Kind.PERMANENT)
+    assert vsphere.PASSWORD not in str(seen.value)
+
+
+@pytest.mark.parametrize("architecture", ["aarch64", "s390x"])
+def test_the_library_exists_for_one_architecture(site: Site, architecture: str) -> None:
+    request = supplies.request_for(site.order(), Place.from_env(site.env))
+    with (
+        pytest.raises(errors.InvalidRequest, match=f"VDDK does not exist for {architecture}"),
+        supply.open_disk(request, threading.Event(), architecture),
+    ):
+        pass
 
 
 def test_another_password_than_the_library_wants(site: Site) -> None:
     (site.library.distribution / "password").write_text("another\n")
-    told = site.run().termination
-    assert told.reason == "AccessDenied", told
+    ended = site.run()
+    told = ended.termination
+    assert (ended.status, told.reason, told.permanent) == (1, "AccessDenied", True)
+    assert told.message.startswith("Unable to connect to vddk data source: ")
     assert "incorrect user name" in told.message
+    assert vsphere.PASSWORD not in ended.log
+    assert not site.mounts.disk.exists()
 
 
 def test_a_disk_that_the_library_does_not_find(site: Site) -> None:
     site.library.disk(FILE).unlink()
-    told = site.run().termination
-    assert told.reason == "SourceNotFound"
-    assert "A file was not found" in told.message
+    with pytest.raises(errors.NotFound, match="A file was not found"):
+        site.opened()
 
 
 @pytest.mark.parametrize("missing", ["loaded", ""])
@@ -226,9 +248,8 @@ def test_a_missing_library_is_named(site: Site, missing: str) -> None:
         (site.library.distribution / missing).unlink()
     else:
         shutil.rmtree(site.library.distribution)
-    told = site.run().termination
-    assert told.reason == "InvalidRequest"
-    assert "library" in told.message or "libvixDiskLib" in told.message
+    with pytest.raises(errors.InvalidRequest, match=r"VDDK library|libvixDiskLib"):
+        site.opened()
 
 
 def test_a_delta_needs_the_disk_it_belongs_to(site: Site) -> None:
