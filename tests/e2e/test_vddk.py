@@ -29,7 +29,7 @@ class Site:
     def volume(self, name: str, **stages: object) -> Object:
         source = {
             "url": self.server.url, "uuid": "instance-1", "backingFile": vddk.FILE,
-            "thumbprint": self.thumbprint, "secretRef": "vsphere", "initImageURL": "vddk:8",
+            "thumbprint": self.thumbprint, "secretRef": "vsphere",
         }  # fmt: skip
         wanted = data_volume(name, {"vddk": source}, size="32Mi")
         wanted["spec"] |= stages

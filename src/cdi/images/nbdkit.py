@@ -43,6 +43,10 @@ LEAVE = 2.0  # from being asked to being killed
 _TICK = 0.02
 _PROBE = 30.0
 _OPEN_FILES = 1024
+_REMEDY = (
+    "install nbdkit with this plugin, and check the library that it needs; Debian's nbdkit is "
+    "built without the plugin for VDDK, Fedora has it as nbdkit-vddk-plugin"
+)
 _ERROR = ": error: "
 _READY = "nbd.pid"  # nbdkit writes it once it takes connections
 _LONGEST_SECRET = 4 << 10  # a pipe holds more
@@ -87,7 +91,8 @@ def probe(command: Command, cancel: threading.Event | None = None) -> str:
             f"nbdkit did not load its plugin within {_PROBE:.0f} s"
         ) from late
     if ended.status:
-        raise errors.InvalidRequest(f"nbdkit cannot load its plugin: {ended.complaint}")
+        words = ended.complaint.partition("\n")[0]
+        raise errors.InvalidRequest(f"nbdkit cannot load its plugin: {words}; {_REMEDY}")
     return ended.output
 
 

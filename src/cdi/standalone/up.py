@@ -48,6 +48,8 @@ log = logging.getLogger(__name__)
 
 # Our pods name it, and the agent runs no other: it stands for this very installation.
 WORKER_IMAGE: Final = "cdi-worker:local"
+# Stands for this machine's directory with VMware's library.
+VDDK_IMAGE: Final = "vddk:local"
 
 # Server and clients share a process and a machine: there is nobody to be considerate of.
 _CLIENT: Final = transport.Settings(user_agent="cdi-up", rate=2000.0, burst=4000)
@@ -119,7 +121,9 @@ class Standalone:
             "pods": seen.pods,
         }
         settings = ControllerSettings(
-            worker_image=WORKER_IMAGE, stall_timeout=self._settings.stall_timeout
+            worker_image=WORKER_IMAGE,
+            stall_timeout=self._settings.stall_timeout,
+            vddk_image=VDDK_IMAGE if self._settings.vddk_library else "",
         )
         parts = await controllers(client, settings, given=shared)
         parts.add_to(manager)

@@ -22,8 +22,9 @@ from cdi.images import errors, nbdkit, transfer
 from cdi.images.meter import Meter
 from cdi.images.order import Order
 from cdi.images.sources import nbd, retry
+from cdi.images.sources.nbd import named
 from cdi.images.sources.source import Extent, Mapped, read
-from support import disks, nbdserver
+from support import disks, importing, nbdserver
 
 MIB = 1 << 20
 SIZE = 24 * MIB
@@ -181,6 +182,22 @@ def test_qemu_nbd_is_understood_too(disk: Path, tmp_path: Path) -> None:
         assert b"".join(source.stream()) == disk.read_bytes()
         covered(list(source.extents()), disk.read_bytes())
     # Without clients it ends.
+
+
+@needs_qemu_nbd
+def test_a_server_is_named_on_the_command_line(disk: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    ready = ["qemu-nbd", "-r", "-f", "raw", "-x", "a b", "-k", path, "--shared=4", "--fork", disk]
+    subprocess.run(ready, check=True)
+    seen = importing.run(f"nbd+unix:///a%20b?socket={path}", tmp_path / "disk.img")
+    assert seen.status == 0, seen.output + seen.errors
+    assert disks.differs(disk, tmp_path / "disk.img") == ""
+
+
+@pytest.mark.parametrize("url", ["nbd+unix:///", "nbd+unix://host/?socket=a", "nbd+unix:///?x=1"])
+def test_a_server_without_a_socket_is_refused(url: str) -> None:
+    with pytest.raises(errors.InvalidRequest, match="socket=PATH"):
+        named.parse_url(url)
 
 
 # A server that does as it is told.

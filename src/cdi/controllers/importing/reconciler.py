@@ -96,6 +96,7 @@ class Reconciler:
         if not image:
             named = await self._read(CONFIG_MAPS, names.VDDK_CONFIG_MAP, self._settings.namespace)
             image = str(objects.get(named, "data", _VDDK_IMAGE, default=""))
+        image = image or self._settings.vddk_image
         arguments = given.get(known.VDDK_EXTRA_ARGS)
         if not arguments:
             return image, ""

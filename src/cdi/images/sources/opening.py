@@ -54,6 +54,11 @@ def _imageio(place: str, wish: Wish, halt: threading.Event) -> AbstractContextMa
     return cast(AbstractContextManager[Supply], supplied.named(place, wish.options, halt))
 
 
+def _nbd(place: str, wish: Wish, _halt: threading.Event) -> AbstractContextManager[Supply]:
+    named = importlib.import_module("cdi.images.sources.nbd.named")
+    return cast(AbstractContextManager[Supply], named.supply(place, wish.options.stall))
+
+
 # By scheme. Each takes the whole place; what it needs beyond this module it loads itself.
 _SUPPLIERS: Final[Mapping[str, Supplier]] = {
     "": _plain,
@@ -64,6 +69,7 @@ _SUPPLIERS: Final[Mapping[str, Supplier]] = {
     "https": _plain,
     "imageio+http": _imageio,
     "imageio+https": _imageio,
+    "nbd+unix": _nbd,
     "s3": _object,
 }
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cdi.kube.objects import Key, Object
-from cdi.standalone.agent import roles, scheduling
+from cdi.standalone.agent import roles, scheduling, vddk
 from cdi.standalone.agent.scheduling import Plan, Seen
 
 KEY = Key("ns", "a")
@@ -93,3 +94,38 @@ def test_only_our_own_workers_have_a_role(
     role = roles.role_of({"image": image, "command": command, "args": args}, {"ours"})
 
     assert (role and role.module) == module
+
+
+@pytest.mark.parametrize(
+    ("init", "library", "words"),
+    [
+        pytest.param([], None, "", id="none"),
+        pytest.param(["vddk-side-car"], Path("/vddk"), "", id="library-is-here"),
+        pytest.param(["vddk-side-car"], None, "--vddk-libdir", id="library-is-missing"),
+        pytest.param(["vddk-side-car", "x"], Path("/vddk"), "no init containers", id="another"),
+    ],
+)
+def test_an_init_container_is_fine_where_it_only_brings_the_library(
+    init: list[str], library: Path | None, words: str
+) -> None:
+    found = {"spec": {"initContainers": [{"name": name, "image": "any"} for name in init]}}
+    refused = roles.refusal(found, {"ours"}, library)
+    assert words in refused
+    assert bool(refused) == bool(words)
+
+
+@pytest.mark.parametrize("within", [True, False])
+def test_the_library_is_linked_where_its_container_would_put_it(
+    tmp_path: Path, within: bool
+) -> None:
+    library = tmp_path / "given" / vddk.DISTRIBUTION
+    library.mkdir(parents=True)
+    (tmp_path / "given" / "other").touch()
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    mount = [{"name": "v", "mountPath": "/opt"}]
+    pod = {"spec": {"initContainers": [{"name": vddk.SIDE_CAR, "volumeMounts": mount}]}}
+    for _ in range(2):
+        vddk.link(pod, library.parent if within else library, {"v": volume})
+    assert (volume / vddk.DISTRIBUTION).resolve() == library
+    assert (volume / "other").exists() is within
