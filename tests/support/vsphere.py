@@ -73,6 +73,7 @@ class Server:
         self.calls: list[str] = []
         self.sessions: set[str] = set()
         self.forget_sessions_at = ""  # the method at which all sessions have ended, once
+        self.drop: list[str] = []  # methods whose next call gets no answer, once for each entry
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -80,6 +81,9 @@ class Server:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if outer.drops(body):
+                    self.close_connection = True
+                    return
                 status, answer, cookie = outer.answer(body, self.headers.get("Cookie", ""))
                 self.send_response(status)
                 self.send_header("Content-Type", "text/xml; charset=utf-8")
@@ -109,6 +113,13 @@ class Server:
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
+
+    def drops(self, body: bytes) -> bool:
+        method = _request(body)[0]
+        if method not in self.drop:
+            return False
+        self.drop.remove(method)
+        return True
 
     def answer(self, body: bytes, cookie: str) -> tuple[int, bytes, str]:
         """Status, body and new cookie for one request."""

@@ -54,7 +54,7 @@ def open_disk(
     address = parse_address(request.url)
     request.library.insist()
     nbdkit.probe(command.probe_for(request.library), halt)
-    with Vsphere(address, request.credentials) as vsphere:
+    with Vsphere(address, request.credentials, halt) as vsphere:
         machine = vsphere.machine(request.uuid)
         choice = choosing.choose(machine, request.backing_file, request.current, request.previous)
         given = request.credentials

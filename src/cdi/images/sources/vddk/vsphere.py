@@ -4,9 +4,10 @@ What is asked of vSphere, as plain values: the only module that knows pyvmomi.
 The certificate of the server is verified before the first byte of a login: against a thumbprint
 where one is given (SHA-1, SHA-256 or SHA-512, with or without colons), against authorities where
 some are given, and against the system's if there is neither. A session that has run out is
-renewed once a call. Every call blocks, at most TIMEOUT seconds for each answer.
+renewed once a call, and a call that got no answer is made again. Every call blocks, at most
+TIMEOUT seconds for each answer.
 
-Raises NotFound, AccessDenied, CertificateInvalid, SourceRefused, SourceUnavailable,
+Raises Cancelled, NotFound, AccessDenied, CertificateInvalid, SourceRefused, SourceUnavailable,
 InvalidRequest.
 """
 
@@ -16,6 +17,7 @@ import contextlib
 import hashlib
 import http.client
 import logging
+import random
 import ssl
 import threading
 import urllib.parse
@@ -27,7 +29,7 @@ from typing import Any, TypeVar
 from pyVmomi import SoapStubAdapter, vim, vmodl
 
 from cdi.images import errors
-from cdi.images.sources import trust
+from cdi.images.sources import retry, trust
 from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.vddk.values import Answer, Disk, Machine, Snapshot
 
@@ -36,6 +38,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 TIMEOUT = 60.0
 HTTPS = 443
+_RETRIES = retry.Policy(tries=4, base=1.0)
 _LONGEST_CHAIN = 25  # files that a disk builds on
 _DEEPEST = 64  # snapshots upon snapshots; vSphere allows 32
 _DIGESTS = {40: hashlib.sha1, 64: hashlib.sha256, 128: hashlib.sha512}
@@ -77,7 +80,14 @@ class Credentials:
 class Vsphere:
     """A session. Use as a context manager; the constructor logs in, the end logs out."""
 
-    def __init__(self, address: Address, credentials: Credentials) -> None:
+    def __init__(
+        self,
+        address: Address,
+        credentials: Credentials,
+        halt: threading.Event | None = None,
+        retries: retry.Policy = _RETRIES,
+    ) -> None:
+        self._halt, self._retries = halt or threading.Event(), retries
         self._shown = f"https://{address.host}"
         self._credentials = credentials
         self._lock = threading.Lock()  # one call at a time: a renewal must not meet another
@@ -89,10 +99,9 @@ class Vsphere:
             httpConnectionTimeout=TIMEOUT,
         )
         self._stub.scheme = _pinned(_digits(credentials.thumbprint), self._shown)
-        with self._translated():
-            root: Any = vim.ServiceInstance("ServiceInstance", self._stub)
-            self._content = root.RetrieveContent()
-            self._login()
+        root: Any = vim.ServiceInstance("ServiceInstance", self._stub)
+        self._content: Any = self._persistently(root.RetrieveContent)
+        self._persistently(self._login)
 
     def machine(self, uuid: str) -> Machine:
         """Return the machine with this instance UUID, or else with this BIOS UUID."""
@@ -124,13 +133,30 @@ class Vsphere:
         self._content.sessionManager.Login(userName=given.user, password=given.password)
 
     def _call(self, work: Callable[[], T]) -> T:
-        with self._lock, self._translated():
+        return self._persistently(lambda: self._in_session(work))
+
+    def _in_session(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except vim.fault.NotAuthenticated:
+            log.info("the vSphere session has ended and is renewed")
+            self._login()
+            return work()
+
+    def _persistently(self, work: Callable[[], T]) -> T:
+        """Ask, and ask again where no answer came: nothing that is asked changes anything."""
+        budget = retry.Budget(self._retries, self._retries.tries, random.random)
+        while True:
             try:
-                return work()
-            except vim.fault.NotAuthenticated:
-                log.info("the vSphere session has ended and is renewed")
-                self._login()
-                return work()
+                with self._lock, self._translated():
+                    return work()
+            except errors.SourceUnavailable as failure:
+                delay = budget.pause_after(failure)
+                if delay is None:
+                    raise
+                log.info("vSphere is asked again", extra={"cause": str(failure), "delay": delay})
+                if self._halt.wait(delay):
+                    raise errors.Cancelled("the transfer was asked to stop") from None
 
     def _machine(self, uuid: str) -> Machine:
         for instance in (True, False):
