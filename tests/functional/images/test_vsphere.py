@@ -12,7 +12,8 @@ import pytest
 from cdi.images import errors
 from cdi.images.sources import retry
 from cdi.images.sources.options import HttpOptions
-from cdi.images.sources.vddk.vsphere import Address, Credentials, Vsphere, parse_address
+from cdi.images.sources.vddk.access import Address, Credentials, parse_address
+from cdi.images.sources.vddk.vsphere import Vsphere
 from support import authority, vddk, vsphere
 
 AT_ONCE = retry.Policy(tries=3, base=0.0)

@@ -8,7 +8,7 @@ import pytest
 
 from cdi.images import errors, nbdkit
 from cdi.images.sources.source import Extent
-from cdi.images.sources.vddk import areas, choosing, command, vsphere
+from cdi.images.sources.vddk import access, areas, choosing, command
 from cdi.images.sources.vddk.values import Answer, Disk, Machine, Snapshot
 
 MIB = 1 << 20
@@ -215,17 +215,17 @@ def test_without_words_the_error_stays() -> None:
 @pytest.mark.parametrize(
     ("url", "address"),
     [
-        ("https://vcenter", vsphere.Address("vcenter", 443)),
-        ("https://vcenter/sdk", vsphere.Address("vcenter", 443)),
-        ("https://vcenter:8443/", vsphere.Address("vcenter", 8443)),
-        ("https://[::1]:8443/a/sdk/", vsphere.Address("::1", 8443, "/a/sdk")),
+        ("https://vcenter", access.Address("vcenter", 443)),
+        ("https://vcenter/sdk", access.Address("vcenter", 443)),
+        ("https://vcenter:8443/", access.Address("vcenter", 8443)),
+        ("https://[::1]:8443/a/sdk/", access.Address("::1", 8443, "/a/sdk")),
     ],
 )
-def test_an_address_of_vsphere(url: str, address: vsphere.Address) -> None:
-    assert vsphere.parse_address(url) == address
+def test_an_address_of_vsphere(url: str, address: access.Address) -> None:
+    assert access.parse_address(url) == address
 
 
 @pytest.mark.parametrize("url", ["", "vcenter", "http://vcenter", "https://", "https://a:b"])
 def test_what_is_no_address_of_vsphere(url: str) -> None:
     with pytest.raises(errors.InvalidRequest):
-        vsphere.parse_address(url)
+        access.parse_address(url)

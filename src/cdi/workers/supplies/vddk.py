@@ -18,8 +18,8 @@ from cdi.images.sources import nbd
 from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.supply import Supply
 from cdi.images.sources.vddk import supply as disks
+from cdi.images.sources.vddk.access import Credentials
 from cdi.images.sources.vddk.command import Library
-from cdi.images.sources.vddk.vsphere import Credentials
 
 # nbdkit itself asks VMware's library again for a minute or two, before it says that it failed.
 _RETRIES_OF_NBDKIT: Final = 120.0  # seconds

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cdi.images import errors, nbdkit
+from cdi.images.sources.vddk.access import HTTPS, Address
 from cdi.images.sources.vddk.choosing import Choice
-from cdi.images.sources.vddk.vsphere import HTTPS, Address
 
 _LIBRARY = "vmware-vix-disklib-distrib"
 _PLUGIN = "vddk"

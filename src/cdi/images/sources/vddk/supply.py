@@ -22,8 +22,9 @@ from cdi.images.sources import nbd
 from cdi.images.sources.source import Extent
 from cdi.images.sources.supply import Supply
 from cdi.images.sources.vddk import areas, choosing, command
+from cdi.images.sources.vddk.access import Credentials, parse_address
 from cdi.images.sources.vddk.values import Answer
-from cdi.images.sources.vddk.vsphere import Credentials, Vsphere, parse_address
+from cdi.images.sources.vddk.vsphere import Vsphere
 
 log = logging.getLogger(__name__)
 

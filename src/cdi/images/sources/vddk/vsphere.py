@@ -1,11 +1,9 @@
 """
 What is asked of vSphere, as plain values: the only module that knows pyvmomi.
 
-The certificate of the server is verified before the first byte of a login: against a thumbprint
-where one is given (SHA-1, SHA-256 or SHA-512, with or without colons), against authorities where
-some are given, and against the system's if there is neither. A session that has run out is
-renewed once a call, and a call that got no answer is made again. Every call blocks, at most
-TIMEOUT seconds for each answer.
+A session that has run out is renewed once a call, and a call that got no answer is made again.
+Every call blocks, at most TIMEOUT seconds for each answer. Whom the answers are believed from is
+in `access`.
 
 Raises Cancelled, NotFound, AccessDenied, CertificateInvalid, SourceRefused, SourceUnavailable,
 InvalidRequest.
@@ -14,67 +12,30 @@ InvalidRequest.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import http.client
 import logging
 import random
 import ssl
 import threading
-import urllib.parse
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TypeVar
 
 from pyVmomi import SoapStubAdapter, vim, vmodl
 
 from cdi.images import errors
-from cdi.images.sources import retry, trust
-from cdi.images.sources.options import HttpOptions
+from cdi.images.sources import retry
+from cdi.images.sources.vddk import access
+from cdi.images.sources.vddk.access import Address, Credentials
 from cdi.images.sources.vddk.values import Answer, Disk, Machine, Snapshot
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 TIMEOUT = 60.0
-HTTPS = 443
 _RETRIES = retry.Policy(tries=4, base=1.0)
 _LONGEST_CHAIN = 25  # files that a disk builds on
 _DEEPEST = 64  # snapshots upon snapshots; vSphere allows 32
-_DIGESTS = {40: hashlib.sha1, 64: hashlib.sha256, 128: hashlib.sha512}
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a vCenter or an ESXi host answers."""
-
-    host: str
-    port: int
-    path: str = "/sdk"
-
-
-def parse_address(url: str) -> Address:
-    """Read `https://HOST[:PORT]`, with or without `/sdk`. Raises InvalidRequest."""
-    try:
-        parts = urllib.parse.urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port, parts = None, None, urllib.parse.urlsplit("")
-    if not host or parts.scheme != "https":
-        # The rest of the URL is not repeated: it may hold a password.
-        raise errors.InvalidRequest("the address of vSphere is to be https://HOST")
-    path = parts.path.rstrip("/").removesuffix("/sdk") + "/sdk"
-    return Address(host, port or HTTPS, path)
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Who asks, and whom the answers are believed from."""
-
-    user: str
-    password: str = field(repr=False)
-    thumbprint: str = ""
-    trusted: HttpOptions = field(default_factory=HttpOptions)
 
 
 class Vsphere:
@@ -95,10 +56,10 @@ class Vsphere:
             host=address.host,
             port=address.port,
             path=address.path,
-            sslContext=_context(credentials),
+            sslContext=access.context_for(credentials),
             httpConnectionTimeout=TIMEOUT,
         )
-        self._stub.scheme = _pinned(_digits(credentials.thumbprint), self._shown)
+        self._stub.scheme = access.pinned(access.digits_of(credentials.thumbprint), self._shown)
         root: Any = vim.ServiceInstance("ServiceInstance", self._stub)
         self._content: Any = self._persistently(root.RetrieveContent)
         self._persistently(self._login)
@@ -246,53 +207,6 @@ def _parents(backing: Any) -> Iterator[str]:
             return
         yield parent.fileName or ""
         parent = getattr(parent, "parent", None)
-
-
-# Trust.
-
-
-def _context(credentials: Credentials) -> ssl.SSLContext:
-    context = trust.context_for(credentials.trusted)
-    if credentials.thumbprint and not trust.is_extended(credentials.trusted):
-        # The thumbprint says more than any authority: it names this one certificate.
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _digits(thumbprint: str) -> str:
-    digits = thumbprint.replace(":", "").strip().lower()
-    if digits and (len(digits) not in _DIGESTS or set(digits) - set("0123456789abcdef")):
-        raise errors.InvalidRequest(
-            "the thumbprint is neither SHA-1 nor SHA-256: 40 or 64 hexadecimal digits, "
-            "with or without colons"
-        )
-    return digits
-
-
-def _pinned(digits: str, shown: str) -> type[http.client.HTTPSConnection]:
-    """Connections that go no further with a certificate that has another thumbprint."""
-
-    class Pinned(http.client.HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            if not digits:
-                return
-            certificate = self.sock.getpeercert(binary_form=True)
-            seen = _DIGESTS[len(digits)](certificate or b"").hexdigest()
-            if seen != digits:
-                self.close()
-                raise errors.CertificateInvalid(
-                    f"{shown}: the certificate has another thumbprint than the one given: "
-                    f"{_spelt(seen)}; check it with the host's operator"
-                )
-
-    return Pinned
-
-
-def _spelt(digits: str) -> str:
-    pairs = [digits[at : at + 2] for at in range(0, len(digits), 2)]
-    return ":".join(pairs).upper()
 
 
 # Errors.
