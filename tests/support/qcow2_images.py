@@ -7,16 +7,16 @@ a test damage one field. `read_at_random` and `read_forward` run the two readers
 
 from __future__ import annotations
 
-import random
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import zstandard
 
 from cdi.images.formats import qcow2
-from cdi.images.formats.layout import Unit, Write
+from cdi.images.formats.layout import Unit
+from support import readers
 
 COMPRESSED = 1 << 62
 COPIED = 1 << 63
@@ -185,82 +185,23 @@ class Image:
         return bytes(disk[: self.virtual_size])
 
 
-class Nothing:
-    """No guest bytes are done."""
-
-    def covers(self, start: int, end: int) -> bool:
-        return False
-
-
-def pieces_of(data: bytes, seed: int) -> Iterator[bytes]:
-    """Cut bytes into pieces of many sizes."""
-    chance = random.Random(seed)
-    at = 0
-    while at < len(data):
-        length = chance.choice([1, 7, 511, 512, 4096, 30000, 65536, 300000])
-        yield data[at : at + length]
-        at += length
-
-
 def units_of(file: bytes, done: object = None, **options: int) -> list[Unit]:
     """Return all units of an image."""
     header = qcow2.parse_header(file[: qcow2.HEAD_BYTES], len(file))
     layout = qcow2.RandomQcow2(
         lambda offset, length: file[offset : offset + length], len(file), header, **options
     )
-    return list(layout.units(done or Nothing()))
+    return list(layout.units(done or readers.Nothing()))
 
 
 def read_at_random(file: bytes, seed: int = 0, **options: int) -> bytes:
-    """Read a whole disk from its units in any order; check what each unit promises."""
-    units = units_of(file, **options)
-    random.Random(seed).shuffle(units)
+    """Read a whole disk from its units in any order."""
     header = qcow2.parse_header(file[: qcow2.HEAD_BYTES], len(file))
-    disk = bytearray(header.virtual_size)
-    for number, unit in enumerate(units):
-        host = file[unit.start : unit.end]
-        assert len(host) == unit.end - unit.start
-        written = []
-        for write in unit.decode(pieces_of(host, seed + number)):
-            put(disk, write)
-            written.append((write.offset, write.offset + len(write.data)))
-        assert joined(written) == list(unit.covers)
-    return bytes(disk)
+    return readers.at_random(file, units_of(file, **options), header.virtual_size, seed)
 
 
 def read_forward(file: bytes, seed: int = 0, resume: bool = False, **options: int) -> bytes:
     """Read a whole disk in file order; with `resume`, by many decoders one after the other."""
-    decoder = qcow2.ForwardQcow2(**options)
-    chance = random.Random(seed)
-    writes: list[tuple[int, bytes]] = []
-    fed = 0
-    for piece in pieces_of(file, seed):
-        writes += [(write.offset, bytes(write.data)) for write in decoder.feed(piece)]
-        fed += len(piece)
-        if resume and chance.random() < 0.3 and (state := decoder.snapshot()) is not None:
-            decoder = qcow2.ForwardQcow2(state=state, **options)
-            assert decoder.fed == fed
-    writes += [(write.offset, bytes(write.data)) for write in decoder.finish()]
-    assert decoder.virtual_size is not None
-    disk = bytearray(decoder.virtual_size)
-    for offset, data in writes:
-        put(disk, Write(offset, data))
-    return bytes(disk)
-
-
-def put(disk: bytearray, write: Write) -> None:
-    """Write into a disk, which must not grow."""
-    assert write.offset + len(write.data) <= len(disk)
-    disk[write.offset : write.offset + len(write.data)] = write.data
-
-
-def joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Sort ranges, join those that touch, and insist that none overlap."""
-    result: list[tuple[int, int]] = []
-    for start, end in sorted(ranges):
-        if result and result[-1][1] == start:
-            result[-1] = (result[-1][0], end)
-        else:
-            assert not result or result[-1][1] < start
-            result.append((start, end))
-    return result
+    return readers.forward(
+        lambda state: qcow2.ForwardQcow2(state=state, **options), file, seed, resume
+    )

@@ -15,7 +15,7 @@ import zstandard
 
 from cdi.images import errors
 from cdi.images.errors import CorruptImage, NeedsScratch, TruncatedSource
-from support import qcow2_images
+from support import qcow2_images, readers
 from support.qcow2_images import COMPRESSED, COPIED, Image, Packed, Parts, Plain, Zero
 
 BITS = 14
@@ -278,7 +278,7 @@ def test_many_tables_of_zero_clusters_far_apart_take_bounded_memory() -> None:
     def read() -> None:
         layout = qcow2_images.qcow2.RandomQcow2(reader, size, header)
         with pytest.raises(CorruptImage, match="in use"):
-            list(layout.units(qcow2_images.Nothing()))
+            list(layout.units(readers.Nothing()))
 
     assert peak_of(read) < 60 << 20
 
@@ -307,7 +307,7 @@ def test_a_disk_of_many_windows_is_named_in_bounded_memory() -> None:
 
     def read() -> None:
         nonlocal covered
-        for unit in layout.units(qcow2_images.Nothing()):
+        for unit in layout.units(readers.Nothing()):
             covered += sum(end - start for start, end in unit.covers)
 
     assert peak_of(read) < 40 << 20

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cdi.images import errors
-from support import qcow2_images
+from support import qcow2_images, readers
 from support.qcow2_images import Image, Packed, Parts, Plain, Zero
 
 
@@ -152,7 +152,7 @@ class Done:
     """Guest bytes that a journal names as complete."""
 
     def __init__(self, ranges: list[tuple[int, int]]) -> None:
-        self._ranges = qcow2_images.joined(ranges)
+        self._ranges = readers.joined(ranges)
 
     def covers(self, start: int, end: int) -> bool:
         return any(first <= start and end <= after for first, after in self._ranges)
@@ -169,8 +169,8 @@ def test_what_is_done_is_left_out_and_nothing_else(
     every = [piece for unit in units for piece in unit.covers]
     done = [piece for piece in every if chance.random() < 0.5]
     left = qcow2_images.units_of(file, Done(done), unit_bytes=1024)
-    got = qcow2_images.joined([piece for unit in left for piece in unit.covers] + done)
-    assert got == qcow2_images.joined(every)
+    got = readers.joined([piece for unit in left for piece in unit.covers] + done)
+    assert got == readers.joined(every)
 
 
 def test_long_plain_runs_are_cut_into_units_and_resumed_by_cluster() -> None:
@@ -212,5 +212,5 @@ def test_near_tables_are_fetched_together() -> None:
 
     header = qcow2_images.qcow2.parse_header(file, len(file))
     layout = qcow2_images.qcow2.RandomQcow2(reader, len(file), header)
-    assert list(layout.units(qcow2_images.Nothing()))
+    assert list(layout.units(readers.Nothing()))
     assert len(reads) == 2  # one for the L1 table, one for forty L2 tables

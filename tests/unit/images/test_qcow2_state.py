@@ -8,7 +8,7 @@ import pytest
 
 from cdi.images.errors import TruncatedSource
 from cdi.images.formats import qcow2
-from support import qcow2_images
+from support import readers
 from support.qcow2_images import Image, Packed, Plain
 
 
@@ -27,14 +27,14 @@ def test_every_place_can_be_continued_from() -> None:
     step = 10007
     for at in range(0, len(file), step):
         for write in decoder.feed(file[at : at + step]):
-            qcow2_images.put(disk, write)
+            readers.put(disk, write)
         state = decoder.snapshot()
         assert state is not None
         assert len(state) < 200_000
         decoder = qcow2.ForwardQcow2(state=state)
         assert decoder.fed == min(at + step, len(file))
     for write in decoder.finish():
-        qcow2_images.put(disk, write)
+        readers.put(disk, write)
     assert bytes(disk) == drawn.content()
 
 

@@ -1,7 +1,7 @@
 """
 Who owns which host bytes: no byte of a sane image is used twice.
 
-Here: a set of claimed clusters, and one of claimed compressed bytes. Without them, tables could
+Here: sets of claimed clusters, and one of claimed compressed bytes. Without them, tables could
 loop, name themselves as data, or map a small file many times over. Memory is one bit per host
 cluster at worst, next to nothing where clusters are in long runs.
 Raises CorruptImage, naming the guest offset.
@@ -14,46 +14,13 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from cdi.images import errors
-from cdi.images.formats.qcow2.tables import SECTOR, Kind, Run
-
-_CHUNK_BITS = 13
-_CHUNK = 1 << _CHUNK_BITS  # clusters in one number
-_FULL = (1 << _CHUNK) - 1
+from cdi.images.formats.qcow2.tables import SECTOR
+from cdi.images.formats.tabled.places import Places
+from cdi.images.formats.tabled.runs import Kind, Run
 
 # Compressed runs that do not touch each other, of which this many are told apart. Programs write
 # compressed clusters one behind the other, so real images have a few thousand at most.
 _MAX_FRAGMENTS = 1 << 18
-
-
-class Clusters:
-    """A set of host clusters, kept as one number per 8192 clusters."""
-
-    def __init__(self) -> None:
-        self._chunks: dict[int, int] = {}
-
-    def add(self, first: int, after: int) -> bool:
-        """Add the clusters [first, after); return whether none of them was in the set."""
-        free = True
-        while first < after:
-            chunk, low = first >> _CHUNK_BITS, first & (_CHUNK - 1)
-            high = min(after - (chunk << _CHUNK_BITS), _CHUNK)
-            mask = (1 << high) - (1 << low)
-            before = self._chunks.get(chunk, 0)
-            free = free and not before & mask
-            both = before | mask
-            self._chunks[chunk] = _FULL if both == _FULL else both
-            first += high - low
-        return free
-
-    def meets(self, first: int, after: int) -> bool:
-        """Return whether any of the clusters [first, after) is in the set."""
-        while first < after:
-            chunk, low = first >> _CHUNK_BITS, first & (_CHUNK - 1)
-            high = min(after - (chunk << _CHUNK_BITS), _CHUNK)
-            if self._chunks.get(chunk, 0) & ((1 << high) - (1 << low)):
-                return True
-            first += high - low
-        return False
 
 
 class Claims:
@@ -61,8 +28,8 @@ class Claims:
 
     def __init__(self, cluster_bits: int) -> None:
         self._bits = cluster_bits
-        self._owned = Clusters()  # by a table, or by one plain cluster
-        self._shared = Clusters()  # by compressed clusters
+        self._owned = Places()  # by a table, or by one plain cluster
+        self._shared = Places()  # by compressed clusters
         self._starts: list[int] = []  # compressed bytes, as sorted fragments
         self._ends: list[int] = []
 

@@ -4,7 +4,7 @@ How one compressed cluster is unpacked.
 Here: deflate and zstd, each one call per cluster that lets go of the interpreter lock and gives
 at most one cluster, whatever the input says. Elsewhere: where the packed bytes are (`tables`).
 Packed bytes may be followed by others, up to the end of their last sector. Any thread may call.
-Raises UnpackError; the caller knows the guest offset.
+Raises UnpackError; `unpacked` says which guest offset that was.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import deflate
 import zstandard
 from isal import isal_zlib
 
+from cdi.images import errors
 from cdi.images.formats.layout import Buffer
 from cdi.images.formats.qcow2.header import Compression, Header
 
@@ -43,6 +44,16 @@ def unpacker_for(header: Header) -> Unpacker:
     if header.compression is Compression.ZSTD:
         return _Zstd(header.cluster_size)
     return _Deflate(header.cluster_size)
+
+
+def unpacked(unpacker: Unpacker, data: Buffer, guest: int) -> Buffer:
+    """Unpack the cluster at guest offset `guest`. Raises CorruptImage."""
+    try:
+        return unpacker.unpack(data)
+    except UnpackError as error:
+        raise errors.CorruptImage(
+            f"the compressed cluster at guest offset {guest} cannot be unpacked: {error}"
+        ) from error
 
 
 class _Deflate:

@@ -11,22 +11,21 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from cdi.images import errors
 from cdi.images.formats.layout import Ranges, Reader, Unit, clearing
 from cdi.images.formats.qcow2 import tables
 from cdi.images.formats.qcow2.claims import Claims
 from cdi.images.formats.qcow2.header import Header
-from cdi.images.formats.qcow2.packing import unpacker_for
-from cdi.images.formats.qcow2.tables import Kind, Run
-from cdi.images.formats.qcow2.units import Cutter
+from cdi.images.formats.qcow2.packing import unpacked, unpacker_for
+from cdi.images.formats.tabled.reading import READ_BYTES, Part, Tables
+from cdi.images.formats.tabled.runs import Kind, Run
+from cdi.images.formats.tabled.units import Cutter
 
 UNIT_BYTES = 512 << 10
 
 _WINDOW_ENTRIES = 64 << 10  # L2 entries looked at together: about 12 MiB when all are compressed
-_READ_BYTES = 1 << 20  # near tables are fetched in one read up to this length
-_MAX_TABLE_GAP = 64 << 10
 
 
 class RandomQcow2:
@@ -48,12 +47,12 @@ class RandomQcow2:
         delta: bool = False,
     ) -> None:
         self.virtual_size = header.virtual_size
-        self._reader = reader
+        self._tables = Tables(reader, table_readers)
         self._size = size
         self._header = header
-        self._readers = table_readers
         self._delta = delta
-        self._cutter = Cutter(header, unpacker_for(header), unit_bytes)
+        unpack = partial(unpacked, unpacker_for(header))
+        self._cutter = Cutter(header.cluster_size, header.virtual_size, unpack, unit_bytes)
         self._l1 = self._read_l1()
         self._table_claims()  # refuses before anything is written
 
@@ -61,7 +60,7 @@ class RandomQcow2:
         """Yield what is left to fetch; see `layout.RandomLayout`."""
         claims = self._table_claims()
         for window in self._windows():
-            parts = list(self._fetch(window))
+            parts = list(self._tables.fetch(window))
             runs = [run for part in parts for run in self._decode(*part)]
             runs.sort()
             claims.runs(runs)
@@ -79,9 +78,9 @@ class RandomQcow2:
         """Read the entries that map the disk, as host offsets of L2 tables."""
         header = self._header
         offsets = array("Q")
-        for first in range(0, header.l1_entries, _READ_BYTES // 8):
-            count = min(header.l1_entries - first, _READ_BYTES // 8)
-            table = self._read(header.l1_offset + first * 8, count * 8)
+        for first in range(0, header.l1_entries, READ_BYTES // 8):
+            count = min(header.l1_entries - first, READ_BYTES // 8)
+            table = self._tables.read(header.l1_offset + first * 8, count * 8)
             for index, entry in enumerate(tables.entries_of(table), first):
                 offset = tables.l2_offset(header, index, entry) if entry else 0
                 if offset + header.cluster_size > self._size and offset:
@@ -108,10 +107,10 @@ class RandomQcow2:
                 claims.table(name, offset, header.cluster_size)
         return claims
 
-    def _windows(self) -> Iterator[list[tuple[int, int, int]]]:
+    def _windows(self) -> Iterator[list[Part]]:
         """Yield lists of (host offset, length, guest offset): parts of L2 tables."""
         header = self._header
-        window: list[tuple[int, int, int]] = []
+        window: list[Part] = []
         left = _WINDOW_ENTRIES
         for index, table in enumerate(self._l1):
             if not table:
@@ -130,40 +129,6 @@ class RandomQcow2:
                 left -= count
         if window:
             yield window
-
-    def _fetch(self, window: list[tuple[int, int, int]]) -> Iterator[tuple[memoryview, int]]:
-        """Read the parts of a window, near ones together; yield (bytes, guest offset)."""
-        groups: list[list[tuple[int, int, int]]] = []
-        for part in sorted(window):
-            last = groups[-1] if groups else None
-            if last and (
-                part[0] - (last[-1][0] + last[-1][1]) <= _MAX_TABLE_GAP
-                and part[0] + part[1] - last[0][0] <= _READ_BYTES
-            ):
-                last.append(part)
-            else:
-                groups.append([part])
-        for group, data in zip(groups, self._read_all(groups), strict=True):
-            view = memoryview(data)
-            for offset, length, guest in group:
-                at = offset - group[0][0]
-                yield view[at : at + length], guest
-
-    def _read_all(self, groups: list[list[tuple[int, int, int]]]) -> Iterator[bytes]:
-        spans = [(group[0][0], group[-1][0] + group[-1][1] - group[0][0]) for group in groups]
-        if self._readers == 1 or len(spans) == 1:
-            yield from (self._read(offset, length) for offset, length in spans)
-            return
-        with ThreadPoolExecutor(self._readers, "qcow2-tables") as pool:
-            yield from pool.map(lambda span: self._read(*span), spans)
-
-    def _read(self, offset: int, length: int) -> bytes:
-        data = self._reader(offset, length)
-        if len(data) != length:
-            raise errors.TruncatedSource(
-                f"{length} bytes of a table were asked for at {offset}, {len(data)} came"
-            )
-        return data
 
     def _decode(self, table: memoryview, guest: int) -> list[Run]:
         runs = tables.runs_of(self._header, tables.entries_of(table), guest)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import struct
 import zlib
 
-from cdi.images.formats.qcow2.agenda import packed_runs, unpacked_runs
 from cdi.images.formats.qcow2.header import Compression, Header
 from cdi.images.formats.qcow2.spill import Spill
 from cdi.images.formats.qcow2.walk import Walk
+from cdi.images.formats.tabled.agenda import packed_runs, unpacked_runs
 
 _VERSION = 1
 _HEAD, _WALK = b"h", b"w"

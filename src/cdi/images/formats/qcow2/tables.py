@@ -11,12 +11,11 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterator
-from enum import IntEnum
-from typing import NamedTuple
 
 from cdi.images import errors
 from cdi.images.formats.layout import Buffer
 from cdi.images.formats.qcow2.header import MAX_OFFSET, Header
+from cdi.images.formats.tabled.runs import Kind, Run
 
 SECTOR = 512  # the length of compressed data is stored in these
 
@@ -26,33 +25,6 @@ _COMPRESSED = 1 << 62
 _ZERO = 1
 _SUBCLUSTERS = 32
 _ALL_ALLOCATED = (1 << _SUBCLUSTERS) - 1
-
-
-class Kind(IntEnum):
-    """What lies in a run of host bytes."""
-
-    PLAIN = 0  # guest bytes as they are, in whole clusters
-    PACKED = 1  # one compressed cluster, up to the end of its last sector
-    HELD = 2  # clusters that are taken, and not read: zero, or PART runs tell what is in them
-    PART = 3  # guest bytes as they are, in subclusters of a held cluster
-
-    # Met in file order only.
-    L1 = 4
-    L2 = 5
-    REFCOUNT_TABLE = 6
-    IGNORED = 7  # known to be no data
-
-
-class Run(NamedTuple):
-    """Host bytes [start, end) that mean something for the guest bytes from `guest` on.
-
-    Sorts by place in the file. Plain runs end where the disk ends, within their last cluster.
-    """
-
-    start: int
-    end: int
-    guest: int
-    kind: Kind
 
 
 def entries_of(table: Buffer) -> array[int]:

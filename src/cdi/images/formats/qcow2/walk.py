@@ -16,14 +16,14 @@ from typing import NoReturn
 from cdi.images import errors
 from cdi.images.formats.layout import Buffer, Write
 from cdi.images.formats.qcow2 import tables
-from cdi.images.formats.qcow2.agenda import Agenda
 from cdi.images.formats.qcow2.claims import owned_end
 from cdi.images.formats.qcow2.header import MAX_OFFSET, Header
-from cdi.images.formats.qcow2.packing import unpacker_for
-from cdi.images.formats.qcow2.passing import Passing
+from cdi.images.formats.qcow2.packing import unpacked, unpacker_for
 from cdi.images.formats.qcow2.spill import Spill
-from cdi.images.formats.qcow2.tables import Kind, Run
-from cdi.images.formats.qcow2.units import clipped, unpacked
+from cdi.images.formats.tabled.agenda import Agenda
+from cdi.images.formats.tabled.passing import Passing
+from cdi.images.formats.tabled.runs import Kind, Run
+from cdi.images.formats.tabled.units import clipped
 
 _SLICE = 256 << 10  # tables are decoded in parts of this size
 _TABLES = (Kind.L1, Kind.L2, Kind.REFCOUNT_TABLE)

@@ -2,20 +2,20 @@
 Runs of host bytes become units: what is fetched and decoded together.
 
 Here: where to cut, and how the bytes of one unit turn into writes. Elsewhere: where runs come
-from (`tables`), and who fetches. Pure, but for the decompression in `decode`.
+from (each format's `tables`), how packed blocks are unpacked, and who fetches. A block is what
+one entry of a table maps: a cluster or a grain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import TypeAlias
 
 from cdi.images import errors
 from cdi.images.formats.layout import Buffer, Ranges, Unit, Write
-from cdi.images.formats.qcow2.header import Header
-from cdi.images.formats.qcow2.packing import Unpacker, UnpackError
-from cdi.images.formats.qcow2.passing import Passing
-from cdi.images.formats.qcow2.tables import Kind, Run
+from cdi.images.formats.tabled.passing import Passing
+from cdi.images.formats.tabled.runs import Kind, Run
 
 # A gap of this many bytes costs about as much to fetch as another request.
 MAX_GAP = 64 << 10
@@ -28,14 +28,18 @@ _MAX_EXPANSION = 16
 _DONE_STEP = 64 << 10
 
 
-class Cutter:
-    """Cuts the runs of one disk into units."""
+# Host bytes of a packed block, and its guest offset -> the block. Raises CorruptImage.
+Unpack: TypeAlias = Callable[[Buffer, int], Buffer]
 
-    def __init__(self, header: Header, unpacker: Unpacker, unit_bytes: int) -> None:
-        self._header = header
-        self._unpacker = unpacker
-        self._cluster = header.cluster_size
-        self._unit = max(unit_bytes, self._cluster)
+
+class Cutter:
+    """Cuts the runs of one disk, in blocks of `block` bytes, into units."""
+
+    def __init__(self, block: int, virtual_size: int, unpack: Unpack, unit_bytes: int) -> None:
+        self._block = block
+        self._virtual_size = virtual_size
+        self._unpack = unpack
+        self._unit = max(unit_bytes, block)
 
     def units(self, runs: Iterable[Run], done: Ranges) -> Iterator[Unit]:
         """Yield units for runs that are sorted by place."""
@@ -60,8 +64,8 @@ class Cutter:
             yield Unit(group[0][0], end, merged(covers), partial(self._decode, group))
 
     def _packed_length(self, guest: int) -> int:
-        """Return how many guest bytes a compressed cluster gives: the last one may give fewer."""
-        return min(self._cluster, self._header.virtual_size - guest)
+        """Return how many guest bytes a packed block gives: the last one may give fewer."""
+        return min(self._block, self._virtual_size - guest)
 
     def _pieces(self, runs: Iterable[Run], done: Ranges) -> Iterator[Run]:
         """Leave out what is done, and cut plain runs that are longer than a unit."""
@@ -71,14 +75,14 @@ class Cutter:
                 if not done.covers(guest, guest + self._packed_length(guest)):
                     yield run
             elif kind is not Kind.HELD and not done.covers(guest, guest + end - start):
-                if end - start <= max(self._cluster, _DONE_STEP):
+                if end - start <= max(self._block, _DONE_STEP):
                     yield run
                 else:
                     yield from self._plain_pieces(run, done)
 
     def _plain_pieces(self, run: Run, done: Ranges) -> Iterator[Run]:
         """Cut at multiples of the steps on the disk, so that every attempt cuts alike."""
-        step = max(self._cluster, _DONE_STEP)
+        step = max(self._block, _DONE_STEP)
         shift = run.start - run.guest
         last = run.guest + run.end - run.start
         start = guest = run.guest
@@ -105,8 +109,8 @@ class Cutter:
             if kind is Kind.PACKED:
                 while passing.end < end:
                     passing.add(_next(source, run))
-                data = unpacked(self._unpacker, passing.take(start, end), guest)
-                yield Write(guest, clipped(data, self._header.virtual_size - guest))
+                data = self._unpack(passing.take(start, end), guest)
+                yield Write(guest, clipped(data, self._virtual_size - guest))
                 continue
             while start < end:
                 if passing.end <= start:
@@ -118,18 +122,8 @@ class Cutter:
 
 
 def clipped(data: Buffer, length: int) -> Buffer:
-    """Cut the disk's last cluster to the `length` bytes up to the end of the disk."""
+    """Cut the disk's last block to the `length` bytes up to the end of the disk."""
     return data if len(data) <= length else memoryview(data)[:length]
-
-
-def unpacked(unpacker: Unpacker, data: Buffer, guest: int) -> Buffer:
-    """Unpack the cluster at guest offset `guest`."""
-    try:
-        return unpacker.unpack(data)
-    except UnpackError as error:
-        raise errors.CorruptImage(
-            f"the compressed cluster at guest offset {guest} cannot be unpacked: {error}"
-        ) from error
 
 
 def merged(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterator
 from heapq import heappop, heappush, heapreplace
 
-from cdi.images.formats.qcow2.tables import Kind, Run
+from cdi.images.formats.tabled.runs import Kind, Run
 
 RUN_BYTES = 25
 _KINDS = tuple(Kind)
