@@ -22,7 +22,7 @@ from cdi.images import errors, forward, inflow, pipeline, scatter, work
 from cdi.images import target as targets
 from cdi.images.codecs import blocks
 from cdi.images.codecs.codec import Codec, codec_for
-from cdi.images.formats import extents, inspect, ova, qcow2, raw
+from cdi.images.formats import extents, inspect, native, ova, qcow2
 from cdi.images.formats.image import Image
 from cdi.images.formats.layout import RandomLayout, Unit
 from cdi.images.journal import Progress, StreamPoint
@@ -72,7 +72,7 @@ class Attempt:
         if codec is None and self._order.looks_inside and ova.matches(head):
             return self._appliance()
         if codec is None:
-            return self._at_random(*self._layout(head), None)
+            return self._plain(head)
         if self._order.part is not None:
             return self._forward(codec, None)
         if (layout := self._block_layout(codec, head)) is not None:
@@ -144,7 +144,14 @@ class Attempt:
             raise errors.NotADisk(_EMPTY)
         if part.extents is not None or codec_for(head) is not None:
             return self._forward(None, None)
-        return self._at_random(*self._layout(head), None)
+        return self._plain(head)
+
+    def _plain(self, head: bytes) -> Result:
+        """Transfer a disk that is not compressed."""
+        name, layout = self._layout(head)
+        if self._order.algorithm is not None and native.streams_well(name):
+            return self._forward(None, None)
+        return self._at_random(name, layout, None)
 
     def _at_random(self, name: str, layout: RandomLayout, compression: str | None) -> Result:
         virtual_size = layout.virtual_size
@@ -160,13 +167,8 @@ class Attempt:
         """Return format and layout of a disk that is not compressed."""
         unit = min(self._request_bytes(), _UNIT_MOST)
         image = self._inspect(head, self._size, at_random=True)
-        if image.format == "qcow2":
-            header = qcow2.parse_header(head, self._size)
-            return "qcow2", qcow2.RandomQcow2(
-                self._read, self._size, header, unit_bytes=unit, table_readers=_TABLE_READERS
-            )
-        size = self._size if image.native else image.virtual_size or self._size
-        return image.format, raw.RandomRaw(size, unit_bytes=unit)
+        source = native.Ranged(self._read, self._size, unit, _TABLE_READERS)
+        return image.format, native.layout_of(image, source)
 
     def _block_layout(self, codec: Codec, head: bytes) -> RandomLayout | None:
         """Return the layout of a raw disk that is compressed in several blocks, else None."""

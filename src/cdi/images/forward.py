@@ -17,7 +17,7 @@ from cdi.images import digest as digests
 from cdi.images import errors
 from cdi.images.codecs.codec import Codec
 from cdi.images.codecs.decoder import Decoder, Restart
-from cdi.images.formats import qcow2, raw
+from cdi.images.formats import native
 from cdi.images.formats.layout import ForwardDecoder
 from cdi.images.journal import StreamPoint
 from cdi.images.meter import Meter
@@ -165,11 +165,7 @@ class Disk:
 
     def __init__(self, name: str, state: bytes | None = None) -> None:
         self.name = name
-        self.decoder: ForwardDecoder
-        if name == "qcow2":
-            self.decoder = qcow2.ForwardQcow2(state=state)
-        else:
-            self.decoder = raw.ForwardRaw(state=state)
+        self.decoder: ForwardDecoder = native.decoder_of(name, state)
 
     @classmethod
     def restored(cls, state: bytes) -> Disk:

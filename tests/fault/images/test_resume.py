@@ -25,11 +25,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     large = disks.text_disk(folder / "large.raw", 320 * MIB, 256 * MIB)
     disks.convert(large, "qcow2")
     disks.convert(large, "qcow2-zlib")
-    for layout in ("qcow2", "qcow2-zlib", "qcow2-zstd", "vmdk"):
+    for layout in ("qcow2", "qcow2-zlib", "qcow2-zstd", "vmdk", "vmdk-stream"):
         disks.convert(disk, layout)
     for kind in ("gz", "xz", "xz-blocks", "zst", "bz2"):
         disks.compress(disk, kind)
     disks.compress(folder / "disk.qcow2", "gz")
+    disks.compress(folder / "disk.vmdk-stream", "gz")
     return folder
 
 
@@ -42,6 +43,7 @@ def server() -> Iterator[httpd.Server]:
 FORMATS = [
     "disk.raw", "disk.qcow2", "disk.qcow2-zlib", "disk.qcow2-zstd", "disk.raw.gz", "disk.raw.xz",
     "disk.raw.xz-blocks", "disk.raw.zst", "disk.raw.bz2", "disk.qcow2.gz", "disk.vmdk",
+    "disk.vmdk-stream",
 ]  # fmt: skip
 
 
@@ -133,7 +135,9 @@ def test_a_killed_import_of_multi_block_xz_begins_at_the_next_block(
     assert server.served <= 1.6 * len(body)
 
 
-@pytest.mark.parametrize("name", ["disk.raw.gz", "disk.raw.zst", "disk.raw.bz2", "disk.vmdk"])
+@pytest.mark.parametrize(
+    "name", ["disk.raw.gz", "disk.raw.zst", "disk.raw.bz2", "disk.vmdk", "disk.vmdk-stream.gz"]
+)
 def test_a_killed_import_of_any_format_ends_well(
     name: str, folder: Path, server: httpd.Server, tmp_path: Path
 ) -> None:

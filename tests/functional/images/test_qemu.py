@@ -206,13 +206,6 @@ def test_a_full_file_system_is_told_apart(vdi, tmp_path):
     ("fmt", "image"),
     [
         pytest.param(
-            "vmdk",
-            lambda canary: hostile.descriptor(
-                kind="monolithicFlat", extents=f'RW 2048 FLAT "{canary}" 0'
-            ),
-            id="vmdk-extent",
-        ),
-        pytest.param(
             "qed",
             lambda canary: hostile.qed(features=1, backing=str(canary).encode()),
             id="qed-backing-file",

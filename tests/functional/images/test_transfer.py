@@ -14,8 +14,8 @@ from support import disks, importing, nginx
 
 SIZE = 12 << 20
 LAYOUTS = ["raw", *disks.CONVERTED]
-STREAMED = ["raw", "qcow2", "qcow2-zlib"]
-WITHOUT_SCRATCH = [name for name in LAYOUTS if name.startswith(("raw", "qcow2"))]
+STREAMED = ["raw", "qcow2", "qcow2-zlib", "vmdk-stream"]
+WITHOUT_SCRATCH = [name for name in LAYOUTS if name.startswith(("raw", "qcow2", "vmdk"))]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,15 @@ def test_a_file_is_a_source_too(images: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["disk.raw", "disk.qcow2-zlib", "disk.qcow2-zstd", "disk.raw.gz", "disk.vmdk"]
+    "name",
+    [
+        "disk.raw",
+        "disk.qcow2-zlib",
+        "disk.qcow2-zstd",
+        "disk.raw.gz",
+        "disk.vmdk",
+        "disk.vmdk-stream",
+    ],
 )
 def test_the_sha256_of_the_source_is_reported(
     name: str, images: Path, ranged: nginx.Nginx, tmp_path: Path

@@ -12,9 +12,9 @@ from cdi.images.formats import (
     vdi,
     vhd,
     vmdk,
-    vmdk_descriptor,
     window,
 )
+from cdi.images.formats.vmdk import descriptor
 from support import hostile
 
 MIB = hostile.MIB
@@ -66,7 +66,7 @@ def test_a_qed_header_is_read():
     ],
 )
 def test_a_descriptor_is_recognised(head, found):
-    assert vmdk_descriptor.matches(head) is found
+    assert descriptor.matches(head) is found
 
 
 @pytest.mark.parametrize(

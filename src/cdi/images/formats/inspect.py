@@ -29,11 +29,11 @@ from cdi.images.formats import (
     vhd,
     vhdx,
     vmdk,
-    vmdk_descriptor,
     window,
 )
 from cdi.images.formats.image import Image
 from cdi.images.formats.layout import Reader
+from cdi.images.formats.vmdk import descriptor as vmdk_descriptor
 
 __all__ = ["HEAD", "Image", "inspect", "inspect_file", "inspect_trailer", "looks_like"]
 
@@ -43,7 +43,7 @@ looks_like = lookalike.looks_like
 
 _QCOW_MAGIC = b"QFI\xfb"
 _SECTOR = 512
-_CONVERTED: dict[str, ModuleType] = {
+_WITH_MAGIC: dict[str, ModuleType] = {
     "VMDK": vmdk,
     "VDI": vdi,
     "VHD": vhd,
@@ -105,7 +105,9 @@ def _claims(head: bytes) -> list[tuple[str, Check]]:
     found: list[tuple[str, Check]] = []
     if head.startswith(_QCOW_MAGIC):
         found.append(("qcow2", _inspect_qcow2))
-    found += [(name, module.inspect) for name, module in _CONVERTED.items() if module.matches(head)]
+    found += [
+        (name, module.inspect) for name, module in _WITH_MAGIC.items() if module.matches(head)
+    ]
     if vmdk_descriptor.matches(head):
         found.append(("VMDK descriptor", _refuse_descriptor))
     known = foreign.signature_of(head)

@@ -1,0 +1,85 @@
+"""
+Formats that are decoded here: one table, by name, of how each is read.
+
+What is not in the table goes through `qemu.convert`, or, where the disk lies in the file as it is
+(a fixed VHD), is read like a raw disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from cdi.images.formats import qcow2, raw, vmdk
+from cdi.images.formats.image import Image
+from cdi.images.formats.layout import ForwardDecoder, RandomLayout, Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Ranged:
+    """A source that can be read at any offset, and how: sizes in bytes, tables read at a time."""
+
+    reader: Reader
+    size: int
+    unit_bytes: int
+    table_readers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """How one format is read: at random, after inspection, and in file order."""
+
+    layout: Callable[[Image, Ranged], RandomLayout]
+    # `state` is an earlier decoder's snapshot, None to begin.
+    decoder: Callable[[bytes | None], ForwardDecoder]
+    # One pass is as good where all of the file is wanted in order anyway, to be hashed: at
+    # random its blocks may turn out to be in another order than its tables are read.
+    streams_well: bool = False
+
+
+def layout_of(image: Image, source: Ranged) -> RandomLayout:
+    """Return the layout of an image that `inspect` has passed. Reads its first tables."""
+    return NATIVE.get(image.format, NATIVE["raw"]).layout(image, source)
+
+
+def decoder_of(name: str, state: bytes | None = None) -> ForwardDecoder:
+    """Return what decodes a format in file order."""
+    return NATIVE.get(name, NATIVE["raw"]).decoder(state)
+
+
+def streams_well(name: str) -> bool:
+    """Whether a format is rather read in one pass where the file is hashed."""
+    return name in NATIVE and NATIVE[name].streams_well
+
+
+def _raw(image: Image, source: Ranged) -> RandomLayout:
+    size = source.size if image.native else image.virtual_size or source.size
+    return raw.RandomRaw(size, unit_bytes=source.unit_bytes)
+
+
+def _qcow2(image: Image, source: Ranged) -> RandomLayout:
+    return qcow2.RandomQcow2(
+        source.reader,
+        source.size,
+        cast(qcow2.Header, image.detail),
+        unit_bytes=source.unit_bytes,
+        table_readers=source.table_readers,
+    )
+
+
+def _vmdk(image: Image, source: Ranged) -> RandomLayout:
+    return vmdk.RandomVmdk(
+        source.reader,
+        source.size,
+        cast(vmdk.Header, image.detail),
+        unit_bytes=source.unit_bytes,
+        table_readers=source.table_readers,
+    )
+
+
+NATIVE: dict[str, Native] = {
+    "raw": Native(_raw, lambda state: raw.ForwardRaw(state=state)),
+    "qcow2": Native(_qcow2, lambda state: qcow2.ForwardQcow2(state=state)),
+    "vmdk": Native(_vmdk, lambda state: vmdk.ForwardVmdk(state=state), streams_well=True),
+}
