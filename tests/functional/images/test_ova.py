@@ -161,6 +161,13 @@ def test_a_disk_taken_as_it_is_is_not_looked_into(tmp_path: Path) -> None:
             tars.archive(tars.member("vm.ovf", b"<Envelope>")),
             errors.CorruptImage, "no XML", id="no-xml",
         ),
+        *(
+            pytest.param(
+                tars.archive(tars.member("vm.ovf", b"<?xml version='1.0' encoding='%s'?>" % name)),
+                errors.CorruptImage, "no XML", id=f"encoding-{name.decode()}",
+            )
+            for name in (b"unheard-of", b"utf-7", b"big5", b"idna")
+        ),
         pytest.param(
             tars.archive(tars.member("vm.ovf", b" " * (ovf.LONGEST + 1))),
             errors.UnsafeImage, "absurd", id="huge-description",

@@ -44,7 +44,7 @@ def parse_disks(text: bytes) -> tuple[Disk, ...]:
     parser.EndElementHandler = found.end
     try:
         parser.Parse(text, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the latter: odd encodings
         raise errors.CorruptImage(
             f"the appliance's OVF description is no XML: {error}; check the file at the source"
         ) from error
