@@ -8,7 +8,7 @@ STAMP := $(VENV)/.ready
 PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test e2e lint bench clean
+.PHONY: help venv run test e2e lint bench fuzz clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 18
@@ -30,13 +30,20 @@ e2e: $(STAMP)  ## Run the end-to-end tests (KUBECONFIG=... for a cluster of your
 	  $(PY) -m pytest -n 2 --dist worksteal tests/e2e
 
 lint: $(STAMP)  ## Check style, types and layering
-	$(VENV)/bin/ruff check src tests bench scripts
-	$(VENV)/bin/ruff format --check src tests bench scripts
+	$(VENV)/bin/ruff check src tests bench scripts fuzz
+	$(VENV)/bin/ruff format --check src tests bench scripts fuzz
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
 bench: $(STAMP)  ## Measure against plain tools and print ratios
 	$(PY) -m bench
+
+$(VENV)/.fuzz: $(STAMP)
+	$(PY) -m pip install --quiet --disable-pip-version-check --group fuzz
+	@touch $@
+
+fuzz: $(VENV)/.fuzz  ## Fuzz what parses bytes of strangers (FUZZ_SECONDS=60, TARGETS=...)
+	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) $(PY) -m fuzz $(TARGETS)
 
 clean:  ## Remove what the other targets made
 	rm -rf $(VENV) run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

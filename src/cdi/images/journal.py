@@ -97,13 +97,18 @@ class Journal:
         header = _parse(lines[0])
         if header is None or header.get("version") != VERSION or header.get("key") != key:
             return None
-        same_boot = header.get("boot") == _boot_id()
+        durable, same_boot = header.get("durable"), header.get("boot") == _boot_id()
         progress = Progress()
         for index, line in enumerate(lines[1:]):
             record = _parse(line)
-            if record is None or (index >= int(header["durable"]) and not same_boot):
+            if record is None or not (same_boot or (isinstance(durable, int) and index < durable)):
                 break
-            _replay(record, progress)
+            try:
+                _replay(record, progress)
+            except (LookupError, TypeError, ValueError) as wrong:
+                # Intact, and still no record of ours: nothing in such a file is to be believed.
+                log.warning("journal makes no sense", extra={"cause": repr(wrong)})
+                return None
         return progress
 
     @staticmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,18 @@ def test_a_removed_journal_is_gone(tmp_path: Path) -> None:
     kept = Journal(tmp_path / "j", KEY, Progress())
     kept.remove()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "record",
+    [{"done": 5}, {"done": [[1]]}, {"digested": 7}, {"stream": [1]}, {"stream": [1, 2, 3, "\n"]}],
+)
+def test_an_intact_record_that_makes_no_sense_spoils_the_journal(
+    record: dict[str, object], tmp_path: Path
+) -> None:
+    kept = Journal(tmp_path / "j", KEY, Progress())
+    kept.done(((0, 10),))
+    text = json.dumps(record).encode()
+    with (tmp_path / "j").open("ab") as file:
+        file.write(b"%08x %s\n" % (zlib.crc32(text), text))
+    assert Journal.load(tmp_path / "j", KEY) is None

@@ -31,7 +31,7 @@ class Stroke:
     length: int
     byte: int
 
-    def command(self, size: int, compressed: bool) -> str:
+    def command(self, size: int) -> str:
         at = min(self.at, size - 512) // 512 * 512
         length = min(self.length, size - at)
         if self.verb == "zero":
@@ -77,7 +77,7 @@ def run(*command: object) -> None:
 
 def live(image: Path, kind: str, size: int, changes: list[Stroke]) -> None:
     """Let qemu-io change an image. It refuses some changes of some kinds, which is all right."""
-    words = [word for change in changes for word in ("-c", change.command(size, False))]
+    words = [word for change in changes for word in ("-c", change.command(size))]
     subprocess.run(["qemu-io", "-f", kind, "-d", "unmap", *words, image], capture_output=True)
 
 
@@ -142,7 +142,7 @@ def test_a_vmdk_of_any_grain_size_is_read_as_qemu_reads_it(
     numbers = {number % (1100 * 8 // grain + 1): word for number, word in words.items()}
     image = vmdk_images.Image(
         {number: (word * size)[:size] for number, word in numbers.items()},
-        capacity=(max(numbers) + 1) * grain + 0 * odd,
+        capacity=max(numbers) * grain + 1 + odd % grain,
         grain=grain,
         packed=packed,
         footer=packed and footer,
