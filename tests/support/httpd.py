@@ -306,8 +306,11 @@ class Server:
 
 
 def read_request(reader: BinaryIO) -> Request | None:
-    """Read one request; None at the end of the connection."""
-    first = reader.readline(65536)
+    """Read one request; None at the end of the connection, or if it is one of TLS."""
+    first = reader.read(1)
+    if first == b"\x16":
+        return None
+    first += reader.readline(65536)
     words = first.decode("latin-1").split()
     if len(words) != 3:
         return None

@@ -9,8 +9,10 @@ kept as the cause. Messages never hold credentials.
     TransferError
     |-- SourceError            could not be fetched
     |   |-- NotFound, AccessDenied, SourceRefused, CertificateInvalid    permanent
+    |   |-- NoSuchPlatform                                               permanent
     |   |-- SourceUnavailable, SourceLocked, ConnectionLost, Stalled     transient
-    |   `-- SourceChanged                                                transient
+    |   |-- SourceChanged                                                transient
+    |   `-- ImagePullFailed                                  as what it was caused by
     |-- ContentError           fetched, but not what was promised
     |   |-- ChecksumMismatch, NotADisk, NotAnArchive, UnsupportedFormat, CorruptImage
     |   `-- UnsafeImage, TruncatedSource
@@ -107,6 +109,23 @@ class SourceChanged(SourceError):
     """The object behind the URL is no longer the one this transfer started with."""
 
     reason = "SourceChanged"
+
+
+class ImagePullFailed(SourceError):
+    """A container image's manifest cannot be had; `kind` is that of the cause."""
+
+    reason = "ImagePullFailed"
+
+    def __init__(self, message: str, kind: Kind = Kind.PERMANENT) -> None:
+        super().__init__(f"failed to pull image: {message}")
+        self.kind = kind
+
+
+class NoSuchPlatform(SourceError):
+    """A container image is not made for the wanted platform."""
+
+    reason = "Error"  # as clients know it, who look at the message
+    kind = Kind.PERMANENT
 
 
 class ContentError(TransferError):

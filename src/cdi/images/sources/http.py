@@ -38,6 +38,10 @@ class HttpSource:
     `service` is what its server wants beyond plain HTTP. `cancel` ends every wait with Cancelled.
     `wait` sleeps for some seconds and returns early, with True, once cancelled; `clock` is
     monotonic; `rng` returns numbers in [0, 1).
+
+    Whoever knows what is behind the URL for certain, by a digest that it is named after, gives
+    that as `version`: what its servers say of versions then does not matter, since two of them
+    may say different things of the same bytes.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class HttpSource:
         options: HttpOptions | None = None,
         *,
         service: Service = PLAIN,
+        version: str = "",
         cancel: threading.Event | None = None,
         wait: Callable[[float], bool] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -57,6 +62,7 @@ class HttpSource:
         self._wait = cancel.wait if wait is None else wait
         self._cancel = cancel
         self._service = service
+        self._version = version
         self._rng = rng
         self._start = locations.Route(
             locations.parse_location(url, secret_path=options.secret_path)
@@ -80,7 +86,8 @@ class HttpSource:
 
     @property
     def identity(self) -> Identity:
-        return Identity(self._shown, self._found.size, self._found.validators.strong)
+        version = self._version or self._found.validators.strong
+        return Identity(self._shown, self._found.size, version)
 
     @property
     def size(self) -> int | None:
@@ -131,9 +138,13 @@ class HttpSource:
         budget = retry.Budget(self._retries, self._retries.opening_tries, self._rng)
         while True:
             try:
-                return probe.probe(self._shown, self._ask, self._service)
+                found = probe.probe(self._shown, self._ask, self._service)
             except _RETRIED as failure:
                 self._pause(budget, failure)
+            else:
+                if self._version:
+                    found.validators = answers.Validators()
+                return found
 
     def _ask(self, fields: Fields) -> session.Answer:
         """Send one GET where the last good one went, or anew along the redirects."""

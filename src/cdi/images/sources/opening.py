@@ -25,6 +25,8 @@ from cdi.images.sources.source import Source
 from cdi.images.sources.stream import StreamSource
 from cdi.images.sources.supply import Supply
 
+ARCHIVE: Final = "oci-archive"
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -33,6 +35,7 @@ class Wish:
     options: HttpOptions = field(default_factory=HttpOptions)
     # Read for the variables that tools of a kind of source usually heed; never logged.
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    platform: str = ""  # of a container image, like arm64; empty for this machine's
 
 
 Supplier = Callable[[str, Wish, threading.Event], AbstractContextManager[Supply]]
@@ -59,10 +62,17 @@ def _nbd(place: str, wish: Wish, _halt: threading.Event) -> AbstractContextManag
     return cast(AbstractContextManager[Supply], named.supply(place, wish.options.stall))
 
 
+def _image(place: str, wish: Wish, halt: threading.Event) -> AbstractContextManager[Supply]:
+    named = importlib.import_module("cdi.images.sources.registry.named")
+    supplied = named.supply(place, wish.options, wish.environment, wish.platform, halt)
+    return cast(AbstractContextManager[Supply], supplied)
+
+
 # By scheme. Each takes the whole place; what it needs beyond this module it loads itself.
 _SUPPLIERS: Final[Mapping[str, Supplier]] = {
     "": _plain,
     "az": _object,
+    "docker": _image,
     "file": _plain,
     "gs": _object,
     "http": _plain,
@@ -70,6 +80,7 @@ _SUPPLIERS: Final[Mapping[str, Supplier]] = {
     "imageio+http": _imageio,
     "imageio+https": _imageio,
     "nbd+unix": _nbd,
+    ARCHIVE: _image,
     "s3": _object,
 }
 
@@ -88,6 +99,8 @@ def supply(place: str, wish: Wish, halt: threading.Event) -> AbstractContextMana
 
 def scheme_of(place: str) -> str:
     """Return the scheme of a URL in lower case; empty for a path or `-`."""
+    if place.startswith(f"{ARCHIVE}:"):
+        return ARCHIVE  # as container tools write it, without slashes
     scheme, separator, _ = place.partition("://")
     return scheme.strip().lower() if separator else ""
 
@@ -115,11 +128,15 @@ def open_nothing(_halt: threading.Event) -> Source:
 
 def _unknown(scheme: str) -> errors.InvalidRequest:
     # The rest of the URL is not repeated: it may hold a password.
-    known = ", ".join(f"{each}://" for each in _SUPPLIERS if each)
+    known = ", ".join(_written(each) for each in _SUPPLIERS if each)
     return errors.InvalidRequest(
         f"sources of scheme {scheme!r} are not known; known are {known}, "
         "paths of this machine and - for standard input"
     )
+
+
+def _written(scheme: str) -> str:
+    return f"{scheme}:" if scheme == ARCHIVE else f"{scheme}://"
 
 
 def _open_path(path: str) -> FileSource:

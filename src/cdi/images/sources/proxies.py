@@ -46,6 +46,13 @@ def parse_proxy(value: str) -> Proxy:
     return Proxy(url, place.user, place.password)
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, as can be told by its name."""
+    host = host.strip("[]").rstrip(".")
+    address = _address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
 def _setting(proxies: Mapping[str, str], name: str) -> str:
     return (proxies.get(name.upper()) or proxies.get(name) or "").strip()
 
@@ -53,7 +60,7 @@ def _setting(proxies: Mapping[str, str], name: str) -> str:
 def _direct(target: locations.Location, exceptions: str) -> bool:
     host = target.host.strip("[]").rstrip(".")
     address = _address(host)
-    if host == "localhost" or (address is not None and address.is_loopback):
+    if is_loopback(target.host):
         return True
     entries = [entry.strip().lower() for entry in exceptions.split(",")]
     return any(_matches(entry, host, address, target.port) for entry in entries if entry)
