@@ -32,11 +32,13 @@ class Mounts:
         self.certs = folder / "certs"
         self.headers = folder / "headers"
         self.google = folder / "google"
+        self.registry = folder / "registry"
+        self.shared = folder / "shared"
         self.scratch = folder / "scratch"  # made by tests that have scratch space
         self.termination = folder / "termination-log"
         self.port_file = folder / "metrics-port"
         self._block = block
-        for place in (self.data, self.certs, self.headers, self.google):
+        for place in (self.data, self.certs, self.headers, self.google, self.registry, self.shared):
             place.mkdir()
 
     @property
@@ -50,6 +52,8 @@ class Mounts:
             "CDI_PROXY_CERT_DIR": str(self.folder / "no-proxy-certs"),
             "CDI_EXTRA_HEADERS_DIR": str(self.headers),
             "CDI_GOOGLE_DIR": str(self.google),
+            "CDI_REGISTRY_DIR": str(self.registry),
+            "CDI_SHARED_DIR": str(self.shared),
             "CDI_TERMINATION_LOG": str(self.termination),
             "CDI_METRICS_ADDRESS": "127.0.0.1",
             "CDI_METRICS_PORT": "0",

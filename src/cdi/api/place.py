@@ -21,6 +21,7 @@ CERT_DIR = "/certs"
 PROXY_CERT_DIR = "/proxycerts/"
 EXTRA_HEADERS_DIR = "/extraheaders"
 GOOGLE_DIR = "/google"
+REGISTRY_DIR = "/registry"
 TLS_DIR = "/etc/tls/"
 SHARED_DIR = "/shared"
 VDDK_DIR = "/opt"
@@ -58,6 +59,9 @@ class Place(Environment):
     google_dir: Annotated[Path, Variable("CDI_GOOGLE_DIR", PATH)] = Path(
         GOOGLE_DIR
     )  # credentials.json
+    registry_dir: Annotated[Path, Variable("CDI_REGISTRY_DIR", PATH)] = Path(
+        REGISTRY_DIR
+    )  # .dockerconfigjson
     tls_dir: Annotated[Path, Variable("CDI_TLS_DIR", PATH)] = Path(
         TLS_DIR
     )  # the upload server's certificates
@@ -81,6 +85,12 @@ class Place(Environment):
     # Without a byte from the source for so long, a connection is given up.
     stall_timeout: Annotated[float, Variable(STALL_TIMEOUT, SECONDS, always=False)] = 60.0
 
+    @property
+    def loopback(self) -> str:
+        """The host under which the containers of this pod reach each other."""
+        anywhere = type(self)().metrics_address
+        return "localhost" if self.metrics_address == anywhere else self.metrics_address
+
     def local(self, path: str) -> Path:
         """Return where a path of the pod is here; one beneath no mount stays as it is."""
         for usual, actual in self._mounts().items():
@@ -97,6 +107,7 @@ class Place(Environment):
             PROXY_CERT_DIR: self.proxy_cert_dir,
             EXTRA_HEADERS_DIR: self.extra_headers_dir,
             GOOGLE_DIR: self.google_dir,
+            REGISTRY_DIR: self.registry_dir,
             TLS_DIR: self.tls_dir,
             SHARED_DIR: self.shared_dir,
             VDDK_DIR: self.vddk_dir,

@@ -143,10 +143,16 @@ class WorkOrder(Environment):
     def to_pod_env(self, secret: str = "") -> list[PodVariable]:
         """Return the `env` of an importer; credentials come from the Secret of that name.
 
-        Those of gcs are a file in a mount, and never variables; only s3 has session tokens.
+        Those of gcs are a file in a mount, and never variables; only s3 has session tokens. Those
+        of a registry may be a file too: the Secret has to exist, its keys need not.
         """
         entries = super().to_pod_env("" if self.source == "gcs" else secret)
-        return [entry for entry in entries if self.source == "s3" or entry["name"] != _SESSION]
+        entries = [each for each in entries if self.source == "s3" or each["name"] != _SESSION]
+        if self.source == "registry":
+            for entry in entries:
+                if "valueFrom" in entry:
+                    entry["valueFrom"]["secretKeyRef"]["optional"] = True
+        return entries
 
     def _written(self) -> Iterator[tuple[str, str]]:
         yield from super()._written()

@@ -43,7 +43,8 @@ def command(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="URL", help="http(s), s3, gs or az URL, a file, or - for standard input."
+            metavar="URL",
+            help="http(s), s3, gs, az or docker URL, a file, or - for standard input.",
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the raw disk goes.")],
@@ -67,6 +68,10 @@ def command(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Do not verify the TLS certificate.")
     ] = False,
+    platform: Annotated[
+        str,
+        typer.Option(metavar="ARCH", help="Of a container image, like arm64 or linux/arm/v7."),
+    ] = "",
     block: Annotated[bool, typer.Option("--block", help="The output is a block device.")] = False,
     preallocate: Annotated[
         bool, typer.Option("--preallocate", help="Allocate all of the disk.")
@@ -107,7 +112,7 @@ def command(
     )
     target = output.absolute()
     memory.keep_buffers()
-    wish = opening.Wish(options, os.environ)
+    wish = opening.Wish(options, os.environ, platform)
     display = display_for(json_lines=json_lines)
     if archive:
         _check_directory(target, plain=not (size or block or preallocate or disk))

@@ -32,6 +32,8 @@ from cdi.images.order import Result
 OK, FAILED, STOPPED = 0, 1, 128 + signal.SIGTERM
 UNEXPECTED = "InternalError"  # a defect of ours
 
+# Nobody connects to a registry before its image is processed, as clients know it.
+_NEVER_CONNECTING = frozenset({"registry"})
 CONNECTING = "Unable to connect to {source} data source: "
 PROCESSING = "Unable to process data: "
 
@@ -64,6 +66,7 @@ def complete(
 
 def failed(error: BaseException, source: str, *, connecting: bool) -> Termination:
     """The disk is not there; `connecting` tells whether the source was never opened."""
+    connecting = connecting and source not in _NEVER_CONNECTING
     prefix = CONNECTING.format(source=source or "unknown") if connecting else PROCESSING
     match error:
         case errors.Cancelled():

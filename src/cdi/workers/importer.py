@@ -188,8 +188,6 @@ class Import:
         order = self._order
         if order.content_type == ARCHIVE:
             archives.insist_possible(order, self._device())
-        if order.pull_method:
-            raise ending.NotSupported("images pulled by the node are not supported yet")
 
     @property
     def _disk(self) -> Path:

@@ -308,7 +308,32 @@ def test_a_node_pull_runs_the_image_beside_the_importer() -> None:
     assert [each["name"] for each in spec["containers"]] == ["importer", "server"]
     assert spec["containers"][1]["image"] == "r/a:1"
     assert spec["initContainers"][0]["name"] == "init"
+    assert spec["initContainers"][0]["command"][-1] == (
+        "cp /usr/bin/cdi-containerimage-server /shared/server && cp /bin/busybox /shared/busybox"
+    )
     assert spec["nodeSelector"] == {"kubernetes.io/arch": "arm64"}
+
+
+def test_the_secret_of_a_registry_may_hold_keys_or_a_file() -> None:
+    source = {"registry": {"url": "docker://r/a", "secretRef": "login"}}
+    spec = pod_for(claim(source), around(), with_scratch=False)["spec"]
+    importer = spec["containers"][0]
+    secret = {"name": "login", "key": "accessKeyId", "optional": True}
+    entry = {"name": "IMPORTER_ACCESS_KEY_ID", "valueFrom": {"secretKeyRef": secret}}
+    assert entry in importer["env"]
+    mount = {"name": "cdi-registry-secret-vol", "mountPath": "/registry"}
+    assert mount in importer["volumeMounts"]
+    volume = {"name": "cdi-registry-secret-vol", "secret": {"secretName": "login"}}
+    assert volume in spec["volumes"]
+
+
+def test_the_secret_of_a_node_pull_is_the_nodes() -> None:
+    source = {"registry": {"url": "docker://r/a", "pullMethod": "node", "secretRef": "login"}}
+    config = {"status": {"imagePullSecrets": [{"name": "all"}]}}
+    spec = pod_for(claim(source), around(config=config), with_scratch=False)["spec"]
+    assert spec["imagePullSecrets"] == [{"name": "all"}, {"name": "login"}]
+    assert "login" not in str(spec["containers"])
+    assert "login" not in str(spec["volumes"])
 
 
 def test_an_image_stream_pod_has_no_owner() -> None:

@@ -57,6 +57,8 @@ def mounts_for(claim: Object, *, with_scratch: bool, proxy_ca: bool) -> list[Mou
         mounts.append(Mount("cdi-proxy-cert-vol", _config_map(copied), place.PROXY_CERT_DIR))
     if requests.source_of(claim) == requests.GCS and given.get(annotations.SECRET):
         mounts.append(Mount("cdi-secret-vol", _secret(given[annotations.SECRET]), place.GOOGLE_DIR))
+    if requests.source_of(claim) == requests.REGISTRY and not is_node_pull(claim):
+        mounts += _registry_secret(given.get(annotations.SECRET, ""))
     mounts += _secret_headers(claim)
     return mounts
 
@@ -85,6 +87,11 @@ def _vddk(claim: Object) -> list[Mount]:
     if arguments := objects.annotations(claim).get(annotations.VDDK_EXTRA_ARGS):
         mounts.append(Mount("vddk-extra-args", _config_map(arguments), place.VDDK_ARGS_DIR))
     return mounts
+
+
+def _registry_secret(name: str) -> list[Mount]:
+    """All of a Secret, which may be one that container tools read."""
+    return [Mount("cdi-registry-secret-vol", _secret(name), place.REGISTRY_DIR)] if name else []
 
 
 def _secret_headers(claim: Object) -> list[Mount]:

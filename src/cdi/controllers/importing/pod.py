@@ -83,7 +83,7 @@ def pod_for(claim: Object, around: Surroundings, *, with_scratch: bool) -> Objec
     }
     if before := _init_containers(claim, around):
         spec["initContainers"] = before
-    if secrets := objects.get(around.config, "status", "imagePullSecrets"):
+    if secrets := _pull_secrets(claim, around):
         spec["imagePullSecrets"] = secrets
     return {
         "apiVersion": "v1",
@@ -224,6 +224,15 @@ def _identity(claim: Object) -> Object:
     return {key: value for key, value in spec.items() if value}
 
 
+def _pull_secrets(claim: Object, around: Surroundings) -> list[Object]:
+    """Those of the installation; where the node pulls the source, the source's own as well."""
+    secrets = list(objects.get(around.config, "status", "imagePullSecrets", default=[]))
+    own = {"name": objects.annotations(claim).get(annotations.SECRET, "")}
+    if mounts.is_node_pull(claim) and own["name"] and own not in secrets:
+        secrets.append(own)
+    return secrets
+
+
 def _pod_security(mounted: list[mounts.Mount]) -> Object:
     found: Object = {"seccompProfile": {"type": "RuntimeDefault"}}
     if any(not mount.device for mount in mounted):
@@ -253,7 +262,7 @@ def _container(name: str, image: str, around: Surroundings) -> Object:
 
 def _containers(claim: Object, around: Surroundings, mounted: list[mounts.Mount]) -> list[Object]:
     secret = objects.annotations(claim).get(annotations.SECRET, "")
-    if requests.source_of(claim) == requests.BLANK:
+    if requests.source_of(claim) == requests.BLANK or mounts.is_node_pull(claim):
         secret = ""
     importer = {
         **_container(CONTAINER, around.settings.worker_image, around),
@@ -301,7 +310,9 @@ def _image_of(claim: Object) -> str:
 def _init_containers(claim: Object, around: Surroundings) -> list[Object]:
     if mounts.is_node_pull(claim):
         before = _container("init", around.settings.worker_image, around)
-        before["command"] = ["sh", "-c", f"cp /usr/bin/cdi-containerimage-server {_SERVER}"]
+        # The server is a script, and the image need not hold anything that could run it.
+        copied = f"cp /usr/bin/cdi-containerimage-server {_SERVER}"
+        before["command"] = ["sh", "-c", f"{copied} && cp /bin/busybox {SHARED_DIR}/busybox"]
         before["volumeMounts"] = [{"name": mounts.SHARED, "mountPath": SHARED_DIR}]
         return [before]
     if requests.source_of(claim) == requests.VDDK:

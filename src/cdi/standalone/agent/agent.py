@@ -311,7 +311,7 @@ class Agent:
         if role is None:
             why = self._refusal(record.pod)
             waiting: Waiting | None = Waiting("ErrImagePull", why)
-        elif len(self._running) >= self._settings.most_running:
+        elif not self._has_turn(record, name, role):
             waiting = Waiting(containers.CREATING, "other workers run first")
         else:
             waiting = await self._started(record, spec, role)
@@ -324,10 +324,18 @@ class Agent:
                 self._recorder.warning(record.pod, "Failed", f"Error: {waiting.message}")
         return False
 
+    def _has_turn(self, record: _Record, name: str, role: roles.Role) -> bool:
+        """Whether a container may run now. One that another waits for goes along with that one."""
+        if not role.waited_for:
+            return len(self._running) < self._settings.most_running
+        others = (each for each in record.containers.values() if each.name != name)
+        return not all(isinstance(each.state, Waiting) for each in others)
+
     async def _started(self, record: _Record, spec: Object, role: roles.Role) -> Waiting | None:
         """Start a container; return what it waits for if that cannot be done yet."""
         slot = (objects.uid(record.pod), str(spec["name"]))
-        self._running.add(slot)
+        if not role.waited_for:
+            self._running.add(slot)
         try:
             await self._start(record, spec, role)
         except mounts.NotReady as error:
@@ -353,7 +361,8 @@ class Agent:
             spec, pod, self._lookup_in(objects.namespace(pod))
         )
         place = mounts.place_for(directory, name, record.address)
-        inherited = {key: os.environ[key] for key in environment.INHERITED if key in os.environ}
+        kept = (*environment.INHERITED, *role.inherits)
+        inherited = {key: os.environ[key] for key in kept if key in os.environ}
         env = inherited | given | place.to_env() | {"LISTEN_ADDRESS": record.address}
         directory.termination_log(name).unlink(missing_ok=True)
         started = lifecycle.started(record.containers[name], self._clock.wall())

@@ -35,13 +35,14 @@ _MODULES: Final = {
     "http": "http",
     "imageio": "imageio",
     "s3": "s3",
+    "registry": "registry",
     "vddk": "vddk",
 }
 
 
 def supplier_for(order: WorkOrder) -> Supplier | None:
     """Return what opens the source of `order`; None for a kind that is not known here."""
-    name = _MODULES.get(order.source)
+    name = "nodepull" if order.pull_method else _MODULES.get(order.source)
     if name is None:
         return None
     return cast(Supplier, importlib.import_module(f"{__name__}.{name}").supply)

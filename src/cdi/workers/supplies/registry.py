@@ -1,0 +1,52 @@
+"""
+A disk in a container image, which the importer fetches from its registry itself.
+
+Credentials are user and password of the order, or the mounted `.dockerconfigjson` of its Secret.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cdi.api.place import Place
+from cdi.api.workorder import WorkOrder
+from cdi.images import errors
+from cdi.images.sources import registry
+from cdi.images.sources.registry.credentials import Credentials
+from cdi.images.sources.registry.manifest import Platform
+from cdi.images.sources.registry.platforms import LINUX
+from cdi.images.sources.supply import Supply
+from cdi.workers.supplies import http
+
+_AUTH_FILES = (".dockerconfigjson", ".dockercfg")
+
+
+@contextmanager
+def supply(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[Supply]:
+    """Yield the disk in the order's image; see `supplies`."""
+    yield registry.open_image(wanted(order, place), halt)
+
+
+def wanted(order: WorkOrder, place: Place) -> registry.Wanted:
+    """Return the image that an order means, and how it is reached. Raises InvalidRequest."""
+    if order.checksum:
+        raise errors.InvalidRequest(
+            "images are verified by their own digests, a checksum is not taken; "
+            "name the image by its digest: docker://host/repository@sha256:..."
+        )
+    options = http.options_for(order, place)
+    return registry.Wanted(
+        url=order.endpoint,
+        options=dataclasses.replace(options, headers=(), secret_headers=()),
+        credentials=Credentials(order.access_key_id, order.secret_key),
+        auth_file=_auth_file(place.registry_dir),
+        platform=Platform(LINUX, order.architecture) if order.architecture else None,
+    )
+
+
+def _auth_file(directory: Path) -> Path | None:
+    return next((directory / name for name in _AUTH_FILES if (directory / name).is_file()), None)
