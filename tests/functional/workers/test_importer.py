@@ -202,16 +202,6 @@ def test_a_refused_connection_is_worth_another_start(mounts: worker.Mounts) -> N
     assert ended.termination.message.startswith(CONNECTING)
 
 
-@pytest.mark.parametrize("source", ["registry"])
-def test_a_source_that_is_not_known_yet_is_refused(source: str, mounts: worker.Mounts) -> None:
-    ended = worker.run(worker.order("scheme://place", source=source), mounts)
-
-    assert ended.termination.permanent
-    assert ended.termination.message == (
-        f"Unable to connect to {source} data source: {source} sources are not supported yet"
-    )
-
-
 def test_an_order_that_cannot_be_read_is_answered(mounts: worker.Mounts) -> None:
     ended = worker.run(worker.order(), mounts, IMPORTER_IMAGE_SIZE="much")
 
