@@ -28,7 +28,7 @@ from cdi.images.formats.layout import RandomLayout, Unit
 from cdi.images.journal import Progress, StreamPoint
 from cdi.images.meter import Meter
 from cdi.images.order import Order, Part, Result
-from cdi.images.sources.source import Mapped, Source, read
+from cdi.images.sources.source import Dear, Mapped, Source, read
 
 SECTOR = 512
 # What is looked at before anything is decided: what an opening http source holds ready anyway.
@@ -100,8 +100,12 @@ class Attempt:
         """Return how many bytes to ask for at once."""
         if self._order.algorithm is not None:
             # What was written but not yet hashed is fetched again after a kill.
-            return max(_REQUEST_LEAST // 2, min(_REQUEST_MOST // 8, self._size >> 12))
-        return max(_REQUEST_LEAST, min(_REQUEST_MOST, self._size >> 10))
+            least, most, usual = _REQUEST_LEAST // 2, _REQUEST_MOST // 8, self._size >> 12
+        else:
+            least, most, usual = _REQUEST_LEAST, _REQUEST_MOST, self._size >> 10
+        if isinstance(self._source, Dear):
+            usual = max(usual, self._source.worthwhile)
+        return max(least, min(most, usual))
 
     # Many connections, in any order.
 

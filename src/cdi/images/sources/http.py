@@ -51,6 +51,7 @@ class HttpSource:
         *,
         service: Service = PLAIN,
         version: str = "",
+        worthwhile: int = 0,
         cancel: threading.Event | None = None,
         wait: Callable[[float], bool] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -63,6 +64,7 @@ class HttpSource:
         self._cancel = cancel
         self._service = service
         self._version = version
+        self.worthwhile = worthwhile  # see `source.Dear`
         self._rng = rng
         self._start = locations.Route(
             locations.parse_location(url, secret_path=options.secret_path)

@@ -77,6 +77,13 @@ class Mapped(Source, Protocol):
         """Yield the parts in order, none overlapping. Lazy; raises SourceError."""
 
 
+@runtime_checkable
+class Dear(Source, Protocol):
+    """A ranged source to which each request costs as much as many bytes."""
+
+    worthwhile: int  # bytes that one request should bring, where that many are wanted
+
+
 # Large enough that a system call and a thread switch per piece do not show,
 # small enough that two dozen pieces in flight fit the memory budget.
 PIECE = 1 << 20

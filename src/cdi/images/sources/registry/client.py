@@ -33,6 +33,9 @@ from cdi.images.sources.source import PIECE
 
 log = logging.getLogger(__name__)
 
+# docker-registry takes some 10 ms to begin with an answer, others ask a database first.
+_WORTHWHILE = 512 << 10  # bytes
+
 _TOKEN_LIMIT = 1 << 20
 
 _RETRIED = (errors.SourceUnavailable, errors.ConnectionLost, errors.Stalled)
@@ -99,6 +102,7 @@ class Registry:
             self._options,
             service=self._service,
             version=descriptor.digest,
+            worthwhile=_WORTHWHILE,
             cancel=halt,
             wait=None if self._wait == self._cancel.wait else self._wait,
             clock=self._clock,
