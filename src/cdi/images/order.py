@@ -39,7 +39,8 @@ class Order:
     limit: int | None = None  # the largest image that is accepted; None: `size`
     checksum: tuple[str, str] | None = None  # algorithm and lower-case hex digits, of the source
     sha256: bool = False  # report the source's sha256
-    preallocate: bool = False
+    preallocate: bool = False  # thin storage gives every block
+    direct_io: bool = False  # leave next to nothing in the page cache
     connections: int = 16  # at most
     as_is: bool = False  # decompress, but take the content as a raw disk whatever it looks like
     part: Part | None = None  # the disk is this file inside the content, not all of it

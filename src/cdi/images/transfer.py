@@ -140,5 +140,6 @@ def _converted(
             cancel=cancel,
             progress=lambda share: meter.reached(int(share * size)),
             preallocate=order.preallocate,
+            cache_none=order.direct_io,
         )
         return attempt.finish(order, job, meter, image.format, size)

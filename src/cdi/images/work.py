@@ -71,18 +71,23 @@ class Work:
                 resume=self.resumed,
                 zeroed=self.progress.zeroed,
                 update=order.update,
+                preallocate=order.preallocate,
+                direct_io=order.direct_io,
             )
             self.progress.zeroed = device.zeroed
             device.already(self.progress.done)
             return device
         size = virtual_size if order.size is None else max(order.size, virtual_size or 0)
-        return targets.FileTarget(
+        file = targets.FileTarget(
             order.target,
             size,
             preallocate=order.preallocate,
             resume=self.resumed,
             update=order.update,
+            direct_io=order.direct_io,
         )
+        file.already(self.progress.done)
+        return file
 
     def __enter__(self) -> Work:
         self._keeper.start()

@@ -251,6 +251,7 @@ class Import:
             scratch=self._scratch(),
             size=size,
             preallocate=self._order.preallocation,
+            direct_io=self._order.direct_io,
             connections=supplies.CONNECTIONS,
         )
         return replace(supply.order_from(wanted), source=opened)

@@ -1,22 +1,27 @@
 """
 A block device as a target, written in place.
 
-It is zeroed as a whole at the start where the device can do that by itself; otherwise zero runs
-are written where they are met, and what no write covered is zeroed at the end. A device whose disk
-is brought up to date is zeroed only where that is asked for.
+It is zeroed as a whole at the start where the device can do that by itself, and where a look at
+samples confirms it; otherwise it is filled: zero runs are put where they are met, and what no
+write covered in the end. Preallocated, it is always filled, so that thin storage has given every
+block. A device whose disk is brought up to date is zeroed only where that is asked for.
+
+Ways to zero, in this order: give blocks back (not if preallocated), have the device or the kernel
+write zeros, write them. Ranges need not be whole sectors: the last way takes any.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from cdi.images import errors, storage_calls
-from cdi.images.formats.layout import Buffer
-from cdi.images.intervals import Intervals
 from cdi.images.target import places, zeros
 from cdi.images.target.writing import Target
+
+# What the kernel is asked to zero in one call, which nothing interrupts.
+_STEP = 256 << 20
 
 
 class BlockTarget(Target):
@@ -30,25 +35,28 @@ class BlockTarget(Target):
         resume: bool = False,
         zeroed: bool = False,
         update: bool = False,
+        preallocate: bool = False,
+        direct_io: bool = False,
     ) -> None:
         """Open exclusively. `zeroed`: an earlier run of this transfer has zeroed all of it."""
         self._update = update
+        self._give_back = not preallocate
         try:
             fd = os.open(path, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
         except OSError as error:
             raise places.target_error(error, str(path)) from error
-        super().__init__(fd, str(path))
+        super().__init__(fd, str(path), direct_io=direct_io)
         self._path = path
-        self._touched = Intervals()
         try:
             with self._translated():
                 self.size = os.lseek(fd, 0, os.SEEK_END)
                 if size is not None and size > self.size:
                     raise errors.TooSmall(size, self.size)
-                if resume or update:
+                if resume or update or preallocate:
                     self.zeroed = zeroed and not update
                 else:
-                    self.zeroed = storage_calls.punch(fd, 0, self.size) and self._reads_zero()
+                    self.zeroed = self._cleared_by_itself()
+                self._fill = not self.zeroed
         except BaseException:
             self.close()
             raise
@@ -61,8 +69,12 @@ class BlockTarget(Target):
     def path(self) -> Path:
         return self._path
 
-    def written_by_others(self, size: int) -> None:
-        self.already([(0, size)])
+    def _cleared_by_itself(self) -> bool:
+        if not self._in_steps(storage_calls.punch, 0, self.size):
+            return False
+        # One that has lied once is not believed when it clears a part either.
+        self._give_back = self._reads_zero()
+        return self._give_back
 
     def _reads_zero(self) -> bool:
         """Whether samples of the device are zero: discards have been known to lie."""
@@ -72,34 +84,19 @@ class BlockTarget(Target):
                 return False
         return True
 
-    def _skip(self, start: int, end: int) -> None:
-        if start < end and not self.zeroed:
-            self._zero(start, end)
+    def _clear(self, start: int, end: int) -> bool:
+        if self._give_back and self._in_steps(storage_calls.punch, start, end):
+            return True
+        return self._in_steps(storage_calls.zero_device, start, end)
 
-    def _put(self, batch: list[Buffer], offset: int) -> None:
-        super()._put(batch, offset)
-        if batch and not self.zeroed:
-            with self._lock:
-                self._touched.add(offset, offset + sum(len(part) for part in batch))
-
-    def already(self, done: Iterable[tuple[int, int]]) -> None:
-        """Tell what an earlier run has completed, so that it is not zeroed at the end."""
-        for start, end in done:
-            self._touched.add(start, end)
-
-    def _zero(self, start: int, end: int) -> None:
-        with self._translated():
-            if not storage_calls.punch(self._fd, start, end - start):
-                for offset in range(start, end, len(zeros.ZEROS)):
-                    self._put_rest(zeros.ZEROS[: min(len(zeros.ZEROS), end - offset)], offset)
-        with self._lock:
-            self._touched.add(start, end)
+    def _in_steps(self, call: Callable[[int, int, int], bool], start: int, end: int) -> bool:
+        return all(call(self._fd, at, min(_STEP, end - at)) for at in range(start, end, _STEP))
 
     def finish(self, size: int) -> None:
         del size  # a device has the size it has; what lies behind the disk is zeroed
-        if not self.zeroed and not self._update:
-            for start, end in list(self._touched.missing(0, self.size)):
-                self._zero(start, end)
+        if self._fill and not self._update:
+            self._fill_up(self.size)
         with self._translated():
             os.fsync(self._fd)
+        self._forget_pages()
         self.close()

@@ -4,7 +4,8 @@ A regular file as a target.
 It is written beside its final name, as `<name>.cdi-partial`, and renamed when it is complete,
 synced and of the right size: the name existing is the commit point, and a failed or interrupted
 transfer leaves whatever had that name before. A new file is all hole, so nothing is written for
-zeros.
+zeros; preallocated, its blocks are asked for at the start, or all of them are written where the
+file system has no way to give them.
 
 A disk that is brought up to date is written in place: there is no room for a second one. Zeros are
 punched into it, or written where the file system cannot do that.
@@ -18,7 +19,7 @@ import os
 from pathlib import Path
 
 from cdi.images import errors, storage_calls
-from cdi.images.target import places
+from cdi.images.target import places, zeros
 from cdi.images.target.writing import Target
 
 _MODE = 0o660  # spec/import.md, "Resize and final checks"
@@ -35,6 +36,7 @@ class FileTarget(Target):
         preallocate: bool = False,
         resume: bool = False,
         update: bool = False,
+        direct_io: bool = False,
     ) -> None:
         """Open for a disk of `size` bytes (None: not known yet); `resume` keeps what is there.
 
@@ -43,7 +45,6 @@ class FileTarget(Target):
         self._final = path
         self._partial = path if update else places.partial_path(path)
         self._update = update
-        self._can_punch = True
         resume = resume or update
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         if not resume:
@@ -57,15 +58,14 @@ class FileTarget(Target):
                     "import the whole disk first"
                 ) from error
             raise places.target_error(error, str(path)) from error
-        super().__init__(fd, str(path))
+        super().__init__(fd, str(path), direct_io=direct_io)
         self._preallocate = preallocate
         try:
             _lock(fd, path)
             with self._translated():
                 if size is not None and os.fstat(fd).st_size < size:
                     os.ftruncate(fd, size)
-                if preallocate and size is not None and not resume:
-                    self._allocate(size)
+                self._fill = update or (preallocate and not self._allocate(size))
         except BaseException:
             self.close()
             if not resume:
@@ -80,43 +80,34 @@ class FileTarget(Target):
     def path(self) -> Path:
         return self._partial
 
-    def written_by_others(self, size: int) -> None:
-        del size  # a file needs no care: what nobody writes is a hole
+    def _allocate(self, size: int | None) -> bool:
+        """Have every block given; False where that takes writing them.
 
-    def _allocate(self, size: int) -> None:
+        Where the size is not known yet, the answer is for a single block.
+        """
         # Asked first, since a file system may fill itself up before it gives up.
-        free = os.fstatvfs(self._fd)
-        if size > free.f_bavail * free.f_frsize:
+        free, own = os.fstatvfs(self._fd), os.fstat(self._fd).st_blocks * 512
+        if (size or 0) > free.f_bavail * free.f_frsize + own:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if size and not storage_calls.allocate(self._fd, size):
-            self._put_zeros(0, size)
+        return storage_calls.allocate(self._fd, size or zeros.BLOCK)
 
-    def _skip(self, start: int, end: int) -> None:
-        """A file that was created empty has zeros for holes; another one is cleared."""
-        if not self._update or start >= end:
-            return
-        with self._translated():
-            # Preallocated blocks are kept, which only writing does.
-            self._can_punch = (
-                self._can_punch
-                and not self._preallocate
-                and storage_calls.punch(self._fd, start, end - start)
-            )
-            if not self._can_punch:
-                self._put_zeros(start, end)
+    def _clear(self, start: int, end: int) -> bool:
+        # Preallocated blocks are kept, which only writing does.
+        return not self._preallocate and storage_calls.punch(self._fd, start, end - start)
 
     def finish(self, size: int) -> None:
         with self._translated():
             found = os.fstat(self._fd).st_size
             if found < size or (found > size and not self._update):
                 os.ftruncate(self._fd, size)
-            if self._preallocate:
-                storage_calls.allocate(self._fd, size) if size else None
+            if self._preallocate and size and not self._update:
+                self._fill_up(size) if self._fill else storage_calls.allocate(self._fd, size)
             os.fchmod(self._fd, _MODE)
             os.fsync(self._fd)
             if not self._update:
                 self._partial.replace(self._final)
                 places.sync_directory(self._final.parent)
+        self._forget_pages()
         self.close()
 
 

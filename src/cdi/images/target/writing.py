@@ -1,5 +1,8 @@
 """
 What every target does: leave zeros out, join neighbours, and keep dirty pages bounded.
+
+Where holes are not zeros, or are not wanted, a target *fills*: it puts zeros where the disk has
+them, and in the end wherever nobody wrote.
 """
 
 from __future__ import annotations
@@ -13,15 +16,20 @@ from pathlib import Path
 
 from cdi.images import storage_calls
 from cdi.images.formats.layout import Buffer, Change, Zeros
+from cdi.images.intervals import Intervals
 from cdi.images.target import places, zeros
 
 # One pwritev takes at most this much, so that a slow device shows in progress and cancelling.
 BATCH = 4 << 20
 # After so many new bytes the kernel is asked to begin writing back, so that the final sync finds
-# little left to do; after the second figure we wait for it, so that a slow disk does not fill a
-# small memory cgroup with dirty pages.
+# little left to do. At half of the limit one thread waits for that; at the limit they all do, so
+# that a slow disk does not fill a small memory cgroup with dirty pages.
 WRITEBACK_STEP = 8 << 20
 DIRTY_LIMIT = 64 << 20
+# For one that is not to fill the page cache at all.
+_DIRECT_STEP, _DIRECT_LIMIT = 4 << 20, 16 << 20
+# Fewer zeros than this are written along with the data around them.
+_FEW_ZEROS = 256 << 10
 
 _IOV_MAX = 512
 
@@ -32,12 +40,20 @@ class Target(ABC):
     Threads may call `write` at the same time for different bytes. The rest is for one owner.
     """
 
-    def __init__(self, fd: int, name: str) -> None:
+    def __init__(self, fd: int, name: str, *, direct_io: bool = False) -> None:
+        """Write to `fd`. `direct_io`: leave next to nothing in the page cache."""
         self._fd = fd
         self._name = name
         self._lock = threading.Lock()
+        self._draining = threading.Lock()
+        self._direct_io = direct_io
+        self._step, self._limit = (
+            (_DIRECT_STEP, _DIRECT_LIMIT) if direct_io else (WRITEBACK_STEP, DIRTY_LIMIT)
+        )
         self._dirty = 0
         self._started = 0
+        self._fill = False
+        self._touched = Intervals()
         self.written = 0  # bytes handed to the kernel
 
     def __enter__(self) -> Target:
@@ -73,9 +89,30 @@ class Target(ABC):
             self._skip(write.offset + at, write.offset + len(data))
         self._put(batch, start)
 
-    @abstractmethod
     def _skip(self, start: int, end: int) -> None:
-        """[start, end) is zero: see to it, now or later."""
+        """[start, end) is zero: see to it, unless it is so already."""
+        if self._fill and start < end:
+            self._zero(start, end)
+
+    def _zero(self, start: int, end: int) -> None:
+        with self._translated():
+            if end - start < _FEW_ZEROS or not self._clear(start, end):
+                self._put_zeros(start, end)
+        with self._lock:
+            self._touched.add(start, end)
+
+    @abstractmethod
+    def _clear(self, start: int, end: int) -> bool:
+        """Make [start, end) zero without writing it; False where that cannot be done."""
+
+    def already(self, done: Iterable[tuple[int, int]]) -> None:
+        """Tell what an earlier run has completed, so that it is not zeroed at the end."""
+        for start, end in done:
+            self._touched.add(start, end)
+
+    def _fill_up(self, size: int) -> None:
+        for start, end in list(self._touched.missing(0, size)):
+            self._zero(start, end)
 
     def _put(self, batch: list[Buffer], offset: int) -> None:
         if not batch:
@@ -85,6 +122,9 @@ class Target(ABC):
             done = os.pwritev(self._fd, batch, offset)
             if done < length:
                 self._put_rest(b"".join(batch)[done:], offset + done)
+        if self._fill:
+            with self._lock:
+                self._touched.add(offset, offset + length)
         self._account(length)
 
     def _put_rest(self, rest: bytes, offset: int) -> None:
@@ -101,27 +141,45 @@ class Target(ABC):
         with self._lock:
             self.written += length
             self._dirty += length
-            wait = self._dirty >= DIRTY_LIMIT
-            start = wait or self._dirty - self._started >= WRITEBACK_STEP
+            full = self._dirty >= self._limit
+            some = self._dirty >= self._limit // 2
+            start = self._dirty - self._started >= self._step
             if start:
                 self._started = self._dirty
-            if wait:
-                self._dirty = self._started = 0
-        if not start:
-            return
+        if start:
+            with self._translated():
+                storage_calls.start_writeback(self._fd)
+        if some and self._draining.acquire(blocking=full):
+            try:
+                self._drain()
+            finally:
+                self._draining.release()
+
+    def _drain(self) -> None:
+        with self._lock:
+            due = self._dirty
+        if due < self._limit // 2:
+            return  # another thread has just waited
         with self._translated():
-            able = storage_calls.start_writeback(self._fd)
-            if wait and not (able and storage_calls.wait_writeback(self._fd)):
+            if not storage_calls.wait_writeback(self._fd):
                 os.fdatasync(self._fd)
+        self._forget_pages()
+        with self._lock:
+            self._dirty -= due
+            self._started = max(0, self._started - due)
+
+    def _forget_pages(self) -> None:
+        if self._direct_io:
+            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
     @property
     @abstractmethod
     def path(self) -> Path:
         """Where the bytes are while the disk is not complete."""
 
-    @abstractmethod
     def written_by_others(self, size: int) -> None:
         """Another program writes the first `size` bytes, zeros included, through `path`."""
+        self.already([(0, size)])
 
     def read_back(self, start: int, length: int) -> bytes:
         """Return what was written there."""
@@ -132,6 +190,7 @@ class Target(ABC):
         """Return when all that was written before the call would survive a power cut."""
         with self._translated():
             os.fdatasync(self._fd)
+        self._forget_pages()
 
     @abstractmethod
     def finish(self, size: int) -> None:
