@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,11 +35,13 @@ class Mounts:
         self.google = folder / "google"
         self.registry = folder / "registry"
         self.shared = folder / "shared"
+        self.state = folder / "state"
         self.scratch = folder / "scratch"  # made by tests that have scratch space
         self.termination = folder / "termination-log"
         self.port_file = folder / "metrics-port"
         self._block = block
-        for place in (self.data, self.certs, self.headers, self.google, self.registry, self.shared):
+        places = (self.data, self.certs, self.headers, self.google, self.registry, self.shared)
+        for place in (*places, self.state):
             place.mkdir()
 
     @property
@@ -54,18 +57,21 @@ class Mounts:
             "CDI_GOOGLE_DIR": str(self.google),
             "CDI_REGISTRY_DIR": str(self.registry),
             "CDI_SHARED_DIR": str(self.shared),
+            "CDI_STATE_DIR": str(self.state),
             "CDI_TERMINATION_LOG": str(self.termination),
             "CDI_METRICS_ADDRESS": "127.0.0.1",
             "CDI_METRICS_PORT": "0",
         }
 
 
-def start(order: WorkOrder, mounts: Mounts, **more: str) -> subprocess.Popen[str]:
-    """Begin an import in a process of its own."""
+def start(
+    order: WorkOrder, mounts: Mounts, *, prefix: Sequence[str] = (), **more: str
+) -> subprocess.Popen[str]:
+    """Begin an import in a process of its own; `prefix` is a command that starts it."""
     mounts.termination.unlink(missing_ok=True)
     env = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     return subprocess.Popen(
-        [sys.executable, "-m", "cdi.workers.importer"],
+        [*prefix, sys.executable, "-m", "cdi.workers.importer"],
         stderr=subprocess.PIPE,
         text=True,
         env=env | order.to_env() | mounts.env | more,

@@ -27,6 +27,7 @@ SHARED_DIR = "/shared"
 VDDK_DIR = "/opt"
 VDDK_ARGS_DIR = "/vddk-args"
 CLONE_SOURCE_DIR = "/var/run/cdi/clone/source"
+STATE_DIR = "/var/lib/cdi"
 TERMINATION_LOG = "/dev/termination-log"
 METRICS_PORT = 8443
 STALL_TIMEOUT = "CDI_STALL_TIMEOUT"
@@ -75,6 +76,9 @@ class Place(Environment):
     clone_source_dir: Annotated[Path, Variable("CDI_CLONE_SOURCE_DIR", PATH)] = Path(
         CLONE_SOURCE_DIR
     )  # what is copied
+    state_dir: Annotated[Path, Variable("CDI_STATE_DIR", PATH)] = Path(
+        STATE_DIR
+    )  # what outlives a container, not its pod
     termination_log: Annotated[Path, Variable("CDI_TERMINATION_LOG", PATH)] = Path(
         TERMINATION_LOG
     )  # the last message
@@ -113,5 +117,6 @@ class Place(Environment):
             VDDK_DIR: self.vddk_dir,
             VDDK_ARGS_DIR: self.vddk_args_dir,
             CLONE_SOURCE_DIR: self.clone_source_dir,
+            STATE_DIR: self.state_dir,
             TERMINATION_LOG: self.termination_log,
         }

@@ -194,6 +194,8 @@ def write(
             state = disk.snapshot()
             if state is not None:
                 noted = place.output
+                if put := work.target.put():
+                    work.journal.done(put)
                 work.journal.at(StreamPoint(place.source, noted, place.detail, state))
         for item in decoder.feed(chunk.data):
             length = max(length, item.end)

@@ -8,7 +8,8 @@ then records. Two promises, told apart by where a record stands:
   written anew, synced and renamed: they hold after a power cut. Written every few seconds.
 * *volatile* records are appended as work completes, with no sync at all. The kernel keeps what
   a killed process wrote, target and journal alike, but not across a reboot: they count only while
-  the kernel's boot id is the one in the header.
+  the kernel's boot id is the one in the header. Nor does it keep what the storage refuses when it
+  is written back: after such an error they are taken back.
 
 Order of a checkpoint: (1) note what is complete, (2) flush the target, (3) write and sync a new
 journal beside the old one, (4) rename, (5) sync the directory. A crash before (4) leaves the old
@@ -149,6 +150,12 @@ class Journal:
             with self._lock:
                 self._durable = records
                 self._rewrite(sync=True)
+
+    def believe_durable(self) -> None:
+        """The storage lost what was written since the last checkpoint: note only what is safe."""
+        with self._lock:
+            self._progress = Progress()
+            self._rewrite(sync=True)
 
     def remove(self) -> None:
         """The transfer is finished, or given up: leave no journal."""

@@ -99,6 +99,8 @@ class Work:
         try:
             if kind is not None:
                 self._checkpoint()
+            if self.target.lossy:
+                self.journal.believe_durable()
         finally:
             self.journal.close()
             self.target.close()
@@ -118,7 +120,7 @@ class Work:
         try:
             self.journal.checkpoint(self.target.flush)
         except (OSError, errors.TargetError) as error:
-            # The transfer itself meets a broken disk soon enough, and says so.
+            # The target remembers, and fails at its next sync, at the latest the last one.
             log.warning("checkpoint failed", extra={"cause": str(error)})
 
 

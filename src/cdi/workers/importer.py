@@ -231,7 +231,15 @@ class Import:
         # Without root, one machine has plain files for devices: they keep their size.
         size = None if targets.is_device(device) else device.stat().st_size
         order = self._order_for(supply, device, size)
-        return self._transfer(replace(order, journal=_journal_for(device)))
+        return self._transfer(replace(order, journal=self._journal_for(device)))
+
+    def _journal_for(self, device: Path) -> Path | None:
+        """Where the journal of a device lies: beside it, or else with the pod."""
+        if device.parent != Path("/dev"):
+            return None
+        state = self._place.state_dir
+        # Without it a journal lives as long as the container.
+        return (state if state.is_dir() else Path("/tmp")) / f"{device.name}.cdi-journal"  # noqa: S108
 
     def _opener(self, supply: Supply) -> Callable[[threading.Event], Source]:
         """Return what opens the source, and notes that it could be opened."""
@@ -263,13 +271,6 @@ class Import:
 
     def _transfer(self, order: Order) -> Result:
         return transfer.run(order, self._meter, self._cancel)
-
-
-def _journal_for(device: Path) -> Path | None:
-    """Where the journal of a device lies: beside it, or for as long as the container lives."""
-    if device.parent == Path("/dev"):
-        return Path("/tmp") / f"{device.name}.cdi-journal"  # noqa: S108 - a container's own
-    return None
 
 
 def _sync(path: Path) -> None:

@@ -362,3 +362,29 @@ def test_a_blank_block_volume_reads_as_zeros(tmp_path: Path, preallocation: bool
 
     assert ended.status == 0
     assert (file.stat().st_blocks * 512 >= 8 * MIB) == preallocation
+
+
+@loopdev.needs_root
+@pytest.mark.root
+def test_an_import_into_a_device_continues_in_the_next_container(
+    server: httpd.Server, tmp_path: Path, folder: Path
+) -> None:
+    """What a pod keeps for its containers is enough; a /tmp would be gone."""
+    body = (folder / "disk.raw").read_bytes()
+    server.put("/disk", httpd.Blob(body, twist=httpd.changed(rate=MIB // 2)))
+    file = tmp_path / "volume"
+    file.write_bytes(b"stale!!!" * (4 * MIB))
+    with loopdev.device(file) as device:
+        mounts = worker.Mounts(tmp_path, block=device)
+        order = worker.order(f"{server.origin}/disk")
+        process = worker.start(order, mounts)
+        server.wait_served(4 * MIB)
+        process.kill()
+        worker.ended(process, mounts)
+        assert [path.name for path in mounts.state.iterdir()] == [f"{device.name}.cdi-journal"]
+        server.put("/disk", httpd.Blob(body))
+        ended = worker.run(order, mounts)
+        assert ended.termination.bytes_fetched is not None
+        assert ended.termination.bytes_fetched < len(body)
+        assert device.read_bytes() == grown(folder / "disk.raw", file.stat().st_size)
+    assert list(mounts.state.iterdir()) == []

@@ -341,6 +341,14 @@ def test_everything_is_mounted_where_the_reference_says():
     assert str(place.clone_source_dir) == "/var/run/cdi/clone/source"
     assert str(place.termination_log) == "/dev/termination-log"
     assert place.metrics_port == 8443
+    assert str(place.state_dir) == "/var/lib/cdi"
+    assert place.stall_timeout == 60.0
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "soon", "inf", "nan"])
+def test_a_wait_that_is_none_is_refused(text):
+    with pytest.raises(environment.InvalidVariable, match="CDI_STALL_TIMEOUT"):
+        Place.from_env({"CDI_STALL_TIMEOUT": text})
 
 
 NUMBERS = {"CDI_METRICS_PORT": "9000", "CDI_STALL_TIMEOUT": "2.5"}

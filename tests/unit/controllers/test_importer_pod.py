@@ -1,5 +1,6 @@
 """Importer pods, whole, as they are created."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -132,8 +133,18 @@ def test_a_block_volume_is_a_device_and_needs_no_group() -> None:
     importer = found["spec"]["containers"][0]
     devices = [{"name": "cdi-data-vol", "devicePath": "/dev/cdi-block-volume"}]
     assert importer["volumeDevices"] == devices
-    assert "volumeMounts" not in importer
+    assert importer["volumeMounts"] == [{"name": "cdi-state-vol", "mountPath": "/var/lib/cdi"}]
+    assert {"name": "cdi-state-vol", "emptyDir": {}} in found["spec"]["volumes"]
     assert found["spec"]["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(None, []), (2.5, ["2.5"]), (90.0, ["90"])])
+def test_an_installation_says_how_long_silence_is_borne(seconds, told) -> None:
+    chosen = around()
+    settings = replace(chosen.settings, stall_timeout=seconds)
+    found = pod_for(claim(), replace(chosen, settings=settings), with_scratch=False)
+    env = found["spec"]["containers"][0]["env"]
+    assert [each["value"] for each in env if each["name"] == "CDI_STALL_TIMEOUT"] == told
 
 
 SECRET = {"secretKeyRef": {"name": "s", "key": "accessKeyId"}}

@@ -17,6 +17,7 @@ from cdi.storage import modes, scratch
 DATA: Final = "cdi-data-vol"
 SCRATCH: Final = "cdi-scratch-vol"
 SHARED: Final = "shared-volume"
+STATE: Final = "cdi-state-vol"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,9 @@ def mounts_for(claim: Object, *, with_scratch: bool, proxy_ca: bool) -> list[Mou
     if requests.source_of(claim) == requests.REGISTRY and not is_node_pull(claim):
         mounts += _registry_secret(given.get(annotations.SECRET, ""))
     mounts += _secret_headers(claim)
+    if is_block(claim):
+        # A device has no place for a journal, and a container that is started again a new /tmp.
+        mounts.append(Mount(STATE, {"emptyDir": {}}, place.STATE_DIR))
     return mounts
 
 

@@ -235,7 +235,8 @@ def _pull_secrets(claim: Object, around: Surroundings) -> list[Object]:
 
 def _pod_security(mounted: list[mounts.Mount]) -> Object:
     found: Object = {"seccompProfile": {"type": "RuntimeDefault"}}
-    if any(not mount.device for mount in mounted):
+    # Whoever may run may write to an emptyDir; volumes are what belongs to somebody.
+    if any(not mount.device and mount.name != mounts.STATE for mount in mounted):
         found["fsGroup"] = _USER
     return found
 

@@ -96,7 +96,5 @@ class BlockTarget(Target):
         del size  # a device has the size it has; what lies behind the disk is zeroed
         if self._fill and not self._update:
             self._fill_up(self.size)
-        with self._translated():
-            os.fsync(self._fd)
-        self._forget_pages()
+        self._sync()
         self.close()

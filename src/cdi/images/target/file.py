@@ -103,11 +103,11 @@ class FileTarget(Target):
             if self._preallocate and size and not self._update:
                 self._fill_up(size) if self._fill else storage_calls.allocate(self._fd, size)
             os.fchmod(self._fd, _MODE)
-            os.fsync(self._fd)
-            if not self._update:
+        self._sync()
+        if not self._update:
+            with self._translated():
                 self._partial.replace(self._final)
                 places.sync_directory(self._final.parent)
-        self._forget_pages()
         self.close()
 
 

@@ -45,7 +45,8 @@ class Target(ABC):
         self._fd = fd
         self._name = name
         self._lock = threading.Lock()
-        self._draining = threading.Lock()
+        self._syncing = threading.Lock()
+        self._failed: OSError | None = None
         self._direct_io = direct_io
         self._step, self._limit = (
             (_DIRECT_STEP, _DIRECT_LIMIT) if direct_io else (WRITEBACK_STEP, DIRTY_LIMIT)
@@ -110,6 +111,11 @@ class Target(ABC):
         for start, end in done:
             self._touched.add(start, end)
 
+    def put(self) -> tuple[tuple[int, int], ...]:
+        """Return what a later run has to be told by `already`; nothing where holes are zeros."""
+        with self._lock:
+            return tuple(self._touched) if self._fill else ()
+
     def _fill_up(self, size: int) -> None:
         for start, end in list(self._touched.missing(0, size)):
             self._zero(start, end)
@@ -146,24 +152,25 @@ class Target(ABC):
             start = self._dirty - self._started >= self._step
             if start:
                 self._started = self._dirty
-        if start:
-            with self._translated():
-                storage_calls.start_writeback(self._fd)
-        if some and self._draining.acquire(blocking=full):
+        if (start or some) and self._syncing.acquire(blocking=full):
             try:
-                self._drain()
+                self._drain() if some else self._begin_writeback()
             finally:
-                self._draining.release()
+                self._syncing.release()
+
+    def _begin_writeback(self) -> None:
+        with self._reported():
+            storage_calls.start_writeback(self._fd)
 
     def _drain(self) -> None:
         with self._lock:
             due = self._dirty
         if due < self._limit // 2:
             return  # another thread has just waited
-        with self._translated():
+        with self._reported():
             if not storage_calls.wait_writeback(self._fd):
                 os.fdatasync(self._fd)
-        self._forget_pages()
+            self._forget_pages()
         with self._lock:
             self._dirty -= due
             self._started = max(0, self._started - due)
@@ -188,9 +195,19 @@ class Target(ABC):
 
     def flush(self) -> None:
         """Return when all that was written before the call would survive a power cut."""
-        with self._translated():
+        with self._syncing, self._reported():
             os.fdatasync(self._fd)
-        self._forget_pages()
+            self._forget_pages()
+
+    def _sync(self) -> None:
+        with self._syncing, self._reported():
+            os.fsync(self._fd)
+            self._forget_pages()
+
+    @property
+    def lossy(self) -> bool:
+        """Whether the storage has lost something that was written since the last `flush`."""
+        return self._failed is not None
 
     @abstractmethod
     def finish(self, size: int) -> None:
@@ -206,4 +223,19 @@ class Target(ABC):
         try:
             yield
         except OSError as error:
+            raise places.target_error(error, self._name) from error
+
+    @contextlib.contextmanager
+    def _reported(self) -> Iterator[None]:
+        """Around calls that write back. The owner of `_syncing` may call it.
+
+        The kernel drops what it could not write, and says so once: whoever asks next hears that
+        all is well. So the first failure stays.
+        """
+        if self._failed is not None:
+            raise places.target_error(self._failed, self._name)
+        try:
+            yield
+        except OSError as error:
+            self._failed = error
             raise places.target_error(error, self._name) from error
