@@ -44,14 +44,14 @@ class Authority:
         self.ca = folder / "ca.crt"
         self.ca.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, *hosts: str) -> tuple[Path, Path]:
+    def issue(self, *hosts: str, expired: bool = False) -> tuple[Path, Path]:
         """Make a certificate for names or addresses; return the files of it and of its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
         names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
         server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         certificate = (
-            self._builder(subject, key.public_key())
+            self._builder(subject, key.public_key(), expired=expired)
             .add_extension(names, critical=False)
             .add_extension(server, critical=False)
             .sign(self._key, hashes.SHA256())
@@ -68,15 +68,15 @@ class Authority:
         )
         return certificate_file, key_file
 
-    def server_context(self, *hosts: str) -> ssl.SSLContext:
+    def server_context(self, *hosts: str, expired: bool = False) -> ssl.SSLContext:
         """Return a server-side context that answers for `hosts`."""
-        certificate, key = self.issue(*hosts)
+        certificate, key = self.issue(*hosts, expired=expired)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         return context
 
     def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, expired: bool = False
     ) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)
         return (
@@ -86,7 +86,7 @@ class Authority:
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=2))
+            .not_valid_after(now + datetime.timedelta(hours=-1 if expired else 48))
         )
 
 

@@ -15,6 +15,7 @@ import base64
 import contextlib
 import email.utils
 import http
+import itertools
 import re
 import socket
 import ssl
@@ -61,6 +62,7 @@ class Reply:
     before_headers: str = ""  # "close", "reset" or "stall" instead of an answer
     rate: int | None = None  # bytes a second on this connection
     raw: bytes | None = None  # sent instead of everything else
+    drip: float | None = None  # seconds between two bytes of `raw`, over and over
 
 
 Resource = Callable[[Request], Reply]
@@ -263,6 +265,12 @@ class Server:
         reply = resource(request) if resource else Reply(404)
         if reply.before_headers:
             return self._end(connection, reply.before_headers)
+        if reply.raw is not None and reply.drip:
+            for number in itertools.count():
+                if self._stopped.wait(reply.drip):
+                    return False
+                at = number % len(reply.raw)
+                connection.sendall(reply.raw[at : at + 1])
         if reply.raw is not None:
             connection.sendall(reply.raw)
             return False

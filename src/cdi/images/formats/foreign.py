@@ -87,6 +87,39 @@ def _is_mpeg4(head: bytes) -> bool:
     return bool(8 <= length <= 4096 and length % 4 == 0)
 
 
+def _is_mp3(head: bytes) -> bool:
+    """Two frames of MPEG-1 layer III, one right behind the other; eleven set bits alone are few."""
+    length = _mp3_frame(head)
+    return bool(length and _mp3_frame(head[length:]))
+
+
+def _mp3_frame(head: bytes) -> int:
+    """Return the length of the frame that starts here, 0 if none does."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xFE != 0xFA:
+        return 0
+    rate, samples = _MP3_KILOBITS[head[2] >> 4], _MP3_SAMPLES[head[2] >> 2 & 3]
+    return 144_000 * rate // samples + (head[2] >> 1 & 1) if rate and samples else 0
+
+
+_MP3_KILOBITS = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
+_MP3_SAMPLES = (44_100, 48_000, 32_000, 0)  # a second
+
+
+def _is_transport_stream(head: bytes) -> bool:
+    """Packets of 188 bytes, each of which starts with the same one."""
+    return len(head) > 8 * 188 and head[: 8 * 188 : 188] == b"G" * 8
+
+
+def _is_quicktime(head: bytes) -> bool:
+    """A film of the time before `ftyp`: its first box, of a length that is whole."""
+    (length,) = struct.unpack_from(">I", head.ljust(4, b"\0"))
+    return bool(length == 1 or length >= 8)
+
+
+def _is_aiff(head: bytes) -> bool:
+    return head[8:12] in {b"AIFF", b"AIFC"}
+
+
 def _has_riff_media(head: bytes) -> bool:
     return head[8:12] in {b"AVI ", b"WAVE", b"WEBP"}
 
@@ -150,8 +183,26 @@ _KNOWN = (
     _other("an MP4 video", b"ftyp", _is_mpeg4, offset=4),
     _other("a Matroska or WebM video", b"\x1a\x45\xdf\xa3"),
     _other("an AVI video, WAV sound or WebP picture", b"RIFF", _has_riff_media),
+    _other("a QuickTime video", b"moov", _is_quicktime, offset=4),
+    _other("a QuickTime video", b"mdat", _is_quicktime, offset=4),
+    _other("an MPEG video", b"\0\0\1\xba"),
+    _other("an MPEG video", b"\0\0\1\xb3"),
+    _other("an MPEG transport stream", b"G", _is_transport_stream),
+    _other("a Flash video", b"FLV\1"),
+    _other("a Windows Media file", bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")),
     _other("an Ogg stream", b"OggS\0"),
     _other("a FLAC sound", b"fLaC\0"),
+    _other("an MP3 sound", b"ID3\2"),
+    _other("an MP3 sound", b"ID3\3"),
+    _other("an MP3 sound", b"ID3\4"),
+    _other("an MP3 sound", b"\xff", _is_mp3),
+    _other("an AIFF sound", b"FORM", _is_aiff),
+    _other("a MIDI file", b"MThd\0\0\0\6"),
+    _other("a TIFF picture", b"II*\0"),
+    _other("a TIFF picture", b"MM\0*"),
+    _other("an RTF document", b"{\\rtf1"),
+    _other("a property list", b"bplist00"),
+    _other("a WebAssembly module", b"\0asm\1\0\0\0"),
     _other("an Office document", bytes.fromhex("d0cf11e0a1b11ae1")),
     _other("an SQLite database", b"SQLite format 3\0"),
     _other("an ELF program", b"\x7fELF", _is_elf),

@@ -7,6 +7,7 @@ system's own words; those of the libraries name objects in memory, and sometimes
 
 from __future__ import annotations
 
+import http.client
 import re
 import ssl
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ import urllib3.exceptions
 
 from cdi.images import errors
 from cdi.images.sources import answers
+
+_TOO_MANY_HEADERS = "got more than"  # http.client has no class of its own for that
 
 # What TLS says of a server that speaks something else, or only what is no longer safe.
 _NO_COMMON_TLS = frozenset(
@@ -44,6 +47,10 @@ def error_for(shown: str, failure: Exception) -> errors.TransferError:
         if isinstance(cause, ssl.SSLError) and cause.reason in _NO_COMMON_TLS:
             return errors.SourceRefused(
                 f"{shown}: the server does not speak TLS 1.2 or later; check scheme and port"
+            )
+        if isinstance(cause, http.client.LineTooLong) or _TOO_MANY_HEADERS in str(cause):
+            return errors.SourceRefused(
+                f"{shown}: the headers of the answer are too large; check what answers there"
             )
     return _network_error(shown, failure, chain)
 
@@ -98,6 +105,10 @@ def _causes(failure: BaseException | None) -> Iterator[BaseException]:
 
 def _reason_in(chain: list[BaseException]) -> str:
     for cause in chain:
+        if isinstance(cause, http.client.RemoteDisconnected):
+            break
+        if isinstance(cause, http.client.BadStatusLine):
+            return "what answers does not speak HTTP"
         if isinstance(cause, ssl.SSLError):
             return f"TLS failed ({cause.reason})"
         if isinstance(cause, OSError) and cause.strerror:

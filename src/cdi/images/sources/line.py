@@ -48,6 +48,7 @@ class Line(io.RawIOBase):
         # Keeps the socket open for an answer whose connection was told to close after it.
         self._hold = sock.makefile("rb", buffering=0)
         self._watch = watch
+        self._began = watch.clock()
         self.in_body = False  # a break in the headers has nothing to keep
         self.muted = False  # nothing more is wanted from the network
         self.fault: Exception | None = None
@@ -59,10 +60,14 @@ class Line(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         if self.fault or self.muted:
             return 0
-        since = self._watch.clock()
+        # Headers are small: all of them have to be there in the time that a body has for a byte,
+        # or a server that sends one after the other holds us for as long as it likes.
+        since = self._watch.clock() if self.in_body else self._began
         while True:
             if self._watch.cancel.is_set():
                 raise errors.Cancelled("the transfer was asked to stop")
+            if not self.in_body and self._watch.clock() - since >= 2 * self._watch.stall:
+                return self._broken(errors.Stalled("the headers of the answer took too long"))
             try:
                 return self._sock.recv_into(buffer)
             except TimeoutError:
