@@ -58,8 +58,8 @@ class Timing:
 class Informer:
     """Keeps `cache` in step with the server while `run` runs.
 
-    `transform` sees, and may change, every object before anybody else; by default it drops
-    managedFields. Handlers are plain functions called in the loop: they note down keys.
+    `transform` sees, and may change, every object before anybody else; by default it makes it
+    small. Handlers are plain functions called in the loop: they note down keys.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Informer:
         labels: str = "",
         fields: str = "",
         indexes: Mapping[str, IndexFunction] | None = None,
-        transform: Transform = objects.without_managed_fields,
+        transform: Transform = objects.compact,
         metadata_only: bool = False,
         timing: Timing | None = None,
         clock: Clock | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -148,3 +149,18 @@ def test_a_merge_patch_leads_from_one_state_to_the_other(
     old: dict[str, Any], new: dict[str, Any]
 ) -> None:
     assert mergepatch.merged(old, mergepatch.merge_patch_for(old, new)) == new
+
+
+def test_what_is_kept_of_an_object_is_equal_and_shares_its_texts() -> None:
+    text = (
+        '{"kind":"Pod","metadata":{"name":"p","managedFields":[{}],"annotations":'
+        '{"cdi.kubevirt.io/storage.import.importPodName":"p"}},"status":{"conditions":'
+        '[{"type":"Ready","status":"True"}]}}'
+    )
+    first, second = (objects.compact(json.loads(text)) for _ in range(2))
+    whole = json.loads(text)
+    del whole["metadata"]["managedFields"]
+    assert first == second == whole
+    kept = [next(iter(each["metadata"]["annotations"])) for each in (first, second)]
+    assert kept[0] is kept[1]
+    assert first["status"]["conditions"][0]["type"] is second["status"]["conditions"][0]["type"]
