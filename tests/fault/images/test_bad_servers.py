@@ -224,7 +224,10 @@ BEHAVIOURS = [
     pytest.param(untrusted, errors.CertificateInvalid, "CA certificate", id="not-trusted"),
     pytest.param(expired, errors.CertificateInvalid, "expired", id="certificate-expired"),
     pytest.param(another_name, errors.CertificateInvalid, "match", id="certificate-of-another"),
-    pytest.param(old_tls, errors.SourceRefused, "TLS 1.2 or later", id="tls-1.0-only"),
+    pytest.param(
+        old_tls, errors.SourceRefused, "TLS 1.2 or later", id="tls-1.0-only",
+        marks=pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1 is deprecated"),
+    ),
     pytest.param(wrong_proxy_password, errors.AccessDenied, "proxy", id="proxy-407"),
     # What it serves
     pytest.param(content(PAGE), errors.NotADisk, "a web page", id="log-in-page"),
