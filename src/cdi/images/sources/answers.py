@@ -6,8 +6,7 @@ Elsewhere: how the answer is fetched (`session`) and what follows from it (`http
 
 from __future__ import annotations
 
-import email.utils
-import http
+import importlib
 import re
 import time
 from collections.abc import Mapping
@@ -102,8 +101,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _parse_date(text: str) -> float | None:
+    if not text:
+        return None
+    # Loaded when a server wants to be left alone: it takes longer than many a request.
+    parse = importlib.import_module("email.utils").parsedate_to_datetime
     try:
-        return email.utils.parsedate_to_datetime(text).timestamp()
+        return float(parse(text).timestamp())
     except (ValueError, OverflowError):
         return None
 
@@ -132,7 +135,7 @@ def error_for(
         return errors.NotFound(f"{said}; check the address")
     if status in {401, 403}:
         return errors.AccessDenied(f"{said}; check user, password and headers")
-    if status == http.HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+    if status == 407:
         return errors.AccessDenied(f"{said}; check the credentials in the proxy's URL")
     if status in BUSY:
         wish = "" if retry_after is None else f" in {retry_after:.0f} s, as the server asks"

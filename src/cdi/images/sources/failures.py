@@ -1,24 +1,17 @@
 """
-What urllib3, ssl and the system raise while a server is spoken to, in terms of ours.
+What `dial`, `wire`, ssl and the system raise while a server is spoken to, in terms of ours.
 
 The most specific cause decides, however it was wrapped. Messages hold the printable URL and the
-system's own words; those of the libraries name objects in memory, and sometimes whole URLs.
+system's own words. Loaded when something has failed, as ssl is not for nothing.
 """
 
 from __future__ import annotations
 
-import http.client
-import re
 import ssl
 from collections.abc import Iterator
 
-import urllib3
-import urllib3.exceptions
-
 from cdi.images import errors
-from cdi.images.sources import answers
-
-_TOO_MANY_HEADERS = "got more than"  # http.client has no class of its own for that
+from cdi.images.sources import answers, dial
 
 # What TLS says of a server that speaks something else, or only what is no longer safe.
 _NO_COMMON_TLS = frozenset(
@@ -34,7 +27,7 @@ _NO_COMMON_TLS = frozenset(
 
 
 def error_for(shown: str, failure: Exception) -> errors.TransferError:
-    """Translate what urllib3, ssl or the system raised while speaking to `shown`."""
+    """Translate what was raised while speaking to `shown`."""
     chain = list(_causes(failure))
     for cause in chain:
         if isinstance(cause, errors.Stalled):
@@ -48,38 +41,36 @@ def error_for(shown: str, failure: Exception) -> errors.TransferError:
             return errors.SourceRefused(
                 f"{shown}: the server does not speak TLS 1.2 or later; check scheme and port"
             )
-        if isinstance(cause, http.client.LineTooLong) or _TOO_MANY_HEADERS in str(cause):
-            return errors.SourceRefused(
-                f"{shown}: the headers of the answer are too large; check what answers there"
-            )
     return _network_error(shown, failure, chain)
 
 
 def _network_error(
     shown: str, failure: Exception, chain: list[BaseException]
 ) -> errors.TransferError:
-    kinds = urllib3.exceptions
-    if isinstance(failure, kinds.ProxyError):
-        return _proxy_error(shown, failure)
-    if isinstance(failure, kinds.LocationValueError):
-        return errors.InvalidRequest(f"{shown}: the URL cannot be requested; check its spelling")
-    if isinstance(failure, kinds.NameResolutionError):
-        return errors.SourceUnavailable(f"{shown}: the host's name is unknown; check name and DNS")
-    if isinstance(failure, kinds.NewConnectionError | kinds.ConnectTimeoutError):
-        return errors.SourceUnavailable(
-            f"{shown}: no connection: {_reason_in(chain)}; check address, port and firewall"
-        )
+    match failure:
+        case dial.ProxyFailed():
+            return _proxy_error(shown, failure)
+        case dial.ImpossibleHost():
+            return errors.InvalidRequest(
+                f"{shown}: the URL cannot be requested; check its spelling"
+            )
+        case dial.UnknownHost():
+            return errors.SourceUnavailable(
+                f"{shown}: the host's name is unknown; check name and DNS"
+            )
+        case dial.Unreachable():
+            return errors.SourceUnavailable(
+                f"{shown}: no connection: {_reason_in(chain)}; check address, port and firewall"
+            )
     return errors.ConnectionLost(
         f"{shown}: the connection broke: {_reason_in(chain)}; try again, it continues where it was"
     )
 
 
-def _proxy_error(shown: str, failure: urllib3.exceptions.ProxyError) -> errors.TransferError:
-    # The status of a refused CONNECT is nowhere but in this text.
-    said = re.search(r"Tunnel connection failed: (\d{3})", str(failure.original_error))
-    if said is None:
+def _proxy_error(shown: str, failure: dial.ProxyFailed) -> errors.TransferError:
+    status = failure.status
+    if status is None:
         return errors.SourceUnavailable(f"{shown}: the proxy cannot be reached; check its URL")
-    status = int(said[1])
     answer = f"{shown}: the proxy refuses to connect: it answers {status}"
     if status == 407:
         return errors.AccessDenied(f"{answer}; check the credentials in the proxy's URL")
@@ -100,19 +91,14 @@ def _causes(failure: BaseException | None) -> Iterator[BaseException]:
         yield current
         waiting += [current.__cause__, current.__context__]
         waiting += [inner for inner in current.args if isinstance(inner, BaseException)]
-        waiting.append(getattr(current, "original_error", None))
 
 
 def _reason_in(chain: list[BaseException]) -> str:
     for cause in chain:
-        if isinstance(cause, http.client.RemoteDisconnected):
-            break
-        if isinstance(cause, http.client.BadStatusLine):
-            return "what answers does not speak HTTP"
         if isinstance(cause, ssl.SSLError):
             return f"TLS failed ({cause.reason})"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror.lower()
-        if isinstance(cause, TimeoutError | urllib3.exceptions.ConnectTimeoutError):
+        if isinstance(cause, TimeoutError):
             return "timed out"
     return "the other side closed it"

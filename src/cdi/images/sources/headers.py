@@ -12,9 +12,8 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-import urllib3
-
 from cdi.images import errors
+from cdi.images.sources.fields import Fields
 from cdi.images.sources.locations import Location, Route
 from cdi.images.sources.options import HttpOptions
 
@@ -81,13 +80,13 @@ class RequestHeaders:
         route: Route,
         fields: Iterable[tuple[str, str]],
         service: Mapping[str, str] = MappingProxyType({}),
-    ) -> urllib3.HTTPHeaderDict:
+    ) -> Fields:
         """Headers for one request. Another origin gets nothing of what the user gave.
 
         Those that the `service` wants replace all others of their names.
         """
         fields = tuple(fields)
-        headers = urllib3.HTTPHeaderDict({"Accept": "*/*", "Accept-Encoding": "identity"})
+        headers = Fields([("Accept", "*/*"), ("Accept-Encoding", "identity")])
         private = self._private if route.trusted else []
         replaced = {name.lower() for name, _ in [*private, *fields]}
         if "accept" in replaced:

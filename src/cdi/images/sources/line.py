@@ -1,34 +1,43 @@
 """
-The receiving side of a connection: what urllib3 reads from.
+One connection's bytes: waits that end on silence and on cancel.
 
-Here: giving up on silence, stopping when cancelled, and keeping the bytes that came before a
-break. `http.client` reads through a buffer that throws these away when a read fails, up to a
-whole piece a time, and they would have to be fetched twice. So a break in a body looks like its
-end, and `fault` says what it was. Elsewhere: what a break means (`session`).
+Here: the socket, what of its bytes nobody has taken yet, and what broke it. Elsewhere: how it was
+connected (`dial`), what is said over it (`wire`), what a break means (`session`).
 
-Durations are in seconds.
+What came before a break in a body is kept, as it would have to be fetched twice: such a break
+looks like the end of the connection, and `fault` says what it was. Durations are in seconds.
 """
 
 from __future__ import annotations
 
 import contextlib
-import http.client
-import io
+import select
 import socket
-import ssl
+import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
-
-import urllib3
-import urllib3.connection
-import urllib3.util
+from typing import Final, Protocol
 
 from cdi.images import errors
 
 # How often a waiting reader looks up: soon enough for a process that has 5 s to leave.
-TICK = 0.25
+TICK: Final = 0.25
+
+# What a read that waits in the kernel for no longer than a tick ends with, and one of `ssl`.
+_NOT_YET = (BlockingIOError, TimeoutError)
+_TICK_OF_KERNEL = struct.pack("ll", int(TICK), int(TICK % 1 * 1_000_000))  # a timeval
+_QUICKLY: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
+
+
+class Socket(Protocol):
+    """What is used of a socket; those of TLS within TLS have little more."""
+
+    def recv(self, count: int, /) -> bytes: ...
+    def send(self, data: memoryview, /) -> int: ...
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
+    def settimeout(self, value: float | None, /) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,144 +49,114 @@ class Watch:
     clock: Callable[[], float]
 
 
-class Line(io.RawIOBase):
-    """The bytes of one socket, whose timeout is a tick."""
+class Line:
+    """An open connection. One thread at a time; any thread may close."""
 
-    def __init__(self, sock: socket.socket, watch: Watch) -> None:
+    def __init__(self, sock: Socket, watch: Watch) -> None:
         self._sock = sock
-        # Keeps the socket open for an answer whose connection was told to close after it.
-        self._hold = sock.makefile("rb", buffering=0)
         self._watch = watch
-        self._began = watch.clock()
-        self.in_body = False  # a break in the headers has nothing to keep
-        self.muted = False  # nothing more is wanted from the network
+        self._plain = isinstance(sock, socket.socket) and type(sock) is socket.socket
+        self._rest = b""  # received and not taken
+        self.in_body = False  # a break elsewhere has nothing to keep
         self.fault: Exception | None = None
-        _acknowledge_at_once(sock)
+        self._set_tick()
 
-    def readable(self) -> bool:
-        return True
+    def _set_tick(self) -> None:
+        if not self._plain:
+            self._sock.settimeout(TICK)
+            return
+        # Let the kernel time the waits: with a timeout of its own, Python looks whether there is
+        # something before each read.
+        plain: socket.socket = self._sock  # type: ignore[assignment]
+        plain.settimeout(None)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TICK_OF_KERNEL)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TICK_OF_KERNEL)
 
-    def readinto(self, buffer: Any) -> int:
-        if self.fault or self.muted:
-            return 0
-        # Headers are small: all of them have to be there in the time that a body has for a byte,
-        # or a server that sends one after the other holds us for as long as it likes.
-        since = self._watch.clock() if self.in_body else self._began
-        while True:
-            if self._watch.cancel.is_set():
-                raise errors.Cancelled("the transfer was asked to stop")
-            if not self.in_body and self._watch.clock() - since >= 2 * self._watch.stall:
-                return self._broken(errors.Stalled("the headers of the answer took too long"))
+    def take(self, limit: int) -> bytes:
+        """Return what has arrived, up to `limit` bytes, waiting for the first; none at the end."""
+        if rest := self._rest:
+            piece, self._rest = rest[:limit], rest[limit:]
+            return piece
+        return self.receive(limit)
+
+    def give_back(self, data: bytes) -> None:
+        """Take these bytes again before any other."""
+        self._rest = data + self._rest
+
+    def receive(self, limit: int) -> bytes:
+        """Return new bytes, whatever is left of older ones."""
+        since = self._watch.clock()
+        while not self.fault:
+            self._insist_on_going_on()
             try:
-                return self._sock.recv_into(buffer)
-            except TimeoutError:
+                return self._sock.recv(limit)
+            except _NOT_YET:
                 if self._watch.clock() - since >= self._watch.stall:
-                    silence = f"no byte arrived for {self._watch.stall:g} s"
-                    return self._broken(errors.Stalled(silence))
+                    self._broken(self._stalled())
             except OSError as failure:
-                return self._broken(failure)
+                self._broken(failure)
+        return b""
+
+    def send(self, data: bytes) -> None:
+        """Send all of it. Raises OSError, Stalled, Cancelled."""
+        view, since = memoryview(data), self._watch.clock()
+        while view:
+            try:
+                view = view[self._sock.send(view) :]
+                continue
+            except _NOT_YET:
+                self._insist_on_going_on()
+            if self._watch.clock() - since >= self._watch.stall:
+                raise self._stalled()
+
+    def acknowledge_at_once(self) -> None:
+        """Do not let the end of the next answer wait for our acknowledgement of its beginning.
+
+        A server that fills its packets (nginx with tcp_nopush, as Debian ships it) holds the last
+        one back until then, and Linux acknowledges after 40 ms: ranges of 64 KiB took 44 ms
+        instead of 0.8.
+        """
+        if _QUICKLY is not None and isinstance(self._sock, socket.socket):
+            with contextlib.suppress(OSError):
+                self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKLY, 1)
+
+    def quiet(self) -> bool:
+        """Whether nothing waits to be read, neither bytes nor the end."""
+        return not self._rest and not self._ready()
 
     def has_more(self) -> bool:
-        """Whether bytes have arrived that nobody has read. TLS does not tell."""
-        if isinstance(self._sock, ssl.SSLSocket) or not isinstance(self._sock, socket.socket):
+        """Whether bytes have arrived that nobody has taken. TLS does not tell."""
+        if self._rest:
+            return True
+        if not self._plain or not self._ready():
             return False
+        plain: socket.socket = self._sock  # type: ignore[assignment]
         try:
-            # A socket with a timeout waits for it, whatever the flags say: look first.
-            ready = urllib3.util.wait_for_read(self._sock, timeout=0)
-            return ready and bool(self._sock.recv(1, socket.MSG_PEEK))
-        except (OSError, ValueError):
+            return bool(plain.recv(1, socket.MSG_PEEK))
+        except OSError:
             return False
 
     def close(self) -> None:
-        self._hold.close()
-        super().close()
+        """Let go of it; safe to repeat."""
+        with contextlib.suppress(OSError):
+            self._sock.close()
 
-    def _broken(self, failure: Exception) -> int:
+    def _ready(self) -> bool:
+        try:
+            poll = select.poll()
+            poll.register(self._sock.fileno(), select.POLLIN)
+            return bool(poll.poll(0))
+        except (OSError, ValueError):
+            return True  # closed by another thread
+
+    def _insist_on_going_on(self) -> None:
+        if self._watch.cancel.is_set():
+            raise errors.Cancelled("the transfer was asked to stop")
+
+    def _stalled(self) -> errors.Stalled:
+        return errors.Stalled(f"no byte arrived for {self._watch.stall:g} s")
+
+    def _broken(self, failure: Exception) -> None:
         if not self.in_body:
             raise failure
         self.fault = failure
-        return 0
-
-
-def _acknowledge_at_once(sock: socket.socket) -> None:
-    """Do not let the end of a small answer wait for our acknowledgement of its beginning.
-
-    A server that fills its packets (nginx with tcp_nopush, as Debian ships it) holds the last one
-    back until then, and Linux acknowledges after 40 ms: ranges of 64 KiB took 44 ms instead of 0.8.
-    """
-    quickly = getattr(socket, "TCP_QUICKACK", None)
-    if quickly is not None and isinstance(sock, socket.socket):
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.IPPROTO_TCP, quickly, 1)
-
-
-class Buffered(io.BufferedReader):
-    """A buffer that notes, when it is closed, whether something is left in it."""
-
-    surplus = False
-
-    def __init__(self, line: Line) -> None:
-        super().__init__(line)
-        self._line = line
-
-    def close(self) -> None:
-        if not self.closed:
-            self._line.muted = True
-            self.surplus = bool(self.peek(1)) or self._line.has_more()
-        super().close()
-
-
-class Reply(http.client.HTTPResponse):
-    """An answer whose body is read through a `Line`."""
-
-    def __init__(self, sock: socket.socket, *args: Any, watch: Watch, **kwargs: Any) -> None:
-        self.line = Line(sock, watch)
-        self.buffered = Buffered(self.line)
-        super().__init__(cast(socket.socket, _Readable(self.buffered)), *args, **kwargs)
-
-    def begin(self) -> None:
-        super().begin()
-        self.line.in_body = True
-
-
-class _Readable:
-    """All that an answer wants of a socket: something to read from."""
-
-    def __init__(self, reader: io.BufferedReader) -> None:
-        self._reader = reader
-
-    def makefile(self, *_args: Any, **_kwargs: Any) -> Any:
-        return self._reader
-
-
-class Watched(http.client.HTTPConnection):
-    """A connection that reads its answers as `Reply` and remembers the last one."""
-
-    watch: Watch
-    reply: Reply
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.response_class = self._reply_from  # type: ignore[assignment]  # it is only called
-
-    def _reply_from(self, sock: socket.socket, *args: Any, **kwargs: Any) -> Reply:
-        self.reply = Reply(sock, *args, watch=self.watch, **kwargs)
-        return self.reply
-
-
-def watched_pools(given: Watch) -> dict[str, type[urllib3.HTTPConnectionPool]]:
-    """Pool classes by scheme, for a pool manager, whose connections heed `given`."""
-
-    class Plain(Watched, urllib3.connection.HTTPConnection):
-        watch = given
-
-    class Secure(Watched, urllib3.connection.HTTPSConnection):
-        watch = given
-
-    class PlainPool(urllib3.HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(urllib3.HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    return {"http": PlainPool, "https": SecurePool}

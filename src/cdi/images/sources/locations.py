@@ -1,23 +1,30 @@
 """
 URLs of sources: taken apart, compared, and made fit to be shown.
 
-One parser serves here and in the connections (urllib3's): two parsers that disagree about where
-the host ends would let a crafted redirect carry credentials away. Raises InvalidRequest for a
-URL somebody gave us, SourceRefused for one that a server did.
+Connections go by what is parsed here: two parsers that disagree about where the host ends would
+let a crafted redirect carry credentials away. URLs in which nothing needs care are read by one
+pattern; all others by urllib3, which is loaded for them only. Raises InvalidRequest for a URL
+somebody gave us, SourceRefused for one that a server did.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
+import re
 import urllib.parse
 from dataclasses import dataclass, field, replace
-
-import urllib3.exceptions
-import urllib3.util
+from typing import Any
 
 from cdi.images import errors
 
 PORTS = {"http": 80, "https": 443}
+
+# A URL that no normalization changes: no credentials, escapes, dot segments or odd characters.
+_PLAIN = re.compile(
+    r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::([1-9][0-9]{0,3}))?"
+    r"((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +57,13 @@ class Location:
         return f"{self._base}{path}" + (f"?{_hashed(query)}" if query else "")
 
     @property
+    def authority(self) -> str:
+        """Host and port as a Host header has them: a usual port is left out."""
+        return self.host if self.port == PORTS[self.scheme] else f"{self.host}:{self.port}"
+
+    @property
     def _base(self) -> str:
-        port = "" if self.port == PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{self.host}{port}"
+        return f"{self.scheme}://{self.authority}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +105,10 @@ def _parse(url: str) -> Location:
     url = url.strip(" ").replace(" ", "%20")
     if any(ord(character) < 0x20 or ord(character) == 0x7F for character in url):
         raise ValueError("holds control characters")
-    try:
-        parts = urllib3.util.parse_url(url)
-    except urllib3.exceptions.LocationParseError:
-        raise ValueError("cannot be understood") from None
+    if plain := _PLAIN.fullmatch(url):
+        scheme, host, port, target = plain.groups()
+        return Location(scheme, host, int(port or PORTS[scheme]), target or "/")
+    parts = _taken_apart(url)
     scheme = (parts.scheme or "").lower()
     if scheme not in PORTS:
         raise ValueError("is neither http nor https")
@@ -112,6 +123,14 @@ def _parse(url: str) -> Location:
         user=urllib.parse.unquote(user),
         password=urllib.parse.unquote(password),
     )
+
+
+def _taken_apart(url: str) -> Any:
+    urllib3 = importlib.import_module("urllib3")
+    try:
+        return urllib3.util.parse_url(url)
+    except urllib3.exceptions.LocationParseError:
+        raise ValueError("cannot be understood") from None
 
 
 def _hashed(query: str) -> str:

@@ -9,26 +9,27 @@ thread may call. Raises SourceError, InvalidRequest, Cancelled.
 
 from __future__ import annotations
 
-import contextlib
+import importlib
 import logging
-import ssl
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any
-
-import urllib3
-import urllib3.exceptions
+from typing import TYPE_CHECKING
 
 from cdi.images import errors
-from cdi.images.sources import answers, failures, headers, line, locations, proxies, trust
+from cdi.images.sources import answers, dial, exchange, headers, line, locations
 from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.service import PLAIN, Fields, Service
+
+if TYPE_CHECKING:
+    import ssl
 
 log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 10
 MAX_TEXT = 16 * 1024  # of a refusal's body; those of object stores have a few hundred bytes
+
+_HERE = __name__.rpartition(".")[0]
 
 
 class EndedEarly(errors.ConnectionLost):
@@ -54,15 +55,11 @@ class Tally:
 class Answer:
     """One answer whose body has not been read. Closing it midway closes its connection."""
 
-    def __init__(self, shown: str, response: urllib3.BaseHTTPResponse, tally: Tally) -> None:
+    def __init__(self, shown: str, response: exchange.Response, tally: Tally) -> None:
         self._shown = shown
         self._response = response
         self._tally = tally
         self._text: str | None = None
-        connection: object = response.connection
-        if not isinstance(connection, line.Watched):
-            raise TypeError("an answer of a connection that is not ours")
-        self._reply = connection.reply
 
     @property
     def status(self) -> int:
@@ -70,7 +67,7 @@ class Answer:
 
     @property
     def phrase(self) -> str:
-        return self._response.reason or ""
+        return self._response.phrase
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -79,24 +76,20 @@ class Answer:
     @property
     def surplus(self) -> bool:
         """Whether the server had sent more than it announced; known once the body has ended."""
-        return self._reply.buffered.surplus
+        return self._response.body.surplus
 
     def read(self, limit: int) -> bytes:
         """Return up to `limit` bytes, none at the end. Less than `limit` is not yet the end."""
-        failure: Exception | None = None
-        try:
-            # What has arrived, without waiting for more: bytes that are held back here are lost
-            # to a process that is killed, and fetched again.
-            piece = self._response.read1(limit, decode_content=False)
-        except (urllib3.exceptions.HTTPError, OSError) as broken:
-            piece, failure = b"", broken
-        if piece:
+        body = self._response.body
+        # What has arrived, without waiting for more: bytes that are held back here are lost
+        # to a process that is killed, and fetched again.
+        if piece := body.read(limit):
             self._tally.add(len(piece))
             return piece
-        if self._reply.line.fault:
-            raise failures.error_for(self._shown, self._reply.line.fault)
-        if failure:
-            raise self.ended_early() from failure
+        if body.fault:
+            raise _failure(self._shown, body.fault) from body.fault
+        if not body.complete:
+            raise self.ended_early()
         return b""
 
     def text(self) -> str:
@@ -120,9 +113,7 @@ class Answer:
         )
 
     def close(self) -> None:
-        with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
-            self._response.close()
-        self._response.release_conn()
+        self._response.body.close()
 
     def __enter__(self) -> Answer:
         return self
@@ -147,16 +138,15 @@ class Session:
         tally: Tally,
         service: Service = PLAIN,
     ) -> None:
-        _silence_urllib3()
         self._options = options
         self._headers = headers.RequestHeaders(origin, options)
         # Reading the system's authorities takes longer than a small file: only if need be.
-        self._trust = trust.context_for(options) if trust.is_extended(options) else None
-        self._pools = line.watched_pools(watch)
+        self._trust = _trust(options) if options.ca_files or options.ca_dirs else None
+        dialer = dial.Dialer(watch, options.connect_timeout, self._context, options.user_agent)
+        self._exchange = exchange.Exchange(dialer, options.proxies, options.connections)
         self._tally = tally
         self._service = service
         self._lock = threading.Lock()
-        self._managers: dict[tuple[proxies.Proxy | None, str], urllib3.PoolManager] = {}
 
     def follow(
         self, route: locations.Route, fields: Iterable[tuple[str, str]]
@@ -190,9 +180,7 @@ class Session:
             raise
 
     def close(self) -> None:
-        with self._lock:
-            for manager in self._managers.values():
-                manager.clear()
+        self._exchange.close()
 
     def call(
         self,
@@ -204,66 +192,33 @@ class Session:
     ) -> Answer:
         """Send one request, with POST if there is a body, and return its answer as it is."""
         place = route.location
-        manager = self._manager_for(place)
         given = self._service.headers(route, fields) if route.trusted else {}
         try:
-            response = manager.urlopen(
+            response = self._exchange.request(
                 method or ("GET" if body is None else "POST"),
-                place.url,
-                body=body,
-                headers=self._headers.for_route(route, fields, given),
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                decode_content=False,
+                place,
+                self._headers.for_route(route, fields, given),
+                body,
             )
-        except (urllib3.exceptions.HTTPError, OSError) as failure:
-            raise failures.error_for(place.printable, failure) from failure
+        except (OSError, errors.Stalled) as failure:
+            raise _failure(place.printable, failure) from failure
         return Answer(place.printable, response, self._tally)
 
-    def _manager_for(self, place: locations.Location) -> urllib3.PoolManager:
-        proxy = proxies.choose_proxy(self._options.proxies, place)
-        with self._lock:
-            key = (proxy, place.scheme)
-            if key not in self._managers:
-                self._managers[key] = self._new_manager(proxy, place.scheme)
-            return self._managers[key]
-
-    def _new_manager(self, proxy: proxies.Proxy | None, scheme: str) -> urllib3.PoolManager:
-        settings: dict[str, Any] = {
-            "maxsize": self._options.connections,
-            "timeout": urllib3.Timeout(connect=self._options.connect_timeout, read=line.TICK),
-        }
-        if scheme == "https":
-            settings["ssl_context"] = self._context()
-        if proxy is not None and proxy.url.startswith("https:"):
-            settings["proxy_ssl_context"] = self._context()
-        if proxy is None:
-            manager = urllib3.PoolManager(**settings)
-        else:
-            settings["proxy_headers"] = self._proxy_headers(proxy, scheme)
-            manager = urllib3.ProxyManager(proxy.url, **settings)
-        manager.pool_classes_by_scheme = self._pools
-        return manager
-
     def _context(self) -> ssl.SSLContext:
-        if self._trust is None:
-            self._trust = trust.context_for(self._options)
-        return self._trust
-
-    def _proxy_headers(self, proxy: proxies.Proxy, scheme: str) -> dict[str, str]:
-        # A plain request names our agent among its own headers; a CONNECT has none but these.
-        fields = {"User-Agent": self._options.user_agent} if scheme == "https" else {}
-        if proxy.user:
-            fields["Proxy-Authorization"] = headers.basic(proxy.user, proxy.password)
-        return fields
+        with self._lock:
+            if self._trust is None:
+                self._trust = _trust(self._options)
+            return self._trust
 
 
-def _silence_urllib3() -> None:
-    """Its lines hold whole request targets, and these may hold signatures and tokens.
+def _trust(options: HttpOptions) -> ssl.SSLContext:
+    # Loading what TLS needs takes longer than a small file without it.
+    context: ssl.SSLContext = importlib.import_module(f"{_HERE}.trust").context_for(options)
+    return context
 
-    Its warning about unverified requests would come once for each; ours comes once a source.
-    """
-    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    for name in ("urllib3.connection", "urllib3.connectionpool"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+
+def _failure(shown: str, failure: Exception) -> errors.TransferError:
+    error: errors.TransferError = importlib.import_module(f"{_HERE}.failures").error_for(
+        shown, failure
+    )
+    return error

@@ -22,6 +22,7 @@ def context_for(options: HttpOptions) -> ssl.SSLContext:
     """Return a client context: TLS 1.2 or later, verifying unless `insecure`."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
     # As existing installations expect: whatever was added is trusted as it is, be it a server's
     # own certificate, an intermediate one, or an authority without the newer extensions.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -34,11 +35,6 @@ def context_for(options: HttpOptions) -> ssl.SSLContext:
     for path in _authorities(options):
         _add(context, path)
     return context
-
-
-def is_extended(options: HttpOptions) -> bool:
-    """Whether something was added that is worth checking before the first connection."""
-    return bool(options.ca_files or options.ca_dirs)
 
 
 def _authorities(options: HttpOptions) -> Iterator[Path]:

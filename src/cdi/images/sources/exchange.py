@@ -1,0 +1,96 @@
+"""
+Requests and answers over connections that are kept and used again. Any thread may call.
+
+Elsewhere: how a connection is made (`dial`) and spoken over (`wire`), and what is asked for
+(`session`).
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Mapping
+
+from cdi.images import errors
+from cdi.images.sources import dial, line, locations, proxies, wire
+from cdi.images.sources.fields import Fields
+
+
+class Response:
+    """One answer. Its body is read by one thread; closing it midway closes its connection."""
+
+    def __init__(self, head: wire.Head, body: wire.Body) -> None:
+        self.status = head.status
+        self.phrase = head.phrase
+        self.headers: Mapping[str, str] = head.fields
+        self.body = body
+
+
+class Exchange:
+    """Connections of one source, those to proxies too."""
+
+    def __init__(self, dialer: dial.Dialer, proxies: Mapping[str, str], most: int) -> None:
+        """At most `most` unused connections to one place are kept."""
+        self._dialer, self._proxies, self._most = dialer, proxies, most
+        self._lock = threading.Lock()
+        self._idle: dict[object, list[line.Line]] = {}
+        self._closed = False
+
+    def request(
+        self,
+        method: str,
+        place: locations.Location,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+    ) -> Response:
+        """Send one request and read the head of its answer. Raises OSError, InvalidRequest."""
+        proxy = proxies.choose_proxy(self._proxies, place)
+        key = (proxy, place.origin)
+        target = place.target
+        if proxy is not None and place.scheme == "http":
+            target = place.url
+            headers = Fields([*headers.items(), *dial.proxy_fields(proxy)])
+        try:
+            message = wire.request_bytes(method, target, place.authority, headers, body)
+        except ValueError as wrong:
+            raise errors.InvalidRequest(f"{place.printable}: {wrong}") from None
+        talk = self._taken(key) or self._dialer.dial(place, proxy)
+        try:
+            talk.send(message)
+            head = wire.read_head(talk)
+            answer = wire.Body(
+                talk, head, none=method == "HEAD", ended=functools.partial(self._free, key, talk)
+            )
+        except BaseException:
+            talk.close()
+            raise
+        return Response(head, answer)
+
+    def close(self) -> None:
+        """Close what nobody uses; what is in use is closed when it is given back."""
+        with self._lock:
+            self._closed = True
+            lines = [one for kept in self._idle.values() for one in kept]
+            self._idle.clear()
+        for one in lines:
+            one.close()
+
+    def _taken(self, key: object) -> line.Line | None:
+        while True:
+            with self._lock:
+                kept = self._idle.get(key)
+                if not kept:
+                    return None
+                found = kept.pop()
+            if found.quiet():
+                return found
+            found.close()  # the server has ended it meanwhile
+
+    def _free(self, key: object, talk: line.Line, reusable: bool) -> None:
+        if reusable:
+            with self._lock:
+                kept = self._idle.setdefault(key, [])
+                if not self._closed and len(kept) < self._most:
+                    kept.append(talk)
+                    return
+        talk.close()

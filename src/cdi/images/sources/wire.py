@@ -1,0 +1,223 @@
+"""
+HTTP/1.1 as one client needs it: a request written, an answer's head read, its body as it comes.
+
+Over one `line`. Elsewhere: connecting (`dial`) and keeping connections (`exchange`). Everything
+that arrives is taken for hostile: heads are bounded, framing is read strictly, and what could be
+read in two ways is refused. Raises BadAnswer, OSError, Stalled, Cancelled.
+
+Here and not a library, as a range request has to cost little: urllib3 and http.client took 0.7 ms
+of processor time for each, and 0.05 s to load.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from cdi.images.sources.fields import Fields
+from cdi.images.sources.line import Line
+
+_HEAD_MOST = 64 << 10
+_HEAD_READ = 16 << 10  # what comes with it of the body is copied once more
+_LINES_MOST = 200
+_CHUNK_LINE_MOST = 4096
+
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_STATUS = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: (.*))?")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CHUNK = re.compile(rb"[0-9A-Fa-f]{1,15}")
+_UNSAFE = re.compile(r"[\r\n\0]")
+_TARGET = re.compile(r"[!-~]+")
+
+
+class BadAnswer(OSError):
+    """What came is no HTTP, or none that has only one meaning."""
+
+
+def request_bytes(
+    method: str, target: str, host: str, fields: Mapping[str, str], body: bytes | None
+) -> bytes:
+    """Return a request as it is sent. Raises ValueError for what would be another request."""
+    if not _TARGET.fullmatch(target):
+        raise ValueError("a request's target holds characters that none may have")
+    lines = [f"{method} {target} HTTP/1.1"]
+    if "host" not in fields:
+        lines.append(f"Host: {host}")
+    for name, value in fields.items():
+        if not _NAME.fullmatch(name) or _UNSAFE.search(value):
+            raise ValueError(f"the header {name!r} cannot be sent")
+        lines.append(f"{name}: {value}")
+    if body is not None:
+        lines.append(f"Content-Length: {len(body)}")
+    head = "\r\n".join(lines) + "\r\n\r\n"
+    return head.encode("latin-1") + (body or b"")
+
+
+class Head:
+    """The beginning of an answer: its status and its fields."""
+
+    __slots__ = ("fields", "minor", "phrase", "status")
+
+    def __init__(self, text: str) -> None:
+        status, *lines = text.split("\n")
+        match = _STATUS.fullmatch(status.rstrip("\r"))
+        if match is None or len(lines) > _LINES_MOST:
+            raise BadAnswer("the answer is not HTTP")
+        self.minor, self.status = int(match[1]), int(match[2])
+        self.phrase = (match[3] or "").strip()
+        self.fields = _parsed_fields(lines)
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether the connection may be used again afterwards."""
+        wishes = self.fields.get("Connection", "").lower()
+        return "close" not in wishes if self.minor else "keep-alive" in wishes
+
+
+def _parsed_fields(lines: list[str]) -> Fields:
+    fields, last = Fields(), ""
+    for raw in lines:
+        line = raw.rstrip("\r")
+        if line[:1] in (" ", "\t") and last:  # a folded line, of old servers
+            fields[last] = f"{fields[last]} {line.strip()}"
+            continue
+        name, colon, value = line.partition(":")
+        if not colon or not _NAME.fullmatch(name) or _UNSAFE.search(value):
+            raise BadAnswer("the answer holds a header that none may have")
+        fields.add(name, value.strip(" \t"))
+        last = name
+    return fields
+
+
+def read_head(line: Line) -> Head:
+    """Read the head of an answer, passing over interim ones."""
+    line.acknowledge_at_once()
+    while True:
+        head = Head(_head_text(line))
+        if head.status >= 200:
+            return head
+
+
+def _head_text(line: Line) -> str:
+    data = line.take(_HEAD_READ)
+    while (end := _END_OF_HEAD.search(data)) is None:
+        if len(data) > _HEAD_MOST:
+            raise BadAnswer("the answer's head is too long")
+        more = line.receive(_HEAD_READ)
+        if not more:
+            raise BadAnswer("the connection ended before an answer")
+        data += more
+    line.give_back(data[end.end() :])
+    return data[: end.start()].decode("latin-1")
+
+
+class Body:
+    """What follows a head. `ended(reusable)` is called once, when the connection is free again."""
+
+    def __init__(
+        self, line: Line, head: Head, *, none: bool, ended: Callable[[bool], None]
+    ) -> None:
+        self._line = line
+        self._ended = ended
+        self._keeps = head.keeps_alive
+        self._chunked, self._left = framing(head)
+        self._between = False  # at the end of a chunk's data
+        self._over = False
+        self.complete = False
+        self.surplus = False
+        line.in_body = True
+        if none or self._left == 0:
+            self._finish()
+        elif self._chunked:
+            self._left = 0
+
+    @property
+    def fault(self) -> Exception | None:
+        """What broke the connection, once all that came before has been read."""
+        return None if self.complete else self._line.fault
+
+    def read(self, limit: int) -> bytes:
+        """Return up to `limit` bytes, as they arrive. None: `complete`, or broken."""
+        if self._over:
+            return b""
+        if self._chunked and not self._left and not self._next_chunk():
+            return b""
+        left = self._left
+        piece = self._line.take(limit if left is None or left > limit else left)
+        if not piece:
+            self.complete = left is None and self.fault is None
+            self.close()
+        elif left is not None:
+            self._left = left - len(piece)
+            if self._left == 0 and not self._chunked:
+                self._finish()
+        return piece
+
+    def close(self) -> None:
+        """Give up what is left, and the connection with it; safe to repeat."""
+        if not self._over:
+            self._over = True
+            self._ended(False)
+
+    def _finish(self) -> None:
+        self.complete = self._over = True
+        self._line.in_body = False
+        self.surplus = self._line.has_more()
+        self._ended(self._keeps and self._left is not None and not self.surplus)
+
+    def _next_chunk(self) -> bool:
+        """Go to the next chunk; False at the end of the body, however it ended."""
+        if self._between and self._chunk_line() != b"":
+            return self._broken()
+        size = (self._chunk_line() or b"").partition(b";")[0].strip()
+        if not _CHUNK.fullmatch(size):
+            return self._broken()
+        self._left, self._between = int(size, 16), True
+        if self._left:
+            return True
+        for _ in range(_LINES_MOST):  # trailers
+            trailer = self._chunk_line()
+            if trailer == b"":
+                self._finish()
+                return False
+            if trailer is None:
+                break
+        return self._broken()
+
+    def _broken(self) -> bool:
+        self.close()
+        return False
+
+    def _chunk_line(self) -> bytes | None:
+        data = b""
+        while b"\n" not in data:
+            more = self._line.take(_CHUNK_LINE_MOST) if len(data) < _CHUNK_LINE_MOST else b""
+            if not more:
+                return None
+            data += more
+        found, _, rest = data.partition(b"\n")
+        self._line.give_back(rest)
+        return found.rstrip(b"\r")
+
+
+def framing(head: Head) -> tuple[bool, int | None]:
+    """Return whether a body is chunked, and its length; None if it lasts as the connection does.
+
+    Raises BadAnswer where two readings are possible.
+    """
+    if head.status in _BODILESS:
+        return False, 0
+    coding = head.fields.get("Transfer-Encoding", "").lower().strip()
+    if coding and coding != "identity":
+        if coding != "chunked":
+            raise BadAnswer(f"the answer's transfer coding is not known: {coding[:40]!r}")
+        return True, None
+    lengths = {text.strip() for text in head.fields.get("Content-Length", "").split(",")}
+    text = lengths.pop()
+    if lengths or (text and not (text.isascii() and text.isdigit())):
+        raise BadAnswer("the answer's length makes no sense")
+    return False, int(text) if text else None
+
+
+_BODILESS: Final = frozenset({204, 304})
