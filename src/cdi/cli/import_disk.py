@@ -18,10 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import typer
-
 from cdi.api import quantity
 from cdi.api.place import Place
+from cdi.cli import words
 from cdi.cli.patience import StallTimeout
 from cdi.cli.progress import Display, display_for
 from cdi.images import digest, errors, memory, transfer
@@ -42,52 +41,52 @@ PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 def command(
     source: Annotated[
         str,
-        typer.Argument(
+        words.Argument(
             metavar="URL",
             help="http(s), s3, gs, az or docker URL, a file, or - for standard input.",
         ),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the raw disk goes.")],
+    output: Annotated[Path, words.Option("-o", "--output", help="Where the raw disk goes.")],
     size: Annotated[
-        str | None, typer.Option(help="Size of the disk, like 20Gi; a larger image is refused.")
+        str | None, words.Option(help="Size of the disk, like 20Gi; a larger image is refused.")
     ] = None,
     checksum: Annotated[
-        str | None, typer.Option(metavar="ALG:HEX", help="md5, sha1, sha256 or sha512 of the file.")
+        str | None, words.Option(metavar="ALG:HEX", help="md5, sha1, sha256 or sha512 of the file.")
     ] = None,
-    sha256: Annotated[bool, typer.Option("--sha256", help="Report the file's sha256.")] = False,
+    sha256: Annotated[bool, words.Option("--sha256", help="Report the file's sha256.")] = False,
     header: Annotated[
-        list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="Extra request header.")
+        list[str] | None, words.Option(metavar="'NAME: VALUE'", help="Extra request header.")
     ] = None,
-    user: Annotated[str | None, typer.Option(help="User for basic authentication.")] = None,
+    user: Annotated[str | None, words.Option(help="User for basic authentication.")] = None,
     password_file: Annotated[
-        Path | None, typer.Option(help="File with the password; - reads standard input.")
+        Path | None, words.Option(help="File with the password; - reads standard input.")
     ] = None,
     ca_cert: Annotated[
-        Path | None, typer.Option(help="PEM file of certificates to trust as well.")
+        Path | None, words.Option(help="PEM file of certificates to trust as well.")
     ] = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Do not verify the TLS certificate.")
+        bool, words.Option("--insecure", help="Do not verify the TLS certificate.")
     ] = False,
     platform: Annotated[
         str,
-        typer.Option(metavar="ARCH", help="Of a container image, like arm64 or linux/arm/v7."),
+        words.Option(metavar="ARCH", help="Of a container image, like arm64 or linux/arm/v7."),
     ] = "",
-    block: Annotated[bool, typer.Option("--block", help="The output is a block device.")] = False,
+    block: Annotated[bool, words.Option("--block", help="The output is a block device.")] = False,
     preallocate: Annotated[
-        bool, typer.Option("--preallocate", help="Allocate all of the disk.")
+        bool, words.Option("--preallocate", help="Allocate all of the disk.")
     ] = False,
     archive: Annotated[
-        bool, typer.Option("--archive", help="Unpack a tar into the directory -o.")
+        bool, words.Option("--archive", help="Unpack a tar into the directory -o.")
     ] = False,
     disk: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Which disk of an appliance (OVA).")
+        str | None, words.Option(metavar="NAME", help="Which disk of an appliance (OVA).")
     ] = None,
     connections: Annotated[
-        int, typer.Option(min=1, max=64, help="Use at most so many connections.")
+        int, words.Option(min=1, max=64, help="Use at most so many connections.")
     ] = 16,
     stall_timeout: StallTimeout = None,
     json_lines: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a line.")
+        bool, words.Option("--json", help="Print one JSON object a line.")
     ] = False,
 ) -> None:
     """Fetch a disk image and leave a raw disk: sparse, synced, and complete or not there.
@@ -208,8 +207,8 @@ class _Run:
 
 
 def _usage(message: str) -> NoReturn:
-    typer.echo(f"cdi import: {message}", err=True)
-    raise typer.Exit(EXIT_USAGE)
+    print(f"cdi import: {message}", file=sys.stderr)
+    sys.exit(EXIT_USAGE)
 
 
 def _bytes(size: str | None) -> int | None:

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 import cdi
-
-app = typer.Typer(
-    name="cdi",
-    help="Fill volumes with virtual-machine disks.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+from cdi.cli import words
 
 # name: module of this package with a function `command`. Imported when asked for only, as a
 # worker or `cdi --help` should not pay for what it does not use.
@@ -34,26 +26,29 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exits with its status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments == ["--version"]:
-        typer.echo(cdi.__version__)  # without loading what the commands need
+        print(cdi.__version__)  # without loading what the commands need
         return
     wanted = next((word for word in arguments if not word.startswith("-")), None)
-    for name in [wanted] if wanted in COMMANDS else COMMANDS:
-        module: Any = importlib.import_module(f"cdi.cli.{COMMANDS[str(name)]}")
-        app.command(name)(module.command)
-    app(arguments)
+    if wanted not in COMMANDS:
+        _by_typer(list(COMMANDS), arguments)
+        return
+    module: Any = importlib.import_module(f"cdi.cli.{COMMANDS[wanted]}")
+    given = words.plain(module.command, arguments[1:]) if arguments[0] == wanted else None
+    if given is None:
+        _by_typer([wanted], arguments)
+        return
+    try:
+        module.command(**given)
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain about it once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
-@app.callback(invoke_without_command=True)
-def _root(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    if version:
-        typer.echo(cdi.__version__)
-        raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-        raise typer.Exit(2)
+def _by_typer(wanted: list[str], arguments: list[str]) -> None:
+    # Loaded for those only who need it.
+    app: Any = importlib.import_module("cdi.cli.app")
+    app.run(COMMANDS, wanted, arguments)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from cdi.api.place import STALL_TIMEOUT
+from cdi.cli import words
 
 StallTimeout = Annotated[
     float | None,
-    typer.Option(
+    words.Option(
         min=0.1,
         metavar="SECONDS",
         envvar=STALL_TIMEOUT,

@@ -11,11 +11,12 @@ stay, and the next run with the same order continues.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import logging
 import threading
 from pathlib import Path
 
-from cdi.images import attempt, errors, qemu, work
+from cdi.images import attempt, errors, work
 from cdi.images.formats import inspect
 from cdi.images.formats.image import Image
 from cdi.images.halt import Halt
@@ -132,7 +133,8 @@ def _converted(
     size = image.virtual_size
     with work.Work(order, Identity(str(scratch)), size, None) as job:
         job.target.written_by_others(size)
-        qemu.convert(
+        # Loaded where a tool is needed: few disks need one.
+        importlib.import_module("cdi.images.qemu").convert(
             scratch,
             image.format,
             job.target.path,

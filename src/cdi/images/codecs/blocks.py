@@ -11,14 +11,21 @@ Only for disks that are raw inside: guest offsets are offsets in the decompresse
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 from cdi.images import errors
-from cdi.images.codecs import decoder, xz, xzindex, zstd, zstdindex
+from cdi.images.codecs import decoder
 from cdi.images.formats import layout
 
 # Blocks that need more are decoded one after another: every thread would need as much.
 MEMORY = 32 << 20
+# By codec: who finds its blocks, and who decodes one. Loaded where an object has that codec.
+_KINDS: Final = {
+    "xz": ("xzindex:blocks", "xz:XzDecoder"),
+    "zst": ("zstdindex:frames", "zstd:ZstdDecoder"),
+}
 # Small neighbours are fetched together up to this size: a request each would cost more.
 TOGETHER = 1 << 20
 
@@ -48,12 +55,9 @@ def layout_of(codec: str, reader: layout.Reader, size: int) -> BlockLayout | Non
 
     Raises CorruptImage or TruncatedSource where the object's end shows that it is damaged.
     """
-    if codec == xz.XzDecoder.name:
-        blocks = xzindex.blocks(reader, size, MEMORY)
-    elif codec == zstd.ZstdDecoder.name:
-        blocks = zstdindex.frames(reader, size, MEMORY)
-    else:
+    if codec not in _KINDS:
         return None
+    blocks: tuple[decoder.Block, ...] = _loaded(_KINDS[codec][0])(reader, size, MEMORY)
     return BlockLayout(codec, blocks) if len(blocks) > 1 else None
 
 
@@ -70,11 +74,7 @@ def decode_block(codec: str, block: decoder.Block, pieces: Iterable[bytes]) -> I
 
     Never yields more than the block is said to hold. Raises CorruptImage or TruncatedSource.
     """
-    scripted: decoder.Decoder
-    if codec == xz.XzDecoder.name:
-        scripted = xz.XzDecoder(block.first, MEMORY)
-    else:
-        scripted = zstd.ZstdDecoder(block.first, MEMORY)
+    scripted: decoder.Decoder = _loaded(_KINDS[codec][1])(block.first, MEMORY)
     left = block.output_end - block.output_start
     fed = block.start
     for piece in pieces:
@@ -88,6 +88,11 @@ def decode_block(codec: str, block: decoder.Block, pieces: Iterable[bytes]) -> I
         raise errors.TruncatedSource(f"the {codec} data ends too early, at offset {fed}")
     if scripted.restart != block.last:
         raise _contradiction(codec, block)
+
+
+def _loaded(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(f"cdi.images.codecs.{module}"), name)
 
 
 def _contradiction(codec: str, block: decoder.Block) -> errors.CorruptImage:

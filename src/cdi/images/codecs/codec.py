@@ -6,11 +6,11 @@ Nested compression (a qcow2.gz inside an .xz) is the caller's: ask again with th
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cdi.images.codecs import bzip2, gzip, lz4, xz, zstd
 from cdi.images.codecs.decoder import Decoder, Restart
 
 __all__ = ["HEAD", "Codec", "Decoder", "Restart", "codec_for", "codec_named"]
@@ -24,26 +24,29 @@ class Codec:
 
     name: str
     magic: re.Pattern[bytes]
-    make: Callable[[Restart | None], Decoder]
+    place: str  # module and class of its decoder, loaded with the library when there is one to make
 
     def decoder(self, at: Restart | None = None) -> Decoder:
         """Return a decoder for the object from its beginning, or from `at.source` on."""
-        return self.make(at)
+        module, _, kind = self.place.partition(":")
+        made: Callable[[Restart | None], Decoder]
+        made = getattr(importlib.import_module(f"cdi.images.codecs.{module}"), kind)
+        return made(at)
 
 
-def _codec(name: str, magic: bytes, make: Callable[[Restart | None], Decoder]) -> Codec:
-    return Codec(name, re.compile(magic, re.DOTALL), make)
+def _codec(name: str, magic: bytes, place: str) -> Codec:
+    return Codec(name, re.compile(magic, re.DOTALL), place)
 
 
 CODECS = (
-    _codec("gz", rb"\x1f\x8b", gzip.GzipDecoder),
-    _codec("xz", rb"\xfd7zXZ\x00", xz.XzDecoder),
-    _codec("zst", rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", zstd.ZstdDecoder),
+    _codec("gz", rb"\x1f\x8b", "gzip:GzipDecoder"),
+    _codec("xz", rb"\xfd7zXZ\x00", "xz:XzDecoder"),
+    _codec("zst", rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", "zstd:ZstdDecoder"),
     # Followed by a block, or by the end of an empty stream: text may begin with BZh too.
     _codec(
-        "bz2", rb"BZh[1-9](\x31\x41\x59\x26\x53\x59|\x17\x72\x45\x38\x50\x90)", bzip2.Bzip2Decoder
+        "bz2", rb"BZh[1-9](\x31\x41\x59\x26\x53\x59|\x17\x72\x45\x38\x50\x90)", "bzip2:Bzip2Decoder"
     ),
-    _codec("lz4", rb"\x04\x22\x4d\x18", lz4.Lz4Decoder),
+    _codec("lz4", rb"\x04\x22\x4d\x18", "lz4:Lz4Decoder"),
 )
 
 

@@ -4,17 +4,15 @@ How one compressed cluster is unpacked.
 Here: deflate and zstd, each one call per cluster that lets go of the interpreter lock and gives
 at most one cluster, whatever the input says. Elsewhere: where the packed bytes are (`tables`).
 Packed bytes may be followed by others, up to the end of their last sector. Any thread may call.
-Raises UnpackError; `unpacked` says which guest offset that was.
+Raises UnpackError; `unpacked` says which guest offset that was. The libraries are loaded for the
+images that need them.
 """
 
 from __future__ import annotations
 
+import importlib
 import threading
-from typing import Protocol
-
-import deflate
-import zstandard
-from isal import isal_zlib
+from typing import Any, Protocol
 
 from cdi.images import errors
 from cdi.images.formats.layout import Buffer
@@ -65,18 +63,19 @@ class _Deflate:
 
     def __init__(self, size: int) -> None:
         self._size = size
+        self._library: Any = importlib.import_module("deflate")
 
     def unpack(self, data: Buffer) -> Buffer:
         try:
-            cluster: bytearray = deflate.deflate_decompress(data, self._size)
-        except deflate.DeflateError as error:
+            cluster: bytearray = self._library.deflate_decompress(data, self._size)
+        except self._library.DeflateError as error:
             raise UnpackError(str(error)) from error
         if len(cluster) != self._size:
             raise UnpackError(f"{len(cluster)} bytes came out")
         return cluster
 
     def used(self, data: Buffer) -> int:
-        stream = isal_zlib.decompressobj(_RAW_DEFLATE)
+        stream = importlib.import_module("isal.isal_zlib").decompressobj(_RAW_DEFLATE)
         stream.decompress(data, self._size)
         if not stream.eof:  # the output is complete, the mark of its end was not read yet
             stream.decompress(stream.unconsumed_tail, 1)
@@ -88,23 +87,24 @@ class _Zstd:
 
     def __init__(self, size: int) -> None:
         self._size = size
+        self._library: Any = importlib.import_module("zstandard")
         self._local = threading.local()
 
-    def _decompressor(self) -> zstandard.ZstdDecompressor:
+    def _decompressor(self) -> Any:
         if not hasattr(self._local, "decompressor"):
-            self._local.decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW)
-        decompressor: zstandard.ZstdDecompressor = self._local.decompressor
-        return decompressor
+            made = self._library.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW)
+            self._local.decompressor = made
+        return self._local.decompressor
 
     def unpack(self, data: Buffer) -> Buffer:
         try:
             # The frame's own claim decides how much is allocated, so it is looked at first.
-            if zstandard.frame_content_size(data) not in (-1, self._size):
+            if self._library.frame_content_size(data) not in (-1, self._size):
                 raise UnpackError("the frame announces another size")
-            cluster = self._decompressor().decompress(
+            cluster: bytes = self._decompressor().decompress(
                 data, max_output_size=self._size, allow_extra_data=True
             )
-        except zstandard.ZstdError as error:
+        except self._library.ZstdError as error:
             raise UnpackError(str(error)) from error
         if len(cluster) != self._size:
             raise UnpackError(f"{len(cluster)} bytes came out")
