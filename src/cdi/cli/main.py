@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -32,7 +33,10 @@ def main(arguments: list[str] | None = None) -> None:
     if wanted not in COMMANDS:
         _by_typer(list(COMMANDS), arguments)
         return
+    gc.disable()  # what is loaded stays: looking through it again and again takes a tenth of it
     module: Any = importlib.import_module(f"cdi.cli.{COMMANDS[wanted]}")
+    gc.freeze()
+    gc.enable()
     given = words.plain(module.command, arguments[1:]) if arguments[0] == wanted else None
     if given is None:
         _by_typer([wanted], arguments)

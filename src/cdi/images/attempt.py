@@ -255,7 +255,8 @@ class Attempt:
                 virtual_size, disk, chunks, name = self._look(codec, chunks, stack)
             insist_fits(self._order, virtual_size)
             job = stack.enter_context(self._open(virtual_size, earlier if point.output else None))
-            size = forward.write(chunks, disk, job, lambda so_far: insist_fits(self._order, so_far))
+            limit = limit_of(self._order)  # once, as looking at the target for each piece costs
+            size = forward.write(chunks, disk, job, lambda so_far: insist_within(limit, so_far))
             if tap is not None:
                 self._verify(tap.hexdigest())
             return self._finish(job, disk.name, name, size)
@@ -337,10 +338,20 @@ class Attempt:
 
 def insist_fits(order: Order, virtual_size: int | None) -> None:
     """Raise TooSmall if a disk of at least `virtual_size` bytes does not fit."""
+    insist_within(limit_of(order), virtual_size)
+
+
+def limit_of(order: Order) -> int | None:
+    """Return how large a disk may be, None for any size."""
     limit = order.size if order.limit is None else order.limit
     if targets.is_device(order.target):
         device = targets.device_size(order.target)
         limit = device if limit is None else min(limit, device)
+    return limit
+
+
+def insist_within(limit: int | None, virtual_size: int | None) -> None:
+    """Raise TooSmall if a disk of at least `virtual_size` bytes is larger than `limit`."""
     if limit is not None and virtual_size is not None and virtual_size > limit:
         raise errors.TooSmall(virtual_size, limit)
 

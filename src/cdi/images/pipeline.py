@@ -20,6 +20,8 @@ from cdi.images import errors
 
 T = TypeVar("T", bound=Sized)
 
+_AT_ONCE = 8
+
 
 class Closed(Exception):
     """The other side of a queue is gone."""
@@ -113,7 +115,10 @@ class InOrder:
         part: int,
         workers: Callable[[], int],
     ) -> None:
-        """`fetch(start, end)` streams a range; `part` bytes are asked for at a time.
+        """`fetch(start, end)` streams a range; at least `part` bytes are asked for at a time.
+
+        Few workers ask for more, at most as much as _AT_ONCE of them: fewer requests, while no
+        more bytes are on their way, which a killed process has fetched for nothing.
 
         `workers()` says how many threads may work at the moment; it is asked again and again.
         """
@@ -157,8 +162,9 @@ class InOrder:
             )
             if self._stopped or self._next >= self._end:
                 return None
-            start, self._next = self._next, min(self._next + self._part, self._end)
-            queue: Queue[bytes] = Queue(self._part)
+            part = self._part * max(1, _AT_ONCE // max(1, self._workers()))
+            start, self._next = self._next, min(self._next + part, self._end)
+            queue: Queue[bytes] = Queue(part)
             self._parts.append(queue)
             self._changed.notify_all()
             return start, self._next, queue

@@ -81,12 +81,31 @@ class XzDecoder(decoder.Scripted):
         header = size + (yield from self._take(size[0] * 4 + 3))
         self._refuse_large(self._parsed(xzfields.parse_block_header, header).dictionary)
         yield from self._unpack(unpacker, header)
-        while (control := (yield from self._take(1))) != b"\0":
+        while True:
+            if run := self._whole_chunks():
+                yield from self._unpack(unpacker, run)
+            if (control := (yield from self._take(1))) == b"\0":
+                break
             yield from self._chunk(unpacker, control)
         length = self._offset - start
         trailer = -length % 4 + xzfields.check_size(check)
         yield from self._unpack(unpacker, control + (yield from self._take(trailer)))
         return length + xzfields.check_size(check)
+
+    def _whole_chunks(self) -> memoryview:
+        """Read the whole chunks that are here already: a call for each would cost more time."""
+        view, start, end = self._view, self._position, self._position
+        while end + 6 <= len(view) and (control := view[end]) != 0:
+            if control >= 0x80:
+                size = (view[end + 3] << 8 | view[end + 4]) + (7 if control >= 0xC0 else 6)
+            elif control <= 2:
+                size = (view[end + 1] << 8 | view[end + 2]) + 4
+            else:
+                break  # `_chunk` refuses it
+            if end + size > len(view):
+                break
+            end += size
+        return self._some(end - start)
 
     def _chunk(self, unpacker: lzma.LZMADecompressor, control: bytes) -> decoder.Script:
         """Decode one chunk of LZMA2, at most 64 KiB of input."""
