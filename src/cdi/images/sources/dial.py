@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cdi.images.sources import headers, line, locations, proxies, wire
-from cdi.images.sources.fields import Fields
+from cdi.images.sources.headermap import HeaderMap
 
 if TYPE_CHECKING:
     import ssl
@@ -93,7 +93,7 @@ class Dialer:
 
     def _tunnel(self, sock: Any, place: locations.Location, proxy: proxies.Proxy) -> None:
         where = f"{place.host}:{place.port}"
-        fields = Fields([("User-Agent", self._user_agent), *proxy_fields(proxy)])
+        fields = HeaderMap([("User-Agent", self._user_agent), *proxy_fields(proxy)])
         talk = line.Line(sock, self._watch)
         try:
             talk.send(wire.request_bytes("CONNECT", where, where, fields, None))

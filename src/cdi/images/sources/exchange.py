@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from cdi.images import errors
 from cdi.images.sources import dial, line, locations, proxies, wire
-from cdi.images.sources.fields import Fields
+from cdi.images.sources.headermap import HeaderMap
 
 
 class Response:
@@ -49,7 +49,7 @@ class Exchange:
         target = place.target
         if proxy is not None and place.scheme == "http":
             target = place.url
-            headers = Fields([*headers.items(), *dial.proxy_fields(proxy)])
+            headers = HeaderMap([*headers.items(), *dial.proxy_fields(proxy)])
         try:
             message = wire.request_bytes(method, target, place.authority, headers, body)
         except ValueError as wrong:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from cdi.images import errors
-from cdi.images.sources.fields import Fields
+from cdi.images.sources.headermap import HeaderMap
 from cdi.images.sources.locations import Location, Route
 from cdi.images.sources.options import HttpOptions
 
@@ -80,13 +80,13 @@ class RequestHeaders:
         route: Route,
         fields: Iterable[tuple[str, str]],
         service: Mapping[str, str] = MappingProxyType({}),
-    ) -> Fields:
+    ) -> HeaderMap:
         """Headers for one request. Another origin gets nothing of what the user gave.
 
         Those that the `service` wants replace all others of their names.
         """
         fields = tuple(fields)
-        headers = Fields([("Accept", "*/*"), ("Accept-Encoding", "identity")])
+        headers = HeaderMap([("Accept", "*/*"), ("Accept-Encoding", "identity")])
         private = self._private if route.trusted else []
         replaced = {name.lower() for name, _ in [*private, *fields]}
         if "accept" in replaced:

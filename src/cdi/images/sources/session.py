@@ -9,6 +9,7 @@ thread may call. Raises SourceError, InvalidRequest, Cancelled.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import threading

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from cdi.images.sources.fields import Fields
+from cdi.images.sources.headermap import HeaderMap
 from cdi.images.sources.line import Line
 
 _HEAD_MOST = 64 << 10
@@ -32,6 +32,9 @@ _FOLDED = re.compile(r"\r?\n[ \t]+")  # of old servers
 _CHUNK = re.compile(rb"[0-9A-Fa-f]{1,15}")
 _TARGET = re.compile(r"[!-~]+")
 
+_WITH_BODY: Final = frozenset({"PATCH", "POST", "PUT"})
+_BODILESS: Final = frozenset({204, 304})
+
 
 class BadAnswer(OSError):
     """What came is no HTTP, or none that has only one meaning."""
@@ -46,6 +49,8 @@ def request_bytes(
     lines = [f"{name}: {value}\r\n" for name, value in fields.items()]
     if "host" not in fields:
         lines.insert(0, f"Host: {host}\r\n")
+    if body is None and method in _WITH_BODY:
+        body = b""
     if body is not None:
         lines.append(f"Content-Length: {len(body)}\r\n")
     head = "".join(lines)
@@ -75,14 +80,14 @@ class Head:
         return "close" not in wishes if self.minor else "keep-alive" in wishes
 
 
-def _parsed_fields(text: str) -> Fields:
+def _parsed_fields(text: str) -> HeaderMap:
     text = _FOLDED.sub(" ", text) + "\n"
     if text == "\n":
-        return Fields()
+        return HeaderMap()
     if not _FIELDS.fullmatch(text) or text.count("\n") > _LINES_MOST:
         raise BadAnswer("the answer holds a header that none may have")
     pairs = (line.partition(":") for line in text[:-1].split("\n"))
-    return Fields((name, value.strip(" \t\r")) for name, _, value in pairs)
+    return HeaderMap((name, value.strip(" \t\r")) for name, _, value in pairs)
 
 
 def read_head(line: Line) -> Head:
@@ -213,6 +218,3 @@ def framing(head: Head) -> tuple[bool, int | None]:
     if lengths or (text and not (text.isascii() and text.isdigit())):
         raise BadAnswer("the answer's length makes no sense")
     return False, int(text) if text else None
-
-
-_BODILESS: Final = frozenset({204, 304})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, MutableMapping
 
 
-class Fields(MutableMapping[str, str]):
+class HeaderMap(MutableMapping[str, str]):
     """Fields by name. Several of one name are one value, joined by commas, as HTTP has it."""
 
     __slots__ = ("_held",)
