@@ -10,10 +10,13 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Mapping
+from typing import Final
 
 from cdi.images import errors
 from cdi.images.sources import dial, line, locations, proxies, wire
 from cdi.images.sources.headermap import HeaderMap
+
+_REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Response:
@@ -54,17 +57,24 @@ class Exchange:
             message = wire.request_bytes(method, target, place.authority, headers, body)
         except ValueError as wrong:
             raise errors.InvalidRequest(f"{place.printable}: {wrong}") from None
-        talk = self._taken(key) or self._dialer.dial(place, proxy)
+        if kept := self._taken(key):
+            try:
+                return self._asked(kept, key, method, message)
+            except ConnectionError:
+                # The server had ended it a moment ago, before it saw this (RFC 9112, 9.3.1).
+                if method not in _REPEATABLE:
+                    raise
+        return self._asked(self._dialer.dial(place, proxy), key, method, message)
+
+    def _asked(self, talk: line.Line, key: object, method: str, message: bytes) -> Response:
         try:
             talk.send(message)
             head = wire.read_head(talk)
-            answer = wire.Body(
-                talk, head, none=method == "HEAD", ended=functools.partial(self._free, key, talk)
-            )
+            ended = functools.partial(self._free, key, talk)
+            return Response(head, wire.Body(talk, head, none=method == "HEAD", ended=ended))
         except BaseException:
             talk.close()
             raise
-        return Response(head, answer)
 
     def close(self) -> None:
         """Close what nobody uses; what is in use is closed when it is given back."""

@@ -106,7 +106,7 @@ def _head_text(line: Line) -> str:
             raise BadAnswer("the answer's head is too long")
         more = line.receive(_HEAD_READ)
         if not more:
-            raise BadAnswer("the connection ended before an answer")
+            raise BadAnswer("the connection ended before an answer was complete")
         data += more
     line.give_back(data[end.end() :])
     return data[: end.start()].decode("latin-1")
