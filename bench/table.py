@@ -52,14 +52,15 @@ def races(cases: Sequence[rows.CaseRow]) -> str:
 
 
 def stages(cases: Sequence[rows.CaseRow]) -> str:
-    """Seconds by stage, summed over threads, the waits of each stage included."""
-    names = sorted({name for row in cases for name in row.stages})
+    """Seconds by stage, summed over threads, waits included."""
+    names = ["fetch", "decode", "hash", "write", "sync"]
+    names = [name for name in names if any(name in row.breakdown for row in cases)]
     return table(
         ["case", *names],
         (
             [
                 row.case,
-                *(f"{row.stages[name]:.2f}" if name in row.stages else "-" for name in names),
+                *(f"{row.breakdown[name]:.2f}" if name in row.breakdown else "-" for name in names),
             ]
             for row in cases
         ),

@@ -10,6 +10,7 @@ A parameter is annotated like typer's, with `Option` and `Argument` of this modu
 
 from __future__ import annotations
 
+import functools
 import os
 import types
 from collections.abc import Callable, Sequence
@@ -48,15 +49,24 @@ def plain(command: Callable[..., None], words: Sequence[str]) -> dict[str, Any] 
 
 
 def for_typer(command: Callable[..., None]) -> Callable[..., None]:
-    """Return `command` with parameters that typer understands."""
+    """Return a function that does what `command` does, with parameters that typer understands."""
     import typer  # noqa: PLC0415 - for those only who need it
 
-    for name, hint in get_type_hints(command, include_extras=True).items():
+    @functools.wraps(command)
+    def shown(*words: Any, **values: Any) -> None:
+        command(*words, **values)
+
+    hints = get_type_hints(command, include_extras=True)
+    for name, hint in hints.items():
         if get_origin(hint) is Annotated and isinstance(about := hint.__metadata__[0], Option):
             kind = typer.Argument if isinstance(about, Argument) else typer.Option
-            hint = Annotated[hint.__origin__, kind(*about.names, **about.about)]  # noqa: PLW2901
-        command.__annotations__[name] = hint
-    return command
+            hints[name] = Annotated[hint.__origin__, kind(*about.names, **about.about)]
+    given = signature(command)
+    shown.__annotations__ = hints
+    shown.__signature__ = given.replace(  # type: ignore[attr-defined]
+        parameters=[one.replace(annotation=hints[one.name]) for one in given.parameters.values()]
+    )
+    return shown
 
 
 class _Parameter:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
@@ -362,7 +363,10 @@ def finish(
     """Commit the complete disk, and say what was done."""
     meter.stage = "syncing"
     size = max(_whole_sectors(virtual_size), order.size or 0)
+    began = time.perf_counter()
     job.finish(size)
+    meter.spent("sync", time.perf_counter() - began)
+    meter.spent("write", job.target.seconds)
     return Result(
         format=image_format,
         compression=None,
