@@ -8,6 +8,7 @@ Exit status: 0 done, 1 a failure that another run may cure (it continues where t
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 from cdi.api import quantity
 from cdi.api.place import Place
@@ -25,8 +26,6 @@ from cdi.cli.patience import StallTimeout
 from cdi.cli.progress import Display, display_for
 from cdi.images import digest, errors, memory, transfer
 from cdi.images import target as targets
-from cdi.images.archive import Extraction
-from cdi.images.archive import run as run_archive
 from cdi.images.meter import Meter
 from cdi.images.order import Order, Result
 from cdi.images.sources import opening
@@ -115,14 +114,15 @@ def command(
     display = display_for(json_lines=json_lines)
     if archive:
         _check_directory(target, plain=not (size or block or preallocate or disk))
-        wanted = Extraction(
+        archives: Any = importlib.import_module("cdi.images.archive")  # few need it
+        wanted = archives.Extraction(
             source=opening.open_nothing,
             directory=target,
             checksum=_checksum(checksum),
             sha256=sha256,
             connections=connections,
         )
-        sys.exit(_Run(source, wish, _unpacking(wanted), display).run())
+        sys.exit(_Run(source, wish, _unpacking(archives.run, wanted), display).run())
     _check_output(output, block=block)
     order = Order(
         source=opening.open_nothing,
@@ -146,8 +146,8 @@ def _transfer(order: Order) -> Deed:
     return lambda supply, meter, cancel: transfer.run(supply.order_from(order), meter, cancel)
 
 
-def _unpacking(wanted: Extraction) -> Deed:
-    return lambda supply, meter, cancel: run_archive(wanted.of(supply), meter, cancel)
+def _unpacking(run: Callable[..., Result], wanted: Any) -> Deed:
+    return lambda supply, meter, cancel: run(wanted.of(supply), meter, cancel)
 
 
 class _Run:
