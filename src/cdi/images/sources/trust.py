@@ -37,6 +37,11 @@ def context_for(options: HttpOptions) -> ssl.SSLContext:
     return context
 
 
+def is_extended(options: HttpOptions) -> bool:
+    """Whether something was added that is worth checking before the first connection."""
+    return bool(options.ca_files or options.ca_dirs)
+
+
 def _authorities(options: HttpOptions) -> Iterator[Path]:
     yield from options.ca_files
     for directory in options.ca_dirs:
