@@ -64,6 +64,18 @@ def test_parts_fetched_by_many_are_read_in_order(workers, part):
     assert seen == data[7:]
 
 
+@pytest.mark.parametrize(("workers", "largest"), [(1, 80), (2, 40), (8, 10), (30, 10)])
+def test_few_workers_ask_for_larger_parts(workers, largest):
+    asked = []
+
+    def fetch(start, end):
+        asked.append(end - start)
+        yield bytes(end - start)
+
+    assert len(b"".join(pipeline.InOrder(fetch, 0, 1000, 10, lambda: workers))) == 1000
+    assert max(asked) == largest
+
+
 def test_the_failure_of_one_part_ends_the_reading():
     def fetch(start, _end):
         if start >= 40:
