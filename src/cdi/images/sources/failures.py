@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Iterator
 
 from cdi.images import errors
-from cdi.images.sources import answers, dial
+from cdi.images.sources import answers, dial, wire
 
 # What TLS says of a server that speaks something else, or only what is no longer safe.
 _NO_COMMON_TLS = frozenset(
@@ -40,6 +40,10 @@ def error_for(shown: str, failure: Exception) -> errors.TransferError:
         if isinstance(cause, ssl.SSLError) and cause.reason in _NO_COMMON_TLS:
             return errors.SourceRefused(
                 f"{shown}: the server does not speak TLS 1.2 or later; check scheme and port"
+            )
+        if isinstance(cause, wire.HeadTooLarge):
+            return errors.SourceRefused(
+                f"{shown}: the headers of the answer are too large; check what answers there"
             )
     return _network_error(shown, failure, chain)
 
@@ -95,6 +99,8 @@ def _causes(failure: BaseException | None) -> Iterator[BaseException]:
 
 def _reason_in(chain: list[BaseException]) -> str:
     for cause in chain:
+        if isinstance(cause, wire.NotHttp):
+            return "what answers does not speak HTTP"
         if isinstance(cause, ssl.SSLError):
             return f"TLS failed ({cause.reason})"
         if isinstance(cause, OSError) and cause.strerror:

@@ -11,6 +11,7 @@ looks like the end of the connection, and `fault` says what it was. Durations ar
 from __future__ import annotations
 
 import contextlib
+import math
 import select
 import socket
 import struct
@@ -59,6 +60,7 @@ class Line:
         self._rest = b""  # received and not taken
         self.in_body = False  # a break elsewhere has nothing to keep
         self.fault: Exception | None = None
+        self._head_by = math.inf
         self._set_tick()
 
     def _set_tick(self) -> None:
@@ -88,6 +90,8 @@ class Line:
         since = self._watch.clock()
         while not self.fault:
             self._insist_on_going_on()
+            if not self.in_body and self._watch.clock() > self._head_by:
+                raise errors.Stalled("the headers of the answer took too long")
             try:
                 return self._sock.recv(limit)
             except _NOT_YET:
@@ -109,7 +113,15 @@ class Line:
             if self._watch.clock() - since >= self._watch.stall:
                 raise self._stalled()
 
-    def acknowledge_at_once(self) -> None:
+    def expect_head(self) -> None:
+        """An answer is to come, whose head is small: all of it has to be there in good time.
+
+        Or else a server that sends one byte after the other holds us for as long as it likes.
+        """
+        self._head_by = self._watch.clock() + 2 * self._watch.stall
+        self._acknowledge_at_once()
+
+    def _acknowledge_at_once(self) -> None:
         """Do not let the end of the next answer wait for our acknowledgement of its beginning.
 
         A server that fills its packets (nginx with tcp_nopush, as Debian ships it) holds the last

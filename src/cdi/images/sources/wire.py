@@ -23,6 +23,7 @@ _HEAD_READ = 16 << 10  # what comes with it of the body is copied once more
 _LINES_MOST = 200
 _CHUNK_LINE_MOST = 4096
 
+_BEGINNING: Final = b"HTTP/1."
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: (.*))?")
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -38,6 +39,14 @@ _BODILESS: Final = frozenset({204, 304})
 
 class BadAnswer(OSError):
     """What came is no HTTP, or none that has only one meaning."""
+
+
+class NotHttp(BadAnswer):
+    """What came is something else than HTTP."""
+
+
+class HeadTooLarge(BadAnswer):
+    """The head of an answer is larger than any honest one."""
 
 
 def request_bytes(
@@ -68,7 +77,7 @@ class Head:
         status, _, fields = text.partition("\n")
         match = _STATUS.fullmatch(status.rstrip("\r"))
         if match is None:
-            raise BadAnswer("the answer is not HTTP")
+            raise NotHttp("the answer is not HTTP")
         self.minor, self.status = int(match[1]), int(match[2])
         self.phrase = (match[3] or "").strip()
         self.fields = _parsed_fields(fields)
@@ -84,7 +93,9 @@ def _parsed_fields(text: str) -> HeaderMap:
     text = _FOLDED.sub(" ", text) + "\n"
     if text == "\n":
         return HeaderMap()
-    if not _FIELDS.fullmatch(text) or text.count("\n") > _LINES_MOST:
+    if text.count("\n") > _LINES_MOST:
+        raise HeadTooLarge("the answer's head has too many lines")
+    if not _FIELDS.fullmatch(text):
         raise BadAnswer("the answer holds a header that none may have")
     pairs = (line.partition(":") for line in text[:-1].split("\n"))
     return HeaderMap((name, value.strip(" \t\r")) for name, _, value in pairs)
@@ -92,7 +103,7 @@ def _parsed_fields(text: str) -> HeaderMap:
 
 def read_head(line: Line) -> Head:
     """Read the head of an answer, passing over interim ones."""
-    line.acknowledge_at_once()
+    line.expect_head()
     while True:
         head = Head(_head_text(line))
         if head.status >= 200:
@@ -103,8 +114,10 @@ def _head_text(line: Line) -> str:
     data = line.take(_HEAD_READ)
     while (end := _END_OF_HEAD.search(data)) is None:
         if len(data) > _HEAD_MOST:
-            raise BadAnswer("the answer's head is too long")
+            raise HeadTooLarge("the answer's head is too long")
         more = line.receive(_HEAD_READ)
+        if not more and not data.startswith(_BEGINNING[: len(data)]):
+            raise NotHttp("the answer is not HTTP")
         if not more:
             raise BadAnswer("the connection ended before an answer was complete")
         data += more
