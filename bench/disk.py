@@ -130,12 +130,10 @@ def _data(fd: int, end: int) -> Iterator[tuple[int, int]]:
         yield start, at
 
 
-def _qcow2(*options: str) -> Callable[[Path, Path], None]:
+def _converted(*options: str) -> Callable[[Path, Path], None]:
     def make(raw: Path, target: Path) -> None:
         threads = ["-m", "8"]  # compress clusters side by side
-        tools.run(
-            ["qemu-img", "convert", *threads, "-f", "raw", "-O", "qcow2", *options, raw, target]
-        )
+        tools.run(["qemu-img", "convert", *threads, "-f", "raw", *options, raw, target])
 
     return make
 
@@ -152,9 +150,10 @@ def _raw(raw: Path, target: Path) -> None:
 
 
 VARIANTS: dict[str, Variant] = {
-    "qcow2-zlib": Variant("qcow2", _qcow2("-c")),
-    "qcow2-zstd": Variant("qcow2", _qcow2("-c", "-o", "compression_type=zstd")),
-    "qcow2": Variant("qcow2", _qcow2()),
+    "qcow2-zlib": Variant("qcow2", _converted("-O", "qcow2", "-c")),
+    "qcow2-zstd": Variant("qcow2", _converted("-O", "qcow2", "-c", "-o", "compression_type=zstd")),
+    "qcow2": Variant("qcow2", _converted("-O", "qcow2")),
+    "vmdk": Variant("vmdk", _converted("-O", "vmdk", "-o", "subformat=streamOptimized")),
     "raw": Variant("raw", _raw),
     # Low levels: what is unpacked costs nearly the same, and making it does not take the evening.
     "raw.gz": Variant("raw.gz", _packed("gzip -1 -c")),

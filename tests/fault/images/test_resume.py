@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support import disks, httpd, importing
+from support import disks, httpd, importing, registry
 
 MIB = 1 << 20
 ALLOWED = 1.05  # bytes fetched in all, against the size of the file
@@ -118,6 +118,23 @@ def test_twenty_kills_at_random_points_cost_little(
     assert disks.differs(folder / "large.raw", tmp_path / "disk.img") == ""
     assert importing.leftovers(tmp_path / "disk.img") == []
     assert server.served <= (ALLOWED_HASHED if options else ALLOWED) * len(body)
+
+
+def test_a_killed_import_of_a_container_image_goes_on_in_its_layer(
+    folder: Path, server: httpd.Server, tmp_path: Path
+) -> None:
+    rng, switch = random.Random("layer"), KillSwitch()
+    disk = registry.file("disk/disk.img", (folder / "large.qcow2").read_bytes())
+    image = registry.Image([registry.layer(disk, compression="")])
+    url = registry.Fake(server).push("disks/large", "latest", image, twist=switch)
+    body = len(image.layers[0].data)
+    for _ in range(4):
+        kill_after(rng.randrange(body // 5), switch, url, tmp_path / "disk.img", "--insecure")
+    switch.arm(1 << 40)
+    seen = importing.run(url, tmp_path / "disk.img", "--insecure")
+    assert (seen.status, seen.last["resumed"]) == (0, True), seen.output + seen.errors
+    assert disks.differs(folder / "large.raw", tmp_path / "disk.img") == ""
+    assert server.served <= ALLOWED * body
 
 
 def test_a_killed_import_of_multi_block_xz_begins_at_the_next_block(

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -155,8 +156,12 @@ def test_what_an_interrupted_run_has_filled_stays(kind, server, tmp_path):
     parts = [NOISE[at : at + MIB] + bytes(MIB) for at in range(0, SIZE, 2 * MIB)]
     disk = b"".join(parts)
     body = disk if kind == "raw" else b"".join(gzip.compress(part, 1) for part in parts)
-    cut = httpd.after(80, httpd.changed(before_headers="reset"))
-    url = server.put("/disk", httpd.Blob(body, twist=cut))
+
+    def cut_late(request: httpd.Request, reply: httpd.Reply) -> httpd.Reply:
+        late = request.span is not None and request.span[0] > len(body) * 3 // 4
+        return replace(reply, before_headers="reset") if late else reply
+
+    url = server.put("/disk", httpd.Blob(body, twist=cut_late))
     backing = tmp_path / "backing"
     backing.write_bytes(NOISE)
     with loopdev.device(backing) as device:

@@ -27,7 +27,7 @@ class Played:
     def has_more(self):
         return bool(self._pieces)
 
-    def acknowledge_at_once(self):
+    def expect_head(self):
         pass
 
 
