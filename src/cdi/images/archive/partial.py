@@ -19,6 +19,7 @@ from typing import Any
 
 from cdi.images import errors, storage_calls
 from cdi.images.archive import tree
+from cdi.images.closing import Closing
 from cdi.images.target import places
 
 HIDDEN = ".cdi-partial"
@@ -28,7 +29,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LONGEST_MARKER = 64 << 10
 
 
-class Partial:
+class Partial(Closing):
     """The hidden directory of one extraction, locked. Use as a context manager."""
 
     def __init__(self, directory: Path) -> None:
@@ -44,12 +45,6 @@ class Partial:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Partial:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go; safe to repeat."""

@@ -10,14 +10,14 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 from cdi.images import errors
+from cdi.images.closing import Closing
 from cdi.images.sources import span
 from cdi.images.sources.source import PIECE, Identity
 
 
-class FileSource:
+class FileSource(Closing):
     """One local file; see `source.Source`. The constructor opens it."""
 
     ranged = True
@@ -47,17 +47,6 @@ class FileSource:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-    def __enter__(self) -> FileSource:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _pieces(self, position: int, end: int) -> Iterator[bytes]:
         while position < end:

@@ -18,9 +18,9 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from types import TracebackType
 
 from cdi.images import errors
+from cdi.images.closing import Closing
 from cdi.images.sources import answers, line, locations, probe, retry, session, span
 from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.service import PLAIN, Fields, Service
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 _RETRIED = (errors.SourceUnavailable, errors.ConnectionLost, errors.Stalled)
 
 
-class HttpSource:
+class HttpSource(Closing):
     """One object behind a URL; see `source.Source`. The constructor makes the first request.
 
     `service` is what its server wants beyond plain HTTP. `cancel` ends every wait with Cancelled.
@@ -124,17 +124,6 @@ class HttpSource:
         if self._found.body is not None:
             self._found.body.close()
         self._session.close()
-
-    def __enter__(self) -> HttpSource:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _open(self) -> probe.Findings:
         budget = retry.Budget(self._retries, self._retries.opening_tries, self._rng)

@@ -14,10 +14,10 @@ import importlib
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from cdi.images import errors
+from cdi.images.closing import Closing
 from cdi.images.sources import answers, dial, exchange, headers, line, locations
 from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.service import PLAIN, Fields, Service
@@ -53,7 +53,7 @@ class Tally:
         return self._total
 
 
-class Answer:
+class Answer(Closing):
     """One answer whose body has not been read. Closing it midway closes its connection."""
 
     def __init__(self, shown: str, response: exchange.Response, tally: Tally) -> None:
@@ -115,17 +115,6 @@ class Answer:
 
     def close(self) -> None:
         self._response.body.close()
-
-    def __enter__(self) -> Answer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Session:

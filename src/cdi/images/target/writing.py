@@ -11,11 +11,12 @@ import contextlib
 import os
 import threading
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cdi.images import storage_calls
+from cdi.images.closing import Closing
 from cdi.images.formats.layout import Buffer, Change, Zeros
 from cdi.images.intervals import Intervals
 from cdi.images.target import places, zeros
@@ -35,7 +36,7 @@ _FEW_ZEROS = 256 << 10
 _IOV_MAX = 512
 
 
-class Target(ABC):
+class Target(Closing):
     """Where a disk goes. Use as a context manager; leaving it closes without finishing.
 
     Threads may call `write` at the same time for different bytes. The rest is for one owner.
@@ -58,12 +59,6 @@ class Target(ABC):
         self._touched = Intervals()
         self.written = 0  # bytes handed to the kernel
         self.seconds = 0.0  # spent in looking for zeros and writing the rest, all threads together
-
-    def __enter__(self) -> Target:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the file descriptor; safe to repeat."""

@@ -23,6 +23,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from cdi.images import errors
+from cdi.images.closing import Closing
 from cdi.images.sources import answers, headers, line, locations, retry, session
 from cdi.images.sources.imageio import markup
 from cdi.images.sources.imageio.markup import Node
@@ -63,7 +64,7 @@ class Login:
         self.lock = threading.Lock()
 
 
-class Engine:
+class Engine(Closing):
     """One engine. Use as a context manager; the caller logs out."""
 
     def __init__(
@@ -133,12 +134,6 @@ class Engine:
 
     def close(self) -> None:
         self._session.close()
-
-    def __enter__(self) -> Engine:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # One request.
 

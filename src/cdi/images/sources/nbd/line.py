@@ -10,9 +10,9 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 
 from cdi.images import errors
+from cdi.images.closing import Closing
 
 # How often a waiting reader looks up: soon enough for a process that has 5 s to leave.
 TICK = 0.25
@@ -27,7 +27,7 @@ class Watch:
     clock: Callable[[], float]
 
 
-class Line:
+class Line(Closing):
     """One connected socket, which it owns."""
 
     def __init__(self, sock: socket.socket, watch: Watch, shown: str) -> None:
@@ -56,17 +56,6 @@ class Line:
 
     def close(self) -> None:
         self._sock.close()
-
-    def __enter__(self) -> Line:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _patiently(self, attempt: Callable[[memoryview], int], view: memoryview) -> int:
         """Try until something moves: each call has a silence of its own."""

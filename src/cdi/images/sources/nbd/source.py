@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 from cdi.images import errors
+from cdi.images.closing import Closing
 from cdi.images.sources import retry, span
 from cdi.images.sources.nbd import handshake
 from cdi.images.sources.nbd.connection import Connection, Failed
@@ -67,7 +67,7 @@ def dial_unix(path: Path) -> socket.socket:
     return sock
 
 
-class NbdSource:
+class NbdSource(Closing):
     """One export; see `source.Mapped`. The constructor opens it."""
 
     ranged = True
@@ -124,17 +124,6 @@ class NbdSource:
             self._changed.notify_all()
         for connection in idle:
             connection.close()
-
-    def __enter__(self) -> NbdSource:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def _agreed(self) -> handshake.Export:

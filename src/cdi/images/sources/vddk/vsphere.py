@@ -18,12 +18,12 @@ import random
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any, TypeVar
 
 from pyVmomi import SoapStubAdapter, vim, vmodl
 
 from cdi.images import errors
+from cdi.images.closing import Closing
 from cdi.images.sources import retry
 from cdi.images.sources.vddk import access
 from cdi.images.sources.vddk.access import Address, Credentials
@@ -38,7 +38,7 @@ _LONGEST_CHAIN = 25  # files that a disk builds on
 _DEEPEST = 64  # snapshots upon snapshots; vSphere allows 32
 
 
-class Vsphere:
+class Vsphere(Closing):
     """A session. Use as a context manager; the constructor logs in, the end logs out."""
 
     def __init__(
@@ -77,17 +77,6 @@ class Vsphere:
         with contextlib.suppress(Exception), self._lock:
             self._content.sessionManager.Logout()
         self._stub.DropConnections()
-
-    def __enter__(self) -> Vsphere:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _login(self) -> None:
         given = self._credentials
