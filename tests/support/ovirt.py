@@ -14,9 +14,12 @@ and may stop them.
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
+import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -130,7 +133,7 @@ class Host:
                 check=True,
             )  # fmt: skip
             pid = int(place.with_name(place.name + ".pid").read_text())
-            self._stack.callback(subprocess.run, ["kill", str(pid)], check=False)
+            self._stack.callback(_end, pid)
             self._exports[file, kind] = place
         return f"nbd:unix:{self._exports[file, kind]}"
 
@@ -493,3 +496,8 @@ def virtual_size(file: Path, kind: str) -> int:
 def _stop(process: subprocess.Popen[str]) -> None:
     process.terminate()
     process.wait()
+
+
+def _end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)

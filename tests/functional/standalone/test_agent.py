@@ -323,7 +323,7 @@ async def test_an_end_that_nobody_saw_is_believed_only_if_it_was_good(
     tmp_path: Path, server: httpd.Server, left: str, fetched: bool
 ) -> None:
     body = disks.raw_disk(tmp_path / "disk.raw", size=MIB, data=MIB // 4).read_bytes()
-    url = server.put("/disk", httpd.Blob(body, twist=httpd.changed(stall_after=MIB // 2)))
+    url = server.put("/disk", httpd.Blob(body, twist=httpd.changed(stall_after=1000)))
     async with Machine(tmp_path / "data") as one:
         await one.create(claim("a"))
         await one.create(importer("a", worker.order(url)))

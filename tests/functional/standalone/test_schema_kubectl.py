@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -11,10 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from cdi.standalone.schema import protobuf, registry
-
-KUBECTL = shutil.which("kubectl")
-
-pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
+from support import apiserver
 
 KINDS = registry.builtin_kinds()
 
@@ -27,7 +23,7 @@ class Recorder:
     bodies: list[tuple[str, str, bytes]] = field(default_factory=list)
 
     def kubectl(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = ["kubectl", "--kubeconfig=/dev/null", f"--server={self.url}", *words]
+        command = [apiserver.kubectl(), "--kubeconfig=/dev/null", f"--server={self.url}", *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
