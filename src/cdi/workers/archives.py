@@ -7,13 +7,11 @@ space and no preallocation. Raises InvalidRequest.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from cdi.api.workorder import BLANK, WorkOrder
 from cdi.images import archive, errors
-from cdi.images.sources.source import Source
+from cdi.images.sources.supply import Supply
 from cdi.workers import supplies
 
 SOURCES = ("http", "s3", "gcs")  # whose objects are files of any kind
@@ -35,13 +33,12 @@ def insist_possible(order: WorkOrder, device: Path | None) -> None:
         )
 
 
-def extraction_for(
-    order: WorkOrder, opened: Callable[[threading.Event], Source], directory: Path
-) -> archive.Extraction:
+def extraction_for(order: WorkOrder, supply: Supply, directory: Path) -> archive.Extraction:
     """Return what fills the volume at `directory`."""
-    return archive.Extraction(
-        source=opened,
+    wanted = archive.Extraction(
+        source=supply.open,
         directory=directory,
         limit=None if order.image_size is None else order.image_size.value(),
         connections=supplies.CONNECTIONS,
     )
+    return wanted.of(supply)

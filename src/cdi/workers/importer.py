@@ -137,7 +137,8 @@ class Import:
         supplier = supplies.supplier_for(order)
         if supplier is None:
             raise ending.NotSupported(f"{order.source} sources are not supported yet")
-        with supplier(order, self._place, self._cancel) as supply:
+        with supplier(order, self._place, self._cancel) as found:
+            supply = replace(found, open=self._noted(found.open))
             if order.content_type == ARCHIVE:
                 return self._unpacked(supply)
             return self._filled(supply, device)
@@ -168,8 +169,7 @@ class Import:
     def _unpacked(self, supply: Supply) -> Termination:
         """Fill the volume with the files of an archive, complete and durable afterwards."""
         data = self._place.data_dir
-        wanted = archives.extraction_for(self._order, self._opener(supply), data)
-        wanted = replace(wanted.of(supply), source=wanted.source)
+        wanted = archives.extraction_for(self._order, supply, data)
         result = archive.run(wanted, self._meter, self._cancel)
         log.info(
             "unpacked",
@@ -241,20 +241,21 @@ class Import:
         # Without it a journal lives as long as the container.
         return (state if state.is_dir() else Path("/tmp")) / f"{device.name}.cdi-journal"  # noqa: S108
 
-    def _opener(self, supply: Supply) -> Callable[[threading.Event], Source]:
-        """Return what opens the source, and notes that it could be opened."""
+    def _noted(
+        self, opening: Callable[[threading.Event], Source]
+    ) -> Callable[[threading.Event], Source]:
+        """Return what opens a source, and notes that it could be opened."""
 
         def opened(halt: threading.Event) -> Source:
-            source = supply.open(halt)
+            source = opening(halt)
             self._opened = True
             return source
 
         return opened
 
     def _order_for(self, supply: Supply, target: Path, size: int | None) -> Order:
-        opened = self._opener(supply)
         wanted = Order(
-            source=opened,
+            source=supply.open,
             target=target,
             scratch=self._scratch(),
             size=size,
@@ -262,7 +263,7 @@ class Import:
             direct_io=self._order.direct_io,
             connections=supplies.CONNECTIONS,
         )
-        return replace(supply.order_from(wanted), source=opened)
+        return supply.order_from(wanted)
 
     def _scratch(self) -> Path | None:
         """Where a temporary copy may lie: the scratch volume, if there is one."""

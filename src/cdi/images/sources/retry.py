@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from cdi.images import errors
+
+T = TypeVar("T")
 
 # A connection that brought this much was worth having: the next one is made without a pause.
 # Less does not stop the work, but a server that dribbles is not to be hammered.
@@ -61,3 +64,24 @@ class Budget:
         full = self._policy.base * 2.0 ** (len(self._failures) - 1)
         # Half of it is random, so that a thousand importers do not come back at one moment.
         return min(full, self._policy.ceiling) * (0.5 + self._rng() / 2)
+
+
+def repeated(
+    work: Callable[[], T],
+    retried: tuple[type[errors.TransferError], ...],
+    budget: Budget,
+    pause: Callable[[errors.TransferError, float], None],
+) -> T:
+    """Return what `work` gives, tried again after `retried` errors as far as `budget` goes.
+
+    `pause` is told the failure and how long to wait; it raises Cancelled to end it all.
+    """
+    while True:
+        try:
+            return work()
+        except retried as error:
+            failure = error
+            delay = budget.pause_after(error)
+            if delay is None:
+                raise
+        pause(failure, delay)

@@ -227,14 +227,7 @@ class Lease:
     def _repeated(self, work: Callable[[], T], pause: Pause) -> T:
         policy = self.options.retries
         budget = retry.Budget(policy, policy.opening_tries, random.random)
-        while True:
-            try:
-                return work()
-            except _UNREACHABLE as failure:
-                delay = budget.pause_after(failure)
-                if delay is None:
-                    raise
-            pause(delay)
+        return retry.repeated(work, _UNREACHABLE, budget, lambda _, delay: pause(delay))
 
     def _look(self) -> Transfer | None:
         if self._transfer is None:

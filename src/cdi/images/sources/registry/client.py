@@ -197,19 +197,15 @@ class Registry:
     def _retried(self, step: Callable[[], T]) -> T:
         policy = self._options.retries
         budget = retry.Budget(policy, policy.opening_tries, self._rng)
-        while True:
-            try:
-                return step()
-            except _RETRIED as failure:
-                delay = budget.pause_after(failure)
-                if delay is None:
-                    raise
-                log.info(
-                    "A request has failed and is made again",
-                    extra={"image": self.shown, "reason": failure.reason, "delay": delay},
-                )
-            if self._wait(delay):
-                raise errors.Cancelled("the transfer was asked to stop")
+        return retry.repeated(step, _RETRIED, budget, self._pause)
+
+    def _pause(self, failure: errors.TransferError, delay: float) -> None:
+        log.info(
+            "A request has failed and is made again",
+            extra={"image": self.shown, "reason": failure.reason, "delay": delay},
+        )
+        if self._wait(delay):
+            raise errors.Cancelled("the transfer was asked to stop")
 
 
 def _fetch(
