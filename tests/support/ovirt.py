@@ -115,10 +115,19 @@ class Host:
         wanted = {
             "uuid": ticket, "size": size, "url": url, "timeout": CONTROL_TIMEOUT, "ops": ["read"],
         }  # fmt: skip
-        assert self._ask("PUT", ticket, wanted) == 200
+        assert self._ask("PUT", ticket, wanted).status == 200
 
     def extend(self, ticket: str, seconds: int) -> None:
         self._ask("PATCH", ticket, {"timeout": seconds})
+
+    def expire(self, ticket: str) -> None:
+        """End the time of a ticket when all is read that has been asked for.
+
+        The end of a read gives a ticket its time again.
+        """
+        while json.load(self._ask("GET", ticket, None))["active"]:
+            pass
+        self.extend(ticket, 0)
 
     def remove(self, ticket: str) -> None:
         self._ask("DELETE", ticket, None)
@@ -137,7 +146,7 @@ class Host:
             self._exports[file, kind] = place
         return f"nbd:unix:{self._exports[file, kind]}"
 
-    def _ask(self, method: str, ticket: str, body: Any) -> int:
+    def _ask(self, method: str, ticket: str, body: Any) -> http.client.HTTPResponse:
         connection = http.client.HTTPConnection("localhost")
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.connect(str(self._control))
@@ -145,11 +154,11 @@ class Host:
             connection.request(
                 method, f"/tickets/{ticket}", None if body is None else json.dumps(body)
             )
-            return connection.getresponse().status
+            return connection.getresponse()
 
 
 class Relay:
-    """Passes connections on to `port`; counts what comes back, and may end or hold it."""
+    """Passes connections on to `port`; counts what comes back, and may end it or hold it up."""
 
     def __init__(self, port: int, bind: str = "127.0.0.1") -> None:
         self._port = port
@@ -158,6 +167,7 @@ class Relay:
         self.passed = 0  # bytes of answers, heads included
         self.cut_every: int | None = None  # bytes of one connection after which it ends
         self._hold_at: int | None = None
+        self._hold_requests = False
         self.held = threading.Event()
         self._release = threading.Event()
         self._lock = threading.Lock()
@@ -172,12 +182,15 @@ class Relay:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def hold_after(self, count: int) -> None:
-        """Let so many more bytes through, then set `held` and stop; None of it ends by itself."""
+    def hold_after(self, count: int, *, requests: bool = False) -> None:
+        """Let so many more bytes of answers through, then set `held` and stop until `release`.
+
+        What stops are the answers or, with `requests`, what is asked from then on.
+        """
         with self._lock:
             self.held.clear()
             self._release = threading.Event()
-            self._hold_at = self.passed + count
+            self._hold_at, self._hold_requests = self.passed + count, requests
 
     def release(self) -> None:
         with self._lock:
@@ -201,6 +214,8 @@ class Relay:
                     break
                 if back:
                     self._count(len(piece))
+                elif self._hold_requests and self.held.is_set():
+                    self._release.wait()
                 sink.sendall(piece)
         for each in (source, sink):
             with suppress(OSError):
@@ -212,7 +227,8 @@ class Relay:
             release = self._release
         if stop:
             self.held.set()
-            release.wait()
+            if not self._hold_requests:
+                release.wait()
         with self._lock:
             self.passed += count
 

@@ -35,9 +35,10 @@ SECTOR = 512
 # What is looked at before anything is decided: what an opening http source holds ready anyway.
 HEAD = 64 << 10
 
-# A request is about a thousandth of the whole, so that a killed run loses little; within bounds
-# that keep the number of requests, and the memory of many connections, small.
-_REQUEST_LEAST, _REQUEST_MOST = 128 << 10, 4 << 20
+# A request is about a thousandth of the whole, so that a killed run loses little, less what the
+# next run looks at again; within bounds that keep the number of requests, and the memory of many
+# connections, small.
+_REQUEST_LEAST, _REQUEST_MOST = 64 << 10, 4 << 20
 _UNIT_MOST = 1 << 20  # what a killed run has written and not noted, per worker
 _TABLE_READERS = 4
 
@@ -101,12 +102,12 @@ class Attempt:
         """Return how many bytes to ask for at once."""
         if self._order.algorithm is not None:
             # What was written but not yet hashed is fetched again after a kill.
-            least, most, usual = _REQUEST_LEAST // 2, _REQUEST_MOST // 8, self._size >> 12
+            most, usual = _REQUEST_MOST // 8, self._size >> 12
         else:
-            least, most, usual = _REQUEST_LEAST, _REQUEST_MOST, self._size >> 10
+            most, usual = _REQUEST_MOST, (self._size >> 10) - HEAD
         if isinstance(self._source, Dear):
             usual = max(usual, self._source.worthwhile)
-        return max(least, min(most, usual))
+        return max(_REQUEST_LEAST, min(most, usual))
 
     # Many connections, in any order.
 

@@ -27,7 +27,9 @@ from cdi.images.meter import Meter
 from cdi.images.pipeline import Splitter
 from cdi.images.target import Target
 
-_BACKLOG = 8 << 20  # bytes that may wait for their turn to be hashed
+# Bytes that may wait for their turn to be hashed. A killed run has to fetch them again, so it is
+# about a five-hundredth of the whole, within these bounds.
+_BACKLOG_LEAST, _BACKLOG_MOST = 512 << 10, 8 << 20
 _NOTE_EVERY = 0.02  # seconds of work that a killed process may lose, per connection
 _GAP = 16 << 10  # bytes between two units that are cheaper to fetch than to ask around
 
@@ -197,7 +199,7 @@ class OrderedDigest:
         self._digest, self._at, self._size = digest, offset, size
         self._journal, self._meter = journal, meter
         self._waiting: dict[int, bytes] = {}
-        self._backlog = 0
+        self._backlog, self._most = 0, max(_BACKLOG_LEAST, min(_BACKLOG_MOST, size >> 9))
         self._closed = False
         self._covered = Intervals([(0, offset)])
         self._changed = threading.Condition()
@@ -211,7 +213,7 @@ class OrderedDigest:
             # Asked anew each time, since others fill gaps while this thread waits.
             while (gap := next(self._covered.missing(offset, end), None)) and not self._closed:
                 low, high = gap
-                if low != self._at and self._backlog >= _BACKLOG:
+                if low != self._at and self._backlog >= self._most:
                     self._changed.wait()
                     continue
                 self._covered.add(low, high)

@@ -70,7 +70,7 @@ def test_every_connection_is_cut(server, import_, compression):
 
 
 def test_a_token_expires_in_the_middle_of_a_layer(server, import_):
-    asked = iter(range(1, 100))
+    asked = itertools.count(1)
 
     def expire(_request, reply):
         if next(asked) != 3:

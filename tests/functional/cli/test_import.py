@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import socket
 import subprocess
@@ -163,7 +164,7 @@ def test_a_source_that_changed_meanwhile_starts_anew_once(
     new = (folder / "disk.qcow2").read_bytes()
     old = new[: len(new) // 2] + b"\xff" * (len(new) - len(new) // 2)
     blob = httpd.Blob(old)
-    requests = iter(range(100))
+    requests = itertools.count()
 
     def changing(request: httpd.Request) -> httpd.Reply:
         if next(requests) == 6:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -336,9 +336,11 @@ def test_connections_that_break_cost_little(engine, raw, tmp_path):
     assert engine.relay.passed <= OVERHEAD * DATA + 256 * 1024
 
 
-def halfway(engine: ovirt.Engine, importing: Run, act: object) -> threading.Thread:
-    """Do something while an import has come to its middle."""
-    engine.relay.hold_after(DATA // 2)
+def halfway(
+    engine: ovirt.Engine, act: Callable[[], object], *, requests: bool = False
+) -> threading.Thread:
+    """Do something while an import has come to its middle, and no answer or request gets on."""
+    engine.relay.hold_after(DATA // 2, requests=requests)
 
     def meddle() -> None:
         assert engine.relay.held.wait(60)
@@ -353,7 +355,7 @@ def halfway(engine: ovirt.Engine, importing: Run, act: object) -> threading.Thre
 def test_an_expired_ticket_is_extended(engine, raw, tmp_path):
     importing = Run(engine, tmp_path / "disk.img")
     importing.patience = replace(QUICK, keep=60)
-    thread = halfway(engine, importing, lambda: engine.host.extend(engine.only().ticket, 0))
+    thread = halfway(engine, lambda: engine.host.expire(engine.only().ticket), requests=True)
     importing()
     thread.join()
     assert disks.differs(raw, tmp_path / "disk.img") == ""
@@ -364,7 +366,7 @@ def test_an_expired_ticket_is_extended(engine, raw, tmp_path):
 def test_a_lost_transfer_of_a_snapshot_is_replaced(engine, raw, tmp_path):
     engine.disks["disk-1"].snapshots["s1"] = ovirt.Image(raw, "raw")
     importing = Run(engine, tmp_path / "disk.img", current="s1")
-    thread = halfway(engine, importing, lambda: engine.forget(engine.only(), "cancelled_system"))
+    thread = halfway(engine, lambda: engine.forget(engine.only(), "cancelled_system"))
     result = importing()
     thread.join()
     assert disks.differs(raw, tmp_path / "disk.img") == ""
@@ -374,7 +376,7 @@ def test_a_lost_transfer_of_a_snapshot_is_replaced(engine, raw, tmp_path):
 
 def test_a_lost_transfer_of_a_disk_in_use_is_begun_anew(engine, raw, tmp_path):
     importing = Run(engine, tmp_path / "disk.img")
-    thread = halfway(engine, importing, lambda: engine.forget(engine.only(), "cancelled_system"))
+    thread = halfway(engine, lambda: engine.forget(engine.only(), "cancelled_system"))
     importing()
     thread.join()
     assert disks.differs(raw, tmp_path / "disk.img") == ""
@@ -390,7 +392,7 @@ def test_what_is_slow_to_be_written_keeps_its_ticket(engine, raw, tmp_path):
         while engine.actions.count("transfer-0 extend") < 3:
             extended.wait(0.02)
 
-    thread = halfway(engine, importing, await_signs)
+    thread = halfway(engine, await_signs)
     importing()
     thread.join()
     assert engine.actions.count("transfer-0 extend") >= 3
@@ -398,7 +400,7 @@ def test_what_is_slow_to_be_written_keeps_its_ticket(engine, raw, tmp_path):
 
 def test_a_cancelled_import_cancels_its_transfer(engine, tmp_path):
     importing = Run(engine, tmp_path / "disk.img")
-    thread = halfway(engine, importing, importing.cancel.set)
+    thread = halfway(engine, importing.cancel.set)
     with pytest.raises(errors.Cancelled):
         importing()
     thread.join()
@@ -409,7 +411,7 @@ def test_no_secret_is_logged(engine, raw, tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
     engine.direct, engine.locked, engine.stale = False, 1, 1
     importing = Run(engine, tmp_path / "disk.img")
-    thread = halfway(engine, importing, lambda: engine.host.extend(engine.only().ticket, 0))
+    thread = halfway(engine, lambda: engine.host.expire(engine.only().ticket), requests=True)
     importing()
     thread.join()
     said = " ".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
