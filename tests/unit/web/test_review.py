@@ -124,7 +124,12 @@ LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=3)
 KEYS = st.text(alphabet="ab/~", max_size=3)
 DOCUMENTS = st.dictionaries(
     KEYS,
-    st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner)),
+    st.recursive(
+        LEAVES,
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=3),
+        max_leaves=8,
+    ),
+    max_size=4,
 )
 
 
