@@ -49,20 +49,22 @@ class _Adapted:
         given = request.object or {}
         if request.subresource:
             return given
-        wanted = await self._asked(request)
-        return given if wanted is None else wanted
+        return await self._asked(request) or given
 
     async def validate(self, request: AdmissionRequest) -> None:
         if not request.subresource:
             await self._asked(request)
 
     async def _asked(self, request: AdmissionRequest) -> Document | None:
+        """Return what to store instead, None for no change."""
         try:
-            return await self._hook(_translated(request))
+            decision = await self._hook(_translated(request))
         except Denied as refusal:
             raise ApiError(
                 refusal.code, refusal.reason, refusal.message, refusal.details
             ) from refusal
+        request.warnings.extend(decision.warnings)
+        return decision.object
 
 
 def _translated(request: AdmissionRequest) -> Request:

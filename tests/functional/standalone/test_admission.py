@@ -41,6 +41,21 @@ def test_a_refusal_has_the_shape_of_kubernetes(server):
     assert status["details"]["causes"][0]["field"] == "spec.Storage.resources.requests.size"
 
 
+def test_a_warning_reaches_the_client(server):
+    wanted = manifests.data_volume("staged", manifests.BLANK)
+    wanted["spec"]["checkpoints"] = [{"previous": "", "current": "first"}]
+    created = server.request("POST", VOLUMES, wanted)
+    applied = server.request(
+        "PATCH",
+        f"{VOLUMES}/applied?fieldManager=me",
+        {**wanted, "metadata": {"name": "applied"}},
+        content_type="application/apply-patch+yaml",
+    )
+    assert (created.status, applied.status) == (201, 201)
+    for answer in (created, applied):
+        assert answer.headers["Warning"].startswith('299 - "checkpoints have no effect: ')
+
+
 def test_status_is_not_looked_at(server):
     made = server.create(VOLUMES, manifests.data_volume("one", manifests.BLANK))
     made["status"] = {"phase": "Succeeded"}

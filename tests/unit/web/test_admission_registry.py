@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cdi.web.admission import registry, resources
+from cdi.web.admission import decision, registry, resources
 from cdi.web.admission.decision import Denied
 from cdi.web.admission.inquiry import Get
 from cdi.web.admission.request import AdmissionRequest
@@ -58,19 +58,24 @@ def test_operations(path: str, operations: set[str]) -> None:
 
 
 def test_a_hook_gives_the_object_to_store() -> None:
-    stored = admit("/datavolume-mutate", request(GOOD))
+    stored = admit("/datavolume-mutate", request(GOOD)).object
     token = stored["metadata"]["annotations"]["cdi.kubevirt.io/storage.clone.token"]
     assert token == "token for src"
 
 
-def test_a_hook_gives_the_object_back_that_nothing_is_wrong_with() -> None:
-    asked = request(GOOD)
-    assert admit("/datavolume-validate", asked) is asked.object
+def test_a_hook_has_nothing_to_say_of_what_is_right() -> None:
+    assert admit("/datavolume-validate", request(GOOD)) == decision.allow()
+
+
+def test_a_hook_passes_warnings_on() -> None:
+    asked = request({**GOOD, "checkpoints": [{"previous": "", "current": "one"}]})
+    (warning,) = admit("/datavolume-validate", asked).warnings
+    assert warning.startswith("checkpoints have no effect")
 
 
 def test_a_hook_leaves_alone_what_does_not_concern_it() -> None:
     asked = request({}, resource="pods")
-    assert admit("/datavolume-validate", asked) is asked.object
+    assert admit("/datavolume-validate", asked) == decision.allow()
 
 
 def test_a_refusal_has_the_shape_of_a_status() -> None:

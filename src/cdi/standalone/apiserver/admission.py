@@ -9,7 +9,7 @@ raising Denied. Mutating rules run before validation against the schema, validat
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cdi.standalone.apiserver.identity import User
@@ -21,7 +21,10 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRequest:
-    """One write, before it happens. `object` is None for DELETE, `old` for CREATE."""
+    """One write, before it happens. `object` is None for DELETE, `old` for CREATE.
+
+    Rules add to `warnings` what the client is to be told though the write goes through.
+    """
 
     operation: str  # CREATE, UPDATE or DELETE
     kind: KindInfo
@@ -32,6 +35,7 @@ class AdmissionRequest:
     old: Document | None
     user: User
     dry_run: bool = False
+    warnings: list[str] = field(default_factory=list)
 
 
 class Denied(ApiError):

@@ -12,7 +12,7 @@ after it everything is durable. Raises ApiError; errors of the store are transla
 import asyncio
 import copy
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -167,6 +167,7 @@ class Objects:
             checks.check_preconditions(place, live, options)
             request = _admission("DELETE", place, None, live, user, dry_run=options.dry_run)
             await self.admission.validate(place.key.resource, request)
+            warnings = request.warnings
             outcome = deletion.decide(
                 place.kind,
                 live,
@@ -175,7 +176,7 @@ class Objects:
                 bump=metadata.counts_generations(place.kind),
             )
             try:
-                return await self._finish_delete(place, entry, live, outcome, options)
+                return await self._finish_delete(place, entry, live, outcome, options, warnings)
             except errors.Changed:
                 continue
         raise status.conflict(place.kind, place.name)
@@ -187,6 +188,7 @@ class Objects:
         live: Document,
         outcome: deletion.Outcome,
         options: DeleteOptions,
+        warnings: list[str],
     ) -> Result:
         document = outcome.document
         if options.dry_run or (not outcome.removed and metadata.same_content(live, document)):
@@ -196,8 +198,8 @@ class Objects:
         else:
             entry = await self._guarded(self.store.write(place.key, document, entry.revision))
         if options.dry_run:
-            return Result(document, removed=outcome.removed)
-        return Result(self.document_of(place.kind, entry), removed=outcome.removed)
+            return Result(document, warnings, removed=outcome.removed)
+        return Result(self.document_of(place.kind, entry), warnings, removed=outcome.removed)
 
     async def _create(
         self, place: Place, document: Document, options: WriteOptions, user: User
@@ -225,7 +227,8 @@ class Objects:
         self._check_home(place)
         document = self._normal(kind, document)
         document = metadata.prepared_for_create(kind, document, self.clock())
-        document = await self._admitted("CREATE", place, document, None, options, user)
+        document, said = await self._admitted("CREATE", place, document, None, options, user)
+        warnings = [*warnings, *said]
         document = manage(document)
         if options.dry_run:
             if self.store.get(place.key):
@@ -255,7 +258,8 @@ class Objects:
         warnings = [] if manage else checks.unknown_fields(kind, wanted, options)
         document = self._normal(kind, wanted)
         document = metadata.prepared_for_update(kind, live, document, place.subresource)
-        document = await self._admitted("UPDATE", place, document, live, options, user)
+        document, said = await self._admitted("UPDATE", place, document, live, options, user)
+        warnings += said
         if manage:
             document = manage(document)
         else:
@@ -315,7 +319,7 @@ class Objects:
         if entry is None or live is None:
             return await self._insert(place, merged, manage, options, user, warnings)
         result = await self._replace(place, entry, live, merged, options, user, manage)
-        result.warnings = warnings
+        result.warnings = [*warnings, *result.warnings]
         return result
 
     async def _admitted(
@@ -326,7 +330,8 @@ class Objects:
         live: Document | None,
         options: WriteOptions,
         user: User,
-    ) -> Document:
+    ) -> tuple[Document, list[str]]:
+        """Return what to store, and what the client is to be told about it."""
         kind, resource = place.kind, place.key.resource
         dry_run = options.dry_run
         request = _admission(operation, place, document, live, user, dry_run=dry_run)
@@ -336,9 +341,9 @@ class Objects:
         wrong = admit.validate(kind, document, live, place.subresource)
         if wrong:
             raise status.invalid(kind, place.name, wrong)
-        request = _admission(operation, place, document, live, user, dry_run=dry_run)
+        request = replace(request, object=document)
         await self.admission.validate(resource, request)
-        return document
+        return document, request.warnings
 
     def _turn(self, key: Key) -> asyncio.Lock:
         """Held while one object is changed: without it, the slowest of many would starve."""

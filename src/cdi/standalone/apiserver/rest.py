@@ -7,7 +7,7 @@ are no resources (`server`).
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from aiohttp import web
@@ -202,7 +202,9 @@ class Rest:
             found = result.document["metadata"]
             kind = place.kind
             details = status.details_of(kind, place.name, uid=found["uid"])
-            return web.json_response(status.success(details))
+            response = web.json_response(status.success(details))
+            _warn(response, result.warnings)
+            return response
         return self._answer(request, place, result)
 
     async def _delete_collection(
@@ -258,9 +260,14 @@ class Rest:
             content_type=view.content_type,
         )
         deprecation = [place.kind.deprecation] if place.kind.deprecation else []
-        for warning in (*deprecation, *result.warnings):
-            response.headers.add("Warning", f'299 - "{_quoted(warning)}"')
+        _warn(response, (*deprecation, *result.warnings))
         return response
+
+
+def _warn(response: web.Response, warnings: Iterable[str]) -> None:
+    """Tell the client besides; `kubectl` prints each on a line of its own."""
+    for warning in dict.fromkeys(warnings):
+        response.headers.add("Warning", f'299 - "{_quoted(warning)}"')
 
 
 def _is_view(kind: KindInfo, subresource: str) -> bool:

@@ -21,10 +21,10 @@ from cdi.web.admission import (
     objecttransfer,
     populators,
 )
-from cdi.web.admission.decision import Decision, Denied
-from cdi.web.admission.request import CREATE, DELETE, UPDATE, AdmissionRequest, Object
+from cdi.web.admission.decision import Decision, Denied, allow
+from cdi.web.admission.request import CREATE, DELETE, UPDATE, AdmissionRequest
 
-Hook = Callable[[AdmissionRequest], Awaitable[Object | None]]
+Hook = Callable[[AdmissionRequest], Awaitable[Decision]]
 
 _WRITES: Final = frozenset({CREATE, UPDATE})
 
@@ -77,16 +77,16 @@ async def decide(
 
 
 def hook(registration: Registration, look: inquiry.Look) -> Hook:
-    """Return a function that gives the object to store, or raises Denied."""
+    """Return a function that gives the decision where a write is allowed, or raises Denied."""
 
-    async def admit(request: AdmissionRequest) -> Object | None:
+    async def admit(request: AdmissionRequest) -> Decision:
         if not registration.concerns(request):
-            return request.object
+            return allow()
         answer = await decide(registration, request, look)
         if not answer.allowed:
             message = f'admission webhook "{registration.webhook}" denied the request: '
             raise Denied(answer, message + answer.message, answer.details_for(request))
-        return request.object if answer.object is None else answer.object
+        return answer
 
     return admit
 
