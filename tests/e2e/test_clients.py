@@ -31,7 +31,7 @@ def test_the_installation_is_there(cluster):
     classes = get("get", "storageclass", "-ojsonpath={.items[*].metadata.name}").split()
     profiles = get("get", "storageprofile", "-ojsonpath={.items[*].metadata.name}").split()
     assert set(classes) == set(profiles)
-    get("wait", "node", "--all", "--for=condition=Ready", "--timeout=30s")
+    get("wait", "node", "--all", "--for=condition=Ready", "--timeout=60s")
 
 
 def test_the_official_python_client_is_served(api, space):

@@ -78,7 +78,7 @@ def delete_all_of_it(cluster, space) -> None:
     volumes = set(space.kubectl("get", "pvc", "-ojsonpath={.items[*].spec.volumeName}").split())
     claims = space.names("pvc")
     pods = {name for name in space.names("pods") if name.startswith("importer-")}
-    space.kubectl("delete", "dv", "doomed", "--wait=true", "--timeout=30s")
+    space.kubectl("delete", "dv", "doomed", "--wait=true", "--timeout=60s")
     space.gone(
         "dv/doomed",
         *(f"pod/{name}" for name in pods),
@@ -99,7 +99,7 @@ def test_a_namespace_takes_everything_with_it(cluster, server, images):
         claims = space.kubectl("get", "pvc", "-ojsonpath={.items[*].spec.volumeName}").split()
         cluster.kubectl("delete", "namespace", space.name, "--timeout=60s")
         for name in claims:
-            cluster.kubectl("wait", f"pv/{name}", "--for=delete", "--timeout=30s")
+            cluster.kubectl("wait", f"pv/{name}", "--for=delete", "--timeout=60s")
         cluster.kubectl("create", "namespace", space.name)
 
 

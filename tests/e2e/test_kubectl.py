@@ -68,7 +68,7 @@ def test_a_tour_with_plain_objects(space, tmp_path):
     with space.watch("cm", "{.metadata.name}={.data.a}") as watch:
         kubectl("apply", "--server-side", "--force-conflicts", "-f-", stdin=json.dumps(wanted))
         watch.until(lambda lines: "c=5" in lines)
-    kubectl("wait", "cm/c", "--for=jsonpath={.data.a}=5", "--timeout=10s")
+    kubectl("wait", "cm/c", "--for=jsonpath={.data.a}=5", "--timeout=60s")
     kubectl("delete", "cm", "--all")
     assert kubectl("get", "cm", "-oname").strip() in ("", "configmap/kube-root-ca.crt")
 
@@ -105,7 +105,7 @@ def test_things_are_created_by_name(space, words):
 def test_a_namespace_is_created_and_deleted(cluster):
     with cluster.namespace() as made:
         made.kubectl("create", "configmap", "c")
-        cluster.kubectl("delete", "namespace", made.name, "--timeout=30s")
+        cluster.kubectl("delete", "namespace", made.name, "--timeout=60s")
         with pytest.raises(Refused, match="not found"):
             made.kubectl("create", "configmap", "c")
         cluster.kubectl("create", "namespace", made.name)
@@ -216,5 +216,5 @@ def test_a_volume_takes_its_claim_with_it_or_not(space, cascade, stays):
     if not stays:
         space.gone("pvc/disk")
         return
-    space.kubectl("wait", "pvc/disk", "--for=jsonpath={.metadata.name}=disk", "--timeout=30s")
+    space.kubectl("wait", "pvc/disk", "--for=jsonpath={.metadata.name}=disk", "--timeout=60s")
     assert "ownerReferences" not in space.get("pvc", "disk")["metadata"]

@@ -259,7 +259,7 @@ def test_status_is_patched_through_its_subresource(kubectl):
     kubectl("patch", "wd", "w", "--subresource=status", "--type=merge", "-p", status)
     assert kubectl("get", "wd", "w", "-ojsonpath={.status.phase}") == "Ready"
     assert kubectl("get", "wd", "w", "--subresource=status", "-oname")
-    kubectl("wait", "wd/w", "--for=jsonpath={.status.phase}=Ready", "--timeout=5s")
+    kubectl("wait", "wd/w", "--for=jsonpath={.status.phase}=Ready", "--timeout=60s")
 
 
 def test_label_annotate_and_replace(kubectl):
@@ -295,7 +295,7 @@ def test_delete_waits_for_finalizers(server, kubectl, refused, space):
     kubectl("patch", "wd", "w", "--type=merge", "-p", hold)
     assert "timed out" in refused("delete", "wd", "w", "--timeout=1s")
     kubectl("patch", "wd", "w", "--type=merge", '-p={"metadata":{"finalizers":null}}')
-    kubectl("wait", "wd/w", "--for=delete", "--timeout=5s")
+    kubectl("wait", "wd/w", "--for=delete", "--timeout=60s")
 
 
 @pytest.mark.parametrize(
@@ -331,7 +331,7 @@ def test_delete_a_namespace_and_wait(server, kubectl, space):
 
 
 def test_wait_for_a_definition(kubectl):
-    kubectl("wait", "crd/widgets.example.com", "--for=condition=Established", "--timeout=5s")
+    kubectl("wait", "crd/widgets.example.com", "--for=condition=Established", "--timeout=60s")
 
 
 @pytest.mark.parametrize(
