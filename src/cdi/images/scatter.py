@@ -31,6 +31,9 @@ from cdi.images.target import Target
 # about a five-hundredth of the whole, within these bounds.
 _BACKLOG_LEAST, _BACKLOG_MOST = 512 << 10, 8 << 20
 _NOTE_EVERY = 0.02  # seconds of work that a killed process may lose, per connection
+# Bytes of the disk that are worth a request, however few they travel as: the end of a disk is often
+# empty, and would be left to one worker while the others are idle.
+_SHARE = 32 << 20
 _GAP = 16 << 10  # bytes between two units that are cheaper to fetch than to ask around
 
 
@@ -109,14 +112,15 @@ class _Crew:
             self._ahead = None
             if first is None:
                 return []
-            taken, end = [first], first.end
-            while end - first.start < self._order.request:
+            taken, end, unfolded = [first], first.end, first.unfolded
+            while end - first.start < self._order.request and unfolded < _SHARE:
                 unit = next(self._units, None)
                 if unit is None or not end - Splitter.OVERLAP <= unit.start <= end + _GAP:
                     self._ahead = unit
                     break
                 taken.append(unit)
                 end = max(end, unit.end)
+                unfolded += unit.unfolded
             return taken
 
     def _transfer(self, units: list[Unit]) -> None:

@@ -106,6 +106,18 @@ def test_units_decoded_in_parallel_make_the_whole(
     assert disk == PLAIN
 
 
+def test_empty_space_is_shared_out_however_small_it_was_packed() -> None:
+    empty = 80 << 20
+    data = compressed.run("xz -0 --block-size=1MiB -c", bytes(empty))
+    assert len(data) < blocks.TOGETHER
+    found = blocks.layout_of("xz", Object(data).read, len(data))
+    assert found
+    shares = [unit.unfolded for unit in found.units(intervals.Intervals())]
+    assert len(shares) == 3
+    assert max(shares) == blocks.UNFOLDED
+    assert sum(shares) == empty
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_units_leave_out_what_is_done(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "TOGETHER", 0)

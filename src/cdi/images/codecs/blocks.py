@@ -26,8 +26,10 @@ _KINDS: Final = {
     "xz": ("xzindex:blocks", "xz:XzDecoder"),
     "zst": ("zstdindex:frames", "zstd:ZstdDecoder"),
 }
-# Small neighbours are fetched together up to this size: a request each would cost more.
+# Small neighbours are fetched together up to this size, as a request each would cost more; but only
+# while they unfold to so much, since empty space would otherwise be left to a single thread.
 TOGETHER = 1 << 20
+UNFOLDED = 32 << 20
 
 
 class BlockLayout:
@@ -107,11 +109,19 @@ def _is_done(block: decoder.Block, done: layout.Ranges) -> bool:
     return empty or done.covers(block.output_start, block.output_end)
 
 
+def _goes_with(block: decoder.Block, held: decoder.Block) -> bool:
+    return (
+        held.last == block.first
+        and block.end - held.start <= TOGETHER
+        and block.output_end - held.output_start <= UNFOLDED
+    )
+
+
 def _joined(blocks: Iterable[decoder.Block]) -> Iterator[decoder.Block]:
     """Join small neighbours into larger blocks, which decode alike."""
     held: decoder.Block | None = None
     for block in blocks:
-        if held and held.last == block.first and block.end - held.start <= TOGETHER:
+        if held and _goes_with(block, held):
             held = decoder.Block(
                 held.start, block.end, held.output_start, block.output_end, held.detail
             )
