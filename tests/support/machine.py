@@ -29,9 +29,10 @@ from cdi.kube.manager import Group, Manager
 from cdi.kube.objects import Key, Object
 from cdi.kube.resource import EVENTS, PERSISTENT_VOLUME_CLAIMS, PODS, Resource
 from cdi.standalone.agent import node
-from cdi.standalone.agent.agent import Agent, Settings
+from cdi.standalone.agent.agent import Agent
 from cdi.standalone.agent.lifecycle import Restarts
 from cdi.standalone.agent.logs import Logs
+from cdi.standalone.agent.settings import Settings
 from cdi.standalone.apiserver.server import ApiServer, Hooks, Listen
 from cdi.standalone.volumes import binder
 from cdi.standalone.volumes.caches import Caches

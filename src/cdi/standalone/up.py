@@ -37,6 +37,7 @@ from cdi.kube.manager import Group, Manager, Work
 from cdi.standalone import admission
 from cdi.standalone.agent import agent, node
 from cdi.standalone.agent.logs import Logs
+from cdi.standalone.agent.settings import Settings as AgentSettings
 from cdi.standalone.apiserver.server import ApiServer, Hooks, Listen
 from cdi.standalone.clonetokens import CloneTokens
 from cdi.standalone.lookups import Lookups
@@ -139,7 +140,7 @@ class Standalone:
         manager.add(Group.SUPPORT, of_volumes, of_pods)
         manager.add(Group.CACHES, *seen.all())
         binder.Binder(client, seen, volumes, of_volumes, node.NAME).register(manager)
-        settings = agent.Settings(
+        settings = AgentSettings(
             place, frozenset({WORKER_IMAGE}), vddk_library=self._settings.vddk_library
         )
         agent.Agent(client, seen, volumes, of_pods, self._logs, settings).register(manager)

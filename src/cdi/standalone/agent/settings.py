@@ -1,0 +1,22 @@
+"""What whoever runs the agent decides."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cdi.standalone.agent.lifecycle import Restarts
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the agent works, which images are ours, and how much it runs at once."""
+
+    data_dir: Path
+    images: Collection[str]  # that are ours
+    restarts: Restarts = field(default_factory=Restarts)
+    # Each worker has a process of some 60 MiB, and starting one takes a fraction of a core.
+    most_running: int = 8 * (os.cpu_count() or 1)
+    vddk_library: Path | None = None  # VMware's library, if this machine has it
