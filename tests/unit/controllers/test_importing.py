@@ -9,8 +9,9 @@ import pytest
 from cdi.api import annotations as known
 from cdi.controllers import plan
 from cdi.controllers.importing import decide as deciding
-from cdi.controllers.importing.decide import Seen, decide
+from cdi.controllers.importing.decide import decide
 from cdi.controllers.importing.pod import Surroundings, pod_for
+from cdi.controllers.importing.seen import Seen
 from cdi.kube import errors, owners
 from cdi.kube.objects import Object
 from support import world

@@ -9,6 +9,9 @@ them, and its annotations are its output.
     pod, mounts   the importer pod as it has to be created
     scratchclaim  the scratch claim beside it
     report        what a pod tells about the import
+    seen          what is known about a claim when that is decided
     decide        what to do next
+    notes         what the claim is to say about it
+    beside        what a pod needs beside it
     reconciler    where all this is observed and carried out
 """

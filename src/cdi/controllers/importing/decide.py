@@ -16,49 +16,27 @@ scratch space, or direct I/O, is remembered until the import has succeeded.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from cdi.api import annotations, features, finalizers, labels, names, phases, reasons
+from cdi.api import annotations, features, finalizers, names, phases, reasons
 from cdi.controllers import boundness, metadata, plan
 from cdi.controllers.importing import checkpoints, pod, requests, scratchclaim
+from cdi.controllers.importing.beside import LOOK_AGAIN, beside, is_left_over
+from cdi.controllers.importing.notes import annotations_of, change, noted, with_finalizers
 from cdi.controllers.importing.report import Report, parse_moment, report_of
-from cdi.controllers.importing.running import (
-    final_reason,
-    running_for,
-    simplified,
-    with_next_attempt,
-    without_next_attempt,
-)
+from cdi.controllers.importing.running import final_reason, simplified, with_next_attempt
+from cdi.controllers.importing.seen import Seen
 from cdi.kube import objects, owners
 from cdi.kube.errors import ApiError
 from cdi.kube.objects import Object
-from cdi.kube.resource import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PODS
+from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS, PODS
 
 REPLACE_AFTER: Final = timedelta(seconds=10)  # a pod that is evicted again and again stays bounded
-LOOK_AGAIN: Final = 2.0  # seconds; for what no watch tells
 AWAITING_VDDK_MESSAGE: Final = (
     f"waiting for an image with the VDDK library: name it in ConfigMap {names.VDDK_CONFIG_MAP}, "
     f"key vddk-init-image, or in annotation {annotations.VDDK_INIT_IMAGE}"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One importing claim and what concerns it."""
-
-    claim: Object
-    around: pod.Surroundings
-    now: datetime
-    pod: Object | None = None
-    users: Sequence[Object] = ()  # other pods that use the claim and have not ended
-    events: Sequence[Object] = ()  # about the claim
-    scratch: Object | None = None  # whatever claim has the scratch claim's name
-    classes: Sequence[Object] = ()  # StorageClasses
-    proxy_ca: Object | None = None  # the ConfigMap to copy, of the installation
-    proxy_ca_copy: Object | None = None
-    gates: Sequence[str] = field(default_factory=tuple)
 
 
 class TargetInUse(plan.NotYet):
@@ -76,7 +54,7 @@ def decide(seen: Seen) -> plan.Plan:
         return plan.NOTHING
     bound = boundness.bound_annotations(claim, seen.events)
     if not is_handled(claim, seen.gates):
-        return _change(seen, bound).then(_left_over_pod(seen))
+        return change(seen, bound).then(_left_over_pod(seen))
     if seen.pod is None:
         return _without_pod(seen, bound)
     if not pod.is_image_stream(claim) and not owners.is_controlled_by(seen.pod, claim):
@@ -119,10 +97,10 @@ def _without_pod(seen: Seen, bound: dict[str, str | None]) -> plan.Plan:
     claim = seen.claim
     failed = metadata.is_true(claim, annotations.FATAL_ERROR)
     if is_complete(claim) or failed or objects.is_deleting(claim):
-        return _change(seen, bound)
+        return change(seen, bound)
     if seen.users:
         return _in_use(seen)
-    if _is_left_over(seen.scratch, owner=None) and _needs_scratch(claim):
+    if is_left_over(seen.scratch, owner=None) and _needs_scratch(claim):
         # The scratch claim of the last pod is on its way out, and would take the new pod with it.
         return plan.Plan(again_in=LOOK_AGAIN)
     if requests.source_of(claim) == requests.VDDK and not seen.around.vddk_image:
@@ -148,9 +126,9 @@ def _started(seen: Seen, bound: dict[str, str | None]) -> plan.Plan:
     ):
         kept = [*objects.finalizers(claim)]
         if finalizers.IMPORT_IMAGE_STREAM not in kept:
-            held = _with_finalizers(claim, [*kept, finalizers.IMPORT_IMAGE_STREAM])
+            held = with_finalizers(claim, [*kept, finalizers.IMPORT_IMAGE_STREAM])
             started = plan.Plan((sure, plan.Change(PERSISTENT_VOLUME_CLAIMS, claim, held), create))
-    return started.then(_change(seen, bound)) if bound else started
+    return started.then(change(seen, bound)) if bound else started
 
 
 def _pod_refused(seen: Seen, wanted: Object, error: ApiError) -> plan.Plan:
@@ -171,7 +149,7 @@ def _refused(seen: Seen, reason: str, message: str, *, fatal: bool = False) -> p
     if fatal:
         changes[annotations.FATAL_ERROR] = annotations.TRUE
     told = plan.warning(seen.claim, reason, message)
-    return _change(seen, changes).with_events(told)
+    return change(seen, changes).with_events(told)
 
 
 def _in_use(seen: Seen) -> plan.Plan:
@@ -196,7 +174,7 @@ def _awaiting_vddk(seen: Seen) -> plan.Plan:
         annotations.BOUND_REASON: reasons.AWAITING_VDDK,
     }
     failure = plan.NotYet(AWAITING_VDDK_MESSAGE)
-    return _change(seen, changes).then(plan.Plan(failure=failure))
+    return change(seen, changes).then(plan.Plan(failure=failure))
 
 
 # With a pod.
@@ -209,7 +187,7 @@ def _tidied_up(seen: Seen) -> plan.Plan:
         steps.append(plan.Remove(PODS, seen.pod))
     kept = [each for each in objects.finalizers(claim) if each != finalizers.IMPORT_IMAGE_STREAM]
     if len(kept) < len(objects.finalizers(claim)):
-        released = _with_finalizers(claim, kept)
+        released = with_finalizers(claim, kept)
         steps.append(plan.Change(PERSISTENT_VOLUME_CLAIMS, claim, released))
     return plan.Plan(tuple(steps))
 
@@ -221,12 +199,12 @@ def _with_pod(seen: Seen, found: Object, bound: dict[str, str | None]) -> plan.P
     if report.complete:
         return _completed(seen, found, report, bound)
     if objects.is_deleting(found):
-        return _noted(seen, found, report, bound)  # the next pod has to wait for its name
+        return noted(seen, found, report, bound)  # the next pod has to wait for its name
     if report.wants_scratch or (report.out_of_memory and not report.direct_io):
         return _replaced(seen, found, report, bound)
     if report.lost:
         return _lost(seen, found, report, bound)
-    return _noted(seen, found, report, bound).then(_beside(seen, found))
+    return noted(seen, found, report, bound).then(beside(seen, found))
 
 
 def _asks_in_vain(report: Report) -> bool:
@@ -234,7 +212,7 @@ def _asks_in_vain(report: Report) -> bool:
 
 
 def _failed(seen: Seen, found: Object, report: Report, bound: dict[str, str | None]) -> plan.Plan:
-    changes = _changes(seen, found, report) | bound
+    changes = annotations_of(seen, found, report) | bound
     fatal = report.fatal
     if fatal is not None:
         reason = final_reason(fatal)
@@ -249,7 +227,7 @@ def _failed(seen: Seen, found: Object, report: Report, bound: dict[str, str | No
         annotations.RUNNING_REASON: reason,
         annotations.RUNNING_MESSAGE: message,
     }
-    done = _change(seen, changes).with_steps(plan.Remove(PODS, found))
+    done = change(seen, changes).with_steps(plan.Remove(PODS, found))
     if metadata.is_true(seen.claim, annotations.FATAL_ERROR):
         return done
     return done.with_events(plan.warning(seen.claim, reasons.ERR_IMPORT_FAILED, message))
@@ -259,7 +237,7 @@ def _completed(
     seen: Seen, found: Object, report: Report, bound: dict[str, str | None]
 ) -> plan.Plan:
     claim = seen.claim
-    changes = _changes(seen, found, report) | bound | scratchclaim.created(claim)
+    changes = annotations_of(seen, found, report) | bound | scratchclaim.created(claim)
     changes |= {annotations.POD_PHASE: phases.Pod.SUCCEEDED.value}
     for remembered in (annotations.REQUIRES_SCRATCH, annotations.REQUIRES_DIRECT_IO):
         if metadata.is_true(claim, remembered):
@@ -271,7 +249,7 @@ def _completed(
         changes |= {annotations.VDDK_VERSION: vddk.version, annotations.VDDK_HOST: vddk.host}
     told = ended.termination.labels if ended is not None else {}
     fresh = {key: value for key, value in told.items() if key not in objects.labels(claim)}
-    done = _change(seen, changes, fresh)
+    done = change(seen, changes, fresh)
     if not metadata.is_true(claim, annotations.RETAIN_AFTER_COMPLETION):
         done = done.with_steps(plan.Remove(PODS, found))
     if is_complete(claim):
@@ -282,25 +260,23 @@ def _completed(
 
 def _replaced(seen: Seen, found: Object, report: Report, bound: dict[str, str | None]) -> plan.Plan:
     """Remember what the next pod needs, then make room for it. The phase stays as it is."""
-    changes = _changes(seen, found, report) | bound
+    changes = annotations_of(seen, found, report) | bound
     changes.pop(annotations.POD_PHASE, None)
     if report.wants_scratch:
         changes[annotations.REQUIRES_SCRATCH] = annotations.TRUE
     else:
         changes[annotations.REQUIRES_DIRECT_IO] = annotations.TRUE
-    return _change(seen, changes).with_steps(plan.Remove(PODS, found))
+    return change(seen, changes).with_steps(plan.Remove(PODS, found))
 
 
 def _lost(seen: Seen, found: Object, report: Report, bound: dict[str, str | None]) -> plan.Plan:
     """A pod that was evicted, or whose node is gone, makes way for another one after a pause."""
     due = _lost_at(found) + REPLACE_AFTER
     if seen.now >= due:
-        noted = _noted(seen, found, report, bound)
-        return noted.with_steps(plan.Remove(PODS, found))
-    noted = _noted(seen, found, report, bound, {
-        annotations.RUNNING_MESSAGE: with_next_attempt(simplified(report.lost), due),
-    })  # fmt: skip
-    return noted.then(plan.Plan(again_in=(due - seen.now).total_seconds()))
+        return noted(seen, found, report, bound).with_steps(plan.Remove(PODS, found))
+    message = with_next_attempt(simplified(report.lost), due)
+    waiting = noted(seen, found, report, bound | {annotations.RUNNING_MESSAGE: message})
+    return waiting.then(plan.Plan(again_in=(due - seen.now).total_seconds()))
 
 
 def _lost_at(found: Object) -> datetime:
@@ -319,132 +295,6 @@ def _lost_at(found: Object) -> datetime:
     return max(known, default=datetime.min.replace(tzinfo=UTC))
 
 
-def _noted(
-    seen: Seen,
-    found: Object,
-    report: Report,
-    bound: dict[str, str | None],
-    more: dict[str, str | None] | None = None,
-) -> plan.Plan:
-    """What the pod tells goes into the claim; a failed attempt is told once, when it is new."""
-    changes = _changes(seen, found, report) | bound | (more or {})
-    noted = _change(seen, changes)
-    ended = report.ended
-    if not noted.steps or ended is None or report.running or ended.termination.exit_code == 0:
-        return noted
-    message = simplified(ended.termination.message)
-    if _is_told(seen.claim, changes):
-        return noted
-    return noted.with_events(plan.warning(seen.claim, reasons.ERR_IMPORT_FAILED, message))
-
-
-def _is_told(claim: Object, changes: dict[str, str | None]) -> bool:
-    """Whether this attempt's failure has been told: neither its count nor its words are new."""
-    given = objects.annotations(claim)
-    old, new = given.get(annotations.RUNNING_MESSAGE), changes.get(annotations.RUNNING_MESSAGE)
-    same_words = without_next_attempt(old or "") == without_next_attempt(new or "")
-    restarts = annotations.POD_RESTARTS
-    was_down = given.get(annotations.RUNNING) == annotations.FALSE
-    return was_down and same_words and given.get(restarts) == changes.get(restarts)
-
-
-def _beside(seen: Seen, found: Object) -> plan.Plan:
-    """What a pod that has not ended needs beside it: its scratch claim, the proxy's CA."""
-    return _scratch(seen, found).then(_proxy_ca(seen, found))
-
-
-def _scratch(seen: Seen, found: Object) -> plan.Plan:
-    waits = objects.get(found, "status", "phase") in (None, "", phases.Pod.PENDING)
-    if not (waits and report_of(found).has_scratch):
-        return _change(seen, scratchclaim.created(seen.claim))
-    if _is_left_over(seen.scratch, owner=found):
-        # The claim cannot go while the pod uses it, and the pod cannot start with it.
-        return plan.Plan((plan.Remove(PODS, found),), again_in=LOOK_AGAIN)
-    if seen.scratch is None:
-        wanted = scratchclaim.scratch_claim_for(
-            seen.claim, found, seen.around.config, seen.classes, seen.around.settings
-        )
-        create = plan.Create(
-            PERSISTENT_VOLUME_CLAIMS, wanted, refused=lambda error: _scratch_refused(seen, error)
-        )
-        return plan.Plan((create,)).then(_change(seen, scratchclaim.creating()))
-    if objects.get(seen.scratch, "status", "phase") == phases.Claim.BOUND:
-        return _change(seen, scratchclaim.created(seen.claim))
-    return _change(seen, scratchclaim.creating())
-
-
-def _scratch_refused(seen: Seen, error: ApiError) -> plan.Plan:
-    if reasons.EXCEEDED_QUOTA_TEXT not in error.message:
-        return plan.NOTHING
-    name = names.scratch_for(objects.name(seen.claim))
-    message = f"scratch PVC {name} cannot be created: {error.message}"
-    return plan.Plan(events=(plan.warning(seen.claim, reasons.ERR_EXCEEDED_QUOTA, message),))
-
-
-def _proxy_ca(seen: Seen, found: Object) -> plan.Plan:
-    if not seen.around.proxy_ca or seen.proxy_ca is None:
-        return plan.NOTHING
-    data = seen.proxy_ca.get("data") or {}
-    if seen.proxy_ca_copy is not None:
-        wanted = {**seen.proxy_ca_copy, "data": data}
-        return plan.Plan((plan.Change(CONFIG_MAPS, seen.proxy_ca_copy, wanted),))
-    copied = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": names.proxy_certificates_for(objects.name(seen.claim)),
-            "namespace": objects.namespace(seen.claim),
-            "ownerReferences": [owners.owner_reference(found)],
-        },
-        "data": data,
-    }
-    return plan.Plan((plan.Create(CONFIG_MAPS, copied),))
-
-
 def _needs_scratch(claim: Object) -> bool:
     """Whether the next pod is given scratch space: only an importer that asked for it gets it."""
     return metadata.is_true(claim, annotations.REQUIRES_SCRATCH)
-
-
-def _is_left_over(found: Object | None, *, owner: Object | None) -> bool:
-    """Whether a scratch claim is another pod's, or on its way out."""
-    if found is None:
-        return False
-    if objects.is_deleting(found) or owner is None:
-        return True
-    return not owners.is_controlled_by(found, owner)
-
-
-# Annotations.
-
-
-def _changes(seen: Seen, found: Object, report: Report) -> dict[str, str | None]:
-    """What a pod says, as annotations of its claim."""
-    given = objects.annotations(seen.claim)
-    changes = running_for(report, given.get(annotations.POD_RESTARTS))
-    changes[annotations.IMPORT_POD] = objects.name(found)
-    changes[annotations.POD_SCHEDULABLE] = (
-        annotations.FALSE if report.unschedulable else annotations.TRUE
-    )
-    if report.phase:
-        changes[annotations.POD_PHASE] = report.phase
-    if annotations.CHECKPOINT_CURRENT in given:
-        changes[annotations.CHECKPOINT_POD] = objects.uid(found)
-    return changes
-
-
-def _change(
-    seen: Seen, changes: dict[str, str | None], more_labels: dict[str, str] | None = None
-) -> plan.Plan:
-    """One change of the claim's metadata; none where nothing differs."""
-    claim = seen.claim
-    wanted_labels = {labels.APP: labels.APP_VALUE, **(more_labels or {})}
-    given = objects.annotations(claim)
-    if all(given.get(key) == value for key, value in changes.items()) and not more_labels:
-        return plan.NOTHING
-    wanted = metadata.changed(claim, annotations=changes, labels=wanted_labels)
-    return plan.Plan((plan.Change(PERSISTENT_VOLUME_CLAIMS, claim, wanted),))
-
-
-def _with_finalizers(claim: Object, wanted: list[str]) -> Object:
-    return {**claim, "metadata": {**claim["metadata"], "finalizers": wanted}}

@@ -9,7 +9,8 @@ from cdi.api import names, phases
 from cdi.controllers.act import Actor
 from cdi.controllers.cluster import UNCONFIGURED, Cluster, claims_used_by
 from cdi.controllers.importing import pod, requests
-from cdi.controllers.importing.decide import Seen, decide, is_handled
+from cdi.controllers.importing.decide import decide, is_handled
+from cdi.controllers.importing.seen import Seen
 from cdi.controllers.settings import Settings
 from cdi.kube import errors, objects, owners
 from cdi.kube.client import Client

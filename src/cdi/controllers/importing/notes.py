@@ -1,0 +1,66 @@
+"""What a claim is to say about its import: annotations, and an event where something is new."""
+
+from cdi.api import annotations, labels, reasons
+from cdi.controllers import metadata, plan
+from cdi.controllers.importing.report import Report
+from cdi.controllers.importing.running import running_for, simplified, without_next_attempt
+from cdi.controllers.importing.seen import Seen
+from cdi.kube import objects
+from cdi.kube.objects import Object
+from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS
+
+
+def noted(seen: Seen, found: Object, report: Report, more: dict[str, str | None]) -> plan.Plan:
+    """What the pod tells goes into the claim; a failed attempt is told once, when it is new."""
+    changes = annotations_of(seen, found, report) | more
+    changed = change(seen, changes)
+    ended = report.ended
+    if not changed.steps or ended is None or report.running or ended.termination.exit_code == 0:
+        return changed
+    if _is_told(seen.claim, changes):
+        return changed
+    message = simplified(ended.termination.message)
+    return changed.with_events(plan.warning(seen.claim, reasons.ERR_IMPORT_FAILED, message))
+
+
+def _is_told(claim: Object, changes: dict[str, str | None]) -> bool:
+    """Whether this attempt's failure has been told: neither its count nor its words are new."""
+    given = objects.annotations(claim)
+    old, new = given.get(annotations.RUNNING_MESSAGE), changes.get(annotations.RUNNING_MESSAGE)
+    same_words = without_next_attempt(old or "") == without_next_attempt(new or "")
+    restarts = annotations.POD_RESTARTS
+    was_down = given.get(annotations.RUNNING) == annotations.FALSE
+    return was_down and same_words and given.get(restarts) == changes.get(restarts)
+
+
+def annotations_of(seen: Seen, found: Object, report: Report) -> dict[str, str | None]:
+    """What a pod says, as annotations of its claim."""
+    given = objects.annotations(seen.claim)
+    changes = running_for(report, given.get(annotations.POD_RESTARTS))
+    changes[annotations.IMPORT_POD] = objects.name(found)
+    changes[annotations.POD_SCHEDULABLE] = (
+        annotations.FALSE if report.unschedulable else annotations.TRUE
+    )
+    if report.phase:
+        changes[annotations.POD_PHASE] = report.phase
+    if annotations.CHECKPOINT_CURRENT in given:
+        changes[annotations.CHECKPOINT_POD] = objects.uid(found)
+    return changes
+
+
+def change(
+    seen: Seen, changes: dict[str, str | None], more_labels: dict[str, str] | None = None
+) -> plan.Plan:
+    """One change of the claim's metadata; none where nothing differs."""
+    claim = seen.claim
+    wanted_labels = {labels.APP: labels.APP_VALUE, **(more_labels or {})}
+    given = objects.annotations(claim)
+    if all(given.get(key) == value for key, value in changes.items()) and not more_labels:
+        return plan.NOTHING
+    wanted = metadata.changed(claim, annotations=changes, labels=wanted_labels)
+    return plan.Plan((plan.Change(PERSISTENT_VOLUME_CLAIMS, claim, wanted),))
+
+
+def with_finalizers(claim: Object, wanted: list[str]) -> Object:
+    """Return the claim with these finalizers and no others."""
+    return {**claim, "metadata": {**claim["metadata"], "finalizers": wanted}}

@@ -1,0 +1,27 @@
+"""What is known about one importing claim when it is decided what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cdi.controllers.importing import pod
+from cdi.kube.objects import Object
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One importing claim and what concerns it."""
+
+    claim: Object
+    around: pod.Surroundings
+    now: datetime
+    pod: Object | None = None
+    users: Sequence[Object] = ()  # other pods that use the claim and have not ended
+    events: Sequence[Object] = ()  # about the claim
+    scratch: Object | None = None  # whatever claim has the scratch claim's name
+    classes: Sequence[Object] = ()  # StorageClasses
+    proxy_ca: Object | None = None  # the ConfigMap to copy, of the installation
+    proxy_ca_copy: Object | None = None
+    gates: Sequence[str] = field(default_factory=tuple)
