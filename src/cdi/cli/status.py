@@ -32,6 +32,7 @@ from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS, PODS
 _TICK: Final = 1.0  # seconds between two looks at the rates
 _CALM: Final = 0.1  # seconds in which changes are gathered
 _HEADER: Final = ("NAMESPACE", "NAME", "PHASE", "PROGRESS", "RATE", "REASON")
+_ROOM: Final = (10, 20, 20, 8, 10, 0)  # characters for rows that come one by one, as a rule
 _GAP: Final = "   "
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
@@ -170,7 +171,7 @@ class _Columns:
     """Rows that come one by one, beneath each other as far as that is possible."""
 
     def __init__(self) -> None:
-        self._widths = [len(title) for title in _HEADER]
+        self._widths = list(_ROOM)
         print(_aligned(_HEADER, self._widths), flush=True)
 
     def line(self, row: Row) -> str:
