@@ -158,6 +158,12 @@ def test_the_end_of_a_raw_stream_tells_a_fixed_vhd(made):
     assert (image.format, image.flat, image.virtual_size) == ("vpc", True, len(raw) - 512)
 
 
+@pytest.mark.parametrize("size", [8, 46, 511])
+def test_what_is_shorter_than_a_footer_is_none(size):
+    image = inspect.inspect_trailer(b"conectix".ljust(size, b"\0"), size)
+    assert (image.format, image.virtual_size) == ("raw", 512)
+
+
 def test_the_end_of_a_raw_stream_tells_a_raw_disk():
     image = inspect.inspect_trailer(bytes(512), 1000)
     assert (image.format, image.native, image.virtual_size) == ("raw", True, 1024)

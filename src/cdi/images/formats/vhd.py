@@ -60,8 +60,8 @@ def matches(head: bytes) -> bool:
 
 
 def is_footer(raw: bytes) -> bool:
-    """Whether these 512 bytes are a VHD footer for certain: cookie and checksum are right."""
-    return raw.startswith(COOKIE) and _checksum_fits(raw, _CHECKSUM_AT)
+    """Whether a file's last bytes are a VHD footer for certain: cookie and checksum are right."""
+    return len(raw) == FOOTER_SIZE and matches(raw) and _checksum_fits(raw, _CHECKSUM_AT)
 
 
 def inspect(view: window.Window, deep: bool) -> image.Image:
