@@ -16,6 +16,7 @@ import errno
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import stat
@@ -79,17 +80,19 @@ def convert(
     progress: Callable[[float], None] | None = None,
     cache_none: bool = False,
     preallocate: bool = False,
-) -> None:
+) -> int:
     """Write the disk of `size` bytes in `source` into `target`, as raw bytes.
 
     A block device, or a file that is at least that long, keeps its length, and what lies beyond
     the disk is not touched; any other file is made anew with the disk's length. Zeros become
     holes unless `preallocate`. `progress` hears the share that is done, 0.0 to 1.0, never less
-    than before. `cache_none` bypasses the page cache where the target can.
+    than before. `cache_none` bypasses the page cache where the target can. Returns the bytes that
+    were written, as the kernel counted them: it does not for file systems in memory.
     """
     size = -(-size // _SECTOR) * _SECTOR
     _insist_on_size(source, fmt, size)
     given = _target_options(target, size)
+    before = _written_by_children()
     for way in _ways(preallocate, in_place=bool(given)):
         command = [
             executable(), "convert", *way, "-p", "-t", _cache_mode(target, cache_none), *given,
@@ -106,6 +109,11 @@ def convert(
         if ended.status == 0 or _NOT_THIS_WAY not in ended.complaint:
             break
     _raise_for(ended, "converted")
+    return _written_by_children() - before
+
+
+def _written_by_children() -> int:
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_oublock * _SECTOR
 
 
 def executable() -> str:
