@@ -78,7 +78,7 @@ class Attempt:
         if self._order.part is not None:
             return self._forward(codec, None)
         if (layout := self._block_layout(codec, head)) is not None:
-            return self._at_random("raw", layout, codec.name)
+            return self._at_random("raw", layout, codec.name, layout.at_once)
         return self._forward(codec, None)
 
     def _read(self, offset: int, length: int) -> bytes:
@@ -159,14 +159,17 @@ class Attempt:
             return self._forward(None, None)
         return self._at_random(name, layout, None)
 
-    def _at_random(self, name: str, layout: RandomLayout, compression: str | None) -> Result:
+    def _at_random(
+        self, name: str, layout: RandomLayout, compression: str | None, at_once: int | None = None
+    ) -> Result:
+        """Transfer unit after unit, `at_once` of them at the same time if there is such a bound."""
         virtual_size = layout.virtual_size
         insist_fits(self._order, virtual_size)
         with self._open(virtual_size, self._earlier()) as job:
             units = layout.units(job.progress.done)
             if self._order.part is not None:
                 units = scatter.shifted(units, self._order.part.start)
-            self._run_units(units, job)
+            self._run_units(units, job, at_once or self._order.connections)
             return self._finish(job, name, compression, virtual_size)
 
     def _layout(self, head: bytes) -> tuple[str, RandomLayout]:
@@ -176,7 +179,7 @@ class Attempt:
         source = native.Ranged(self._read, self._size, unit, _TABLE_READERS)
         return image.format, native.layout_of(image, source)
 
-    def _block_layout(self, codec: Codec, head: bytes) -> RandomLayout | None:
+    def _block_layout(self, codec: Codec, head: bytes) -> blocks.BlockLayout | None:
         """Return the layout of a raw disk that is compressed in several blocks, else None."""
         if self._order.algorithm is not None:
             return None  # hashing wants the file in order, and blocks are too large to wait for
@@ -189,7 +192,7 @@ class Attempt:
         image = self._inspect(content, layout.virtual_size, at_random=False)
         return layout if image.format == "raw" else None
 
-    def _run_units(self, units: Iterator[Unit], job: work.Work) -> None:
+    def _run_units(self, units: Iterator[Unit], job: work.Work, at_once: int) -> None:
         self._meter.stage = "transferring"
         request = self._request_bytes()
         ordered = None
@@ -205,7 +208,7 @@ class Attempt:
                 journal=job.journal,
                 meter=self._meter,
                 request=request,
-                connections=self._order.connections,
+                connections=min(self._order.connections, at_once),
                 halt=self._halt,
                 ordered=ordered,
             ).run()

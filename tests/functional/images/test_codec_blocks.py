@@ -1,7 +1,10 @@
 """Parts of multi-block xz and seekable zstd decode by themselves, and hostile tables do no harm."""
 
+import gc
 import struct
+import tracemalloc
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -116,6 +119,34 @@ def test_empty_space_is_shared_out_however_small_it_was_packed() -> None:
     assert len(shares) == 3
     assert max(shares) == blocks.UNFOLDED
     assert sum(shares) == empty
+
+
+@pytest.mark.parametrize(
+    ("dictionary", "at_once"),
+    [("256KiB", 256), ("1MiB", 64), ("8MiB", 8), ("16MiB", 4), ("32MiB", None)],
+)
+def test_no_more_blocks_at_once_than_there_is_memory_for(
+    dictionary: str, at_once: int | None
+) -> None:
+    packed = compressed.run(f"xz --lzma2=preset=0,dict={dictionary} --block-size=20KiB -c", PLAIN)
+    found = blocks.layout_of("xz", Object(packed).read, len(packed))
+    assert (found.at_once if found else None) == at_once
+
+
+def test_a_decoded_block_gives_back_its_memory_at_once() -> None:
+    packed = compressed.run("xz --lzma2=preset=0,dict=8MiB --block-size=20KiB -c", PLAIN)
+    found = blocks.layout_of("xz", Object(packed).read, len(packed))
+    assert found
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for block in found.blocks:
+            deque(blocks.decode_block("xz", block, [packed[block.start : block.end]]), maxlen=0)
+        left, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert left < 8 << 20
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,6 +10,8 @@ Only for disks that are raw inside: guest offsets are offsets in the decompresse
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import functools
 import importlib
 from collections.abc import Iterable, Iterator
@@ -19,8 +21,12 @@ from cdi.images import errors
 from cdi.images.codecs import decoder
 from cdi.images.formats import layout
 
-# Blocks that need more are decoded one after another: every thread would need as much.
-MEMORY = 32 << 20
+# What the dictionaries of all threads may need together, and what a single one may: at least four
+# blocks are decoded at once, or else one after another, read ahead by many connections.
+_IN_ALL = 64 << 20
+MEMORY = _IN_ALL // 4
+# A block may need that much although its table does not tell.
+_USUAL = 8 << 20
 # By codec: who finds its blocks, and who decodes one. Loaded where an object has that codec.
 _KINDS: Final = {
     "xz": ("xzindex:blocks", "xz:XzDecoder"),
@@ -39,6 +45,11 @@ class BlockLayout:
         self.codec = codec
         self.blocks = blocks
         self.virtual_size = blocks[-1].output_end
+
+    @property
+    def at_once(self) -> int:
+        """How many blocks may be decoded at the same time, for the memory they take."""
+        return _IN_ALL // max(1, *(block.memory for block in self.blocks))
 
     def units(self, done: layout.Ranges) -> Iterator[layout.Unit]:
         """Yield what is left to decode, in order."""
@@ -74,22 +85,25 @@ def units(
 def decode_block(codec: str, block: decoder.Block, pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Decompress the bytes [start, end) of `block`, and verify them.
 
-    Never yields more than the block is said to hold. Raises CorruptImage or TruncatedSource.
+    Never yields more than the block is said to hold. Raises CorruptImage, TruncatedSource, or
+    UnsafeImage for one that needs far more memory than the table made expect.
     """
-    scripted: decoder.Decoder = _loaded(_KINDS[codec][1])(block.first, MEMORY)
-    left = block.output_end - block.output_start
-    fed = block.start
-    for piece in pieces:
-        fed += len(piece)
-        for out in scripted.feed(piece):
-            left -= len(out)
-            if left < 0:
-                raise _contradiction(codec, block)
-            yield out
-    if fed < block.end:
-        raise errors.TruncatedSource(f"the {codec} data ends too early, at offset {fed}")
-    if scripted.restart != block.last:
-        raise _contradiction(codec, block)
+    memory = max(block.memory, _USUAL)
+    scripted: decoder.Decoder = _loaded(_KINDS[codec][1])(block.first, memory)
+    with contextlib.closing(scripted):
+        left = block.output_end - block.output_start
+        fed = block.start
+        for piece in pieces:
+            fed += len(piece)
+            for out in scripted.feed(piece):
+                left -= len(out)
+                if left < 0:
+                    raise _contradiction(codec, block)
+                yield out
+        if fed < block.end:
+            raise errors.TruncatedSource(f"the {codec} data ends too early, at offset {fed}")
+        if scripted.restart != block.last:
+            raise _contradiction(codec, block)
 
 
 def _loaded(place: str) -> Any:
@@ -122,9 +136,7 @@ def _joined(blocks: Iterable[decoder.Block]) -> Iterator[decoder.Block]:
     held: decoder.Block | None = None
     for block in blocks:
         if held and _goes_with(block, held):
-            held = decoder.Block(
-                held.start, block.end, held.output_start, block.output_end, held.detail
-            )
+            held = dataclasses.replace(held, end=block.end, output_end=block.output_end)
             continue
         if held:
             yield held

@@ -45,6 +45,7 @@ class Block:
     output_start: int
     output_end: int
     detail: int = 0  # as in Restart
+    memory: int = 0  # bytes of a dictionary or window, as far as the table and its object tell
 
     @property
     def first(self) -> Restart:
@@ -67,6 +68,9 @@ class Decoder(Protocol):
 
     def finish(self) -> Iterator[bytes]:
         """The object has ended: yield the rest. TruncatedSource if the stream is incomplete."""
+
+    def close(self) -> None:
+        """Give back its memory, which may be large; nothing can be fed any more."""
 
 
 class Scripted(ABC):
@@ -97,6 +101,11 @@ class Scripted(ABC):
     def finish(self) -> Iterator[bytes]:
         self._ended = True
         yield from self._advance()
+
+    def close(self) -> None:
+        # The script refers to this object: left alone, both would wait for the garbage collector.
+        self._script.close()
+        self._view = memoryview(b"")
 
     @abstractmethod
     def _decode(self) -> Script:

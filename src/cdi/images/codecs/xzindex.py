@@ -54,7 +54,7 @@ def blocks(reader: layout.Reader, size: int, memory: int) -> tuple[decoder.Block
         for unpadded, uncompressed in stream.records:
             end, output_end = start + _padded(unpadded), output + uncompressed
             detail = xz.block_detail(stream.check)
-            found.append(decoder.Block(start, end, output, output_end, detail))
+            found.append(decoder.Block(start, end, output, output_end, detail, stream.dictionary))
             start, output = end, output_end
         if output > LIMIT:
             raise errors.CorruptImage("the xz index claims an impossible size")

@@ -9,6 +9,7 @@ table's own checksums are not used; those within the frames are.
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 
 from cdi.images.codecs import decoder, zstd
@@ -38,9 +39,12 @@ def frames(reader: layout.Reader, size: int, window: int) -> tuple[decoder.Block
     if HEADER.unpack_from(table) != (TABLE_MAGIC, table_size - HEADER.size):
         return ()
     found = _blocks(entry, table[HEADER.size :])
-    if not found or found[-1].end > table_start or not _fits(reader, found[0], window):
+    if not found or found[-1].end > table_start:
         return ()
-    return tuple(found)
+    needed = _window(reader, found[0])
+    if needed is None or needed > window:
+        return ()
+    return tuple(dataclasses.replace(block, memory=needed) for block in found)
 
 
 def _blocks(entry: struct.Struct, table: bytes) -> list[decoder.Block]:
@@ -56,7 +60,7 @@ def _blocks(entry: struct.Struct, table: bytes) -> list[decoder.Block]:
     return found
 
 
-def _fits(reader: layout.Reader, block: decoder.Block, window: int) -> bool:
-    """Whether the frame's window is small enough; those of the other frames hardly differ."""
+def _window(reader: layout.Reader, block: decoder.Block) -> int | None:
+    """Return the frame's window; those of the other frames hardly differ."""
     head = reader(block.start, min(zstd.HEADER_MAX, block.end - block.start))
-    return len(head) == zstd.HEADER_MAX and zstd.window_of(head) <= window
+    return zstd.window_of(head) if len(head) == zstd.HEADER_MAX else None
