@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import zstandard
 
 from cdi.images import errors, intervals
 from cdi.images.codecs import blocks, decoder, xzindex, zstdindex
@@ -131,6 +132,19 @@ def test_no_more_blocks_at_once_than_there_is_memory_for(
     packed = compressed.run(f"xz --lzma2=preset=0,dict={dictionary} --block-size=20KiB -c", PLAIN)
     found = blocks.layout_of("xz", Object(packed).read, len(packed))
     assert (found.at_once if found else None) == at_once
+
+
+def test_a_frame_may_have_a_larger_window_than_the_first() -> None:
+    parts = [compressed.plain(1000), compressed.plain(100_000) + bytes(12 << 20)]
+    wide = zstandard.ZstdCompressionParameters(window_log=24)
+    frames = [zstandard.ZstdCompressor(compression_params=wide).compress(part) for part in parts]
+    sizes = [(len(frame), len(part)) for frame, part in zip(frames, parts, strict=True)]
+    packed = b"".join(frames) + compressed.seek_table(sizes)
+    found = blocks.layout_of("zst", Object(packed).read, len(packed))
+    assert found
+    large = found.blocks[1]
+    got = b"".join(blocks.decode_block("zst", large, [packed[large.start : large.end]]))
+    assert got == parts[1]
 
 
 def test_a_decoded_block_gives_back_its_memory_at_once() -> None:

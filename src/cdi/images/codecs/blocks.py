@@ -88,10 +88,11 @@ def decode_block(codec: str, block: decoder.Block, pieces: Iterable[bytes]) -> I
     Never yields more than the block is said to hold. Raises CorruptImage, TruncatedSource, or
     UnsafeImage for one that needs far more memory than the table made expect.
     """
-    memory = max(block.memory, _USUAL)
+    left = block.output_end - block.output_start
+    # A frame of zstd may have a window as large as itself, whatever those in front of it had.
+    memory = max(block.memory, _USUAL, min(left, MEMORY))
     scripted: decoder.Decoder = _loaded(_KINDS[codec][1])(block.first, memory)
     with contextlib.closing(scripted):
-        left = block.output_end - block.output_start
         fed = block.start
         for piece in pieces:
             fed += len(piece)
