@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from cdi.images import digest as digests
 from cdi.images.connections import WINDOW, Pace
-from cdi.images.formats.layout import Change, Unit
+from cdi.images.formats.layout import SHARE, Change, Unit
 from cdi.images.intervals import Intervals
 from cdi.images.journal import Journal
 from cdi.images.meter import Meter
@@ -31,9 +31,6 @@ from cdi.images.target import Target
 # about a five-hundredth of the whole, within these bounds.
 _BACKLOG_LEAST, _BACKLOG_MOST = 512 << 10, 8 << 20
 _NOTE_EVERY = 0.02  # seconds of work that a killed process may lose, per connection
-# Bytes of the disk that are worth a request, however few they travel as: the end of a disk is often
-# empty, and would be left to one worker while the others are idle.
-_SHARE = 32 << 20
 _GAP = 16 << 10  # bytes between two units that are cheaper to fetch than to ask around
 
 
@@ -113,7 +110,7 @@ class _Crew:
             if first is None:
                 return []
             taken, end, unfolded = [first], first.end, first.unfolded
-            while end - first.start < self._order.request and unfolded < _SHARE:
+            while end - first.start < self._order.request and unfolded < SHARE:
                 unit = next(self._units, None)
                 if unit is None or not end - Splitter.OVERLAP <= unit.start <= end + _GAP:
                     self._ahead = unit

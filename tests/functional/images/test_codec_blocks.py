@@ -118,7 +118,7 @@ def test_empty_space_is_shared_out_however_small_it_was_packed() -> None:
     assert found
     shares = [unit.unfolded for unit in found.units(intervals.Intervals())]
     assert len(shares) == 3
-    assert max(shares) == blocks.UNFOLDED
+    assert max(shares) == layout.SHARE
     assert sum(shares) == empty
 
 

@@ -32,10 +32,8 @@ _KINDS: Final = {
     "xz": ("xzindex:blocks", "xz:XzDecoder"),
     "zst": ("zstdindex:frames", "zstd:ZstdDecoder"),
 }
-# Small neighbours are fetched together up to this size, as a request each would cost more; but only
-# while they unfold to so much, since empty space would otherwise be left to a single thread.
+# Small neighbours are fetched together up to this size: a request each would cost more.
 TOGETHER = 1 << 20
-UNFOLDED = 32 << 20
 
 
 class BlockLayout:
@@ -128,7 +126,7 @@ def _goes_with(block: decoder.Block, held: decoder.Block) -> bool:
     return (
         held.last == block.first
         and block.end - held.start <= TOGETHER
-        and block.output_end - held.output_start <= UNFOLDED
+        and block.output_end - held.output_start <= layout.SHARE
     )
 
 

@@ -18,6 +18,10 @@ from typing import Protocol, TypeAlias
 Buffer: TypeAlias = bytes | bytearray | memoryview
 Reader: TypeAlias = Callable[[int, int], bytes]  # (offset, length) -> exactly these bytes
 
+# Guest bytes that are worth a share of the work, however few host bytes they are. The end of a disk
+# is often empty, and would otherwise be left to one worker while the others are idle.
+SHARE = 32 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
