@@ -6,7 +6,7 @@ from fuzz import harness
 
 with harness.instrumented():
     from cdi.images import errors
-    from cdi.images.sources import answers, headers, locations
+    from cdi.images.http import answers, headers, locations
 
 _HERE = locations.Route(locations.parse_location("https://user:secret@host/a/b?c=d"))
 

@@ -26,10 +26,10 @@ from cdi.cli.patience import StallTimeout
 from cdi.cli.progress import Display, display_for
 from cdi.images import digest, errors, memory, transfer
 from cdi.images import target as targets
+from cdi.images.http.options import HttpOptions
 from cdi.images.meter import Meter
 from cdi.images.order import Order, Result
 from cdi.images.sources import opening
-from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.supply import Supply
 
 EXIT_TRANSIENT, EXIT_USAGE, EXIT_PERMANENT = 1, 2, 3

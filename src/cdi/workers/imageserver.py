@@ -34,10 +34,11 @@ from typing import Final
 from cdi.api.place import Place
 from cdi.images import errors, forward, memory, pipeline
 from cdi.images.codecs.codec import HEAD, codec_for
+from cdi.images.http import locations, proxies
+from cdi.images.http.options import HttpOptions
 from cdi.images.journal import StreamPoint
 from cdi.images.meter import Meter
-from cdi.images.sources import locations, proxies, registry
-from cdi.images.sources.options import HttpOptions
+from cdi.images.sources import registry
 from cdi.images.sources.registry import named, reference
 from cdi.images.sources.supply import Supply
 from cdi.workers import logs

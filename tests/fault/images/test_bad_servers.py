@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 
 from cdi.images import errors, transfer
+from cdi.images.http.options import HttpOptions
 from cdi.images.meter import Meter
 from cdi.images.order import Order
 from cdi.images.sources.http import HttpSource
-from cdi.images.sources.options import HttpOptions
 from support import authority, httpd, proxy
 
 DISK = random.Random(40).randbytes(1 << 20)

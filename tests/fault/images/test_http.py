@@ -10,8 +10,9 @@ import threading
 import pytest
 
 from cdi.images import errors
-from cdi.images.sources import http, probe, retry, source
-from cdi.images.sources.options import HttpOptions
+from cdi.images.http import retry
+from cdi.images.http.options import HttpOptions
+from cdi.images.sources import http, probe, source
 from support import authority, httpd, proxy
 
 DATA = random.Random(30).randbytes(2 * source.PIECE + 4321)

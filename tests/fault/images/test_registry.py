@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from cdi.images import errors, transfer
+from cdi.images.http.options import HttpOptions
 from cdi.images.meter import Meter
 from cdi.images.order import Order
 from cdi.images.sources import registry as images
-from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.registry.credentials import Credentials
 from support import authority, httpd, registry
 from support.registry import Image, file, layer

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from cdi.images import errors, transfer
+from cdi.images.http.options import HttpOptions
 from cdi.images.meter import Meter
 from cdi.images.order import Order, Result
 from cdi.images.sources import opening
 from cdi.images.sources.imageio import catalog, lease, supplied
 from cdi.images.sources.imageio.patience import Patience
-from cdi.images.sources.options import HttpOptions
 from support import disks, httpd, importing, ovirt, stages
 
 MIB = 1 << 20

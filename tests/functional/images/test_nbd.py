@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 
 from cdi.images import errors, nbdkit, transfer
+from cdi.images.http import retry
 from cdi.images.meter import Meter
 from cdi.images.order import Order
-from cdi.images.sources import nbd, retry
+from cdi.images.sources import nbd
 from cdi.images.sources.nbd import named
 from cdi.images.sources.source import Extent, Mapped, read
 from support import disks, importing, nbdserver

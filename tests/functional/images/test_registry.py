@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from cdi.images import errors, transfer
+from cdi.images.http.options import HttpOptions
 from cdi.images.meter import Meter
 from cdi.images.order import Order
 from cdi.images.sources import registry as images
-from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.registry.credentials import Credentials
 from cdi.images.sources.registry.manifest import Platform
 from support import authority, disks, registry

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from cdi.images import errors, transfer
+from cdi.images.http.options import HttpOptions
+from cdi.images.http.retry import Policy
 from cdi.images.meter import Meter
 from cdi.images.order import Order, Result
 from cdi.images.sources.http import HttpSource
-from cdi.images.sources.options import HttpOptions
-from cdi.images.sources.retry import Policy
 from support import cgroup, disks, filesystems, httpd, loopdev, worker
 
 pytestmark = [pytest.mark.root, loopdev.needs_root]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cdi.images import errors
-from cdi.images.sources import retry
-from cdi.images.sources.options import HttpOptions
+from cdi.images.http import retry
+from cdi.images.http.options import HttpOptions
 from cdi.images.sources.vddk.access import Address, Credentials, parse_address
 from cdi.images.sources.vddk.vsphere import Vsphere
 from support import authority, vddk, vsphere

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from cdi.images import errors
+from cdi.images.http.options import HttpOptions
 from cdi.images.sources import registry as images
-from cdi.images.sources.options import HttpOptions
 from cdi.workers.imageserver import content
 from support import httpd, imageserver, registry, worker
 

@@ -3,7 +3,7 @@ import email.utils
 import pytest
 
 from cdi.images import errors
-from cdi.images.sources import answers
+from cdi.images.http import answers
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 import pytest
 
 from cdi.images import errors
-from cdi.images.sources import headers, locations
-from cdi.images.sources.options import HttpOptions
+from cdi.images.http import headers, locations
+from cdi.images.http.options import HttpOptions
 
 HOME = locations.parse_location("https://a.test/x")
 

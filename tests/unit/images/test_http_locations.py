@@ -1,7 +1,7 @@
 import pytest
 
 from cdi.images import errors
-from cdi.images.sources import locations
+from cdi.images.http import locations
 
 
 @pytest.mark.parametrize(

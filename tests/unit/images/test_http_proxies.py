@@ -1,7 +1,7 @@
 import pytest
 
 from cdi.images import errors
-from cdi.images.sources import locations, proxies
+from cdi.images.http import locations, proxies
 
 BOTH = {"http_proxy": "http://plain.test:3128", "https_proxy": "http://secure.test:3128"}
 

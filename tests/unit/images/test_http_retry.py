@@ -1,7 +1,7 @@
 import pytest
 
 from cdi.images import errors
-from cdi.images.sources import retry
+from cdi.images.http import retry
 
 POLICY = retry.Policy(base=0.5, ceiling=3.0, patience=60.0)
 LOST = errors.ConnectionLost("gone")

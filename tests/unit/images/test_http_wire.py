@@ -1,7 +1,7 @@
 import pytest
 
-from cdi.images.sources import wire
-from cdi.images.sources.headermap import HeaderMap
+from cdi.images.http import wire
+from cdi.images.http.headermap import HeaderMap
 
 
 class Played:

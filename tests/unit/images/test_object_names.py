@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cdi.images import errors
-from cdi.images.sources import locations
+from cdi.images.http import locations
 from cdi.images.sources.objects import accounts, address, google, regions
 from cdi.images.sources.objects.access import GoogleAccess, Keys, S3Access
 

@@ -10,7 +10,7 @@ from azure.core.pipeline import PipelineContext, PipelineRequest
 from azure.core.rest import HttpRequest
 from azure.storage.blob._shared.authentication import SharedKeyCredentialPolicy
 
-from cdi.images.sources import locations
+from cdi.images.http import locations
 from cdi.images.sources.objects import azure, sigv4
 from cdi.images.sources.objects.access import Keys
 from cdi.images.sources.objects.address import Address

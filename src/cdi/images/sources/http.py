@@ -21,9 +21,10 @@ from collections.abc import Callable, Iterator
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.sources import answers, line, locations, probe, retry, session, span
-from cdi.images.sources.options import HttpOptions
-from cdi.images.sources.service import PLAIN, Fields, Service
+from cdi.images.http import answers, line, locations, retry, session
+from cdi.images.http.options import HttpOptions
+from cdi.images.http.service import PLAIN, Fields, Service
+from cdi.images.sources import probe, span
 from cdi.images.sources.source import PIECE, Identity
 
 log = logging.getLogger(__name__)

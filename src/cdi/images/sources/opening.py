@@ -18,9 +18,9 @@ from types import MappingProxyType
 from typing import Final, cast
 
 from cdi.images import errors
+from cdi.images.http.options import HttpOptions
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.http import HttpSource
-from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.source import Source
 from cdi.images.sources.stream import StreamSource
 from cdi.images.sources.supply import Supply

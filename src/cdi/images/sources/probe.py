@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.sources import answers
-from cdi.images.sources.service import PLAIN, Service
-from cdi.images.sources.session import Answer
+from cdi.images.http import answers
+from cdi.images.http.service import PLAIN, Service
+from cdi.images.http.session import Answer
 
 log = logging.getLogger(__name__)
 

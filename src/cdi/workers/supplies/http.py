@@ -17,8 +17,8 @@ from pathlib import Path
 from cdi.api.place import Place
 from cdi.api.workorder import WorkOrder
 from cdi.images import digest, errors
+from cdi.images.http.options import HttpOptions
 from cdi.images.sources.http import HttpSource
-from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.supply import Supply
 from cdi.workers import supplies
 

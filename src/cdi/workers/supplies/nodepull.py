@@ -23,8 +23,8 @@ from typing import Any
 from cdi.api.place import Place
 from cdi.api.workorder import WorkOrder
 from cdi.images import errors
+from cdi.images.http.options import HttpOptions
 from cdi.images.sources.http import HttpSource
-from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.registry import labels
 from cdi.images.sources.supply import Supply
 from cdi.workers import supplies

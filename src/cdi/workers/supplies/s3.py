@@ -13,9 +13,9 @@ from dataclasses import replace
 
 from cdi.api.place import Place
 from cdi.api.workorder import WorkOrder
+from cdi.images.http.options import HttpOptions
 from cdi.images.sources.objects import s3
 from cdi.images.sources.objects.access import Keys, S3Access
-from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.supply import Supply
 from cdi.workers.supplies import http
 

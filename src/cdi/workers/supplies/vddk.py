@@ -14,8 +14,8 @@ from typing import Final
 
 from cdi.api.place import Place
 from cdi.api.workorder import WorkOrder
+from cdi.images.http.options import HttpOptions
 from cdi.images.sources import nbd
-from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.supply import Supply
 from cdi.images.sources.vddk import supply as disks
 from cdi.images.sources.vddk.access import Credentials

@@ -18,8 +18,8 @@ from typing import Final
 import msgspec
 
 from cdi.images import errors
-from cdi.images.sources import answers, line, locations, session
-from cdi.images.sources.options import HttpOptions
+from cdi.images.http import answers, line, locations, session
+from cdi.images.http.options import HttpOptions
 from cdi.images.sources.source import Extent
 
 log = logging.getLogger(__name__)

@@ -24,11 +24,11 @@ from typing import Final, TypeVar
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.sources import answers, headers, line, locations, retry, session
+from cdi.images.http import answers, headers, line, locations, retry, session
+from cdi.images.http.options import HttpOptions
+from cdi.images.http.service import Fields
 from cdi.images.sources.imageio import markup
 from cdi.images.sources.imageio.markup import Node
-from cdi.images.sources.options import HttpOptions
-from cdi.images.sources.service import Fields
 
 log = logging.getLogger(__name__)
 

@@ -25,14 +25,14 @@ from dataclasses import replace
 from typing import TypeVar
 
 from cdi.images import errors
-from cdi.images.sources import retry
+from cdi.images.http import retry
+from cdi.images.http.options import HttpOptions
 from cdi.images.sources.imageio import catalog, transfers
 from cdi.images.sources.imageio.catalog import Image, Wish
 from cdi.images.sources.imageio.daemon import Abilities, Daemon, Extents
 from cdi.images.sources.imageio.engine import Engine
 from cdi.images.sources.imageio.patience import Patience
 from cdi.images.sources.imageio.transfers import Pause, Transfer
-from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.source import Identity
 
 log = logging.getLogger(__name__)

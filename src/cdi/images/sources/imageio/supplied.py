@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from cdi.images import errors
+from cdi.images.http.options import HttpOptions
 from cdi.images.sources.imageio import source
 from cdi.images.sources.imageio.catalog import Wish
 from cdi.images.sources.imageio.lease import Lease, leased
-from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.source import Identity
 from cdi.images.sources.supply import Supply
 

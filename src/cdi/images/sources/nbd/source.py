@@ -21,7 +21,8 @@ from typing import TypeVar
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.sources import retry, span
+from cdi.images.http import retry
+from cdi.images.sources import span
 from cdi.images.sources.nbd import handshake
 from cdi.images.sources.nbd.connection import Connection, Failed
 from cdi.images.sources.nbd.line import TICK, Line, Watch

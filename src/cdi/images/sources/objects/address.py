@@ -12,7 +12,7 @@ import urllib.parse
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.sources import locations
+from cdi.images.http import locations
 
 # A server or proxy may resolve these two, as in a file's path; encoded ones are left alone.
 _DOTS = {".": "%2E", "..": "%2E%2E"}

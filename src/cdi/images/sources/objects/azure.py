@@ -17,13 +17,13 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 
 from cdi.images import errors
+from cdi.images.http.locations import Location, Route
+from cdi.images.http.options import HttpOptions
+from cdi.images.http.service import Fields
 from cdi.images.sources.http import HttpSource
-from cdi.images.sources.locations import Location, Route
 from cdi.images.sources.objects import address
 from cdi.images.sources.objects.access import AzureAccess
 from cdi.images.sources.objects.store import Store
-from cdi.images.sources.options import HttpOptions
-from cdi.images.sources.service import Fields
 
 VERSION = "versionid"
 _API = "2021-08-06"  # of the interface: what its answers look like

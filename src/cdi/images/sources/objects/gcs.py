@@ -8,14 +8,14 @@ import threading
 from collections.abc import Mapping
 
 from cdi.images import errors
+from cdi.images.http.locations import Route
+from cdi.images.http.options import HttpOptions
+from cdi.images.http.service import Fields, Told
 from cdi.images.sources.http import HttpSource
-from cdi.images.sources.locations import Route
 from cdi.images.sources.objects import address, google
 from cdi.images.sources.objects.access import GoogleAccess
 from cdi.images.sources.objects.store import Store
 from cdi.images.sources.objects.tokens import Keeper
-from cdi.images.sources.options import HttpOptions
-from cdi.images.sources.service import Fields, Told
 
 VERSION = "generation"
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cdi.images import errors
-from cdi.images.sources import answers, line, locations, session
+from cdi.images.http import answers, line, locations, session
+from cdi.images.http.options import HttpOptions
 from cdi.images.sources.objects.tokens import Token
-from cdi.images.sources.options import HttpOptions
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
 TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address

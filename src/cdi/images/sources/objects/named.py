@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from cdi.images import errors
+from cdi.images.http.options import HttpOptions
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.objects import accounts, azure, gcs, s3
-from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.supply import Supply
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.sources import answers
-from cdi.images.sources.service import Told
+from cdi.images.http import answers
+from cdi.images.http.service import Told
 
 _CODE = re.compile(r"<Code>\s*([A-Za-z][A-Za-z0-9._-]{0,79})\s*</Code>")
 

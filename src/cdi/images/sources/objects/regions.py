@@ -12,8 +12,8 @@ import ipaddress
 import re
 from dataclasses import replace
 
-from cdi.images.sources.locations import Location
-from cdi.images.sources.service import Told
+from cdi.images.http.locations import Location
+from cdi.images.http.service import Told
 
 USUAL = "us-east-1"
 

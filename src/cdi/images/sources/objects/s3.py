@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from cdi.images.sources import locations
+from cdi.images.http import locations
+from cdi.images.http.locations import Route
+from cdi.images.http.options import HttpOptions
+from cdi.images.http.service import Fields, Told
 from cdi.images.sources.http import HttpSource
-from cdi.images.sources.locations import Route
 from cdi.images.sources.objects import address, refusals, regions, sigv4
 from cdi.images.sources.objects.access import Keys, S3Access
 from cdi.images.sources.objects.store import Store
-from cdi.images.sources.options import HttpOptions
-from cdi.images.sources.service import Fields, Told
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import hmac
 import urllib.parse
 from datetime import datetime
 
-from cdi.images.sources.locations import PORTS, Location
+from cdi.images.http.locations import PORTS, Location
 from cdi.images.sources.objects.access import Keys
 
 _ALGORITHM = "AWS4-HMAC-SHA256"

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cdi.images import errors
-from cdi.images.sources.locations import Route
+from cdi.images.http.locations import Route
+from cdi.images.http.service import Fields, Told
 from cdi.images.sources.objects import refusals
-from cdi.images.sources.service import Fields, Told
 
 
 class Store:

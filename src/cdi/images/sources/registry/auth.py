@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdi.images import errors
-from cdi.images.sources import answers, headers, service
-from cdi.images.sources.locations import Route
+from cdi.images.http import answers, headers, service
+from cdi.images.http.locations import Route
 from cdi.images.sources.registry.credentials import Credentials
 
 log = logging.getLogger(__name__)

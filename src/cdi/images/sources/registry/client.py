@@ -21,14 +21,15 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from cdi.images import errors
-from cdi.images.sources import line, locations, probe, retry, session
+from cdi.images.http import line, locations, retry, session
+from cdi.images.http.options import HttpOptions
+from cdi.images.http.service import PLAIN, Fields, Service
+from cdi.images.sources import probe
 from cdi.images.sources.http import HttpSource
-from cdi.images.sources.options import HttpOptions
 from cdi.images.sources.registry import auth, manifest, store
 from cdi.images.sources.registry.credentials import Credentials
 from cdi.images.sources.registry.manifest import Descriptor, Document
 from cdi.images.sources.registry.reference import Reference
-from cdi.images.sources.service import PLAIN, Fields, Service
 from cdi.images.sources.source import PIECE
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdi.images import errors
-from cdi.images.sources.options import HttpOptions
+from cdi.images.http.options import HttpOptions
 from cdi.images.sources.registry import (
     archive,
     client,

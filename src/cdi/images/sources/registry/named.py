@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cdi.images import errors
-from cdi.images.sources.options import HttpOptions
+from cdi.images.http.options import HttpOptions
 from cdi.images.sources.registry import image, platforms
 from cdi.images.sources.registry.credentials import Credentials
 from cdi.images.sources.supply import Supply

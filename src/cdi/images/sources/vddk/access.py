@@ -16,8 +16,8 @@ import urllib.parse
 from dataclasses import dataclass, field
 
 from cdi.images import errors
-from cdi.images.sources import trust
-from cdi.images.sources.options import HttpOptions
+from cdi.images.http import trust
+from cdi.images.http.options import HttpOptions
 
 HTTPS = 443
 _DIGESTS = {40: hashlib.sha1, 64: hashlib.sha256, 128: hashlib.sha512}

@@ -24,7 +24,7 @@ from pyVmomi import SoapStubAdapter, vim, vmodl
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.sources import retry
+from cdi.images.http import retry
 from cdi.images.sources.vddk import access
 from cdi.images.sources.vddk.access import Address, Credentials
 from cdi.images.sources.vddk.values import Answer, Disk, Machine, Snapshot

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from cdi.images import errors
-from cdi.images.sources.headermap import HeaderMap
-from cdi.images.sources.locations import Location, Route
-from cdi.images.sources.options import HttpOptions
+from cdi.images.http.headermap import HeaderMap
+from cdi.images.http.locations import Location, Route
+from cdi.images.http.options import HttpOptions
 
 log = logging.getLogger(__name__)
 

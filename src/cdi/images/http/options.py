@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from cdi.images.sources import retry
+from cdi.images.http import retry
 
 # Servers and firewalls of existing installations have rules for this name.
 USER_AGENT = "cdi-golang-importer"

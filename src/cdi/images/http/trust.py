@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cdi.images import errors
-from cdi.images.sources.options import HttpOptions
+from cdi.images.http.options import HttpOptions
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cdi.images import errors
-from cdi.images.sources import locations
+from cdi.images.http import locations
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from cdi.images import errors
-from cdi.images.sources import dial, line, locations, proxies, wire
-from cdi.images.sources.headermap import HeaderMap
+from cdi.images.http import dial, line, locations, proxies, wire
+from cdi.images.http.headermap import HeaderMap
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 

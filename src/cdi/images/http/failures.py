@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Iterator
 
 from cdi.images import errors
-from cdi.images.sources import answers, dial, wire
+from cdi.images.http import answers, dial, wire
 
 # What TLS says of a server that speaks something else, or only what is no longer safe.
 _NO_COMMON_TLS = frozenset(

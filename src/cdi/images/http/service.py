@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from cdi.images import errors
-from cdi.images.sources import answers
-from cdi.images.sources.locations import Route
+from cdi.images.http import answers
+from cdi.images.http.locations import Route
 
 Fields = tuple[tuple[str, str], ...]
 

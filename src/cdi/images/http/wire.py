@@ -15,8 +15,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from cdi.images.sources.headermap import HeaderMap
-from cdi.images.sources.line import Line
+from cdi.images.http.headermap import HeaderMap
+from cdi.images.http.line import Line
 
 _HEAD_MOST = 64 << 10
 _HEAD_READ = 16 << 10  # what comes with it of the body is copied once more

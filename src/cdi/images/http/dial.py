@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cdi.images.sources import headers, line, locations, proxies, wire
-from cdi.images.sources.headermap import HeaderMap
+from cdi.images.http import headers, line, locations, proxies, wire
+from cdi.images.http.headermap import HeaderMap
 
 if TYPE_CHECKING:
     import ssl

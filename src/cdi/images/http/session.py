@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.sources import answers, dial, exchange, headers, line, locations
-from cdi.images.sources.options import HttpOptions
-from cdi.images.sources.service import PLAIN, Fields, Service
+from cdi.images.http import answers, dial, exchange, headers, line, locations
+from cdi.images.http.options import HttpOptions
+from cdi.images.http.service import PLAIN, Fields, Service
 
 if TYPE_CHECKING:
     import ssl
