@@ -24,13 +24,14 @@ from cdi.api.place import Place
 from cdi.cli import words
 from cdi.cli.patience import StallTimeout
 from cdi.cli.progress import Display, display_for
-from cdi.images import digest, errors, memory, transfer
+from cdi.images import digest, errors
 from cdi.images import target as targets
 from cdi.images.http.options import HttpOptions
-from cdi.images.meter import Meter
-from cdi.images.order import Order, Result
 from cdi.images.sources import opening
 from cdi.images.sources.supply import Supply
+from cdi.images.transfer import memory, transfer
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Order, Result
 
 EXIT_TRANSIENT, EXIT_USAGE, EXIT_PERMANENT = 1, 2, 3
 LEAVE_WITHIN = 4.0  # seconds from a signal to the end, whatever the network does

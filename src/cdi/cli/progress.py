@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 
-from cdi.images.meter import Meter
-from cdi.images.order import Result
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Result
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 

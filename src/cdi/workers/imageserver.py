@@ -32,15 +32,16 @@ from pathlib import Path
 from typing import Final
 
 from cdi.api.place import Place
-from cdi.images import errors, forward, memory, pipeline
+from cdi.images import errors
 from cdi.images.codecs.codec import HEAD, codec_for
 from cdi.images.http import locations, proxies
 from cdi.images.http.options import HttpOptions
-from cdi.images.journal import StreamPoint
-from cdi.images.meter import Meter
 from cdi.images.sources import registry
 from cdi.images.sources.registry import named, reference
 from cdi.images.sources.supply import Supply
+from cdi.images.transfer import forward, memory, pipeline
+from cdi.images.transfer.journal import StreamPoint
+from cdi.images.transfer.meter import Meter
 from cdi.workers import logs
 from cdi.workers.supplies.nodepull import REFUSED
 

@@ -25,12 +25,13 @@ from pathlib import Path
 from cdi.api.place import METRICS_PORT, Place
 from cdi.api.termination import Termination, VDDKInfo
 from cdi.api.workorder import ARCHIVE, BLANK, InvalidVariable, WorkOrder
-from cdi.images import archive, errors, memory, transfer
+from cdi.images import archive, errors
 from cdi.images import target as targets
-from cdi.images.meter import Meter
-from cdi.images.order import Order, Result
 from cdi.images.sources.source import Source
 from cdi.images.sources.supply import Supply
+from cdi.images.transfer import memory, transfer
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Order, Result
 from cdi.workers import archives, blank, ending, logs, room, supplies
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from cdi.images.meter import Meter
+from cdi.images.transfer.meter import Meter
 from cdi.workers import certificate
 
 log = logging.getLogger(__name__)

@@ -18,11 +18,12 @@ from pathlib import Path
 
 import pytest
 
-from cdi.images import errors, transfer
+from cdi.images import errors
 from cdi.images.http.options import HttpOptions
-from cdi.images.meter import Meter
-from cdi.images.order import Order
 from cdi.images.sources.http import HttpSource
+from cdi.images.transfer import transfer
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Order
 from support import authority, httpd, proxy
 
 DISK = random.Random(40).randbytes(1 << 20)

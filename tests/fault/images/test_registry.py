@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from cdi.images import errors, transfer
+from cdi.images import errors
 from cdi.images.http.options import HttpOptions
-from cdi.images.meter import Meter
-from cdi.images.order import Order
 from cdi.images.sources import registry as images
 from cdi.images.sources.registry.credentials import Credentials
+from cdi.images.transfer import transfer
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Order
 from support import authority, httpd, registry
 from support.registry import Image, file, layer
 

@@ -17,11 +17,11 @@ import pytest
 from cdi.images import archive, errors
 from cdi.images.archive import extraction
 from cdi.images.archive.partial import HIDDEN, Partial
-from cdi.images.meter import Meter
-from cdi.images.order import Result
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.source import Identity
 from cdi.images.sources.stream import StreamSource
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Result
 from support import compressed, tars
 
 MIB = 1 << 20

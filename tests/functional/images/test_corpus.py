@@ -23,11 +23,12 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from cdi.images import errors, transfer
-from cdi.images.meter import Meter
-from cdi.images.order import Order
+from cdi.images import errors
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.stream import StreamSource
+from cdi.images.transfer import transfer
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Order
 from support import appliances, corpus, hostile
 
 MIB = 1 << 20

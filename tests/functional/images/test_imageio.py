@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from cdi.images import errors, transfer
+from cdi.images import errors
 from cdi.images.http.options import HttpOptions
-from cdi.images.meter import Meter
-from cdi.images.order import Order, Result
 from cdi.images.sources import opening
 from cdi.images.sources.imageio import catalog, lease, supplied
 from cdi.images.sources.imageio.patience import Patience
+from cdi.images.transfer import transfer
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Order, Result
 from support import disks, httpd, importing, ovirt, stages
 
 MIB = 1 << 20

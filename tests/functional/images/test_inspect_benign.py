@@ -8,11 +8,12 @@ import threading
 
 import pytest
 
-from cdi.images import qemu, transfer
+from cdi.images import qemu
 from cdi.images.formats import inspect
-from cdi.images.meter import Meter
-from cdi.images.order import Order
 from cdi.images.sources.file import FileSource
+from cdi.images.transfer import transfer
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Order
 
 KIB, MIB = 1 << 10, 1 << 20
 SIZES = {"1s": 512, "odd": 5 * MIB + 7 * 512, "33M": 33 * MIB}

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cdi.images import journal
 from cdi.images.intervals import Intervals
-from cdi.images.journal import Journal, Progress, StreamPoint
+from cdi.images.transfer import journal
+from cdi.images.transfer.journal import Journal, Progress, StreamPoint
 
 KEY = {"source": "http://host/disk", "version": "v1"}
 

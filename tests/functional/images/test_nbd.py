@@ -18,13 +18,14 @@ from typing import Any
 
 import pytest
 
-from cdi.images import errors, nbdkit, transfer
+from cdi.images import errors, nbdkit
 from cdi.images.http import retry
-from cdi.images.meter import Meter
-from cdi.images.order import Order
 from cdi.images.sources import nbd
 from cdi.images.sources.nbd import named
 from cdi.images.sources.source import Extent, Mapped, read
+from cdi.images.transfer import transfer
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Order
 from support import disks, importing, nbdserver
 
 MIB = 1 << 20

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from cdi.images import errors, transfer
+from cdi.images import errors
 from cdi.images.http import retry
 from cdi.images.http.options import HttpOptions
-from cdi.images.meter import Meter
-from cdi.images.order import Order
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.objects import azure, gcs, s3
 from cdi.images.sources.objects.access import AzureAccess, GoogleAccess, Keys, S3Access
+from cdi.images.transfer import transfer
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Order
 from support import authority, disks, httpd, objectstores, proxy
 from support.objectstores import KEY_ID, SECRET, TOKEN, refused
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from cdi.images import errors, transfer
+from cdi.images import errors
 from cdi.images.formats import ova, ovf
-from cdi.images.meter import Meter
-from cdi.images.order import Order, Result
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.stream import StreamSource
+from cdi.images.transfer import transfer
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Order, Result
 from support import appliances, compressed, disks, tars
 
 MIB = 1 << 20

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from cdi.images import errors, transfer
-from cdi.images.meter import Meter
-from cdi.images.order import Order, Result
+from cdi.images import errors
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.source import Identity
+from cdi.images.transfer import transfer
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Order, Result
 from support import disks, loopdev
 
 MIB = 1 << 20

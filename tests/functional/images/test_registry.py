@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from cdi.images import errors, transfer
+from cdi.images import errors
 from cdi.images.http.options import HttpOptions
-from cdi.images.meter import Meter
-from cdi.images.order import Order
 from cdi.images.sources import registry as images
 from cdi.images.sources.registry.credentials import Credentials
 from cdi.images.sources.registry.manifest import Platform
+from cdi.images.transfer import transfer
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Order
 from support import authority, disks, registry
 from support.registry import Image, Index, file, folder, layer, link, pipe
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from cdi.images import errors, transfer
+from cdi.images import errors
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.retry import Policy
-from cdi.images.meter import Meter
-from cdi.images.order import Order, Result
 from cdi.images.sources.http import HttpSource
+from cdi.images.transfer import transfer
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Order, Result
 from support import cgroup, disks, filesystems, httpd, loopdev, worker
 
 pytestmark = [pytest.mark.root, loopdev.needs_root]

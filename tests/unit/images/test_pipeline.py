@@ -2,7 +2,8 @@ import threading
 
 import pytest
 
-from cdi.images import errors, pipeline
+from cdi.images import errors
+from cdi.images.transfer import pipeline
 
 
 def test_what_runs_ahead_arrives_in_order():

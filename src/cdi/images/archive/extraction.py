@@ -19,19 +19,20 @@ from pathlib import Path
 from typing import Any
 
 from cdi.images import digest as digests
-from cdi.images import errors, forward, inflow, pipeline
+from cdi.images import errors
 from cdi.images.archive import moving
 from cdi.images.archive.partial import Partial
 from cdi.images.archive.unpack import Unpacking
 from cdi.images.codecs.codec import Codec, codec_for
 from cdi.images.formats import inspect, tar
-from cdi.images.halt import Halt
-from cdi.images.journal import StreamPoint
-from cdi.images.meter import Meter
-from cdi.images.order import Result
 from cdi.images.sources.source import Source, read
 from cdi.images.sources.supply import Supply
 from cdi.images.target import target_error
+from cdi.images.transfer import forward, inflow, pipeline
+from cdi.images.transfer.halt import Halt
+from cdi.images.transfer.journal import StreamPoint
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Result
 
 log = logging.getLogger(__name__)
 

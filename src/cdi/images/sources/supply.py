@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from cdi.images import errors
-from cdi.images.order import Order, Part
 from cdi.images.sources.source import Source
+from cdi.images.transfer.order import Order, Part
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 
 from cdi.api.place import Place
 from cdi.api.workorder import ARCHIVE, WorkOrder
-from cdi.images import errors, journal
+from cdi.images import errors
 from cdi.images.sources.imageio import catalog, supplied
 from cdi.images.sources.supply import Supply
+from cdi.images.transfer import journal
 from cdi.workers.supplies import http
 
 

@@ -19,10 +19,10 @@ from cdi.images.codecs.codec import Codec
 from cdi.images.codecs.decoder import Decoder, Restart
 from cdi.images.formats import native
 from cdi.images.formats.layout import ForwardDecoder
-from cdi.images.journal import StreamPoint
-from cdi.images.meter import Meter
-from cdi.images.order import Part
-from cdi.images.work import Work
+from cdi.images.transfer.journal import StreamPoint
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Part
+from cdi.images.transfer.work import Work
 
 AHEAD = 8 << 20  # bytes that may wait between two stages
 

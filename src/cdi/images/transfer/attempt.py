@@ -19,17 +19,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 from cdi.images import digest as digests
-from cdi.images import errors, forward, inflow, pipeline, scatter, work
+from cdi.images import errors
 from cdi.images import target as targets
 from cdi.images.codecs import blocks
 from cdi.images.codecs.codec import Codec, codec_for
 from cdi.images.formats import extents, inspect, native, ova, qcow2
 from cdi.images.formats.image import Image
 from cdi.images.formats.layout import RandomLayout, Unit
-from cdi.images.journal import Progress, StreamPoint
-from cdi.images.meter import Meter
-from cdi.images.order import Order, Part, Result
 from cdi.images.sources.source import Dear, Mapped, Source, read
+from cdi.images.transfer import forward, inflow, pipeline, scatter, work
+from cdi.images.transfer.journal import Progress, StreamPoint
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Order, Part, Result
 
 SECTOR = 512
 # What is looked at before anything is decided: what an opening http source holds ready anyway.

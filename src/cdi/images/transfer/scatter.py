@@ -19,13 +19,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from cdi.images import digest as digests
-from cdi.images.connections import WINDOW, Pace
 from cdi.images.formats.layout import SHARE, Change, Unit
 from cdi.images.intervals import Intervals
-from cdi.images.journal import Journal
-from cdi.images.meter import Meter
-from cdi.images.pipeline import Splitter
 from cdi.images.target import Target
+from cdi.images.transfer.connections import WINDOW, Pace
+from cdi.images.transfer.journal import Journal
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.pipeline import Splitter
 
 # Bytes that may wait for their turn to be hashed. A killed run has to fetch them again, so it is
 # about a five-hundredth of the whole, within these bounds.

@@ -16,14 +16,15 @@ import logging
 import threading
 from pathlib import Path
 
-from cdi.images import attempt, errors, work
+from cdi.images import errors
 from cdi.images.formats import inspect
 from cdi.images.formats.image import Image
-from cdi.images.halt import Halt
-from cdi.images.meter import Meter
-from cdi.images.order import Order, Result
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.source import Identity
+from cdi.images.transfer import attempt, work
+from cdi.images.transfer.halt import Halt
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.order import Order, Result
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from cdi.images import errors
 from cdi.images import target as targets
-from cdi.images.journal import Journal, Progress
-from cdi.images.order import Order, Part
 from cdi.images.sources.source import Identity
+from cdi.images.transfer.journal import Journal, Progress
+from cdi.images.transfer.order import Order, Part
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,12 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 
-from cdi.images import errors, forward, pipeline
+from cdi.images import errors
 from cdi.images.codecs.codec import codec_for
-from cdi.images.connections import Pace
-from cdi.images.meter import Meter
 from cdi.images.sources.source import Source
+from cdi.images.transfer import forward, pipeline
+from cdi.images.transfer.connections import Pace
+from cdi.images.transfer.meter import Meter
 
 _MEMORY = 48 << 20  # bytes fetched ahead
 

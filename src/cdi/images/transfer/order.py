@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cdi.images.journal import journal_path
 from cdi.images.sources.source import Source
+from cdi.images.transfer.journal import journal_path
 
 
 @dataclass(frozen=True, slots=True)
