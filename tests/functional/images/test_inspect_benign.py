@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from cdi.images import qemu
+from cdi.images.confined import qemu
 from cdi.images.formats import inspect
 from cdi.images.sources.file import FileSource
 from cdi.images.transfer import transfer

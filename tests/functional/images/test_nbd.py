@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from cdi.images import errors, nbdkit
+from cdi.images import errors
+from cdi.images.confined import nbdkit
 from cdi.images.http import retry
 from cdi.images.sources import nbd
 from cdi.images.sources.nbd import named

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cdi.images import errors, qemu
+from cdi.images import errors
+from cdi.images.confined import qemu
 from support import hostile
 
 MIB = hostile.MIB

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cdi.images import errors, sandbox
+from cdi.images import errors
+from cdi.images.confined import sandbox
 
 # Landlock's "which version" call; -1 where the kernel has none.
 LANDLOCK = ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1)
@@ -115,7 +116,7 @@ def test_a_cancelled_program_is_killed_with_its_children():
 
 def test_a_program_dies_with_the_process_that_started_it():
     code = (
-        "from cdi.images import sandbox; import os\n"
+        "from cdi.images.confined import sandbox; import os\n"
         "run = sandbox.Run(['/bin/sh', '-c', 'echo $$; exec sleep 1000'],"
         " on_output=lambda piece: os.write(1, piece))\n"
         "run.finish()"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cdi.images import errors, nbdkit
+from cdi.images import errors
+from cdi.images.confined import nbdkit
 from cdi.images.sources.source import Extent
 from cdi.images.sources.vddk import access, areas, choosing, command
 from cdi.images.sources.vddk.values import Answer, Disk, Machine, Snapshot

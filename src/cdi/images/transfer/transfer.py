@@ -135,7 +135,7 @@ def _converted(
     with work.Work(order, Identity(str(scratch)), size, None) as job:
         job.target.written_by_others(size)
         # Loaded where a tool is needed: few disks need one.
-        job.target.written += importlib.import_module("cdi.images.qemu").convert(
+        job.target.written += importlib.import_module("cdi.images.confined.qemu").convert(
             scratch,
             image.format,
             job.target.path,

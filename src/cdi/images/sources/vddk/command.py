@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdi.images import errors, nbdkit
+from cdi.images import errors
+from cdi.images.confined import nbdkit
 from cdi.images.sources.vddk.access import HTTPS, Address
 from cdi.images.sources.vddk.choosing import Choice
 

@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from cdi.images import errors, nbdkit
+from cdi.images import errors
+from cdi.images.confined import nbdkit
 from cdi.images.sources import nbd
 from cdi.images.sources.source import Extent
 from cdi.images.sources.supply import Supply

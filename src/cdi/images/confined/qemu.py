@@ -25,7 +25,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdi.images import errors, sandbox
+from cdi.images import errors
+from cdi.images.confined import sandbox
 
 _SECTOR = 512
 _INFO_TIMEOUT = 30.0  # as long as upstream waits; a header is read within milliseconds

@@ -30,7 +30,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdi.images import errors, sandbox
+from cdi.images import errors
+from cdi.images.confined import sandbox
 from cdi.images.sources import nbd
 
 SECRET = 3
