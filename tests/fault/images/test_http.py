@@ -12,7 +12,9 @@ import pytest
 from cdi.images import errors
 from cdi.images.http import retry
 from cdi.images.http.options import HttpOptions
-from cdi.images.sources import http, probe, source
+from cdi.images.sources import source
+from cdi.images.sources.http import probe
+from cdi.images.sources.http import source as http
 from support import authority, httpd, proxy
 
 DATA = random.Random(30).randbytes(2 * source.PIECE + 4321)

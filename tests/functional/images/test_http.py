@@ -8,7 +8,9 @@ import pytest
 
 from cdi.images import errors
 from cdi.images.http.options import HttpOptions
-from cdi.images.sources import http, opening, probe, source
+from cdi.images.sources import opening, source
+from cdi.images.sources.http import probe
+from cdi.images.sources.http import source as http
 from support import authority, httpd, nginx, proxy
 
 DATA = random.Random(20).randbytes(3 * source.PIECE + 12345)

@@ -24,8 +24,7 @@ from cdi.images import errors
 from cdi.images.http import line, locations, retry, session
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.service import PLAIN, Fields, Service
-from cdi.images.sources import probe
-from cdi.images.sources.http import HttpSource
+from cdi.images.sources.http import HttpSource, probe
 from cdi.images.sources.registry import auth, manifest, store
 from cdi.images.sources.registry.credentials import Credentials
 from cdi.images.sources.registry.manifest import Descriptor, Document

@@ -24,7 +24,8 @@ from cdi.images.closing import Closing
 from cdi.images.http import answers, line, locations, retry, session
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.service import PLAIN, Fields, Service
-from cdi.images.sources import probe, span
+from cdi.images.sources import span
+from cdi.images.sources.http import probe
 from cdi.images.sources.source import PIECE, Identity
 
 log = logging.getLogger(__name__)
