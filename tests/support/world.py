@@ -127,8 +127,15 @@ class World:
         return self.put(cache, merged(found, change))
 
     def drop(self, cache: str, obj: Object) -> None:
-        """Delete, as the server does: finalizers are waited for, dependents go too."""
-        if objects.finalizers(obj):
+        """Delete, as the server does: finalizers are waited for, dependents go too.
+
+        A pod that is not over is only marked; the kubelet ends it, shows how it ended, and then
+        lets it go.
+        """
+        at_work = cache == "pods" and objects.get(obj, "status", "phase") in ("Running", "Unknown")
+        if objects.is_deleting(obj) and at_work:
+            return
+        if objects.finalizers(obj) or at_work:
             marked = {"metadata": {"deletionTimestamp": "2030-01-01T00:00:00Z"}}
             self.put(cache, merged(obj, marked))
             return
@@ -290,12 +297,29 @@ class World:
             uid = objects.uid(pod)
             if objects.metadata(pod).get("labels", {}).get("cdi.kubevirt.io") != "importer":
                 continue
+            if objects.is_deleting(pod):
+                self._end(pod)
+                return True
             if uid not in self._plays:
                 self._plays[uid] = list(self.scripts.pop(0)) if self.scripts else list(SUCCEEDS)
             if self._plays[uid] and self._can_start(pod):
                 self.put("pods", merged(pod, {"status": self._plays[uid].pop(0)}))
                 return True
         return False
+
+    def _end(self, pod: Object) -> None:
+        """Take a pod that is being deleted one state further: stopped, shown as over, gone."""
+        if objects.get(pod, "status", "phase") not in ("Running", "Unknown"):
+            self.cluster.pods.remove(pod)
+            self.collect_garbage()
+            return
+        status = copy.deepcopy(pod["status"])
+        for container in status.get("containerStatuses") or []:
+            if "terminated" not in container["state"]:
+                container["state"] = {"terminated": ended(STOPPED, 143)}
+        ends = [each["state"]["terminated"] for each in status.get("containerStatuses") or []]
+        status["phase"] = "Failed" if any(each["exitCode"] for each in ends) else "Succeeded"
+        self.put("pods", {**pod, "status": status})
 
     def _can_start(self, pod: Object) -> bool:
         for volume in objects.get(pod, "spec", "volumes", default=[]):
@@ -388,6 +412,7 @@ CREATING = state("Pending", waiting={"reason": "ContainerCreating"})
 RUNNING = state("Running", running={"startedAt": "2030-01-01T00:00:00Z"})
 COMPLETE = json.dumps({"scratchSpaceRequired": False, "preallocationApplied": False,
                        "message": "Import Complete"})  # fmt: skip
+STOPPED = json.dumps({"message": "stopped; another start continues", "reason": "Cancelled"})
 SUCCEEDED = state("Succeeded", terminated=ended(COMPLETE))
 SUCCEEDS = [CREATING, RUNNING, SUCCEEDED]
 

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from cdi.api import reasons
+
 LONGEST: Final = 4096  # bytes of UTF-8 that the kubelet keeps
 _ELLIPSIS: Final = "..."
 
@@ -59,6 +61,15 @@ class Termination:
         """Whether the volume is filled."""
         unfinished = self.permanent or self.scratch_space_required or self.deadline_passed
         return self.exit_code == 0 and not unfinished
+
+    @property
+    def says_complete(self) -> bool:
+        """Whether the worker says in so many words that it has filled the volume.
+
+        An exit code of 0 alone is no such word: a worker that was stopped, that asks for scratch
+        space, or that left no message may end with 0, too.
+        """
+        return self.done and self.message.startswith(reasons.IMPORT_COMPLETE_MESSAGE)
 
     def to_message(self) -> str:
         """Return the JSON to write, at most LONGEST bytes of UTF-8."""

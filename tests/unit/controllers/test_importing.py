@@ -406,6 +406,121 @@ def test_a_pod_that_is_going_is_not_deleted_again() -> None:
     assert removed(decide(seen(pod=pod))) == []
 
 
+# What counts as success.
+
+DONE = state("Running", terminated=ended(world.COMPLETE))
+ASKS = {"scratchSpaceRequired": True, "message": "scratch space required"}
+CANCELLED = {"message": "stopped; another start continues", "reason": "Cancelled"}
+
+
+def going(found: Object) -> Object:
+    found["metadata"] |= {"deletionTimestamp": "x", "deletionGracePeriodSeconds": 30}
+    return found
+
+
+def without_statuses(phase: str) -> Object:
+    return {"phase": phase, "startTime": "2030-01-01T00:00:00Z"}
+
+
+PODS_AND_WHAT_THEY_PROVE = [
+    pytest.param(world.SUCCEEDED, True, id="says-so"),
+    pytest.param(DONE, True, id="says-so-before-its-pod-is-over"),
+    pytest.param(DONE | {"phase": "Failed"}, True, id="says-so-and-another-container-was-killed"),
+    pytest.param(DONE | {"phase": "Failed", "reason": "Evicted"}, True, id="says-so-then-evicted"),
+    pytest.param(SCRATCH, False, id="wants-scratch"),
+    pytest.param(
+        state("Succeeded", terminated=ended(json.dumps(CANCELLED))), False, id="was-told-to-stop"
+    ),
+    pytest.param(state("Succeeded", terminated=ended("")), False, id="ended-without-a-word"),
+    pytest.param(state("Succeeded", terminated=ended("bye")), False, id="says-something-else"),
+    pytest.param(
+        state("Succeeded", terminated=ended(json.dumps({"message": ""}))), False, id="says-nothing"
+    ),
+    pytest.param(
+        state("Succeeded", running={}, restarts=1, last=ended(world.COMPLETE)),
+        False,
+        id="said-so-before-it-was-started-again",
+    ),
+    pytest.param(
+        state("Failed", terminated=ended(world.COMPLETE, 137, "OOMKilled")), False, id="killed"
+    ),
+    pytest.param(without_statuses("Succeeded"), False, id="nothing-known-of-its-containers"),
+    pytest.param(without_statuses("Failed"), False, id="failed"),
+    pytest.param(without_statuses("Unknown"), False, id="its-node-is-gone"),
+]
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["stays", "terminating"])
+@pytest.mark.parametrize(("status", "filled"), PODS_AND_WHAT_THEY_PROVE)
+def test_only_the_importers_own_word_makes_an_import_succeed(
+    status: Object, filled: bool, deleted: bool
+) -> None:
+    of = claim(**{known.POD_PHASE: "Running"})
+    pod = importer(status, of)
+    found = decide(seen(of, pod=going(pod) if deleted else pod))
+    assert (changes(found, of).get(known.POD_PHASE) == "Succeeded") is filled
+    assert ("ImportSucceeded" in told(found)) is filled
+
+
+def test_a_pod_that_goes_after_it_asked_for_scratch_space_leaves_the_phase_as_it_was() -> None:
+    of = claim(**{known.POD_PHASE: "Running", known.REQUIRES_SCRATCH: "true"})
+    found = decide(seen(of, pod=going(importer(SCRATCH, of))))
+    assert known.POD_PHASE not in changes(found, of)
+    assert removed(found) == []
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        pytest.param(state("Succeeded", terminated=ended("")), id="without-a-word"),
+        pytest.param(without_statuses("Succeeded"), id="nothing-known"),
+    ],
+)
+def test_a_pod_that_is_over_and_proves_nothing_is_replaced_after_a_pause(status: Object) -> None:
+    status = status | {"startTime": "2030-01-01T00:00:00Z"}
+    first = decide(seen(pod=importer(status)))
+    assert removed(first) == []
+    assert first.again_in is not None
+    later = world.START + timedelta(seconds=11)
+    assert removed(decide(seen(pod=importer(status), now=later))) == ["Pod"]
+
+
+def test_a_claim_that_failed_for_good_does_not_hear_its_pod_any_more() -> None:
+    of = claim(**{
+        known.FATAL_ERROR: "true", known.POD_PHASE: "Failed", known.RUNNING: "false",
+        known.RUNNING_MESSAGE: "404 Not Found", known.RUNNING_REASON: "NotFound",
+    })  # fmt: skip
+    ends = [state("Failed", 1, terminated=ended(json.dumps(CANCELLED), 143)), world.SUCCEEDED]
+    for status in ends:
+        found = decide(seen(of, pod=importer(status, of)))
+        assert (changes(found, of), told(found)) == ({}, [])
+        assert removed(found) == ["Pod"]
+
+
+@pytest.mark.parametrize(
+    ("uid", "made", "counts"),
+    [
+        pytest.param("c", "2030-01-01T00:00:00Z", True, id="its-own"),
+        pytest.param("former", "2030-01-02T00:00:00Z", False, id="a-namesakes"),
+        pytest.param(None, "2030-01-02T00:00:00Z", True, id="of-another-controller"),
+        pytest.param(None, "2029-12-31T00:00:00Z", False, id="older-than-the-claim"),
+    ],
+)
+def test_the_pod_of_an_image_stream_counts_for_the_claim_it_was_made_for(
+    uid: str | None, made: str, counts: bool
+) -> None:
+    of = claim(**{known.REGISTRY_IMAGE_STREAM: "true", known.SOURCE: "registry"})
+    of["metadata"]["creationTimestamp"] = "2030-01-01T00:00:00Z"
+    pod = importer(world.SUCCEEDED, of)
+    pod["metadata"]["creationTimestamp"] = made
+    pod["metadata"]["annotations"].pop(known.OWNER_UID)
+    if uid is not None:
+        pod["metadata"]["annotations"][known.OWNER_UID] = uid
+    found = decide(seen(of, pod=pod))
+    assert (changes(found, of).get(known.POD_PHASE) == "Succeeded") is counts
+    assert isinstance(found.failure, deciding.PodIsForeign) is not counts
+
+
 # The end.
 
 

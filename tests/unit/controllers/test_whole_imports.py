@@ -18,6 +18,8 @@ ORDER = [
 SCRATCH = state(
     "Succeeded", terminated=ended(json.dumps({"scratchSpaceRequired": True, "message": "x"}))
 )
+# As the kubelet shows it: containers have ended some time before their pod is over.
+ENDING_SCRATCH = {**SCRATCH, "phase": "Running"}
 NOT_FOUND = final("NotFound", "404 Not Found; correct the URL")
 RETRIES = [
     world.CREATING,
@@ -27,6 +29,8 @@ RETRIES = [
     state("Succeeded", 1, terminated=ended(world.COMPLETE)),
 ]
 NEEDS_SCRATCH = [world.CREATING, world.RUNNING, SCRATCH]
+NEEDS_SCRATCH_STILL_ENDING = [world.CREATING, world.RUNNING, ENDING_SCRATCH]
+WITHOUT_A_WORD = [world.CREATING, world.RUNNING, state("Succeeded", terminated=ended(""))]
 EVICTED = [world.CREATING, world.RUNNING, {"phase": "Failed", "reason": "Evicted", "message": "m"}]
 OOM = [world.CREATING, state("Running", terminated=ended("", 137, "OOMKilled"))]
 
@@ -57,6 +61,10 @@ CASES = [
     pytest.param([world.SUCCEEDS], "Succeeded", 1, id="plain"),
     pytest.param([RETRIES], "Succeeded", 1, id="retried-in-its-pod"),
     pytest.param([NEEDS_SCRATCH, world.SUCCEEDS], "Succeeded", 2, id="needs-scratch"),
+    pytest.param(
+        [NEEDS_SCRATCH_STILL_ENDING, world.SUCCEEDS], "Succeeded", 2, id="needs-scratch-and-lingers"
+    ),
+    pytest.param([WITHOUT_A_WORD, world.SUCCEEDS], "Succeeded", 2, id="over-without-a-word"),
     pytest.param([EVICTED, world.SUCCEEDS], "Succeeded", 2, id="evicted"),
     pytest.param([OOM, world.SUCCEEDS], "Succeeded", 2, id="killed-for-memory"),
     pytest.param([[world.CREATING, world.RUNNING, NOT_FOUND]], "Failed", 1, id="not-found"),

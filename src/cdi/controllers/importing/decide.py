@@ -9,10 +9,20 @@ What to do next about one importing claim.
     any            killed for memory  replaced once by one that goes around the page cache
     any            evicted, lost      replaced after a pause
     any            failed for good    the claim says so, the pod goes, and none follows
-    any            succeeded          the claim says so, the pod goes unless it is to be kept
+    any            says it is done    the claim says so, the pod goes unless it is to be kept
+    failed         any                the pod goes; what it says on its way out is not heard
 
 Annotations are written before a pod is deleted: what it told is never lost. That a claim needs
 scratch space, or direct I/O, is remembered until the import has succeeded.
+
+What each kind of pod proves about its volume:
+
+    running, restarted        nothing yet; the newest end of its importer counts once it is over
+    terminating               what its importer said, if it has ended; its phase proves nothing
+    evicted, lost, killed     nothing; another pod continues
+    over without a word       nothing, although its phase is Succeeded; another pod continues
+    replaced, force-deleted   nothing; it is not looked at any more
+    foreign                   nothing: it is not controlled by this claim, by its UID
 """
 
 from collections.abc import Sequence
@@ -57,7 +67,7 @@ def decide(seen: Seen) -> plan.Plan:
         return change(seen, bound).then(_left_over_pod(seen))
     if seen.pod is None:
         return _without_pod(seen, bound)
-    if not pod.is_image_stream(claim) and not owners.is_controlled_by(seen.pod, claim):
+    if not pod.is_of(seen.pod, claim):
         name = objects.name(seen.pod)
         return plan.Plan(failure=PodIsForeign(f"pod {name} does not belong to the claim"))
     if objects.is_deleting(claim):
@@ -86,8 +96,7 @@ def _left_over_pod(seen: Seen) -> plan.Plan:
     kept = metadata.is_true(claim, annotations.RETAIN_AFTER_COMPLETION)
     if found is None or kept or not is_complete(claim):
         return plan.NOTHING
-    ours = pod.is_image_stream(claim) or owners.is_controlled_by(found, claim)
-    return plan.Plan((plan.Remove(PODS, found),)) if ours else plan.NOTHING
+    return plan.Plan((plan.Remove(PODS, found),)) if pod.is_of(found, claim) else plan.NOTHING
 
 
 # Without a pod.
@@ -194,6 +203,8 @@ def _tidied_up(seen: Seen) -> plan.Plan:
 
 def _with_pod(seen: Seen, found: Object, bound: dict[str, str | None]) -> plan.Plan:
     report = report_of(found)
+    if metadata.is_true(seen.claim, annotations.FATAL_ERROR):
+        return _given_up(seen, found, bound)
     if report.fatal is not None or _asks_in_vain(report):
         return _failed(seen, found, report, bound)
     if report.complete:
@@ -205,6 +216,11 @@ def _with_pod(seen: Seen, found: Object, bound: dict[str, str | None]) -> plan.P
     if report.lost:
         return _lost(seen, found, report, bound)
     return noted(seen, found, report, bound).then(beside(seen, found))
+
+
+def _given_up(seen: Seen, found: Object, bound: dict[str, str | None]) -> plan.Plan:
+    """The claim has said why it failed; the pod's own end would only write over it."""
+    return change(seen, bound).with_steps(plan.Remove(PODS, found))
 
 
 def _asks_in_vain(report: Report) -> bool:
@@ -228,8 +244,6 @@ def _failed(seen: Seen, found: Object, report: Report, bound: dict[str, str | No
         annotations.RUNNING_MESSAGE: message,
     }
     done = change(seen, changes).with_steps(plan.Remove(PODS, found))
-    if metadata.is_true(seen.claim, annotations.FATAL_ERROR):
-        return done
     return done.with_events(plan.warning(seen.claim, reasons.ERR_IMPORT_FAILED, message))
 
 

@@ -1,6 +1,6 @@
 """What a claim is to say about its import: annotations, and an event where something is new."""
 
-from cdi.api import annotations, labels, reasons
+from cdi.api import annotations, labels, phases, reasons
 from cdi.controllers import metadata, plan
 from cdi.controllers.importing.report import Report
 from cdi.controllers.importing.running import running_for, simplified, without_next_attempt
@@ -41,11 +41,24 @@ def annotations_of(seen: Seen, found: Object, report: Report) -> dict[str, str |
     changes[annotations.POD_SCHEDULABLE] = (
         annotations.FALSE if report.unschedulable else annotations.TRUE
     )
-    if report.phase:
-        changes[annotations.POD_PHASE] = report.phase
+    if phase := _phase_to_show(found, report):
+        changes[annotations.POD_PHASE] = phase
     if annotations.CHECKPOINT_CURRENT in given:
         changes[annotations.CHECKPOINT_POD] = objects.uid(found)
     return changes
+
+
+def _phase_to_show(found: Object, report: Report) -> str:
+    """The pod's phase, for clients; none where it would say something else than it means.
+
+    `Succeeded` on a claim means that the volume is filled, whatever the pod's own phase says. How
+    a pod looks that is being deleted follows from the deletion, not from the import.
+    """
+    if report.complete:
+        return phases.Pod.SUCCEEDED.value
+    if report.phase == phases.Pod.SUCCEEDED or objects.is_deleting(found):
+        return ""
+    return report.phase
 
 
 def change(

@@ -69,6 +69,21 @@ def is_image_stream(claim: Object) -> bool:
     return metadata.is_true(claim, annotations.REGISTRY_IMAGE_STREAM)
 
 
+def is_of(found: Object, claim: Object) -> bool:
+    """Whether a pod was made for exactly this claim, not for a namesake before it.
+
+    The pod of an ImageStream has no owner; it carries the claim's UID instead. One without it,
+    from another controller, counts if it is no older than the claim.
+    """
+    if not is_image_stream(claim):
+        return owners.is_controlled_by(found, claim)
+    uid = objects.annotations(found).get(annotations.OWNER_UID)
+    if uid is not None:
+        return uid == objects.uid(claim)
+    made, since = (str(objects.metadata(x).get("creationTimestamp") or "") for x in (found, claim))
+    return made >= since
+
+
 def pod_for(claim: Object, around: Surroundings, *, with_scratch: bool) -> Object:
     """The importer pod. Raises CannotImport."""
     mounted = mounts.mounts_for(claim, with_scratch=with_scratch, proxy_ca=around.proxy_ca)
@@ -177,6 +192,7 @@ def _metadata(claim: Object, around: Surroundings) -> Object:
     created = {annotations.CREATED_BY_CONTROLLER: "yes", **metadata.passed_on(given)}
     if is_image_stream(claim):
         created[annotations.RESOLVE_NAMES] = "*"
+        created[annotations.OWNER_UID] = objects.uid(claim)
     found: Object = {
         "name": pod_name_of(claim),
         "namespace": objects.namespace(claim),

@@ -51,7 +51,7 @@ class Report:
     unschedulable: bool = False
     has_scratch: bool = False
     direct_io: bool = False
-    lost: str = ""  # why the pod will never end well by itself: evicted, its node is gone
+    lost: str = ""  # why the pod will never end well: evicted, its node is gone, it says nothing
 
     @property
     def ended(self) -> Ended | None:
@@ -64,10 +64,14 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """The volume is filled."""
-        if self.phase != phases.Pod.SUCCEEDED or self.wants_scratch or self.fatal is not None:
-            return False
-        return self.now_ended is None or self.now_ended.termination.exit_code == 0
+        """The volume is filled: this importer says so itself, in its last message.
+
+        Nothing else counts. A pod that is being deleted may show phase Succeeded with a disk
+        that is not there, and one that has filled its volume may be shown as Failed because
+        a container beside the importer was killed.
+        """
+        return self.now_ended is not None and self.now_ended.termination.says_complete
+
 
     @property
     def wants_scratch(self) -> bool:
@@ -117,7 +121,7 @@ def report_of(found: Object) -> Report:
         unschedulable=_is_unschedulable(found),
         has_scratch=_has_volume(found, mounts.SCRATCH),
         direct_io=_environment(found).get("CACHE_MODE") == "TRYNONE",
-        lost=_lost(found, own),
+        lost=_lost(found, own) or _unexplained(found, own),
     )
 
 
@@ -192,6 +196,19 @@ def _lost(found: Object, own: Object) -> str:
         return said
     message = str(objects.get(own, "state", "terminated", "message") or "")
     return Termination.from_message(message).message or f"the pod is {status['phase']}"
+
+
+def _unexplained(found: Object, own: Object) -> str:
+    """Say why a pod that is over proves nothing: its importer left no word of success."""
+    if objects.get(found, "status", "phase") != phases.Pod.SUCCEEDED:
+        return ""
+    ended = _ended(objects.get(own, "state", "terminated"))
+    if ended is None:
+        return "the pod is over, and nothing is known of its importer"
+    told = ended.termination
+    if told.says_complete or told.scratch_space_required or told.permanent:
+        return ""
+    return told.message or "the importer ended without a word"
 
 
 def _seconds(duration: str) -> float:
