@@ -280,6 +280,16 @@ def test_the_claim_of_an_import_asks_the_import_controller() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "key", [known.POD_PHASE, known.IMPORT_POD, known.FATAL_ERROR, known.CHECKPOINT_DONE]
+)
+def test_a_copied_data_volume_does_not_vouch_for_its_claim(key: str) -> None:
+    of = volume(**{key: "Succeeded"})
+    made = created(decide(seen(of)), "PersistentVolumeClaim")
+    assert made is not None
+    assert key not in made["metadata"]["annotations"]
+
+
 def test_through_a_populator_the_claim_names_its_source() -> None:
     found = decide(seen(csi_drivers={world.DRIVER}))
     made = created(found, "PersistentVolumeClaim")

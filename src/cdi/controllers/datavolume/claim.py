@@ -13,8 +13,16 @@ from cdi.kube import objects, owners
 from cdi.kube.objects import Object
 from cdi.storage import modes
 
-# What kubectl last applied was a DataVolume; on a claim it would mislead `kubectl apply`.
-_NOT_COPIED: Final = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
+# What kubectl last applied was a DataVolume; on a claim it would mislead `kubectl apply`. What
+# workers report is true of the claim they filled, and of no other that gets a copy of its words.
+_NOT_COPIED: Final = frozenset(
+    {
+        "kubectl.kubernetes.io/last-applied-configuration",
+        annotations.IMPORT_POD,
+        annotations.POPULATED_FOR,  # only a finished DataVolume vouches for its claim
+        *annotations.COPIED_FROM_PRIME,
+    }
+)
 
 
 def claim_for(
@@ -82,8 +90,6 @@ def _annotations(volume: Object, *, preallocate: bool) -> dict[str, str]:
         found[annotations.PRIORITY_CLASS] = wanted["priorityClassName"]
     if wanted.get("serviceAccountName"):
         found[annotations.SERVICE_ACCOUNT] = wanted["serviceAccountName"]
-    # Only a finished DataVolume vouches for its claim.
-    found.pop(annotations.POPULATED_FOR, None)
     return found
 
 
