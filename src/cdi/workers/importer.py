@@ -292,6 +292,7 @@ def _report(ended: Termination, place: Place) -> int:
         place.termination_log.write_text(message, encoding="utf-8")
     except OSError as error:
         log.error("the termination message is lost", extra={"cause": str(error)})  # noqa: TRY400
+        return ended.exit_code or ending.FAILED  # an end that nobody can read is no success
     return ended.exit_code
 
 

@@ -60,6 +60,15 @@ def left_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def test_an_end_that_nobody_can_read_is_no_success(mounts: worker.Mounts) -> None:
+    mounts.termination.parent.joinpath("a-file").touch()
+    nowhere = str(mounts.termination.parent / "a-file" / "log")
+    ended = worker.run(worker.order(), mounts, CDI_TERMINATION_LOG=nowhere)
+
+    assert ended.status == 1
+    assert "the termination message is lost" in ended.log
+
+
 @pytest.mark.parametrize("name", ["disk.raw", "disk.qcow2", "disk.raw.gz"])
 def test_an_image_becomes_a_disk_of_the_requested_size(
     name: str, server: httpd.Server, mounts: worker.Mounts, folder: Path
