@@ -37,7 +37,7 @@ from cdi.controllers.importing.notes import annotations_of, change, noted, with_
 from cdi.controllers.importing.report import Report, parse_moment, report_of
 from cdi.controllers.importing.running import final_reason, simplified, with_next_attempt
 from cdi.controllers.importing.seen import Seen
-from cdi.kube import objects, owners
+from cdi.kube import objects
 from cdi.kube.errors import ApiError
 from cdi.kube.objects import Object
 from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS, PODS

@@ -72,7 +72,6 @@ class Report:
         """
         return self.now_ended is not None and self.now_ended.termination.says_complete
 
-
     @property
     def wants_scratch(self) -> bool:
         return self.ended is not None and self.ended.termination.scratch_space_required
