@@ -9,7 +9,7 @@ from fuzz import harness
 with harness.instrumented():
     from cdi.images import errors
     from cdi.images.formats import inspect, native
-    from cdi.images.formats.layout import Change, ForwardDecoder, Write
+    from cdi.images.layout import Change, ForwardDecoder, Write
 
 _PIECE = 3000  # bytes fed at a time: some tables straddle two pieces
 _COMPARED = 3 << 20  # disks up to this size are compared byte by byte

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import zstandard
 
 from cdi.images.formats import qcow2
-from cdi.images.formats.layout import Unit
+from cdi.images.layout import Unit
 from support import readers
 
 COMPRESSED = 1 << 62

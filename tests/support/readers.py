@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
-from cdi.images.formats.layout import ForwardDecoder, Unit, Write
+from cdi.images.layout import ForwardDecoder, Unit, Write
 
 
 class Nothing:

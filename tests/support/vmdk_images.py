@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cdi.images.formats import inspect, vmdk
-from cdi.images.formats.layout import Unit
+from cdi.images.layout import Unit
 from support import hostile, readers
 
 SECTOR = 512

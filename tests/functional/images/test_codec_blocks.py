@@ -11,9 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import zstandard
 
-from cdi.images import errors, intervals
+from cdi.images import errors, intervals, layout
 from cdi.images.codecs import blocks, decoder, xzindex, zstdindex
-from cdi.images.formats import layout
 from support import compressed
 
 PLAIN = compressed.plain(400_000)

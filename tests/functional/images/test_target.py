@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdi.images import errors, storage_calls, target
-from cdi.images.formats.layout import Write
+from cdi.images.layout import Write
 from support import loopdev
 
 MIB = 1 << 20

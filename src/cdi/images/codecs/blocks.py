@@ -17,9 +17,8 @@ import importlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from cdi.images import errors
+from cdi.images import errors, layout
 from cdi.images.codecs import decoder
-from cdi.images.formats import layout
 
 # What the dictionaries of all threads may need together, and what a single one may: at least four
 # blocks are decoded at once, or else one after another, read ahead by many connections.

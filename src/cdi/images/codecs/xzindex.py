@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cdi.images import errors
+from cdi.images import errors, layout
 from cdi.images.codecs import decoder, xz, xzfields
-from cdi.images.formats import layout
 
 STREAMS = 64  # each costs two or three reads
 BLOCKS = 100_000  # 2 TiB in blocks of the default size; about 20 MB of memory

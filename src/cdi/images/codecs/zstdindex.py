@@ -12,8 +12,8 @@ from __future__ import annotations
 import dataclasses
 import struct
 
+from cdi.images import layout
 from cdi.images.codecs import decoder, zstd
-from cdi.images.formats import layout
 
 TABLE_MAGIC = b"\x5e\x2a\x4d\x18"
 FOOTER_MAGIC = b"\xb1\xea\x92\x8f"

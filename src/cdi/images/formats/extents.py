@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from cdi.images import errors
 from cdi.images.formats import raw
-from cdi.images.formats.layout import Ranges, Unit, clearing
+from cdi.images.layout import Ranges, Unit, clearing
 from cdi.images.sources.source import Extent
 
 

@@ -32,8 +32,8 @@ from cdi.images.formats import (
     window,
 )
 from cdi.images.formats.image import Image
-from cdi.images.formats.layout import Reader
 from cdi.images.formats.vmdk import descriptor as vmdk_descriptor
+from cdi.images.layout import Reader
 
 __all__ = ["HEAD", "Image", "inspect", "inspect_file", "inspect_trailer", "looks_like"]
 

@@ -13,7 +13,7 @@ from typing import cast
 
 from cdi.images.formats import qcow2, raw, vmdk
 from cdi.images.formats.image import Image
-from cdi.images.formats.layout import ForwardDecoder, RandomLayout, Reader
+from cdi.images.layout import ForwardDecoder, RandomLayout, Reader
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from cdi.images import digest as digests
 from cdi.images import errors
 from cdi.images.formats import manifest, ovf, quoting, tar
-from cdi.images.formats.layout import Reader
 from cdi.images.formats.tar import Entry, Kind
+from cdi.images.layout import Reader
 from cdi.images.transfer.order import Part
 
 _ENTRIES = 10_000  # of an appliance: its disks may be many, but not that many

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable, Iterator
 
 from cdi.images import errors
-from cdi.images.formats.layout import Ranges, Unit, Write
+from cdi.images.layout import Ranges, Unit, Write
 
 UNIT_BYTES = 4 << 20
 

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Iterator
 
 from cdi.images import errors
-from cdi.images.formats.layout import Reader
+from cdi.images.layout import Reader
 
 # Tables are walked in pieces of this size, so that memory stays flat whatever their length.
 TABLE_PIECE = 1 << 20

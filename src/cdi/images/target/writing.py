@@ -17,8 +17,8 @@ from pathlib import Path
 
 from cdi.images import storage_calls
 from cdi.images.closing import Closing
-from cdi.images.formats.layout import Buffer, Change, Zeros
 from cdi.images.intervals import Intervals
+from cdi.images.layout import Buffer, Change, Zeros
 from cdi.images.target import places, zeros
 
 # One pwritev takes at most this much, so that a slow device shows in progress and cancelling.

@@ -25,7 +25,7 @@ from cdi.images.codecs import blocks
 from cdi.images.codecs.codec import Codec, codec_for
 from cdi.images.formats import extents, inspect, native, ova, qcow2
 from cdi.images.formats.image import Image
-from cdi.images.formats.layout import RandomLayout, Unit
+from cdi.images.layout import RandomLayout, Unit
 from cdi.images.sources.source import Dear, Mapped, Source, read
 from cdi.images.transfer import forward, inflow, pipeline, scatter, work
 from cdi.images.transfer.journal import Progress, StreamPoint

@@ -18,7 +18,7 @@ from cdi.images import errors
 from cdi.images.codecs.codec import Codec
 from cdi.images.codecs.decoder import Decoder, Restart
 from cdi.images.formats import native
-from cdi.images.formats.layout import ForwardDecoder
+from cdi.images.layout import ForwardDecoder
 from cdi.images.transfer.journal import StreamPoint
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.order import Part

@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from cdi.images import digest as digests
-from cdi.images.formats.layout import SHARE, Change, Unit
 from cdi.images.intervals import Intervals
+from cdi.images.layout import SHARE, Change, Unit
 from cdi.images.target import Target
 from cdi.images.transfer.connections import WINDOW, Pace
 from cdi.images.transfer.journal import Journal

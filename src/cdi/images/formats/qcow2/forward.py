@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cdi.images.formats.layout import Write
 from cdi.images.formats.qcow2 import state as states
 from cdi.images.formats.qcow2.header import HEAD_BYTES, Header, parse_header
 from cdi.images.formats.qcow2.walk import Walk
+from cdi.images.layout import Write
 
 SPILL_LIMIT = 32 << 20
 

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from functools import partial
 
 from cdi.images import errors
-from cdi.images.formats.layout import Ranges, Reader, Unit, clearing
 from cdi.images.formats.qcow2 import tables
 from cdi.images.formats.qcow2.claims import Claims
 from cdi.images.formats.qcow2.header import Header
@@ -22,6 +21,7 @@ from cdi.images.formats.qcow2.packing import unpacked, unpacker_for
 from cdi.images.formats.tabled.reading import READ_BYTES, Part, Tables
 from cdi.images.formats.tabled.runs import Kind, Run
 from cdi.images.formats.tabled.units import Cutter
+from cdi.images.layout import Ranges, Reader, Unit, clearing
 
 UNIT_BYTES = 512 << 10
 

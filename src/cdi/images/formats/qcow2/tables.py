@@ -13,9 +13,9 @@ from array import array
 from collections.abc import Iterator
 
 from cdi.images import errors
-from cdi.images.formats.layout import Buffer
 from cdi.images.formats.qcow2.header import MAX_OFFSET, Header
 from cdi.images.formats.tabled.runs import Kind, Run
+from cdi.images.layout import Buffer
 
 SECTOR = 512  # the length of compressed data is stored in these
 

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from cdi.images import errors
-from cdi.images.formats.layout import Buffer, Write
 from cdi.images.formats.qcow2 import tables
 from cdi.images.formats.qcow2.claims import owned_end
 from cdi.images.formats.qcow2.header import MAX_OFFSET, Header
@@ -24,6 +23,7 @@ from cdi.images.formats.tabled.agenda import Agenda
 from cdi.images.formats.tabled.passing import Passing
 from cdi.images.formats.tabled.runs import Kind, Run
 from cdi.images.formats.tabled.units import clipped
+from cdi.images.layout import Buffer, Write
 
 _SLICE = 256 << 10  # tables are decoded in parts of this size
 _TABLES = (Kind.L1, Kind.L2, Kind.REFCOUNT_TABLE)

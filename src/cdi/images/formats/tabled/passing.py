@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from cdi.images.formats.layout import Buffer
+from cdi.images.layout import Buffer
 
 
 class Passing:

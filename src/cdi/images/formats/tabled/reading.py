@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
 from cdi.images import errors
-from cdi.images.formats.layout import Reader
+from cdi.images.layout import Reader
 
 READ_BYTES = 1 << 20  # near tables are fetched in one read up to this length
 _MAX_GAP = 64 << 10

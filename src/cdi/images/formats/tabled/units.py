@@ -13,9 +13,9 @@ from functools import partial
 from typing import TypeAlias
 
 from cdi.images import errors
-from cdi.images.formats.layout import Buffer, Ranges, Unit, Write
 from cdi.images.formats.tabled.passing import Passing
 from cdi.images.formats.tabled.runs import Kind, Run
+from cdi.images.layout import Buffer, Ranges, Unit, Write
 
 # A gap of this many bytes costs about as much to fetch as another request.
 MAX_GAP = 64 << 10

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from cdi.images.formats.layout import Reader
 from cdi.images.formats.tar.faults import truncated
+from cdi.images.layout import Reader
 
 _AHEAD = 64 << 10  # bytes read at once: a request costs as much as these
 

@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from cdi.images import errors
-from cdi.images.formats.layout import Reader
 from cdi.images.formats.tar import pax, sparse
 from cdi.images.formats.tar.block import BLOCK, Header, parse_header
 from cdi.images.formats.tar.entry import Entry, Kind
 from cdi.images.formats.tar.faults import corrupt, truncated
 from cdi.images.formats.tar.tape import Forward, Ranged, Tape
+from cdi.images.layout import Reader
 
 ENTRIES: Final = 1_000_000  # headers in one archive, if not told otherwise
 

@@ -14,10 +14,10 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from cdi.images.formats.layout import Write
 from cdi.images.formats.tabled.agenda import packed_runs, unpacked_runs
 from cdi.images.formats.vmdk.header import HEADER_BYTES
 from cdi.images.formats.vmdk.walk import Walk, header_of
+from cdi.images.layout import Write
 
 AGENDA_LIMIT = 32 << 20  # bytes of memory for what is known to come
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import deflate
 
 from cdi.images import errors
-from cdi.images.formats.layout import Buffer
 from cdi.images.formats.vmdk.header import SECTOR, Header
+from cdi.images.layout import Buffer
 
 END, TABLE, DIRECTORY, FOOTER = range(4)
 

@@ -16,13 +16,13 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from cdi.images import errors
-from cdi.images.formats.layout import Ranges, Reader, Unit
 from cdi.images.formats.tabled.places import Places
 from cdi.images.formats.tabled.reading import READ_BYTES, Part, Tables
 from cdi.images.formats.tabled.runs import Kind, Run
 from cdi.images.formats.tabled.units import Cutter
 from cdi.images.formats.vmdk import markers, tables
 from cdi.images.formats.vmdk.header import ENTRY, SECTOR, Header
+from cdi.images.layout import Ranges, Reader, Unit
 
 UNIT_BYTES = 512 << 10
 

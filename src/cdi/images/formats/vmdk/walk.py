@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from cdi.images import errors
-from cdi.images.formats.layout import Buffer, Write
 from cdi.images.formats.tabled.agenda import Agenda
 from cdi.images.formats.tabled.passing import Passing
 from cdi.images.formats.tabled.runs import Kind, Run
@@ -31,6 +30,7 @@ from cdi.images.formats.vmdk.header import (
     parse_header,
 )
 from cdi.images.formats.vmdk.tally import Tally
+from cdi.images.layout import Buffer, Write
 
 _SLICE = 256 << 10  # the directory is decoded in parts of this size
 
