@@ -144,7 +144,7 @@ Deed = Callable[[Supply, Meter, threading.Event], Result]
 
 
 def _transfer(order: Order) -> Deed:
-    return lambda supply, meter, cancel: transfer.run(supply.order_from(order), meter, cancel)
+    return lambda supply, meter, cancel: transfer.run(order.of(supply), meter, cancel)
 
 
 def _unpacking(run: Callable[..., Result], wanted: Any) -> Deed:

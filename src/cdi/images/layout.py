@@ -6,7 +6,7 @@ image does not write is zero: readers yield data only, and the target sees to th
 
 Two ways to read. At random: the format reads its tables first, then names `Unit`s, each one run
 of host bytes that can be fetched and decoded by itself, in any order and in parallel. Forward:
-the format is fed all bytes in file order, once.
+the format is fed all bytes in file order, once. Offsets and sizes are in bytes.
 """
 
 from __future__ import annotations
@@ -78,6 +78,30 @@ def clearing(start: int, end: int) -> Unit:
         yield Zeros(start, end)
 
     return Unit(start, start, ((start, end),), decode)
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Guest bytes [start, end) of a raw disk; a `zero` one need not be fetched."""
+
+    start: int
+    end: int
+    zero: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file inside the source's content: the disk, where it travels in an archive.
+
+    `start` and `stored` are in bytes of the decompressed content: where the file's bytes begin
+    there, and how many are stored. `size` is the file's own size. `extents` is None for a file
+    stored whole; for a sparse one it lists (offset, length) of what is stored, in file order.
+    """
+
+    start: int
+    stored: int
+    size: int
+    extents: tuple[tuple[int, int], ...] | None = None
 
 
 class Ranges(Protocol):

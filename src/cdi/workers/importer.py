@@ -264,7 +264,7 @@ class Import:
             direct_io=self._order.direct_io,
             connections=supplies.CONNECTIONS,
         )
-        return supply.order_from(wanted)
+        return wanted.of(supply)
 
     def _scratch(self) -> Path | None:
         """Where a temporary copy may lie: the scratch volume, if there is one."""

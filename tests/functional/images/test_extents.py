@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cdi.images import errors
-from cdi.images.sources.source import Extent, Identity
+from cdi.images.layout import Extent
+from cdi.images.sources.source import Identity
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.order import Order, Result

@@ -74,7 +74,7 @@ class Run:
         ) as leased:
             supply = supplied.supply_of(leased)
             order = Order(source=opening.open_nothing, target=self._target, **wishes)
-            return transfer.run(supply.order_from(order), Meter(), self.cancel)
+            return transfer.run(order.of(supply), Meter(), self.cancel)
 
 
 def test_only_the_data_of_a_disk_is_fetched(engine, raw, tmp_path):

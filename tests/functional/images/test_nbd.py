@@ -51,8 +51,15 @@ def served(
     plugin: str, *parameters: str, settings: nbd.Settings = IMPATIENT, **more: Any
 ) -> Iterator[nbd.NbdSource]:
     command = nbdkit.Command(plugin, parameters, **more)
-    with nbdkit.serving(command, threading.Event()) as server, opened(server, settings) as source:
+    with (
+        nbdkit.serving(command, threading.Event()) as server,
+        behind(server, settings) as source,
+    ):
         yield source
+
+
+def behind(server: nbdkit.Server, settings: nbd.Settings = IMPATIENT) -> nbd.NbdSource:
+    return nbd.NbdSource(lambda: nbd.dial_unix(server.socket()), "nbd:test", settings)
 
 
 def opened(server: Any, settings: nbd.Settings = IMPATIENT) -> nbd.NbdSource:
@@ -169,7 +176,7 @@ def test_the_plugin_sees_nothing_but_what_it_is_given(disk: Path, tmp_path: Path
     command = nbdkit.Command("file", [str(other)], read=[disk])
     with nbdkit.serving(command, threading.Event()) as server:
         with pytest.raises(errors.SourceError):
-            opened(server)
+            behind(server)
         assert "Permission denied" in server.last_words()
 
 

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from cdi.images import errors
+from cdi.images.layout import Part
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.stream import StreamSource
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order, Part, Result
+from cdi.images.transfer.order import Order, Result
 from support import disks
 
 MIB = 1 << 20

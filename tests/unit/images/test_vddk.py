@@ -8,7 +8,7 @@ import pytest
 
 from cdi.images import errors
 from cdi.images.confined import nbdkit
-from cdi.images.sources.source import Extent
+from cdi.images.layout import Extent
 from cdi.images.sources.vddk import access, areas, choosing, command
 from cdi.images.sources.vddk.values import Answer, Disk, Machine, Snapshot
 

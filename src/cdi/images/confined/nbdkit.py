@@ -19,7 +19,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -32,7 +31,6 @@ from pathlib import Path
 
 from cdi.images import errors
 from cdi.images.confined import sandbox
-from cdi.images.sources import nbd
 
 SECRET = 3
 LINES = 1000  # of the log
@@ -150,11 +148,11 @@ class Server:
         self._reader = threading.Thread(target=self._read_log, name="nbdkit-log", daemon=True)
         self._reader.start()
 
-    def dial(self) -> socket.socket:
-        """Connect to the disk. Raises SourceUnavailable, with the last words of a dead server."""
+    def socket(self) -> Path:
+        """Where it takes connections. Raises SourceUnavailable, with a dead server's last words."""
         if self._child.poll() is not None:
             raise errors.SourceUnavailable(self.last_words())
-        return nbd.dial_unix(self._path)
+        return self._path
 
     def last_words(self) -> str:
         """Why the server ended, or what went wrong last; empty if it never complained."""

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from cdi.images import errors
 from cdi.images.formats import raw
-from cdi.images.layout import Ranges, Unit, clearing
-from cdi.images.sources.source import Extent
+from cdi.images.layout import Extent, Ranges, Unit, clearing
 
 
 class RandomExtents:

@@ -20,8 +20,7 @@ from cdi.images import digest as digests
 from cdi.images import errors
 from cdi.images.formats import manifest, ovf, quoting, tar
 from cdi.images.formats.tar import Entry, Kind
-from cdi.images.layout import Reader
-from cdi.images.transfer.order import Part
+from cdi.images.layout import Part, Reader
 
 _ENTRIES = 10_000  # of an appliance: its disks may be many, but not that many
 _UNKNOWN = ("sha256", "sha1")  # computed as long as no manifest has been seen

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from cdi.images.layout import Extent
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -53,15 +55,6 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of connections; a stream under way may fail after this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """Guest bytes [start, end) of a raw disk; a `zero` one need not be fetched."""
-
-    start: int
-    end: int
-    zero: bool = False
 
 
 @runtime_checkable

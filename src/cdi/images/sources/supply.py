@@ -8,14 +8,12 @@ context manager that yields its supply and lets go of the rest at the end.
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from cdi.images import errors
+from cdi.images.layout import Part
 from cdi.images.sources.source import Source
-from cdi.images.transfer.order import Order, Part
 
 
 @dataclass(frozen=True)
@@ -33,25 +31,3 @@ class Supply:
     labels: Mapping[str, str] = field(default_factory=dict)  # the source's wishes for its claim
     # What the VDDK library told of itself, once it has worked: its version, and the host it read.
     vddk: Callable[[], tuple[str, str] | None] = lambda: None
-
-    def order_from(self, wanted: Order) -> Order:
-        """Return the order for this source; `wanted` says what to make of it, and where.
-
-        Raises InvalidRequest where both name a digest of the source and they differ in kind:
-        only one is computed.
-        """
-        checksum = wanted.checksum or self.checksum
-        if wanted.checksum and self.checksum and wanted.checksum != self.checksum:
-            raise errors.InvalidRequest(
-                "the source is verified by a digest of its own already; leave the checksum out"
-            )
-        return dataclasses.replace(
-            wanted,
-            source=self.open,
-            checksum=checksum,
-            part=self.part,
-            disk=wanted.disk or self.disk,
-            as_is=self.as_is,
-            update=self.update,
-            base=self.base,
-        )

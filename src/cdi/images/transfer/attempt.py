@@ -25,12 +25,12 @@ from cdi.images.codecs import blocks
 from cdi.images.codecs.codec import Codec, codec_for
 from cdi.images.formats import extents, inspect, native, ova, qcow2
 from cdi.images.formats.image import Image
-from cdi.images.layout import RandomLayout, Unit
+from cdi.images.layout import Part, RandomLayout, Unit
 from cdi.images.sources.source import Dear, Mapped, Source, read
 from cdi.images.transfer import forward, inflow, pipeline, scatter, work
 from cdi.images.transfer.journal import Progress, StreamPoint
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order, Part, Result
+from cdi.images.transfer.order import Order, Result
 
 SECTOR = 512
 # What is looked at before anything is decided: what an opening http source holds ready anyway.

@@ -18,10 +18,9 @@ from cdi.images import errors
 from cdi.images.codecs.codec import Codec
 from cdi.images.codecs.decoder import Decoder, Restart
 from cdi.images.formats import native
-from cdi.images.layout import ForwardDecoder
+from cdi.images.layout import ForwardDecoder, Part
 from cdi.images.transfer.journal import StreamPoint
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Part
 from cdi.images.transfer.work import Work
 
 AHEAD = 8 << 20  # bytes that may wait between two stages

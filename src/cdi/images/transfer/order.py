@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cdi.images import errors
+from cdi.images.layout import Part
 from cdi.images.sources.source import Source
+from cdi.images.sources.supply import Supply
 from cdi.images.transfer.journal import journal_path
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A file inside the source's content: the disk, where it travels in an archive.
-
-    `start` and `stored` are in bytes of the decompressed content: where the file's bytes begin
-    there, and how many are stored. `size` is the file's own size. `extents` is None for a file
-    stored whole; for a sparse one it lists (offset, length) of what is stored, in file order.
-    """
-
-    start: int
-    stored: int
-    size: int
-    extents: tuple[tuple[int, int], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +59,28 @@ class Order:
     def journal_file(self) -> Path:
         """Where the journal lies."""
         return self.journal or journal_path(self.target)
+
+    def of(self, supply: Supply) -> Order:
+        """Return the same for the source in `supply`.
+
+        Raises InvalidRequest where both name a digest of the source and they differ in kind:
+        only one is computed.
+        """
+        checksum = self.checksum or supply.checksum
+        if self.checksum and supply.checksum and self.checksum != supply.checksum:
+            raise errors.InvalidRequest(
+                "the source is verified by a digest of its own already; leave the checksum out"
+            )
+        return dataclasses.replace(
+            self,
+            source=supply.open,
+            checksum=checksum,
+            part=supply.part,
+            disk=self.disk or supply.disk,
+            as_is=supply.as_is,
+            update=supply.update,
+            base=supply.base,
+        )
 
 
 @dataclass(frozen=True)

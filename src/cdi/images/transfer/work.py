@@ -15,9 +15,10 @@ from typing import Any
 
 from cdi.images import errors
 from cdi.images import target as targets
+from cdi.images.layout import Part
 from cdi.images.sources.source import Identity
 from cdi.images.transfer.journal import Journal, Progress
-from cdi.images.transfer.order import Order, Part
+from cdi.images.transfer.order import Order
 
 log = logging.getLogger(__name__)
 

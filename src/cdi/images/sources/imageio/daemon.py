@@ -20,7 +20,7 @@ import msgspec
 from cdi.images import errors
 from cdi.images.http import answers, line, locations, session
 from cdi.images.http.options import HttpOptions
-from cdi.images.sources.source import Extent
+from cdi.images.layout import Extent
 
 log = logging.getLogger(__name__)
 

@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from cdi.images import errors
+from cdi.images.layout import Extent
 from cdi.images.sources import span
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.imageio.daemon import Extents
 from cdi.images.sources.imageio.lease import Lease
-from cdi.images.sources.source import Extent, Identity, Source
+from cdi.images.sources.source import Identity, Source
 
 log = logging.getLogger(__name__)
 

@@ -22,11 +22,12 @@ from typing import TypeVar
 from cdi.images import errors
 from cdi.images.closing import Closing
 from cdi.images.http import retry
+from cdi.images.layout import Extent
 from cdi.images.sources import span
 from cdi.images.sources.nbd import handshake
 from cdi.images.sources.nbd.connection import Connection, Failed
 from cdi.images.sources.nbd.line import TICK, Line, Watch
-from cdi.images.sources.source import PIECE, Extent, Identity
+from cdi.images.sources.source import PIECE, Identity
 
 log = logging.getLogger(__name__)
 

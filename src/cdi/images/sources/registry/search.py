@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from cdi.images import errors
 from cdi.images.formats.tar import Entry, Kind
+from cdi.images.layout import Part
 from cdi.images.sources.registry.layers import Layer, Path, Sought, path_of
-from cdi.images.transfer.order import Part
 
 DIRECTORY: Path = ("disk",)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from cdi.images import errors
-from cdi.images.sources.source import Extent
+from cdi.images.layout import Extent
 from cdi.images.sources.vddk.values import Answer
 
 # Asking what is zero in less takes longer than reading it.

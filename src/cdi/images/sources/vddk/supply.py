@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,8 +20,8 @@ from dataclasses import dataclass, field, replace
 
 from cdi.images import errors
 from cdi.images.confined import nbdkit
+from cdi.images.layout import Extent
 from cdi.images.sources import nbd
-from cdi.images.sources.source import Extent
 from cdi.images.sources.supply import Supply
 from cdi.images.sources.vddk import areas, choosing, command
 from cdi.images.sources.vddk.access import Credentials, parse_address
@@ -141,13 +142,16 @@ def _open(
     def explain(error: errors.SourceError) -> errors.TransferError:
         return command.meaning(server.last_words(), error)
 
+    def dial() -> socket.socket:
+        return nbd.dial_unix(server.socket())
+
     settings = replace(request.settings, explain=explain)
     location = f"vddk:{request.uuid}/{choice.file}"
     snapshot, since = choice.snapshot, choice.change_id
     version = snapshot.id if snapshot else ""
     if snapshot is None or since is None:
-        return nbd.NbdSource(server.dial, location, settings, version=version, cancel=halt)
+        return nbd.NbdSource(dial, location, settings, version=version, cancel=halt)
     version += f" since {since}"
-    disk = nbd.NbdSource(server.dial, location, settings, version=version, cancel=halt)
+    disk = nbd.NbdSource(dial, location, settings, version=version, cancel=halt)
     key = choice.disk.key
     return Delta(disk, lambda start: vsphere.changed(machine, snapshot.id, key, start, since))
