@@ -107,6 +107,19 @@ class Machine:
         await there.wait()
         return found[0]
 
+    def history(self, resource: Resource, name: str) -> list[Object]:
+        """Every state of an object that a watch shows from now on; the list grows."""
+        found: list[Object] = []
+        key = Key(NAMESPACE if resource.namespaced else "", name)
+
+        def look(change: Any) -> None:
+            if change.new and objects.key(change.new) == key:
+                found.append(change.new)
+
+        informer = next(one for one in self.seen.all() if one.resource == resource)
+        informer.on_change(look)
+        return found
+
     async def gone(self, resource: Resource, name: str) -> None:
         """Return once no such object exists."""
         key = Key(NAMESPACE if resource.namespaced else "", name)

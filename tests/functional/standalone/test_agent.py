@@ -188,6 +188,48 @@ async def test_a_deleted_pod_is_asked_to_leave_and_keeps_its_journal(
         assert disk_of(one, bound).read_bytes() == body.ljust(32 * MIB, b"\0")
 
 
+def looks(pods: list[Object]) -> list[tuple[str, bool, bool]]:
+    """Each look at a pod that differs: phase, whether its container has ended, whether it goes."""
+    found: list[tuple[str, bool, bool]] = []
+    for pod in pods:
+        look = (pod["status"]["phase"], "terminated" in state_of(pod), objects.is_deleting(pod))
+        if "containerStatuses" in pod["status"] and look not in found[-1:]:
+            found.append(look)
+    return found
+
+
+@in_loop
+async def test_a_container_has_ended_before_its_pod_is_over(tmp_path: Path) -> None:
+    async with Machine(tmp_path) as one:
+        seen = one.history(PODS, "a")
+        await one.create(claim("a"))
+        await one.create(importer("a", worker.order()))
+        await one.until(PODS, "a", phase("Succeeded"))
+        assert looks(seen)[-2:] == [("Running", True, False), ("Succeeded", True, False)]
+
+
+@in_loop
+async def test_a_deleted_pod_shows_how_it_ended_and_then_goes(
+    tmp_path: Path, server: httpd.Server
+) -> None:
+    body = disks.raw_disk(tmp_path / "disk.raw").read_bytes()
+    server.put("/disk", httpd.Blob(body, twist=httpd.changed(stall_after=MIB)))
+    async with Machine(tmp_path / "data") as one:
+        seen = one.history(PODS, "a")
+        await one.create(claim("a"))
+        await one.create(importer("a", worker.order(f"{server.origin}/disk")))
+        await one.until(PODS, "a", lambda pod: "running" in state_of(pod))
+        await one.eventually(lambda: server.served >= MIB)
+        await one.client.delete(PODS, "a", machine.NAMESPACE)
+        await one.gone(PODS, "a")
+        assert looks(seen)[-3:] == [
+            ("Running", False, True),
+            ("Running", True, True),
+            ("Failed", True, True),
+        ]
+        assert '"reason":"Cancelled"' in state_of(seen[-1])["terminated"]["message"]
+
+
 @in_loop
 async def test_a_pod_that_is_removed_by_force_takes_its_processes_along(
     tmp_path: Path, server: httpd.Server

@@ -261,8 +261,12 @@ class Agent:
         status = podstatus.status_for(
             record.pod, list(record.containers.values()), record.address, self._clock.wall()
         )
-        ensured = await apply.ensure_status(self._client, PODS, record.pod, status)
-        record.pod = ensured.object
+        await self._show(record, status)
+
+    async def _show(self, record: Record, status: Object) -> None:
+        for step in podstatus.steps_to(record.pod, status):
+            ensured = await apply.ensure_status(self._client, PODS, record.pod, step)
+            record.pod = ensured.object
 
     # The end.
 
@@ -282,8 +286,18 @@ class Agent:
                 record.signal(signal.SIGKILL)
                 return Result(again_in=_RETRY)
             return Result(again_in=(record.kill_at - now).total_seconds())
+        await self._show_stopped(record)
         await self._finish(record.pod)
         return None
+
+    async def _show_stopped(self, record: Record) -> None:
+        """How the containers ended is told before the pod goes: nobody could ask for it then."""
+        states = list(record.containers.values())
+        status = podstatus.stopped_status_for(record.pod, states, self._clock.wall())
+        try:
+            await self._show(record, status)
+        except errors.NotFound:
+            return
 
     async def _finish(self, pod: Object) -> None:
         """A pod has ended: give back what it used, and let go of it if somebody deleted it."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from cdi.kube import objects
 from cdi.kube.objects import Object
 from cdi.standalone.agent import containers, lifecycle
-from cdi.standalone.agent.containers import Container, Ended, Running
+from cdi.standalone.agent.containers import Container, Ended, Running, Waiting
 
 HOST = "127.0.0.1"
 PENDING, RUNNING, SUCCEEDED, FAILED = "Pending", "Running", "Succeeded", "Failed"
@@ -31,9 +32,16 @@ def _has_run(container: Container) -> bool:
 
 def status_for(pod: Object, states: Sequence[Container], address: str, now: datetime) -> Object:
     """Return the whole status of a pod on this node."""
+    status = _status(pod, states, policy_of(pod), now)
+    if address:
+        status |= {"podIP": address, "podIPs": [{"ip": address}]}
+    return status
+
+
+def _status(pod: Object, states: Sequence[Container], policy: str, now: datetime) -> Object:
     spec = pod.get("spec") or {}
     specs = {container["name"]: container for container in spec.get("containers", [])}
-    phase = phase_of(states, policy_of(pod))
+    phase = phase_of(states, policy)
     status = dict(pod.get("status") or {})
     status |= {
         "phase": phase,
@@ -45,10 +53,35 @@ def status_for(pod: Object, states: Sequence[Container], address: str, now: date
             key=lambda entry: str(entry["name"]),
         ),
     }
-    if address:
-        status |= {"podIP": address, "podIPs": [{"ip": address}]}
     status["conditions"] = _conditions(status.get("conditions") or [], states, phase, now)
     return status
+
+
+def steps_to(pod: Object, status: Object) -> list[Object]:
+    """The statuses to show one after another until `status` is reached.
+
+    A kubelet shows that the containers have ended some time before it shows that their pod is
+    over, and controllers meet both. So they do here.
+    """
+    shown = pod.get("status") or {}
+    over = status["phase"] in (SUCCEEDED, FAILED)
+    if not over or shown.get("phase") != RUNNING or _all_ended(shown):
+        return [status]
+    return [{**status, "phase": RUNNING}, status]
+
+
+def _all_ended(status: Object) -> bool:
+    shown = status.get("containerStatuses") or []
+    return all(objects.get(each, "state", "terminated") is not None for each in shown)
+
+
+def stopped_status_for(pod: Object, states: Sequence[Container], now: datetime) -> Object:
+    """Return the status of a pod that was stopped for good: nothing of it is started again."""
+    last = [
+        replace(each, state=each.last) if isinstance(each.state, Waiting) and each.last else each
+        for each in states
+    ]
+    return _status(pod, last, lifecycle.NEVER, now)
 
 
 def policy_of(pod: Object) -> str:
