@@ -6,9 +6,9 @@ from fuzz import harness
 
 with harness.instrumented():
     from cdi.images import errors
-    from cdi.images.http import answers, headers, locations
+    from cdi.images.http import headers, semantics, urls
 
-_HERE = locations.Route(locations.parse_location("https://user:secret@host/a/b?c=d"))
+_HERE = urls.Route(urls.parse_url("https://user:secret@host/a/b?c=d"))
 
 
 def seeds() -> list[bytes]:
@@ -22,20 +22,23 @@ def seeds() -> list[bytes]:
 
 def check(data: bytes) -> None:
     text = data.decode("latin-1")
-    part = answers.parse_content_range(text)
+    part = semantics.parse_content_range(text)
     if part is not None:
         assert 0 <= part.start <= part.end
         assert part.total is None or part.end <= part.total
-    length = answers.parse_length(text)
+    length = semantics.parse_length(text)
     assert length is None or length >= 0
-    for wish in (answers.parse_retry_after(text, 0.0), answers.retry_after({"Retry-After": text})):
+    for wish in (
+        semantics.parse_retry_after(text, 0.0),
+        semantics.retry_after({"Retry-After": text}),
+    ):
         assert wish is None or wish >= 0
     seen = {"ETag": text, "Last-Modified": text, "Content-Encoding": text, "Date": text}
-    validators = answers.validators_of(seen)
+    validators = semantics.validators_of(seen)
     assert not validators.contradict(validators)
     assert isinstance(validators.strong, str)
-    answers.unwanted_coding(seen, text)
-    answers.retry_after(seen)
+    semantics.unwanted_coding(seen, text)
+    semantics.retry_after(seen)
     _check_location(text)
     for name, value in headers.parse_lines(text.split("\n")):
         assert "\n" not in name + value
@@ -43,7 +46,7 @@ def check(data: bytes) -> None:
 
 
 def _check_location(text: str) -> None:
-    for way in (lambda: locations.parse_location(text), lambda: _redirected(text)):
+    for way in (lambda: urls.parse_url(text), lambda: _redirected(text)):
         said = ""
         try:
             way()
@@ -53,7 +56,7 @@ def _check_location(text: str) -> None:
 
 
 def _redirected(text: str) -> None:
-    there = locations.redirected(_HERE, text)
+    there = urls.redirected(_HERE, text)
     assert not there.location.user
     assert not there.trusted or there.location.origin == _HERE.location.origin
 

@@ -34,7 +34,7 @@ from typing import Final
 from cdi.api.place import Place
 from cdi.images import errors
 from cdi.images.codecs.codec import HEAD, codec_for
-from cdi.images.http import locations, proxies
+from cdi.images.http import proxies, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources import registry
 from cdi.images.sources.registry import named, reference
@@ -89,7 +89,7 @@ def wanted(image: str, env: Mapping[str, str]) -> registry.Wanted:
     """Return an image as a container runtime of this machine would pull it."""
     # Without a scheme, as pods name images.
     host = reference.parse_reference(image).server
-    location = locations.parse_location(f"https://{host}/")
+    location = urls.parse_url(f"https://{host}/")
     return registry.Wanted(
         url=f"{reference.DOCKER}{image}",
         options=HttpOptions(

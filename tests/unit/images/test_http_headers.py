@@ -1,15 +1,15 @@
 import pytest
 
 from cdi.images import errors
-from cdi.images.http import headers, locations
+from cdi.images.http import headers, urls
 from cdi.images.http.options import HttpOptions
 
-HOME = locations.parse_location("https://a.test/x")
+HOME = urls.parse_url("https://a.test/x")
 
 
 def sent(trusted=True, origin=HOME, fields=(), **options):
     request = headers.RequestHeaders(origin, HttpOptions(**options))
-    given = request.for_route(locations.Route(origin, trusted), fields)
+    given = request.for_route(urls.Route(origin, trusted), fields)
     return {name.lower(): value for name, value in given.items()}
 
 
@@ -67,7 +67,7 @@ def test_an_extra_user_agent_wins():
     ],
 )
 def test_basic_authentication(options, value):
-    origin = locations.parse_location("https://x:y@a.test/")
+    origin = urls.parse_url("https://x:y@a.test/")
     assert sent(origin=origin, **options)["authorization"] == value
 
 

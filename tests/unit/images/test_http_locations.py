@@ -1,7 +1,7 @@
 import pytest
 
 from cdi.images import errors
-from cdi.images.http import locations
+from cdi.images.http import urls
 
 
 @pytest.mark.parametrize(
@@ -15,12 +15,12 @@ from cdi.images.http import locations
     ],
 )
 def test_a_url_is_taken_apart(url, origin, target):
-    location = locations.parse_location(url)
+    location = urls.parse_url(url)
     assert (location.origin, location.target) == (origin, target)
 
 
 def test_credentials_are_decoded_and_leave_the_url():
-    location = locations.parse_location("https://us%40er:p%3Aw@a.test/x")
+    location = urls.parse_url("https://us%40er:p%3Aw@a.test/x")
     assert (location.user, location.password) == ("us@er", "p:w")
     assert location.url == "https://a.test/x"
 
@@ -37,23 +37,23 @@ def test_credentials_are_decoded_and_leave_the_url():
 )
 def test_nonsense_is_refused(url):
     with pytest.raises(errors.InvalidRequest):
-        locations.parse_location(url)
+        urls.parse_url(url)
 
 
 def test_a_refusal_does_not_repeat_a_password():
     with pytest.raises(errors.InvalidRequest) as refusal:
-        locations.parse_location("ftp://user:canary@a.test/x")
+        urls.parse_url("ftp://user:canary@a.test/x")
     assert "canary" not in str(refusal.value)
 
 
 def test_what_is_shown_hides_credentials_and_query_values():
-    shown = locations.parse_location("http://u:canary1@a.test/x?sig=canary2&canary3").printable
+    shown = urls.parse_url("http://u:canary1@a.test/x?sig=canary2&canary3").printable
     assert shown.startswith("http://a.test/x?sig=~")
     assert "canary" not in shown
 
 
 def test_what_is_shown_tells_different_queries_apart():
-    one, other = (locations.parse_location(f"http://a.test/?id={n}").printable for n in (1, 2))
+    one, other = (urls.parse_url(f"http://a.test/?id={n}").printable for n in (1, 2))
     assert one != other
 
 
@@ -72,28 +72,28 @@ def test_what_is_shown_tells_different_queries_apart():
     ],
 )
 def test_trust_ends_where_the_origin_ends(target, url, trusted):
-    start = locations.Route(locations.parse_location("https://a.test/d/x"))
-    there = locations.redirected(start, target)
+    start = urls.Route(urls.parse_url("https://a.test/d/x"))
+    there = urls.redirected(start, target)
     assert (there.location.url, there.trusted) == (url, trusted)
     assert not there.location.user
 
 
 def test_trust_does_not_come_back():
-    start = locations.Route(locations.parse_location("https://a.test/x"))
-    away = locations.redirected(start, "https://b.test/x")
-    assert not locations.redirected(away, "https://a.test/x").trusted
+    start = urls.Route(urls.parse_url("https://a.test/x"))
+    away = urls.redirected(start, "https://b.test/x")
+    assert not urls.redirected(away, "https://a.test/x").trusted
 
 
 @pytest.mark.parametrize("target", [None, "", "file:///etc/passwd", "http://a.test:bad/"])
 def test_a_redirect_to_nonsense_is_the_servers_fault(target):
-    start = locations.Route(locations.parse_location("https://a.test/x"))
+    start = urls.Route(urls.parse_url("https://a.test/x"))
     with pytest.raises(errors.SourceRefused):
-        locations.redirected(start, target)
+        urls.redirected(start, target)
 
 
 def test_a_secret_path_is_shown_nowhere():
-    start = locations.parse_location("https://a.test/images/canary", secret_path=True)
-    there = locations.redirected(locations.Route(start), "/images/canary2").location
+    start = urls.parse_url("https://a.test/images/canary", secret_path=True)
+    there = urls.redirected(urls.Route(start), "/images/canary2").location
     assert "canary" not in repr(start) + repr(there) + start.printable + there.printable
     assert start.printable.startswith("https://a.test/")
     assert start.printable != there.printable

@@ -1,13 +1,13 @@
 import pytest
 
 from cdi.images import errors
-from cdi.images.http import locations, proxies
+from cdi.images.http import proxies, urls
 
 BOTH = {"http_proxy": "http://plain.test:3128", "https_proxy": "http://secure.test:3128"}
 
 
 def chosen(url, **settings):
-    proxy = proxies.choose_proxy(settings, locations.parse_location(url))
+    proxy = proxies.choose_proxy(settings, urls.parse_url(url))
     return proxy and proxy.url
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cdi.images import errors
-from cdi.images.http import locations
+from cdi.images.http import urls
 from cdi.images.sources.objects import accounts, address, google, regions
 from cdi.images.sources.objects.access import GoogleAccess, Keys, S3Access
 
@@ -29,7 +29,7 @@ def test_the_host_of_a_url_is_the_endpoint(url, wanted):
     made = address.parse_at_host(url, "versionId").url("versionId")
     assert made == wanted
     # What a connection makes of it is the same once more.
-    assert locations.parse_location(made).url == wanted
+    assert urls.parse_url(made).url == wanted
 
 
 def test_a_host_that_names_the_bucket_needs_none_in_the_path():
@@ -81,7 +81,7 @@ def test_the_host_tells_the_region(host, region):
     ],
 )
 def test_only_amazon_has_another_host_for_another_region(host, there):
-    place = locations.parse_location(f"https://{host}/b/k")
+    place = urls.parse_url(f"https://{host}/b/k")
     assert regions.moved(place, "eu-west-1").host == there
 
 

@@ -10,7 +10,7 @@ from azure.core.pipeline import PipelineContext, PipelineRequest
 from azure.core.rest import HttpRequest
 from azure.storage.blob._shared.authentication import SharedKeyCredentialPolicy
 
-from cdi.images.http import locations
+from cdi.images.http import urls
 from cdi.images.sources.objects import azure, sigv4
 from cdi.images.sources.objects.access import Keys
 from cdi.images.sources.objects.address import Address
@@ -29,10 +29,8 @@ KEYS = [
 ACCOUNT_KEY = "Y2FuYXJ5LWFjY291bnQta2V5"
 
 
-def place_of(
-    key: str, version: str = "", endpoint: str = "https://s3.example.test"
-) -> locations.Location:
-    return locations.parse_location(Address(endpoint, "bucket", key, version).url("versionId"))
+def place_of(key: str, version: str = "", endpoint: str = "https://s3.example.test") -> urls.Url:
+    return urls.parse_url(Address(endpoint, "bucket", key, version).url("versionId"))
 
 
 @pytest.mark.parametrize("token", ["", objectstores.TOKEN], ids=["keys", "session"])
@@ -57,8 +55,8 @@ def test_azure_requests_are_signed_as_its_library_signs_them(key, query):
     url = Address("https://acct.blob.core.windows.net", "container", key).url("") + query
     fields = (("If-Match", '"0x8D"'),)  # that library never sends Range, but x-ms-range
     service = azure.Azure("acct", ACCOUNT_KEY, anonymous=False, now=NOW.timestamp)
-    place = locations.parse_location(url)
-    headers = dict(service.headers(locations.Route(place), fields))
+    place = urls.parse_url(url)
+    headers = dict(service.headers(urls.Route(place), fields))
     asked = HttpRequest("GET", place.url, headers={**headers, **dict(fields)})
     del asked.headers["Authorization"]
     policy = SharedKeyCredentialPolicy("acct", ACCOUNT_KEY)
@@ -67,6 +65,6 @@ def test_azure_requests_are_signed_as_its_library_signs_them(key, query):
 
 
 def test_azure_signs_the_range_last():
-    place = locations.parse_location("https://acct.blob.core.windows.net/c/b")
+    place = urls.parse_url("https://acct.blob.core.windows.net/c/b")
     text = azure.text_to_sign("acct", place, {"Range": "bytes=0-9", "x-ms-date": "D"})
     assert text == "GET" + "\n" * 11 + "bytes=0-9\nx-ms-date:D\n/acct/c/b"

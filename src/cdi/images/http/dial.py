@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cdi.images.http import headers, line, locations, proxies, wire
+from cdi.images.http import connection, headers, proxies, urls, wire
 from cdi.images.http.headermap import HeaderMap
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Dialer:
 
     def __init__(
         self,
-        watch: line.Watch,
+        watch: connection.Watch,
         timeout: float,
         context: Callable[[], ssl.SSLContext],
         user_agent: str,
@@ -53,7 +53,7 @@ class Dialer:
         self._watch, self._timeout = watch, timeout
         self._context, self._user_agent = context, user_agent
 
-    def dial(self, place: locations.Location, proxy: proxies.Proxy | None) -> line.Line:
+    def dial(self, place: urls.Url, proxy: proxies.Proxy | None) -> connection.Connection:
         """Connect to `place`, or to a proxy that will pass on what is asked for there."""
         began = time.monotonic()
         if proxy is None:
@@ -66,7 +66,7 @@ class Dialer:
                 self._hurry(sock, began)
             if place.scheme == "https":
                 sock = self._secured(sock, place.host, within_tls=_is_tls(sock))
-            return line.Line(sock, self._watch)
+            return connection.Connection(sock, self._watch)
         except BaseException:
             sock.close()
             raise
@@ -77,7 +77,7 @@ class Dialer:
         return sock
 
     def _to_proxy(self, proxy: proxies.Proxy, began: float) -> Any:
-        there = locations.parse_location(proxy.url)
+        there = urls.parse_url(proxy.url)
         try:
             sock = self._connected(there.host, there.port)
         except OSError as failure:
@@ -91,10 +91,10 @@ class Dialer:
             sock.close()
             raise ProxyFailed from failure
 
-    def _tunnel(self, sock: Any, place: locations.Location, proxy: proxies.Proxy) -> None:
+    def _tunnel(self, sock: Any, place: urls.Url, proxy: proxies.Proxy) -> None:
         where = f"{place.host}:{place.port}"
         fields = HeaderMap([("User-Agent", self._user_agent), *proxy_fields(proxy)])
-        talk = line.Line(sock, self._watch)
+        talk = connection.Connection(sock, self._watch)
         try:
             talk.send(wire.request_bytes("CONNECT", where, where, fields, None))
             head = wire.read_head(talk)

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Iterator
 
 from cdi.images import errors
-from cdi.images.http import answers, dial, wire
+from cdi.images.http import dial, semantics, wire
 
 # What TLS says of a server that speaks something else, or only what is no longer safe.
 _NO_COMMON_TLS = frozenset(
@@ -78,7 +78,7 @@ def _proxy_error(shown: str, failure: dial.ProxyFailed) -> errors.TransferError:
     answer = f"{shown}: the proxy refuses to connect: it answers {status}"
     if status == 407:
         return errors.AccessDenied(f"{answer}; check the credentials in the proxy's URL")
-    if status in answers.BUSY:
+    if status in semantics.BUSY:
         return errors.SourceUnavailable(f"{answer}; check that it can reach the host")
     return errors.SourceRefused(f"{answer}; ask its operator to allow this host")
 

@@ -14,8 +14,8 @@ from types import MappingProxyType
 
 from cdi.images import errors
 from cdi.images.http.headermap import HeaderMap
-from cdi.images.http.locations import Location, Route
 from cdi.images.http.options import HttpOptions
+from cdi.images.http.urls import Route, Url
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def _parse_line(line: str) -> tuple[str, str] | None:
 class RequestHeaders:
     """The headers of every request to one source, depending on whom it goes to."""
 
-    def __init__(self, origin: Location, options: HttpOptions) -> None:
+    def __init__(self, origin: Url, options: HttpOptions) -> None:
         own = parse_lines(options.headers + options.secret_headers)
         self._private = own + _basic(origin, options, {name.lower() for name, _ in own})
         self._user_agent = options.user_agent
@@ -105,7 +105,7 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def _basic(origin: Location, options: HttpOptions, given: set[str]) -> list[tuple[str, str]]:
+def _basic(origin: Url, options: HttpOptions, given: set[str]) -> list[tuple[str, str]]:
     if "authorization" in given:
         return []
     if options.user and options.password:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cdi.images import errors
-from cdi.images.http import locations
+from cdi.images.http import urls
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Proxy:
     password: str = field(default="", repr=False)
 
 
-def choose_proxy(proxies: Mapping[str, str], target: locations.Location) -> Proxy | None:
+def choose_proxy(proxies: Mapping[str, str], target: urls.Url) -> Proxy | None:
     """Return the proxy for `target`, or None to reach it directly."""
     value = _setting(proxies, f"{target.scheme}_proxy")
     if not value or _direct(target, _setting(proxies, "no_proxy")):
@@ -37,7 +37,7 @@ def choose_proxy(proxies: Mapping[str, str], target: locations.Location) -> Prox
 def parse_proxy(value: str) -> Proxy:
     """Read a proxy's URL; without a scheme it is http."""
     try:
-        place = locations.parse_location(value if "://" in value else f"http://{value}")
+        place = urls.parse_url(value if "://" in value else f"http://{value}")
     except errors.InvalidRequest:
         raise errors.InvalidRequest(
             "the proxy's URL is not of the form http(s)://[user:password@]host:port"
@@ -57,7 +57,7 @@ def _setting(proxies: Mapping[str, str], name: str) -> str:
     return (proxies.get(name.upper()) or proxies.get(name) or "").strip()
 
 
-def _direct(target: locations.Location, exceptions: str) -> bool:
+def _direct(target: urls.Url, exceptions: str) -> bool:
     host = target.host.strip("[]").rstrip(".")
     address = _address(host)
     if is_loopback(target.host):

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from cdi.images import errors
-from cdi.images.http import answers
-from cdi.images.http.locations import Route
+from cdi.images.http import semantics
+from cdi.images.http.urls import Route
 
 Fields = tuple[tuple[str, str], ...]
 
 
-class Told(Protocol):
+class Response(Protocol):
     """An answer, as far as a service looks at it."""
 
     @property
@@ -40,7 +40,7 @@ class Service(Protocol):
     def headers(self, route: Route, fields: Fields) -> Mapping[str, str]:
         """Headers that let a GET with `fields` pass. They go to trusted routes only."""
 
-    def heed(self, route: Route, told: Told) -> Route | None:
+    def retry_route(self, route: Route, response: Response) -> Route | None:
         """Where to ask again at once, if a refusal (300 and more) tells how it would succeed."""
 
     def unchanged(self, version: str) -> Fields:
@@ -49,7 +49,7 @@ class Service(Protocol):
     def unwanted_coding(self, headers: Mapping[str, str], path: str) -> str:
         """The coding that stands between the answer's body and the object, or nothing."""
 
-    def refusal(self, shown: str, told: Told) -> errors.SourceError:
+    def refusal(self, shown: str, response: Response) -> errors.SourceError:
         """The error that an answer without the object stands for."""
 
 
@@ -60,19 +60,19 @@ class Plain:
         del route, fields
         return {}
 
-    def heed(self, route: Route, told: Told) -> Route | None:
-        del route, told
+    def retry_route(self, route: Route, response: Response) -> Route | None:
+        del route, response
         return None
 
     def unchanged(self, version: str) -> Fields:
         return (("If-Range", version),)
 
     def unwanted_coding(self, headers: Mapping[str, str], path: str) -> str:
-        return answers.unwanted_coding(headers, path)
+        return semantics.unwanted_coding(headers, path)
 
-    def refusal(self, shown: str, told: Told) -> errors.SourceError:
-        wish = answers.retry_after(told.headers)
-        return answers.error_for(shown, told.status, told.phrase, wish)
+    def refusal(self, shown: str, response: Response) -> errors.SourceError:
+        wish = semantics.retry_after(response.headers)
+        return semantics.error_for(shown, response.status, response.phrase, wish)
 
 
 PLAIN = Plain()

@@ -1,7 +1,7 @@
 """
 HTTP/1.1 as one client needs it: a request written, an answer's head read, its body as it comes.
 
-Over one `line`. Elsewhere: connecting (`dial`) and keeping connections (`exchange`). Everything
+Over one `connection`. Elsewhere: connecting (`dial`) and keeping connections (`pool`). Everything
 that arrives is taken for hostile: heads are bounded, framing is read strictly, and what could be
 read in two ways is refused. Raises BadAnswer, OSError, Stalled, Cancelled.
 
@@ -15,8 +15,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from cdi.images.http.connection import Connection
 from cdi.images.http.headermap import HeaderMap
-from cdi.images.http.line import Line
 
 _HEAD_MOST = 64 << 10
 _HEAD_READ = 16 << 10  # what comes with it of the body is copied once more
@@ -101,27 +101,27 @@ def _parsed_fields(text: str) -> HeaderMap:
     return HeaderMap((name, value.strip(" \t\r")) for name, _, value in pairs)
 
 
-def read_head(line: Line) -> Head:
+def read_head(connection: Connection) -> Head:
     """Read the head of an answer, passing over interim ones."""
-    line.expect_head()
+    connection.expect_head()
     while True:
-        head = Head(_head_text(line))
+        head = Head(_head_text(connection))
         if head.status >= 200:
             return head
 
 
-def _head_text(line: Line) -> str:
-    data = line.take(_HEAD_READ)
+def _head_text(connection: Connection) -> str:
+    data = connection.take(_HEAD_READ)
     while (end := _END_OF_HEAD.search(data)) is None:
         if len(data) > _HEAD_MOST:
             raise HeadTooLarge("the answer's head is too long")
-        more = line.receive(_HEAD_READ)
+        more = connection.receive(_HEAD_READ)
         if not more and not data.startswith(_BEGINNING[: len(data)]):
             raise NotHttp("the answer is not HTTP")
         if not more:
             raise BadAnswer("the connection ended before an answer was complete")
         data += more
-    line.give_back(data[end.end() :])
+    connection.give_back(data[end.end() :])
     return data[: end.start()].decode("latin-1")
 
 
@@ -129,9 +129,9 @@ class Body:
     """What follows a head. `ended(reusable)` is called once, when the connection is free again."""
 
     def __init__(
-        self, line: Line, head: Head, *, none: bool, ended: Callable[[bool], None]
+        self, connection: Connection, head: Head, *, none: bool, ended: Callable[[bool], None]
     ) -> None:
-        self._line = line
+        self._connection = connection
         self._ended = ended
         self._keeps = head.keeps_alive
         self._chunked, self._left = framing(head)
@@ -139,7 +139,7 @@ class Body:
         self._over = False
         self.complete = False
         self.surplus = False
-        line.in_body = True
+        connection.in_body = True
         if none or self._left == 0:
             self._finish()
         elif self._chunked:
@@ -148,7 +148,7 @@ class Body:
     @property
     def fault(self) -> Exception | None:
         """What broke the connection, once all that came before has been read."""
-        return None if self.complete else self._line.fault
+        return None if self.complete else self._connection.fault
 
     def read(self, limit: int) -> bytes:
         """Return up to `limit` bytes, as they arrive. None: `complete`, or broken."""
@@ -157,7 +157,7 @@ class Body:
         if self._chunked and not self._left and not self._next_chunk():
             return b""
         left = self._left
-        piece = self._line.take(limit if left is None or left > limit else left)
+        piece = self._connection.take(limit if left is None or left > limit else left)
         if not piece:
             self.complete = left is None and self.fault is None
             self.close()
@@ -175,8 +175,8 @@ class Body:
 
     def _finish(self) -> None:
         self.complete = self._over = True
-        self._line.in_body = False
-        self.surplus = self._line.has_more()
+        self._connection.in_body = False
+        self.surplus = self._connection.has_more()
         self._ended(self._keeps and self._left is not None and not self.surplus)
 
     def _next_chunk(self) -> bool:
@@ -205,12 +205,12 @@ class Body:
     def _chunk_line(self) -> bytes | None:
         data = b""
         while b"\n" not in data:
-            more = self._line.take(_CHUNK_LINE_MOST) if len(data) < _CHUNK_LINE_MOST else b""
+            more = self._connection.take(_CHUNK_LINE_MOST) if len(data) < _CHUNK_LINE_MOST else b""
             if not more:
                 return None
             data += more
         found, _, rest = data.partition(b"\n")
-        self._line.give_back(rest)
+        self._connection.give_back(rest)
         return found.rstrip(b"\r")
 
 

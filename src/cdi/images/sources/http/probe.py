@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.http import answers
+from cdi.images.http import semantics
+from cdi.images.http.client import Response
 from cdi.images.http.service import PLAIN, Service
-from cdi.images.http.session import Answer
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +30,14 @@ class Findings:
     """What the first answer told. Either `head` (ranged) or `body` (forward only) is of use."""
 
     size: int | None
-    validators: answers.Validators
+    validators: semantics.Validators
     ranged: bool = False
     head: bytes = b""
-    body: Answer | None = None
+    body: Response | None = None
 
 
 def probe(
-    shown: str, ask: Callable[[tuple[tuple[str, str], ...]], Answer], service: Service = PLAIN
+    shown: str, ask: Callable[[tuple[tuple[str, str], ...]], Response], service: Service = PLAIN
 ) -> Findings:
     """Ask for the head of the source. The caller closes `body`. Raises SourceError."""
     answer = ask((("Range", f"bytes=0-{HEAD - 1}"),))
@@ -57,28 +57,28 @@ def probe(
     return found or _plain(shown, ask(()), service)
 
 
-def _ranged(shown: str, answer: Answer, service: Service) -> Findings | None:
-    part = answers.parse_content_range(answer.headers.get("Content-Range"))
+def _ranged(shown: str, answer: Response, service: Service) -> Findings | None:
+    part = semantics.parse_content_range(answer.headers.get("Content-Range"))
     if part is None or part.total is None or part.start != 0:
         return None
     if answer.status == 416 and part.total == 0:
-        return Findings(0, answers.validators_of(answer.headers), ranged=True)
+        return Findings(0, semantics.validators_of(answer.headers), ranged=True)
     if answer.status != 206:
         return None
     check_coding(shown, answer, service)
     _warn_of_text(shown, answer)
     head = read_exactly(answer, min(part.end, HEAD))
-    return Findings(part.total, answers.validators_of(answer.headers), ranged=True, head=head)
+    return Findings(part.total, semantics.validators_of(answer.headers), ranged=True, head=head)
 
 
-def _smaller(answer: Answer) -> int:
+def _smaller(answer: Response) -> int:
     """Return how long an object is that is shorter than what was asked for; 0 otherwise."""
-    part = answers.parse_content_range(answer.headers.get("Content-Range"))
+    part = semantics.parse_content_range(answer.headers.get("Content-Range"))
     total = part.total if part and answer.status == 416 else None
     return total if total and total < HEAD else 0
 
 
-def _plain(shown: str, answer: Answer, service: Service) -> Findings:
+def _plain(shown: str, answer: Response, service: Service) -> Findings:
     try:
         return _forward(shown, answer, service)
     except BaseException:
@@ -86,16 +86,16 @@ def _plain(shown: str, answer: Answer, service: Service) -> Findings:
         raise
 
 
-def _forward(shown: str, answer: Answer, service: Service) -> Findings:
+def _forward(shown: str, answer: Response, service: Service) -> Findings:
     if answer.status != 200:
         raise service.refusal(shown, answer)
     check_coding(shown, answer, service)
     _warn_of_text(shown, answer)
-    size = answers.parse_length(answer.headers.get("Content-Length"))
-    return Findings(size, answers.validators_of(answer.headers), body=answer)
+    size = semantics.parse_length(answer.headers.get("Content-Length"))
+    return Findings(size, semantics.validators_of(answer.headers), body=answer)
 
 
-def check_coding(shown: str, answer: Answer, service: Service = PLAIN) -> None:
+def check_coding(shown: str, answer: Response, service: Service = PLAIN) -> None:
     """Refuse a body that is not the object's own bytes."""
     if coding := service.unwanted_coding(answer.headers, shown.partition("?")[0]):
         raise errors.SourceRefused(
@@ -104,7 +104,7 @@ def check_coding(shown: str, answer: Answer, service: Service = PLAIN) -> None:
         )
 
 
-def read_exactly(answer: Answer, length: int) -> bytes:
+def read_exactly(answer: Response, length: int) -> bytes:
     """Read `length` bytes of a body. Raises ConnectionLost if it ends before."""
     pieces: list[bytes] = []
     while length:
@@ -116,7 +116,7 @@ def read_exactly(answer: Answer, length: int) -> bytes:
     return b"".join(pieces)
 
 
-def _warn_of_text(shown: str, answer: Answer) -> None:
+def _warn_of_text(shown: str, answer: Response) -> None:
     kind = answer.headers.get("Content-Type", "")
     if kind.startswith("text/"):
         # Existing installations look for this text, with the type inside it.

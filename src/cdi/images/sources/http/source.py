@@ -2,7 +2,7 @@
 An object behind an http(s) URL, read whole or in ranges, whatever its server does.
 
 Here: reading on at the exact next byte after a break, and noticing that the object is another
-one by then. Elsewhere: the first request (`probe`), connections and redirects (`session`), when
+one by then. Elsewhere: the first request (`probe`), connections and redirects (`client`), when
 to give up (`retry`).
 
 A source without ranges whose connection breaks is fetched again from its start, and what had
@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.http import answers, line, locations, retry, session
+from cdi.images.http import client, connection, retry, semantics, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.service import PLAIN, Fields, Service
 from cdi.images.sources import span
@@ -68,24 +68,22 @@ class HttpSource(Closing):
         self._version = version
         self.worthwhile = worthwhile  # see `source.Dear`
         self._rng = rng
-        self._start = locations.Route(
-            locations.parse_location(url, secret_path=options.secret_path)
-        )
+        self._start = urls.Route(urls.parse_url(url, secret_path=options.secret_path))
         self._route = self._start
         self._shown = self._start.location.printable
-        self._received = session.Tally()
-        self._repeated = session.Tally()
-        self._session = session.Session(
+        self._received = client.Counter()
+        self._repeated = client.Counter()
+        self._client = client.Client(
             self._start.location,
             options,
-            line.Watch(cancel, options.stall, clock),
+            connection.Watch(cancel, options.stall, clock),
             self._received,
             service,
         )
         try:
             self._found = self._open()
         except BaseException:
-            self._session.close()
+            self._client.close()
             raise
 
     @property
@@ -125,7 +123,7 @@ class HttpSource(Closing):
     def close(self) -> None:
         if self._found.body is not None:
             self._found.body.close()
-        self._session.close()
+        self._client.close()
 
     def _open(self) -> probe.Findings:
         budget = retry.Budget(self._retries, self._retries.opening_tries, self._rng)
@@ -136,18 +134,18 @@ class HttpSource(Closing):
                 self._pause(budget, failure)
             else:
                 if self._version:
-                    found.validators = answers.Validators()
+                    found.validators = semantics.Validators()
                 return found
 
-    def _ask(self, fields: Fields) -> session.Answer:
+    def _ask(self, fields: Fields) -> client.Response:
         """Send one GET where the last good one went, or anew along the redirects."""
         route = self._route
-        answer, arrived = self._session.follow(route, fields)
-        if answer.status in answers.EXPIRED and route is not self._start:
+        answer, arrived = self._client.follow(route, fields)
+        if answer.status in semantics.EXPIRED and route is not self._start:
             answer.close()
             log.info("The resolved address has expired and is asked for anew")
-            answer, arrived = self._session.follow(self._start, fields)
-        if answer.status not in answers.EXPIRED:
+            answer, arrived = self._client.follow(self._start, fields)
+        if answer.status not in semantics.EXPIRED:
             # Where nothing redirected, there is nothing to go back to.
             self._route = self._start if arrived.location == self._start.location else arrived
         return answer
@@ -170,7 +168,7 @@ class HttpSource(Closing):
             except _RETRIED as failure:
                 self._pause(budget, failure)
 
-    def _ask_range(self, start: int, end: int) -> session.Answer:
+    def _ask_range(self, start: int, end: int) -> client.Response:
         fields: Fields = (("Range", f"bytes={start}-{end - 1}"),)
         if unchanged := self._found.validators.strong:
             fields += self._service.unchanged(unchanged)
@@ -182,7 +180,7 @@ class HttpSource(Closing):
             raise
         return answer
 
-    def _check_range(self, answer: session.Answer, start: int) -> None:
+    def _check_range(self, answer: client.Response, start: int) -> None:
         if answer.status == 416:
             raise self._changed("it no longer has all its bytes")
         if answer.status == 412:
@@ -194,20 +192,20 @@ class HttpSource(Closing):
             # Another server behind the same name, most likely; the next one may do better.
             raise errors.SourceUnavailable(f"{self._shown}: the server no longer serves ranges")
         probe.check_coding(self._shown, answer, self._service)
-        part = answers.parse_content_range(answer.headers.get("Content-Range"))
+        part = semantics.parse_content_range(answer.headers.get("Content-Range"))
         if part is None or part.start != start:
             raise errors.SourceRefused(
                 f"{self._shown}: the server answers another range than the one asked for; "
                 "its ranges are broken"
             )
 
-    def _check_same(self, answer: session.Answer) -> None:
+    def _check_same(self, answer: client.Response) -> None:
         """Raise SourceChanged unless `answer` is about the object this source was opened with."""
-        if self._found.validators.contradict(answers.validators_of(answer.headers)):
+        if self._found.validators.contradict(semantics.validators_of(answer.headers)):
             raise self._changed("its ETag or date is another one")
-        size = answers.parse_length(answer.headers.get("Content-Length"))
+        size = semantics.parse_length(answer.headers.get("Content-Length"))
         if answer.status == 206:
-            part = answers.parse_content_range(answer.headers.get("Content-Range"))
+            part = semantics.parse_content_range(answer.headers.get("Content-Range"))
             size = part.total if part else None
         if None not in {size, self._found.size} and size != self._found.size:
             raise self._changed("its length is another one")
@@ -217,7 +215,7 @@ class HttpSource(Closing):
             f"{self._shown}: the file changed while it was read: {what}; start again"
         )
 
-    def _forward(self, body: session.Answer | None) -> Iterator[bytes]:
+    def _forward(self, body: client.Response | None) -> Iterator[bytes]:
         budget = retry.Budget(self._retries, self._retries.tries, self._rng)
         delivered = _Delivered(summed=not self._found.validators.strong)
         while True:
@@ -234,7 +232,7 @@ class HttpSource(Closing):
             else:
                 return
 
-    def _ask_again(self, delivered: _Delivered) -> session.Answer:
+    def _ask_again(self, delivered: _Delivered) -> client.Response:
         """Fetch a source without ranges anew, and read up to where its reader is."""
         answer = self._ask(())
         try:
@@ -245,13 +243,13 @@ class HttpSource(Closing):
             raise
         return answer
 
-    def _check_whole(self, answer: session.Answer) -> None:
+    def _check_whole(self, answer: client.Response) -> None:
         if answer.status != 200:
             raise self._service.refusal(self._shown, answer)
         probe.check_coding(self._shown, answer, self._service)
         self._check_same(answer)
 
-    def _skip(self, answer: session.Answer, delivered: _Delivered) -> None:
+    def _skip(self, answer: client.Response, delivered: _Delivered) -> None:
         again = _Delivered(delivered.summed)
         while again.count < delivered.count:
             piece = self._piece(answer, delivered.count - again.count)
@@ -261,14 +259,14 @@ class HttpSource(Closing):
         if again.checksum != delivered.checksum:
             raise self._changed("its first bytes are others")
 
-    def _check_end(self, answer: session.Answer) -> None:
+    def _check_end(self, answer: client.Response) -> None:
         if answer.surplus:
             raise errors.SourceRefused(
                 f"{self._shown}: the server sends more bytes than it announced as "
                 "Content-Length; one of the two is wrong, ask its operator"
             )
 
-    def _piece(self, answer: session.Answer, left: int = PIECE) -> bytes:
+    def _piece(self, answer: client.Response, left: int = PIECE) -> bytes:
         if self._cancel.is_set():
             raise errors.Cancelled("the transfer was asked to stop")
         return answer.read(min(left, PIECE))
@@ -277,7 +275,7 @@ class HttpSource(Closing):
         """Wait before the next try; raise the error that ends the work if there is none."""
         delay = budget.pause_after(failure)
         if delay is None:
-            if budget.only(session.EndedEarly):
+            if budget.only(client.EndedEarly):
                 raise errors.TruncatedSource(str(failure)) from failure
             raise failure
         log.info(

@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from cdi.images import errors
-from cdi.images.http import answers, line, locations, session
+from cdi.images.http import client, connection, semantics, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.layout import Extent
 
@@ -80,14 +80,14 @@ class Daemon:
 
     def __init__(self, options: HttpOptions, cancel: threading.Event) -> None:
         """`options` as for the bytes: without credentials, the path being a secret."""
-        nobody = locations.Location("https", "imageio.invalid", 443, "/")  # credentials of none
-        watch = line.Watch(cancel, options.stall, time.monotonic)
-        self._session = session.Session(nobody, options, watch, session.Tally())
+        nobody = urls.Url("https", "imageio.invalid", 443, "/")  # credentials of none
+        watch = connection.Watch(cancel, options.stall, time.monotonic)
+        self._client = client.Client(nobody, options, watch, client.Counter())
 
     def abilities(self, url: str) -> Abilities:
         """Ask what can be done; a daemon that does not know the question can do little."""
         place = _place(url)
-        with self._session.call(locations.Route(place), _JSON, method="OPTIONS") as answer:
+        with self._client.call(urls.Route(place), _JSON, method="OPTIONS") as answer:
             if answer.status in {404, 405, 501}:
                 return Abilities()
             _insist_on(place, answer, 200, 204)
@@ -103,7 +103,7 @@ class Daemon:
     def extents(self, url: str) -> Extents | None:
         """Return which parts matter; None where the daemon does not tell after all."""
         place = _place(url, "/extents")
-        with self._session.call(locations.Route(place), _JSON) as answer:
+        with self._client.call(urls.Route(place), _JSON) as answer:
             if answer.status in {404, 405, 501}:
                 return None
             _insist_on(place, answer, 200)
@@ -117,12 +117,12 @@ class Daemon:
         """Read a sector, so that the ticket does not count as idle."""
         place = _place(url)
         sector = (("Range", "bytes=0-511"),)
-        with self._session.call(locations.Route(place), sector) as answer:
+        with self._client.call(urls.Route(place), sector) as answer:
             _insist_on(place, answer, 200, 206)
             answer.read(512)
 
     def close(self) -> None:
-        self._session.close()
+        self._client.close()
 
 
 def parse_extents(body: bytes) -> Extents:
@@ -142,19 +142,19 @@ def parse_extents(body: bytes) -> Extents:
 _JSON: Final = (("Accept", "application/json"),)
 
 
-def _place(url: str, more: str = "") -> locations.Location:
-    place = locations.parse_location(url, secret_path=True)
+def _place(url: str, more: str = "") -> urls.Url:
+    place = urls.parse_url(url, secret_path=True)
     path, question, query = place.target.partition("?")
     return replace(place, target=f"{path.rstrip('/') if more else path}{more}{question}{query}")
 
 
-def _insist_on(place: locations.Location, answer: session.Answer, *good: int) -> None:
+def _insist_on(place: urls.Url, answer: client.Response, *good: int) -> None:
     if answer.status not in good:
-        wish = answers.retry_after(answer.headers)
-        raise answers.error_for(place.printable, answer.status, answer.phrase, wish)
+        wish = semantics.retry_after(answer.headers)
+        raise semantics.error_for(place.printable, answer.status, answer.phrase, wish)
 
 
-def _limited(answer: session.Answer, limit: int) -> bytes | None:
+def _limited(answer: client.Response, limit: int) -> bytes | None:
     """Return a body, None if it is longer than `limit`."""
     body = bytearray()
     while piece := answer.read(256 << 10):

@@ -4,7 +4,7 @@ A conversation with an oVirt engine: its REST API, in XML.
 Here: logging in, as the engine's own clients do (a token of its single sign-on service, or basic
 authentication where an engine has none), asking, what its faults mean, and asking again after a
 failure that passes. Elsewhere: what is asked for (`catalog`, `transfers`), connections and trust
-(`session`). Any thread may call. Waits end with Cancelled. Durations are in seconds.
+(`client`). Any thread may call. Waits end with Cancelled. Durations are in seconds.
 
 Raises SourceError, InvalidRequest; SourceLocked where another operation has to end first.
 """
@@ -24,7 +24,7 @@ from typing import Final, TypeVar
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.http import answers, headers, line, locations, retry, session
+from cdi.images.http import client, connection, headers, retry, semantics, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.service import Fields
 from cdi.images.sources.imageio import markup
@@ -78,7 +78,7 @@ class Engine(Closing):
         rng: Callable[[], float] = random.random,
     ) -> None:
         """`login` is that of another conversation with the same engine."""
-        given = locations.parse_location(url)
+        given = urls.parse_url(url)
         self._url = url
         self._base = given.target.partition("?")[0].rstrip("/")
         self._place = replace(given, user="", password="")
@@ -87,8 +87,8 @@ class Engine(Closing):
         self._wait = cancel.wait if wait is None else wait
         self._rng = rng
         bare = replace(options, user="", password="", headers=(), secret_headers=())
-        watch = line.Watch(cancel, options.stall, time.monotonic)
-        self._session = session.Session(self._place, bare, watch, session.Tally())
+        watch = connection.Watch(cancel, options.stall, time.monotonic)
+        self._client = client.Client(self._place, bare, watch, client.Counter())
 
     @property
     def shown(self) -> str:
@@ -129,19 +129,19 @@ class Engine(Closing):
         if login.token:
             body = urllib.parse.urlencode({"scope": "", "token": login.token}).encode()
             with contextlib.suppress(errors.TransferError):
-                self._session.call(self._rooted(LOGOUT_PATH), _FORM, body).close()
+                self._client.call(self._rooted(LOGOUT_PATH), _FORM, body).close()
             login.token = login.authorization = ""
 
     def close(self) -> None:
-        self._session.close()
+        self._client.close()
 
     # One request.
 
-    def _at(self, path: str) -> locations.Location:
+    def _at(self, path: str) -> urls.Url:
         return replace(self._place, target=f"{self._base}{path}" or "/")
 
-    def _rooted(self, path: str) -> locations.Route:
-        return locations.Route(replace(self._place, target=path))
+    def _rooted(self, path: str) -> urls.Route:
+        return urls.Route(replace(self._place, target=path))
 
     def _ask(self, path: str, body: bytes | None, read: Callable[[Iterator[bytes]], T]) -> T:
         authorization = self._authorization()
@@ -166,7 +166,7 @@ class Engine(Closing):
         fields: Fields = (("Accept", _XML), ("Authorization", authorization), ("Version", "4"))
         if body is not None:
             fields += (("Content-Type", _XML),)
-        with self._session.call(locations.Route(place), fields, body) as answer:
+        with self._client.call(urls.Route(place), fields, body) as answer:
             if answer.status == 401:
                 raise _Stale(
                     f"{place.printable}: the engine does not know user and password; "
@@ -223,10 +223,10 @@ class Engine(Closing):
             "password": self.login.password,
         }
         body = urllib.parse.urlencode(form).encode()
-        with self._session.call(route, _FORM, body) as answer:
+        with self._client.call(route, _FORM, body) as answer:
             if answer.status in _NO_SSO:
                 return ""
-            if answer.status in answers.BUSY:
+            if answer.status in semantics.BUSY:
                 raise _fault_of(shown, answer)
             said = _json_object(_short(answer))
             token = said.get("access_token")
@@ -255,12 +255,12 @@ class _Stale(errors.AccessDenied):
     """The engine does not accept the token, or not any more."""
 
 
-def _pieces(answer: session.Answer) -> Iterator[bytes]:
+def _pieces(answer: client.Response) -> Iterator[bytes]:
     while piece := answer.read(64 << 10):
         yield piece
 
 
-def _short(answer: session.Answer) -> bytes:
+def _short(answer: client.Response) -> bytes:
     """Return the body of an answer that has to be short; what is longer is cut."""
     body = b""
     for piece in _pieces(answer):
@@ -278,7 +278,7 @@ def _json_object(body: bytes) -> dict[str, object]:
     return said if isinstance(said, dict) else {}
 
 
-def _fault_of(shown: str, answer: session.Answer) -> errors.SourceError:
+def _fault_of(shown: str, answer: client.Response) -> errors.SourceError:
     """The error that an answer of the engine stands for."""
     detail = _detail(_short(answer))
     said = f"{shown}: the engine answers {answer.status} {answer.phrase}".rstrip()
@@ -289,8 +289,8 @@ def _fault_of(shown: str, answer: session.Answer) -> errors.SourceError:
         return errors.NotFound(said)
     if answer.status == 403:
         return errors.AccessDenied(f"{said}; give this user the right to read and copy the disk")
-    if answer.status in answers.BUSY:
-        wish = answers.retry_after(answer.headers)
+    if answer.status in semantics.BUSY:
+        wish = semantics.retry_after(answer.headers)
         return errors.SourceUnavailable(f"{said}; try again later", wish)
     return Fault(f"{said}; look into the engine's events")
 

@@ -12,7 +12,7 @@ import urllib.parse
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.http import locations
+from cdi.images.http import urls
 
 # A server or proxy may resolve these two, as in a file's path; encoded ones are left alone.
 _DOTS = {".": "%2E", "..": "%2E%2E"}
@@ -57,7 +57,7 @@ def parse_at_host(url: str, version_parameter: str, *, named: bool = False) -> A
     """
     scheme, host, path, version = _parts(url, version_parameter)
     scheme = "http" if scheme == "http" else "https"
-    place = locations.parse_location(f"{scheme}://{host}/")
+    place = urls.parse_url(f"{scheme}://{host}/")
     if place.user or place.password:
         raise errors.InvalidRequest(
             "the URL of an object holds credentials; give them as a Secret or in the environment"

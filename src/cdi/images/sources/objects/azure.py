@@ -17,9 +17,9 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 
 from cdi.images import errors
-from cdi.images.http.locations import Location, Route
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.service import Fields
+from cdi.images.http.urls import Route, Url
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.objects import address
 from cdi.images.sources.objects.access import AzureAccess
@@ -89,7 +89,7 @@ _STANDARD = (
 )
 
 
-def text_to_sign(account: str, place: Location, headers: Mapping[str, str]) -> str:
+def text_to_sign(account: str, place: Url, headers: Mapping[str, str]) -> str:
     """What a SharedKey signature of a GET covers."""
     path, _, query = place.target.partition("?")
     own = sorted((name, value) for name, value in headers.items() if name.startswith("x-ms-"))

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Mapping
 
 from cdi.images import errors
-from cdi.images.http.locations import Route
 from cdi.images.http.options import HttpOptions
-from cdi.images.http.service import Fields, Told
+from cdi.images.http.service import Fields, Response
+from cdi.images.http.urls import Route
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.objects import address, google
 from cdi.images.sources.objects.access import GoogleAccess
@@ -74,8 +74,8 @@ class Gcs(Store):
             given["Authorization"] = f"Bearer {self._keeper.value()}"
         return given
 
-    def heed(self, route: Route, told: Told) -> Route | None:
-        if told.status == 401 and self._keeper is not None and self._keeper.refused():
+    def retry_route(self, route: Route, response: Response) -> Route | None:
+        if response.status == 401 and self._keeper is not None and self._keeper.refused():
             return route
         return None
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cdi.images import errors
-from cdi.images.http import answers, line, locations, session
+from cdi.images.http import client, connection, semantics, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources.objects.tokens import Token
 
@@ -132,11 +132,11 @@ class Granter:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._options = replace(options, user="", password="", headers=(), secret_headers=())
-        self._watch = line.Watch(cancel, options.stall, time.monotonic)
+        self._watch = connection.Watch(cancel, options.stall, time.monotonic)
         self._now = now
 
     def for_credentials(self, credentials: ServiceAccount | AuthorizedUser) -> Grant:
-        place = locations.parse_location(credentials.token_uri)
+        place = urls.parse_url(credentials.token_uri)
 
         def grant() -> Token:
             form = urllib.parse.urlencode(credentials.form(self._now())).encode()
@@ -145,22 +145,22 @@ class Granter:
         return grant
 
     def for_metadata(self, host: str) -> Grant:
-        place = locations.parse_location(f"http://{host}/{_METADATA}")
+        place = urls.parse_url(f"http://{host}/{_METADATA}")
         # It is beside the machine, and would tell a proxy who the proxy is.
         direct = replace(self._options, proxies={})
         return lambda: self._asked(place, direct, (("Metadata-Flavor", "Google"),), None)
 
     def _asked(
         self,
-        place: locations.Location,
+        place: urls.Url,
         options: HttpOptions,
         fields: tuple[tuple[str, str], ...],
         body: bytes | None,
     ) -> Token:
         now = self._now()
-        asked = session.Session(place, options, self._watch, session.Tally())
+        asked = client.Client(place, options, self._watch, client.Counter())
         try:
-            with asked.call(locations.Route(place), fields, body) as answer:
+            with asked.call(urls.Route(place), fields, body) as answer:
                 if answer.status != 200:
                     raise _refusal(place.printable, answer)
                 return _parse_token(place.printable, _body(answer), now)
@@ -168,10 +168,10 @@ class Granter:
             asked.close()
 
 
-def _body(answer: session.Answer) -> bytes:
+def _body(answer: client.Response) -> bytes:
     """Return all of a short body, so that one that breaks off is not taken for another one."""
     pieces: list[bytes] = []
-    while sum(map(len, pieces)) < session.MAX_TEXT and (piece := answer.read(session.MAX_TEXT)):
+    while sum(map(len, pieces)) < client.MAX_TEXT and (piece := answer.read(client.MAX_TEXT)):
         pieces.append(piece)
     return b"".join(pieces)
 
@@ -187,12 +187,12 @@ def _parse_token(shown: str, text: bytes, now: float) -> Token:
     return Token(value, now, now + life)
 
 
-def _refusal(shown: str, answer: session.Answer) -> errors.SourceError:
+def _refusal(shown: str, answer: client.Response) -> errors.SourceError:
     found = re.search(r'"error"\s*:\s*"([a-z_]{1,60})"', answer.text())
     said = f"{shown}: Google's token service answers {answer.status} {found[1] if found else ''}"
     said = said.rstrip()
-    if answer.status in answers.BUSY:
-        return errors.SourceUnavailable(f"{said}; try again", answers.retry_after(answer.headers))
+    if answer.status in semantics.BUSY:
+        return errors.SourceUnavailable(f"{said}; try again", semantics.retry_after(answer.headers))
     if answer.status in {400, 401, 403}:
         return errors.AccessDenied(
             f"{said}: the credentials are wrong, deleted or expired, or the clock here is wrong; "

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.http import answers
-from cdi.images.http.service import Told
+from cdi.images.http import semantics
+from cdi.images.http.service import Response
 
 _CODE = re.compile(r"<Code>\s*([A-Za-z][A-Za-z0-9._-]{0,79})\s*</Code>")
 
@@ -88,25 +88,25 @@ _MEANINGS: dict[str, Meaning] = {
 }
 
 
-def code_in(told: Told) -> str:
+def code_in(response: Response) -> str:
     """The store's own code for a refusal, if it tells one."""
-    found = _CODE.search(told.text())
+    found = _CODE.search(response.text())
     # Azure repeats it, and shows only this where the body is cut short.
-    return found[1] if found else _word(told.headers.get("x-ms-error-code", ""))
+    return found[1] if found else _word(response.headers.get("x-ms-error-code", ""))
 
 
 def _word(text: str) -> str:
     return text if re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,79}", text) else ""
 
 
-def error_for(shown: str, told: Told, *, anonymous: bool) -> errors.SourceError:
+def error_for(shown: str, response: Response, *, anonymous: bool) -> errors.SourceError:
     """The error that an answer without the object stands for."""
-    wish = answers.retry_after(told.headers)
-    if told.status == 407:
-        return answers.error_for(shown, told.status, told.phrase, wish)
-    code = code_in(told)
-    meaning = _MEANINGS.get(code) or _by_status(told.status, anonymous=anonymous)
-    said = f"{told.status} {code or told.phrase}".rstrip()
+    wish = semantics.retry_after(response.headers)
+    if response.status == 407:
+        return semantics.error_for(shown, response.status, response.phrase, wish)
+    code = code_in(response)
+    meaning = _MEANINGS.get(code) or _by_status(response.status, anonymous=anonymous)
+    said = f"{response.status} {code or response.phrase}".rstrip()
     error = meaning.kind(f"{shown}: the service answers {said}: {meaning.words}")
     if isinstance(error, errors.SourceUnavailable):
         error.retry_after = wish
@@ -124,6 +124,6 @@ def _by_status(status: int, *, anonymous: bool) -> Meaning:
             else "the credentials may not read this object, or it does not exist; check its name, "
             "and what they are allowed to do",
         )
-    if status in answers.BUSY:
+    if status in semantics.BUSY:
         return Meaning(errors.SourceUnavailable, "it is in trouble at the moment")
     return Meaning(errors.SourceRefused, "it does not serve this request; check the URL")

@@ -12,8 +12,8 @@ import ipaddress
 import re
 from dataclasses import replace
 
-from cdi.images.http.locations import Location
-from cdi.images.http.service import Told
+from cdi.images.http.service import Response
+from cdi.images.http.urls import Url
 
 USUAL = "us-east-1"
 
@@ -39,16 +39,16 @@ def names_bucket(host: str) -> bool:
     return bool(known and known["bucket"])
 
 
-def named_in(told: Told) -> str:
+def named_in(response: Response) -> str:
     """The region that a refusal names as the right one, if it does."""
-    given = told.headers.get("x-amz-bucket-region", "")
+    given = response.headers.get("x-amz-bucket-region", "")
     if re.fullmatch(r"[A-Za-z0-9-]{1,64}", given):
         return given
-    found = _NAMED.search(told.text())
+    found = _NAMED.search(response.text())
     return found[1] if found else ""
 
 
-def moved(place: Location, region: str) -> Location:
+def moved(place: Url, region: str) -> Url:
     """Where the same object is asked for in another region; stores of others have one place."""
     known = _AMAZON.fullmatch(place.host)
     if known is None:

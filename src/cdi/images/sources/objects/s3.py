@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from cdi.images.http import locations
-from cdi.images.http.locations import Route
+from cdi.images.http import urls
 from cdi.images.http.options import HttpOptions
-from cdi.images.http.service import Fields, Told
+from cdi.images.http.service import Fields, Response
+from cdi.images.http.urls import Route
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.objects import address, refusals, regions, sigv4
 from cdi.images.sources.objects.access import Keys, S3Access
@@ -61,7 +61,7 @@ def _opened(
     cancel: threading.Event | None,
 ) -> HttpSource:
     url = found.url(VERSION)
-    region = access.region or regions.region_of(locations.parse_location(url).host)
+    region = access.region or regions.region_of(urls.parse_url(url).host)
     return HttpSource(url, options, service=S3(access.keys, region), cancel=cancel)
 
 
@@ -84,27 +84,27 @@ class S3(Store):
         now = datetime.fromtimestamp(self._now() + self._ahead, UTC)
         return sigv4.headers_for(self._keys, self._region, route.location, now)
 
-    def heed(self, route: Route, told: Told) -> Route | None:
-        if told.status in {301, 307, 308, 400, 403} and (moved := self._moved(route, told)):
+    def retry_route(self, route: Route, response: Response) -> Route | None:
+        if response.status in {301, 307, 308, 400, 403} and (moved := self._moved(route, response)):
             return moved
-        if told.status == 403 and self._adjusted(told):
+        if response.status == 403 and self._adjusted(response):
             return route
         return None
 
-    def _moved(self, route: Route, told: Told) -> Route | None:
-        region = regions.named_in(told)
+    def _moved(self, route: Route, response: Response) -> Route | None:
+        region = regions.named_in(response)
         if not region or region == self._region:
             return None
         log.info("The bucket is in another region", extra={"region": region})
         self._region = region
         return Route(regions.moved(route.location, region))
 
-    def _adjusted(self, told: Told) -> bool:
+    def _adjusted(self, response: Response) -> bool:
         """Take over the service's clock, if it refuses ours."""
-        if self._keys is None or refusals.code_in(told) not in _SKEWED:
+        if self._keys is None or refusals.code_in(response) not in _SKEWED:
             return False
         try:
-            there = email.utils.parsedate_to_datetime(told.headers.get("Date", "")).timestamp()
+            there = email.utils.parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
         except (ValueError, OverflowError):
             return False
         ahead = there - self._now()

@@ -12,14 +12,14 @@ import hmac
 import urllib.parse
 from datetime import datetime
 
-from cdi.images.http.locations import PORTS, Location
+from cdi.images.http.urls import PORTS, Url
 from cdi.images.sources.objects.access import Keys
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _EMPTY = hashlib.sha256(b"").hexdigest()
 
 
-def headers_for(keys: Keys, region: str, place: Location, now: datetime) -> dict[str, str]:
+def headers_for(keys: Keys, region: str, place: Url, now: datetime) -> dict[str, str]:
     """Return the headers that sign a GET of `place` at `now` (UTC)."""
     moment = now.strftime("%Y%m%dT%H%M%SZ")
     signed = {"host": _host(place), "x-amz-content-sha256": _EMPTY, "x-amz-date": moment}
@@ -38,7 +38,7 @@ def headers_for(keys: Keys, region: str, place: Location, now: datetime) -> dict
     return sent
 
 
-def _canonical(place: Location, signed: dict[str, str]) -> str:
+def _canonical(place: Url, signed: dict[str, str]) -> str:
     path, _, query = place.target.partition("?")
     lines = [f"{name}:{value.strip()}" for name, value in signed.items()]
     return "\n".join(
@@ -63,7 +63,7 @@ def _encoded(text: str | bytes, safe: str = "") -> str:
     return urllib.parse.quote(text, safe=f"{safe}-_.~")
 
 
-def _host(place: Location) -> str:
+def _host(place: Url) -> str:
     return place.host if place.port == PORTS[place.scheme] else f"{place.host}:{place.port}"
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cdi.images import errors
-from cdi.images.http.locations import Route
-from cdi.images.http.service import Fields, Told
+from cdi.images.http.service import Fields, Response
+from cdi.images.http.urls import Route
 from cdi.images.sources.objects import refusals
 
 
@@ -22,8 +22,8 @@ class Store:
         del route, fields
         return {}
 
-    def heed(self, route: Route, told: Told) -> Route | None:
-        del route, told
+    def retry_route(self, route: Route, response: Response) -> Route | None:
+        del route, response
         return None
 
     def unchanged(self, version: str) -> Fields:
@@ -35,5 +35,5 @@ class Store:
         del headers, path
         return ""
 
-    def refusal(self, shown: str, told: Told) -> errors.SourceError:
-        return refusals.error_for(shown, told, anonymous=self.anonymous)
+    def refusal(self, shown: str, response: Response) -> errors.SourceError:
+        return refusals.error_for(shown, response, anonymous=self.anonymous)

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdi.images import errors
-from cdi.images.http import answers, headers, service
-from cdi.images.http.locations import Route
+from cdi.images.http import headers, semantics, service
+from cdi.images.http.urls import Route
 from cdi.images.sources.registry.credentials import Credentials
 
 log = logging.getLogger(__name__)
@@ -91,21 +91,21 @@ class Registry(service.Plain):
         self._used.header = header = self._header
         return {"Authorization": header} if header else {}
 
-    def heed(self, route: Route, told: service.Told) -> Route | None:
+    def retry_route(self, route: Route, response: service.Response) -> Route | None:
         """Ask again with what the registry wants to see, if we have it."""
-        if told.status != http.HTTPStatus.UNAUTHORIZED:
+        if response.status != http.HTTPStatus.UNAUTHORIZED:
             return None
-        return route if self._renewed(told.headers.get("WWW-Authenticate", "")) else None
+        return route if self._renewed(response.headers.get("WWW-Authenticate", "")) else None
 
     def unchanged(self, version: str) -> service.Fields:
         del version
         return ()  # everything is named by its digest
 
-    def refusal(self, shown: str, told: service.Told) -> errors.SourceError:
+    def refusal(self, shown: str, response: service.Response) -> errors.SourceError:
         """What the status means, with what the registry has to say about it."""
-        wish = answers.retry_after(told.headers)
-        error = answers.error_for(shown, told.status, told.phrase, wish)
-        if said := complaint(told.text()):
+        wish = semantics.retry_after(response.headers)
+        error = semantics.error_for(shown, response.status, response.phrase, wish)
+        if said := complaint(response.text()):
             error.args = (f"{error} (the registry says: {said})",)
         return error
 

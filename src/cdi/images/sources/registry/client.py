@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from cdi.images import errors
-from cdi.images.http import line, locations, retry, session
+from cdi.images.http import client, connection, retry, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.service import PLAIN, Fields, Service
 from cdi.images.sources.http import HttpSource, probe
@@ -66,9 +66,9 @@ class Registry:
         self._options = dataclasses.replace(options, user="", password="")
         self._cancel, self._wait = cancel, cancel.wait if wait is None else wait
         self._clock, self._rng = clock, rng
-        self._received = session.Tally()
+        self._received = client.Counter()
         self._base = ""
-        self._talk: session.Session | None = None  # about small documents
+        self._talk: client.Client | None = None  # about small documents
         self._service = auth.Registry(
             image.host,
             image.repository,
@@ -156,10 +156,10 @@ class Registry:
 
     def _ping(self, base: str) -> None:
         """Whether something answers there, whatever it says."""
-        location = locations.parse_location(f"{base}/v2/")
-        talk = self._session(location, self._options)
+        location = urls.parse_url(f"{base}/v2/")
+        talk = self._client_for(location, self._options)
         try:
-            answer, _ = talk.follow(locations.Route(location), ())
+            answer, _ = talk.follow(urls.Route(location), ())
             answer.close()
         finally:
             talk.close()
@@ -167,11 +167,11 @@ class Registry:
     # Small documents.
 
     def _ask_realm(self, url: str, credentials: Credentials) -> bytes:
-        location = locations.parse_location(url)
+        location = urls.parse_url(url)
         options = dataclasses.replace(
             self._options, user=credentials.user, password=credentials.password
         )
-        talk = self._session(location, options)
+        talk = self._client_for(location, options)
         try:
             return _fetch(talk, location, (), _TOKEN_LIMIT, PLAIN)[1]
         finally:
@@ -179,20 +179,20 @@ class Registry:
 
     def _document(self, url: str, fields: Fields, limit: int) -> tuple[str, bytes]:
         """Return media type and content of what is behind a URL of the registry."""
-        location = locations.parse_location(url)
+        location = urls.parse_url(url)
         if self._talk is None:
-            self._talk = self._session(location, self._options, self._service)
+            self._talk = self._client_for(location, self._options, self._service)
         talk = self._talk
         return self._retried(lambda: _fetch(talk, location, fields, limit, self._service))
 
-    def _session(
+    def _client_for(
         self,
-        location: locations.Location,
+        location: urls.Url,
         options: HttpOptions,
         service: Service = PLAIN,
-    ) -> session.Session:
-        watch = line.Watch(self._cancel, options.stall, self._clock)
-        return session.Session(location, options, watch, self._received, service)
+    ) -> client.Client:
+        watch = connection.Watch(self._cancel, options.stall, self._clock)
+        return client.Client(location, options, watch, self._received, service)
 
     def _retried(self, step: Callable[[], T]) -> T:
         policy = self._options.retries
@@ -209,13 +209,13 @@ class Registry:
 
 
 def _fetch(
-    talk: session.Session,
-    location: locations.Location,
+    talk: client.Client,
+    location: urls.Url,
     fields: Fields,
     limit: int,
     service: Service,
 ) -> tuple[str, bytes]:
-    answer, _ = talk.follow(locations.Route(location), fields)
+    answer, _ = talk.follow(urls.Route(location), fields)
     with answer:
         if answer.status != http.HTTPStatus.OK:
             raise service.refusal(location.printable, answer)
@@ -224,7 +224,7 @@ def _fetch(
         return media_type.lower(), _read_all(location.printable, answer, limit)
 
 
-def _read_all(shown: str, answer: session.Answer, limit: int) -> bytes:
+def _read_all(shown: str, answer: client.Response, limit: int) -> bytes:
     pieces, length = [], 0
     while piece := answer.read(PIECE):
         pieces.append(piece)

@@ -28,7 +28,7 @@ _PLAIN = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Location:
+class Url:
     """An http(s) URL without its credentials and its fragment, and these credentials."""
 
     scheme: str
@@ -73,11 +73,11 @@ class Route:
     Trust is lost with the first hop to another origin and never comes back on the same way.
     """
 
-    location: Location
+    location: Url
     trusted: bool = True
 
 
-def parse_location(url: str, *, secret_path: bool = False) -> Location:
+def parse_url(url: str, *, secret_path: bool = False) -> Url:
     """Take an http(s) URL apart. Messages do not repeat it: it may hold a password."""
     try:
         return replace(_parse(url), secret_path=secret_path)
@@ -101,13 +101,13 @@ def redirected(route: Route, target: str | None) -> Route:
     return Route(bare, route.trusted and bare.origin == route.location.origin)
 
 
-def _parse(url: str) -> Location:
+def _parse(url: str) -> Url:
     url = url.strip(" ").replace(" ", "%20")
     if any(ord(character) < 0x20 or ord(character) == 0x7F for character in url):
         raise ValueError("holds control characters")
     if plain := _PLAIN.fullmatch(url):
         scheme, host, port, target = plain.groups()
-        return Location(scheme, host, int(port or PORTS[scheme]), target or "/")
+        return Url(scheme, host, int(port or PORTS[scheme]), target or "/")
     parts = _taken_apart(url)
     scheme = (parts.scheme or "").lower()
     if scheme not in PORTS:
@@ -115,7 +115,7 @@ def _parse(url: str) -> Location:
     if not parts.host:
         raise ValueError("names no host")
     user, _, password = (parts.auth or "").partition(":")
-    return Location(
+    return Url(
         scheme=scheme,
         host=parts.host.lower(),
         port=PORTS[scheme] if parts.port is None else parts.port,

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from cdi.images import errors
-from cdi.images.http import dial, line, locations, proxies, wire
+from cdi.images.http import connection, dial, proxies, urls, wire
 from cdi.images.http.headermap import HeaderMap
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -29,20 +29,20 @@ class Response:
         self.body = body
 
 
-class Exchange:
+class Pool:
     """Connections of one source, those to proxies too."""
 
     def __init__(self, dialer: dial.Dialer, proxies: Mapping[str, str], most: int) -> None:
         """At most `most` unused connections to one place are kept."""
         self._dialer, self._proxies, self._most = dialer, proxies, most
         self._lock = threading.Lock()
-        self._idle: dict[object, list[line.Line]] = {}
+        self._idle: dict[object, list[connection.Connection]] = {}
         self._closed = False
 
     def request(
         self,
         method: str,
-        place: locations.Location,
+        place: urls.Url,
         headers: Mapping[str, str],
         body: bytes | None = None,
     ) -> Response:
@@ -66,7 +66,9 @@ class Exchange:
                     raise
         return self._asked(self._dialer.dial(place, proxy), key, method, message)
 
-    def _asked(self, talk: line.Line, key: object, method: str, message: bytes) -> Response:
+    def _asked(
+        self, talk: connection.Connection, key: object, method: str, message: bytes
+    ) -> Response:
         try:
             talk.send(message)
             head = wire.read_head(talk)
@@ -80,12 +82,12 @@ class Exchange:
         """Close what nobody uses; what is in use is closed when it is given back."""
         with self._lock:
             self._closed = True
-            lines = [one for kept in self._idle.values() for one in kept]
+            kept = [one for idle in self._idle.values() for one in idle]
             self._idle.clear()
-        for one in lines:
+        for one in kept:
             one.close()
 
-    def _taken(self, key: object) -> line.Line | None:
+    def _taken(self, key: object) -> connection.Connection | None:
         while True:
             with self._lock:
                 kept = self._idle.get(key)
@@ -96,7 +98,7 @@ class Exchange:
                 return found
             found.close()  # the server has ended it meanwhile
 
-    def _free(self, key: object, talk: line.Line, reusable: bool) -> None:
+    def _free(self, key: object, talk: connection.Connection, reusable: bool) -> None:
         if reusable:
             with self._lock:
                 kept = self._idle.setdefault(key, [])

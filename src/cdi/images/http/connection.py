@@ -50,7 +50,7 @@ class Watch:
     clock: Callable[[], float]
 
 
-class Line:
+class Connection:
     """An open connection. One thread at a time; any thread may close."""
 
     def __init__(self, sock: Socket, watch: Watch) -> None:

@@ -3,7 +3,7 @@ One source's conversations over HTTP: connections, proxies and redirects.
 
 Here: sending one GET along a route, or any one request, and handing out the answer unread.
 Elsewhere: what a broken conversation is called (`failures`), who may see which header
-(`headers`), what an answer means (`answers`), and whether to try again (`retry`, `http`). Any
+(`headers`), what an answer means (`semantics`), and whether to try again (`retry`, `http`). Any
 thread may call. Raises SourceError, InvalidRequest, Cancelled.
 """
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.http import answers, dial, exchange, headers, line, locations
+from cdi.images.http import connection, dial, headers, pool, semantics, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.service import PLAIN, Fields, Service
 
@@ -37,7 +37,7 @@ class EndedEarly(errors.ConnectionLost):
     """The other side ended a body in good order, before the length that it had announced."""
 
 
-class Tally:
+class Counter:
     """A count of bytes that several threads add to."""
 
     def __init__(self) -> None:
@@ -53,13 +53,13 @@ class Tally:
         return self._total
 
 
-class Answer(Closing):
+class Response(Closing):
     """One answer whose body has not been read. Closing it midway closes its connection."""
 
-    def __init__(self, shown: str, response: exchange.Response, tally: Tally) -> None:
+    def __init__(self, shown: str, response: pool.Response, received: Counter) -> None:
         self._shown = shown
         self._response = response
-        self._tally = tally
+        self._counter = received
         self._text: str | None = None
 
     @property
@@ -85,7 +85,7 @@ class Answer(Closing):
         # What has arrived, without waiting for more: bytes that are held back here are lost
         # to a process that is killed, and fetched again.
         if piece := body.read(limit):
-            self._tally.add(len(piece))
+            self._counter.add(len(piece))
             return piece
         if body.fault:
             raise _failure(self._shown, body.fault) from body.fault
@@ -117,15 +117,15 @@ class Answer(Closing):
         self._response.body.close()
 
 
-class Session:
+class Client:
     """Requests for one source. Connections are kept and reused by all threads."""
 
     def __init__(
         self,
-        origin: locations.Location,
+        origin: urls.Url,
         options: HttpOptions,
-        watch: line.Watch,
-        tally: Tally,
+        watch: connection.Watch,
+        received: Counter,
         service: Service = PLAIN,
     ) -> None:
         self._options = options
@@ -133,24 +133,24 @@ class Session:
         # Reading the system's authorities takes longer than a small file: only if need be.
         self._trust = _trust(options) if options.ca_files or options.ca_dirs else None
         dialer = dial.Dialer(watch, options.connect_timeout, self._context, options.user_agent)
-        self._exchange = exchange.Exchange(dialer, options.proxies, options.connections)
-        self._tally = tally
+        self._pool = pool.Pool(dialer, options.proxies, options.connections)
+        self._counter = received
         self._service = service
         self._lock = threading.Lock()
 
     def follow(
-        self, route: locations.Route, fields: Iterable[tuple[str, str]]
-    ) -> tuple[Answer, locations.Route]:
+        self, route: urls.Route, fields: Iterable[tuple[str, str]]
+    ) -> tuple[Response, urls.Route]:
         """Send a GET along `route`; return the first answer that is no redirect, and its route."""
         fields = tuple(fields)
         start = route
         for _ in range(MAX_REDIRECTS + 1):
             answer = self.call(route, fields)
-            again = self._heeded(route, answer)
-            if again is None and answer.status not in answers.REDIRECTS:
+            again = self._retry_route(route, answer)
+            if again is None and answer.status not in semantics.REDIRECTS:
                 return answer, route
             answer.close()
-            route = again or locations.redirected(route, answer.headers.get("Location"))
+            route = again or urls.redirected(route, answer.headers.get("Location"))
             log.info(
                 "The source redirects",
                 extra={"location": route.location.printable, "trusted": route.trusted},
@@ -160,31 +160,31 @@ class Session:
             "check the address"
         )
 
-    def _heeded(self, route: locations.Route, answer: Answer) -> locations.Route | None:
+    def _retry_route(self, route: urls.Route, answer: Response) -> urls.Route | None:
         if answer.status < 300 or not route.trusted:
             return None
         try:
-            return self._service.heed(route, answer)
+            return self._service.retry_route(route, answer)
         except BaseException:
             answer.close()
             raise
 
     def close(self) -> None:
-        self._exchange.close()
+        self._pool.close()
 
     def call(
         self,
-        route: locations.Route,
+        route: urls.Route,
         fields: Fields,
         body: bytes | None = None,
         *,
         method: str = "",
-    ) -> Answer:
+    ) -> Response:
         """Send one request, with POST if there is a body, and return its answer as it is."""
         place = route.location
         given = self._service.headers(route, fields) if route.trusted else {}
         try:
-            response = self._exchange.request(
+            response = self._pool.request(
                 method or ("GET" if body is None else "POST"),
                 place,
                 self._headers.for_route(route, fields, given),
@@ -192,7 +192,7 @@ class Session:
             )
         except (OSError, errors.Stalled) as failure:
             raise _failure(place.printable, failure) from failure
-        return Answer(place.printable, response, self._tally)
+        return Response(place.printable, response, self._counter)
 
     def _context(self) -> ssl.SSLContext:
         with self._lock:
