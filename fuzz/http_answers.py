@@ -6,7 +6,7 @@ from fuzz import harness
 
 with harness.instrumented():
     from cdi.images import errors
-    from cdi.images.http import headers, semantics, urls
+    from cdi.images.http import refusals, request, semantics, urls
 
 _HERE = urls.Route(urls.parse_url("https://user:secret@host/a/b?c=d"))
 
@@ -29,8 +29,8 @@ def check(data: bytes) -> None:
     length = semantics.parse_length(text)
     assert length is None or length >= 0
     for wish in (
-        semantics.parse_retry_after(text, 0.0),
-        semantics.retry_after({"Retry-After": text}),
+        refusals.parse_retry_after(text, 0.0),
+        refusals.retry_after({"Retry-After": text}),
     ):
         assert wish is None or wish >= 0
     seen = {"ETag": text, "Last-Modified": text, "Content-Encoding": text, "Date": text}
@@ -38,9 +38,9 @@ def check(data: bytes) -> None:
     assert not validators.contradict(validators)
     assert isinstance(validators.strong, str)
     semantics.unwanted_coding(seen, text)
-    semantics.retry_after(seen)
+    refusals.retry_after(seen)
     _check_location(text)
-    for name, value in headers.parse_lines(text.split("\n")):
+    for name, value in request.parse_lines(text.split("\n")):
         assert "\n" not in name + value
         assert "\r" not in name + value
 

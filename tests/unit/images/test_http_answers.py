@@ -3,7 +3,7 @@ import email.utils
 import pytest
 
 from cdi.images import errors
-from cdi.images.http import semantics
+from cdi.images.http import refusals, semantics
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_content_length_is_read(value, length):
     ],
 )
 def test_retry_after_is_read_in_both_forms(value, seconds):
-    assert semantics.parse_retry_after(value, now=1_000_000) == seconds
+    assert refusals.parse_retry_after(value, now=1_000_000) == seconds
 
 
 def test_a_date_to_retry_after_counts_from_the_servers_own_clock():
@@ -50,7 +50,7 @@ def test_a_date_to_retry_after_counts_from_the_servers_own_clock():
         "Date": email.utils.formatdate(5_000, usegmt=True),
         "Retry-After": email.utils.formatdate(5_020, usegmt=True),
     }
-    assert semantics.retry_after(fields) == 20.0
+    assert refusals.retry_after(fields) == 20.0
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,10 @@ def test_a_coding_is_unwanted_unless_it_is_the_files_own(coding, path, unwanted)
     ],
 )
 def test_each_status_has_its_reason(status, kind):
-    assert type(semantics.error_for("http://a.test/x", status, "Text")) is kind
+    assert type(refusals.error_for("http://a.test/x", status, "Text")) is kind
 
 
 def test_the_sentence_that_existing_clients_look_for():
-    text = str(semantics.error_for("http://a.test/x", 404, "Not Found"))
+    text = str(refusals.error_for("http://a.test/x", 404, "Not Found"))
     assert text.startswith("http://a.test/x: ")
     assert "expected status code 200, got 404. Status: 404 Not Found" in text

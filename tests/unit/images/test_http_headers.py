@@ -1,15 +1,15 @@
 import pytest
 
 from cdi.images import errors
-from cdi.images.http import headers, urls
+from cdi.images.http import request, urls
 from cdi.images.http.options import HttpOptions
 
 HOME = urls.parse_url("https://a.test/x")
 
 
 def sent(trusted=True, origin=HOME, fields=(), **options):
-    request = headers.RequestHeaders(origin, HttpOptions(**options))
-    given = request.for_route(urls.Route(origin, trusted), fields)
+    headers = request.RequestHeaders(origin, HttpOptions(**options))
+    given = headers.for_route(urls.Route(origin, trusted), fields)
     return {name.lower(): value for name, value in given.items()}
 
 
@@ -23,12 +23,12 @@ def sent(trusted=True, origin=HOME, fields=(), **options):
     ],
 )
 def test_a_line_is_a_name_and_a_value(line, pair):
-    assert headers.parse_lines([line]) == [pair]
+    assert request.parse_lines([line]) == [pair]
 
 
 @pytest.mark.parametrize("line", ["no colon here", "", "Range: bytes=0-1", "accept-encoding: gzip"])
 def test_lines_without_a_colon_and_headers_of_the_transfer_are_dropped(line):
-    assert headers.parse_lines([line]) == []
+    assert request.parse_lines([line]) == []
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_lines_without_a_colon_and_headers_of_the_transfer_are_dropped(line):
 )
 def test_injection_is_refused_without_repeating_it(line):
     with pytest.raises(errors.InvalidRequest) as refusal:
-        headers.parse_lines([line])
+        request.parse_lines([line])
     assert "canary" not in str(refusal.value).lower()
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from cdi.images.http import wire
-from cdi.images.http.headermap import HeaderMap
+from cdi.images.http import request, response
+from cdi.images.http.request import HeaderMap
 
 
 class Played:
@@ -35,8 +35,8 @@ def read(*pieces, none=False):
     """Return head, content, whether it is complete, and whether the connection can be kept."""
     kept = []
     played = Played(*pieces)
-    head = wire.read_head(played)
-    body = wire.Body(played, head, none=none, ended=kept.append)
+    head = response.read_head(played)
+    body = response.Body(played, head, none=none, ended=kept.append)
     content = b""
     while piece := body.read(7):
         content += piece
@@ -124,7 +124,7 @@ def test_a_body_that_breaks_off_is_not_complete(pieces):
     ],
 )
 def test_a_head_that_could_mean_something_else_is_refused(data):
-    with pytest.raises(wire.BadAnswer):
+    with pytest.raises(response.BadAnswer):
         read(*(data[at : at + 4096] for at in range(0, len(data), 4096)))
 
 
@@ -135,10 +135,10 @@ def test_fields_are_found_by_any_case_and_joined():
 
 def test_a_request_is_written_as_it_is_meant():
     fields = HeaderMap([("Accept", "*/*"), ("Range", "bytes=0-1")])
-    assert wire.request_bytes("GET", "/x?y", "a.test:81", fields, None) == (
+    assert request.request_bytes("GET", "/x?y", "a.test:81", fields, None) == (
         b"GET /x?y HTTP/1.1\r\nHost: a.test:81\r\nAccept: */*\r\nRange: bytes=0-1\r\n\r\n"
     )
-    sent = wire.request_bytes("POST", "/", "a.test", HeaderMap([("Host", "b.test")]), b"body")
+    sent = request.request_bytes("POST", "/", "a.test", HeaderMap([("Host", "b.test")]), b"body")
     assert sent == b"POST / HTTP/1.1\r\nHost: b.test\r\nContent-Length: 4\r\n\r\nbody"
 
 
@@ -155,4 +155,4 @@ def test_a_request_is_written_as_it_is_meant():
 )
 def test_a_request_is_one_request(target, name, value):
     with pytest.raises(ValueError, match="characters"):
-        wire.request_bytes("GET", target, "a.test", HeaderMap([(name, value)]), None)
+        request.request_bytes("GET", target, "a.test", HeaderMap([(name, value)]), None)

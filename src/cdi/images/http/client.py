@@ -9,17 +9,15 @@ thread may call. Raises SourceError, InvalidRequest, Cancelled.
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cdi.images import errors
-from cdi.images.closing import Closing
-from cdi.images.http import connection, dial, headers, pool, semantics, urls
+from cdi.images.http import connection, dial, pool, request, response, semantics, urls
 from cdi.images.http.options import HttpOptions
+from cdi.images.http.response import Counter, Response
 from cdi.images.http.service import PLAIN, Fields, Service
 
 if TYPE_CHECKING:
@@ -28,93 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 10
-MAX_TEXT = 16 * 1024  # of a refusal's body; those of object stores have a few hundred bytes
-
-_HERE = __name__.rpartition(".")[0]
-
-
-class EndedEarly(errors.ConnectionLost):
-    """The other side ended a body in good order, before the length that it had announced."""
-
-
-class Counter:
-    """A count of bytes that several threads add to."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._total = 0
-
-    def add(self, count: int) -> None:
-        with self._lock:
-            self._total += count
-
-    @property
-    def total(self) -> int:
-        return self._total
-
-
-class Response(Closing):
-    """One answer whose body has not been read. Closing it midway closes its connection."""
-
-    def __init__(self, shown: str, response: pool.Response, received: Counter) -> None:
-        self._shown = shown
-        self._response = response
-        self._counter = received
-        self._text: str | None = None
-
-    @property
-    def status(self) -> int:
-        return self._response.status
-
-    @property
-    def phrase(self) -> str:
-        return self._response.phrase
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return self._response.headers
-
-    @property
-    def surplus(self) -> bool:
-        """Whether the server had sent more than it announced; known once the body has ended."""
-        return self._response.body.surplus
-
-    def read(self, limit: int) -> bytes:
-        """Return up to `limit` bytes, none at the end. Less than `limit` is not yet the end."""
-        body = self._response.body
-        # What has arrived, without waiting for more: bytes that are held back here are lost
-        # to a process that is killed, and fetched again.
-        if piece := body.read(limit):
-            self._counter.add(len(piece))
-            return piece
-        if body.fault:
-            raise _failure(self._shown, body.fault) from body.fault
-        if not body.complete:
-            raise self.ended_early()
-        return b""
-
-    def text(self) -> str:
-        """Return the beginning of the body as text, at most MAX_TEXT bytes, as far as it came."""
-        if self._text is None:
-            self._text = b"".join(self._beginning()).decode("utf-8", "replace")
-        return self._text
-
-    def _beginning(self) -> Iterator[bytes]:
-        left = MAX_TEXT
-        with contextlib.suppress(errors.SourceError):
-            while left and (piece := self.read(left)):
-                left -= len(piece)
-                yield piece
-
-    def ended_early(self) -> EndedEarly:
-        """The error of a body that is shorter than it should be."""
-        return EndedEarly(
-            f"{self._shown}: the server ended its answer before the length it had announced; "
-            "the file there or a gateway in between may be damaged"
-        )
-
-    def close(self) -> None:
-        self._response.body.close()
 
 
 class Client:
@@ -129,7 +40,7 @@ class Client:
         service: Service = PLAIN,
     ) -> None:
         self._options = options
-        self._headers = headers.RequestHeaders(origin, options)
+        self._headers = request.RequestHeaders(origin, options)
         # Reading the system's authorities takes longer than a small file: only if need be.
         self._trust = _trust(options) if options.ca_files or options.ca_dirs else None
         dialer = dial.Dialer(watch, options.connect_timeout, self._context, options.user_agent)
@@ -184,15 +95,15 @@ class Client:
         place = route.location
         given = self._service.headers(route, fields) if route.trusted else {}
         try:
-            response = self._pool.request(
+            head, rest = self._pool.request(
                 method or ("GET" if body is None else "POST"),
                 place,
                 self._headers.for_route(route, fields, given),
                 body,
             )
         except (OSError, errors.Stalled) as failure:
-            raise _failure(place.printable, failure) from failure
-        return Response(place.printable, response, self._counter)
+            raise response.failure_of(place.printable, failure) from failure
+        return Response(place.printable, head, rest, self._counter)
 
     def _context(self) -> ssl.SSLContext:
         with self._lock:
@@ -203,12 +114,6 @@ class Client:
 
 def _trust(options: HttpOptions) -> ssl.SSLContext:
     # Loading what TLS needs takes longer than a small file without it.
-    context: ssl.SSLContext = importlib.import_module(f"{_HERE}.trust").context_for(options)
-    return context
+    from cdi.images.http import trust
 
-
-def _failure(shown: str, failure: Exception) -> errors.TransferError:
-    error: errors.TransferError = importlib.import_module(f"{_HERE}.failures").error_for(
-        shown, failure
-    )
-    return error
+    return trust.context_for(options)

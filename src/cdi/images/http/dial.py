@@ -6,14 +6,12 @@ Raises Unreachable and its kin, ProxyFailed, ssl.SSLError; `failures` says what 
 
 from __future__ import annotations
 
-import importlib
 import socket
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cdi.images.http import connection, headers, proxies, urls, wire
-from cdi.images.http.headermap import HeaderMap
+from cdi.images.http import connection, proxies, urls
 
 if TYPE_CHECKING:
     import ssl
@@ -29,14 +27,6 @@ class UnknownHost(Unreachable):
 
 class ImpossibleHost(OSError):
     """No host can have this name."""
-
-
-class ProxyFailed(OSError):
-    """The proxy could not be reached, or answered `status` where a tunnel was asked for."""
-
-    def __init__(self, status: int | None = None) -> None:
-        super().__init__("the proxy failed")
-        self.status = status
 
 
 class Dialer:
@@ -62,7 +52,8 @@ class Dialer:
             sock = self._to_proxy(proxy, began)
         try:
             if proxy is not None and place.scheme == "https":
-                self._tunnel(sock, place, proxy)
+                talk = connection.Connection(sock, self._watch)
+                proxies.tunnel(talk, place, proxy, self._user_agent)
                 self._hurry(sock, began)
             if place.scheme == "https":
                 sock = self._secured(sock, place.host, within_tls=_is_tls(sock))
@@ -81,7 +72,7 @@ class Dialer:
         try:
             sock = self._connected(there.host, there.port)
         except OSError as failure:
-            raise ProxyFailed from failure
+            raise proxies.ProxyFailed from failure
         if there.scheme == "http":
             return sock
         try:
@@ -89,21 +80,7 @@ class Dialer:
             return self._secured(sock, there.host)
         except OSError as failure:
             sock.close()
-            raise ProxyFailed from failure
-
-    def _tunnel(self, sock: Any, place: urls.Url, proxy: proxies.Proxy) -> None:
-        where = f"{place.host}:{place.port}"
-        fields = HeaderMap([("User-Agent", self._user_agent), *proxy_fields(proxy)])
-        talk = connection.Connection(sock, self._watch)
-        try:
-            talk.send(wire.request_bytes("CONNECT", where, where, fields, None))
-            head = wire.read_head(talk)
-        except OSError as failure:
-            raise ProxyFailed from failure
-        if not 200 <= head.status < 300:
-            raise ProxyFailed(head.status)
-        if talk.has_more():
-            raise wire.BadAnswer("the proxy sends more than its answer")
+            raise proxies.ProxyFailed from failure
 
     def _hurry(self, sock: Any, began: float) -> None:
         sock.settimeout(max(0.001, began + self._timeout - time.monotonic()))
@@ -113,8 +90,9 @@ class Dialer:
         if not within_tls:
             return self._context().wrap_socket(sock, server_hostname=name)
         # TLS in TLS is rare enough to be somebody else's.
-        nested = importlib.import_module("urllib3.util.ssltransport").SSLTransport
-        return nested(sock, self._context(), server_hostname=name)
+        from urllib3.util.ssltransport import SSLTransport
+
+        return SSLTransport(sock, self._context(), server_hostname=name)
 
 
 def connected(host: str, port: int, timeout: float) -> socket.socket:
@@ -142,13 +120,6 @@ def connected(host: str, port: int, timeout: float) -> socket.socket:
         else:
             return sock
     raise Unreachable(f"{host} cannot be reached") from problem
-
-
-def proxy_fields(proxy: proxies.Proxy) -> list[tuple[str, str]]:
-    """Return what the proxy wants to see before it works for us."""
-    if not proxy.user:
-        return []
-    return [("Proxy-Authorization", headers.basic(proxy.user, proxy.password))]
 
 
 def _is_tls(sock: Any) -> bool:

@@ -1,5 +1,5 @@
 """
-What `dial`, `wire`, ssl and the system raise while a server is spoken to, in terms of ours.
+What `dial`, `response`, ssl and the system raise while a server is spoken to, in terms of ours.
 
 The most specific cause decides, however it was wrapped. Messages hold the printable URL and the
 system's own words. Loaded when something has failed, as ssl is not for nothing.
@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Iterator
 
 from cdi.images import errors
-from cdi.images.http import dial, semantics, wire
+from cdi.images.http import dial, proxies, refusals, response
 
 # What TLS says of a server that speaks something else, or only what is no longer safe.
 _NO_COMMON_TLS = frozenset(
@@ -41,7 +41,7 @@ def error_for(shown: str, failure: Exception) -> errors.TransferError:
             return errors.SourceRefused(
                 f"{shown}: the server does not speak TLS 1.2 or later; check scheme and port"
             )
-        if isinstance(cause, wire.HeadTooLarge):
+        if isinstance(cause, response.HeadTooLarge):
             return errors.SourceRefused(
                 f"{shown}: the headers of the answer are too large; check what answers there"
             )
@@ -52,7 +52,7 @@ def _network_error(
     shown: str, failure: Exception, chain: list[BaseException]
 ) -> errors.TransferError:
     match failure:
-        case dial.ProxyFailed():
+        case proxies.ProxyFailed():
             return _proxy_error(shown, failure)
         case dial.ImpossibleHost():
             return errors.InvalidRequest(
@@ -71,14 +71,14 @@ def _network_error(
     )
 
 
-def _proxy_error(shown: str, failure: dial.ProxyFailed) -> errors.TransferError:
+def _proxy_error(shown: str, failure: proxies.ProxyFailed) -> errors.TransferError:
     status = failure.status
     if status is None:
         return errors.SourceUnavailable(f"{shown}: the proxy cannot be reached; check its URL")
     answer = f"{shown}: the proxy refuses to connect: it answers {status}"
     if status == 407:
         return errors.AccessDenied(f"{answer}; check the credentials in the proxy's URL")
-    if status in semantics.BUSY:
+    if status in refusals.BUSY:
         return errors.SourceUnavailable(f"{answer}; check that it can reach the host")
     return errors.SourceRefused(f"{answer}; ask its operator to allow this host")
 
@@ -99,7 +99,7 @@ def _causes(failure: BaseException | None) -> Iterator[BaseException]:
 
 def _reason_in(chain: list[BaseException]) -> str:
     for cause in chain:
-        if isinstance(cause, wire.NotHttp):
+        if isinstance(cause, response.NotHttp):
             return "what answers does not speak HTTP"
         if isinstance(cause, ssl.SSLError):
             return f"TLS failed ({cause.reason})"

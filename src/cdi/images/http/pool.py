@@ -1,8 +1,8 @@
 """
 Requests and answers over connections that are kept and used again. Any thread may call.
 
-Elsewhere: how a connection is made (`dial`) and spoken over (`wire`), and what is asked for
-(`session`).
+Elsewhere: how a connection is made (`dial`) and spoken over (`response`), and what is asked for
+(`client`).
 """
 
 from __future__ import annotations
@@ -13,20 +13,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from cdi.images import errors
-from cdi.images.http import connection, dial, proxies, urls, wire
-from cdi.images.http.headermap import HeaderMap
+from cdi.images.http import connection, dial, proxies, urls
+from cdi.images.http.request import HeaderMap, request_bytes
+from cdi.images.http.response import Body, Head, read_head
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-class Response:
-    """One answer. Its body is read by one thread; closing it midway closes its connection."""
-
-    def __init__(self, head: wire.Head, body: wire.Body) -> None:
-        self.status = head.status
-        self.phrase = head.phrase
-        self.headers: Mapping[str, str] = head.fields
-        self.body = body
 
 
 class Pool:
@@ -45,16 +36,16 @@ class Pool:
         place: urls.Url,
         headers: Mapping[str, str],
         body: bytes | None = None,
-    ) -> Response:
+    ) -> tuple[Head, Body]:
         """Send one request and read the head of its answer. Raises OSError, InvalidRequest."""
         proxy = proxies.choose_proxy(self._proxies, place)
         key = (proxy, place.origin)
         target = place.target
         if proxy is not None and place.scheme == "http":
             target = place.url
-            headers = HeaderMap([*headers.items(), *dial.proxy_fields(proxy)])
+            headers = HeaderMap([*headers.items(), *proxies.proxy_fields(proxy)])
         try:
-            message = wire.request_bytes(method, target, place.authority, headers, body)
+            message = request_bytes(method, target, place.authority, headers, body)
         except ValueError as wrong:
             raise errors.InvalidRequest(f"{place.printable}: {wrong}") from None
         if kept := self._taken(key):
@@ -68,12 +59,12 @@ class Pool:
 
     def _asked(
         self, talk: connection.Connection, key: object, method: str, message: bytes
-    ) -> Response:
+    ) -> tuple[Head, Body]:
         try:
             talk.send(message)
-            head = wire.read_head(talk)
+            head = read_head(talk)
             ended = functools.partial(self._free, key, talk)
-            return Response(head, wire.Body(talk, head, none=method == "HEAD", ended=ended))
+            return head, Body(talk, head, none=method == "HEAD", ended=ended)
         except BaseException:
             talk.close()
             raise

@@ -4,7 +4,7 @@ Which proxy a request goes through: the rules of Go's net/http, which existing s
 `http_proxy` is for http URLs, `https_proxy` for https URLs, and `no_proxy` names hosts to reach
 directly: `*`, `example.com` (with all below it), `.example.com` and `*.example.com` (only those
 below it), addresses, networks, each but the networks with an optional `:port`. Upper-case names
-win. Loopback hosts are never proxied. Nothing here does I/O; raises InvalidRequest.
+win. Loopback hosts are never proxied. Raises InvalidRequest for a proxy's URL that makes no sense.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cdi.images import errors
-from cdi.images.http import urls
+from cdi.images.http import request, response, urls
+from cdi.images.http.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,14 @@ class Proxy:
     url: str
     user: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
+
+
+class ProxyFailed(OSError):
+    """The proxy could not be reached, or answered `status` where a tunnel was asked for."""
+
+    def __init__(self, status: int | None = None) -> None:
+        super().__init__("the proxy failed")
+        self.status = status
 
 
 def choose_proxy(proxies: Mapping[str, str], target: urls.Url) -> Proxy | None:
@@ -44,6 +53,28 @@ def parse_proxy(value: str) -> Proxy:
         ) from None
     url = f"{place.scheme}://{place.host}:{place.port}"
     return Proxy(url, place.user, place.password)
+
+
+def proxy_fields(proxy: Proxy) -> list[tuple[str, str]]:
+    """Return what the proxy wants to see before it works for us."""
+    if not proxy.user:
+        return []
+    return [("Proxy-Authorization", request.basic(proxy.user, proxy.password))]
+
+
+def tunnel(talk: Connection, place: urls.Url, proxy: Proxy, user_agent: str) -> None:
+    """Have the proxy at the other end pass bytes on to `place`. Raises ProxyFailed, BadAnswer."""
+    where = f"{place.host}:{place.port}"
+    fields = request.HeaderMap([("User-Agent", user_agent), *proxy_fields(proxy)])
+    try:
+        talk.send(request.request_bytes("CONNECT", where, where, fields, None))
+        head = response.read_head(talk)
+    except OSError as failure:
+        raise ProxyFailed from failure
+    if not 200 <= head.status < 300:
+        raise ProxyFailed(head.status)
+    if talk.has_more():
+        raise response.BadAnswer("the proxy sends more than its answer")
 
 
 def is_loopback(host: str) -> bool:

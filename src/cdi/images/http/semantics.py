@@ -1,25 +1,18 @@
 """
-What a server's answer means: status, ranges, validators and wishes, as values. No I/O.
+What the headers of an answer mean: ranges, validators and codings, as values. No I/O.
 
-Elsewhere: how the answer is fetched (`session`) and what follows from it (`http`).
+Elsewhere: what an answer without the object stands for (`refusals`). Facts: RFC 9110.
 """
 
 from __future__ import annotations
 
-import importlib
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from cdi.images import errors
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # A signed or short-lived URL that was resolved earlier answers so once it has expired.
 EXPIRED = frozenset({401, 403, 404, 410})
-# Worth another try: the server is busy, or a gateway before it is. 408 and 425 ask for it.
-BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
-
 _GZIP = (".gz", ".tgz")
 _BZIP2 = (".bz2", ".tbz2")
 _XZ = (".xz", ".txz")
@@ -85,32 +78,6 @@ def parse_length(value: str | None) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-def parse_retry_after(value: str | None, now: float) -> float | None:
-    """Read a Retry-After header in both forms; seconds from `now` (Unix time), at least 0."""
-    text = (value or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    moment = _parse_date(text)
-    return None if moment is None else max(0.0, moment - now)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """How many seconds the server wants to be left alone, by its own clock if it shows one."""
-    now = _parse_date(headers.get("Date", ""))
-    return parse_retry_after(headers.get("Retry-After"), time.time() if now is None else now)
-
-
-def _parse_date(text: str) -> float | None:
-    if not text:
-        return None
-    # Loaded when a server wants to be left alone: it takes longer than many a request.
-    parse = importlib.import_module("email.utils").parsedate_to_datetime
-    try:
-        return float(parse(text).timestamp())
-    except (ValueError, OverflowError):
-        return None
-
-
 def validators_of(headers: Mapping[str, str]) -> Validators:
     return Validators(headers.get("ETag", "").strip(), headers.get("Last-Modified", "").strip())
 
@@ -123,24 +90,6 @@ def unwanted_coding(headers: Mapping[str, str], path: str) -> str:
     coding = headers.get("Content-Encoding", "").strip().lower()
     own = coding == "identity" or path.lower().endswith(_SUFFIXES.get(coding, ()))
     return "" if own else coding
-
-
-def error_for(
-    shown: str, status: int, phrase: str, retry_after: float | None = None
-) -> errors.SourceError:
-    """The error that a status other than 200 and 206 stands for. `shown` is the printable URL."""
-    # Existing clients look for exactly this sentence.
-    said = f"{shown}: expected status code 200, got {status}. Status: {status} {phrase}".rstrip()
-    if status in {404, 410}:
-        return errors.NotFound(f"{said}; check the address")
-    if status in {401, 403}:
-        return errors.AccessDenied(f"{said}; check user, password and headers")
-    if status == 407:
-        return errors.AccessDenied(f"{said}; check the credentials in the proxy's URL")
-    if status in BUSY:
-        wish = "" if retry_after is None else f" in {retry_after:.0f} s, as the server asks"
-        return errors.SourceUnavailable(f"{said}; try again{wish or ' later'}", retry_after)
-    return errors.SourceRefused(f"{said}; the server does not serve this request as a file")
 
 
 def _opaque(etag: str) -> str:

@@ -12,26 +12,11 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from cdi.images import errors
-from cdi.images.http import semantics
+from cdi.images.http import refusals, semantics
+from cdi.images.http.response import Response
 from cdi.images.http.urls import Route
 
 Fields = tuple[tuple[str, str], ...]
-
-
-class Response(Protocol):
-    """An answer, as far as a service looks at it."""
-
-    @property
-    def status(self) -> int: ...
-
-    @property
-    def phrase(self) -> str: ...
-
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-
-    def text(self) -> str:
-        """The beginning of the body, which is lost to everybody else."""
 
 
 class Service(Protocol):
@@ -71,8 +56,8 @@ class Plain:
         return semantics.unwanted_coding(headers, path)
 
     def refusal(self, shown: str, response: Response) -> errors.SourceError:
-        wish = semantics.retry_after(response.headers)
-        return semantics.error_for(shown, response.status, response.phrase, wish)
+        wish = refusals.retry_after(response.headers)
+        return refusals.error_for(shown, response.status, response.phrase, wish)
 
 
 PLAIN = Plain()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from cdi.images import errors
 from cdi.images.http import semantics
-from cdi.images.http.client import Response
+from cdi.images.http.response import Response
 from cdi.images.http.service import PLAIN, Service
 
 log = logging.getLogger(__name__)

@@ -23,6 +23,7 @@ from cdi.images import errors
 from cdi.images.closing import Closing
 from cdi.images.http import client, connection, retry, semantics, urls
 from cdi.images.http.options import HttpOptions
+from cdi.images.http.response import Counter, EndedEarly, Response
 from cdi.images.http.service import PLAIN, Fields, Service
 from cdi.images.sources import span
 from cdi.images.sources.http import probe
@@ -71,8 +72,8 @@ class HttpSource(Closing):
         self._start = urls.Route(urls.parse_url(url, secret_path=options.secret_path))
         self._route = self._start
         self._shown = self._start.location.printable
-        self._received = client.Counter()
-        self._repeated = client.Counter()
+        self._received = Counter()
+        self._repeated = Counter()
         self._client = client.Client(
             self._start.location,
             options,
@@ -137,7 +138,7 @@ class HttpSource(Closing):
                     found.validators = semantics.Validators()
                 return found
 
-    def _ask(self, fields: Fields) -> client.Response:
+    def _ask(self, fields: Fields) -> Response:
         """Send one GET where the last good one went, or anew along the redirects."""
         route = self._route
         answer, arrived = self._client.follow(route, fields)
@@ -168,7 +169,7 @@ class HttpSource(Closing):
             except _RETRIED as failure:
                 self._pause(budget, failure)
 
-    def _ask_range(self, start: int, end: int) -> client.Response:
+    def _ask_range(self, start: int, end: int) -> Response:
         fields: Fields = (("Range", f"bytes={start}-{end - 1}"),)
         if unchanged := self._found.validators.strong:
             fields += self._service.unchanged(unchanged)
@@ -180,7 +181,7 @@ class HttpSource(Closing):
             raise
         return answer
 
-    def _check_range(self, answer: client.Response, start: int) -> None:
+    def _check_range(self, answer: Response, start: int) -> None:
         if answer.status == 416:
             raise self._changed("it no longer has all its bytes")
         if answer.status == 412:
@@ -199,7 +200,7 @@ class HttpSource(Closing):
                 "its ranges are broken"
             )
 
-    def _check_same(self, answer: client.Response) -> None:
+    def _check_same(self, answer: Response) -> None:
         """Raise SourceChanged unless `answer` is about the object this source was opened with."""
         if self._found.validators.contradict(semantics.validators_of(answer.headers)):
             raise self._changed("its ETag or date is another one")
@@ -215,7 +216,7 @@ class HttpSource(Closing):
             f"{self._shown}: the file changed while it was read: {what}; start again"
         )
 
-    def _forward(self, body: client.Response | None) -> Iterator[bytes]:
+    def _forward(self, body: Response | None) -> Iterator[bytes]:
         budget = retry.Budget(self._retries, self._retries.tries, self._rng)
         delivered = _Delivered(summed=not self._found.validators.strong)
         while True:
@@ -232,7 +233,7 @@ class HttpSource(Closing):
             else:
                 return
 
-    def _ask_again(self, delivered: _Delivered) -> client.Response:
+    def _ask_again(self, delivered: _Delivered) -> Response:
         """Fetch a source without ranges anew, and read up to where its reader is."""
         answer = self._ask(())
         try:
@@ -243,13 +244,13 @@ class HttpSource(Closing):
             raise
         return answer
 
-    def _check_whole(self, answer: client.Response) -> None:
+    def _check_whole(self, answer: Response) -> None:
         if answer.status != 200:
             raise self._service.refusal(self._shown, answer)
         probe.check_coding(self._shown, answer, self._service)
         self._check_same(answer)
 
-    def _skip(self, answer: client.Response, delivered: _Delivered) -> None:
+    def _skip(self, answer: Response, delivered: _Delivered) -> None:
         again = _Delivered(delivered.summed)
         while again.count < delivered.count:
             piece = self._piece(answer, delivered.count - again.count)
@@ -259,14 +260,14 @@ class HttpSource(Closing):
         if again.checksum != delivered.checksum:
             raise self._changed("its first bytes are others")
 
-    def _check_end(self, answer: client.Response) -> None:
+    def _check_end(self, answer: Response) -> None:
         if answer.surplus:
             raise errors.SourceRefused(
                 f"{self._shown}: the server sends more bytes than it announced as "
                 "Content-Length; one of the two is wrong, ask its operator"
             )
 
-    def _piece(self, answer: client.Response, left: int = PIECE) -> bytes:
+    def _piece(self, answer: Response, left: int = PIECE) -> bytes:
         if self._cancel.is_set():
             raise errors.Cancelled("the transfer was asked to stop")
         return answer.read(min(left, PIECE))
@@ -275,7 +276,7 @@ class HttpSource(Closing):
         """Wait before the next try; raise the error that ends the work if there is none."""
         delay = budget.pause_after(failure)
         if delay is None:
-            if budget.only(client.EndedEarly):
+            if budget.only(EndedEarly):
                 raise errors.TruncatedSource(str(failure)) from failure
             raise failure
         log.info(

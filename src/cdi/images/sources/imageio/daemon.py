@@ -18,8 +18,9 @@ from typing import Final
 import msgspec
 
 from cdi.images import errors
-from cdi.images.http import client, connection, semantics, urls
+from cdi.images.http import client, connection, refusals, urls
 from cdi.images.http.options import HttpOptions
+from cdi.images.http.response import Counter, Response
 from cdi.images.layout import Extent
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class Daemon:
         """`options` as for the bytes: without credentials, the path being a secret."""
         nobody = urls.Url("https", "imageio.invalid", 443, "/")  # credentials of none
         watch = connection.Watch(cancel, options.stall, time.monotonic)
-        self._client = client.Client(nobody, options, watch, client.Counter())
+        self._client = client.Client(nobody, options, watch, Counter())
 
     def abilities(self, url: str) -> Abilities:
         """Ask what can be done; a daemon that does not know the question can do little."""
@@ -148,13 +149,13 @@ def _place(url: str, more: str = "") -> urls.Url:
     return replace(place, target=f"{path.rstrip('/') if more else path}{more}{question}{query}")
 
 
-def _insist_on(place: urls.Url, answer: client.Response, *good: int) -> None:
+def _insist_on(place: urls.Url, answer: Response, *good: int) -> None:
     if answer.status not in good:
-        wish = semantics.retry_after(answer.headers)
-        raise semantics.error_for(place.printable, answer.status, answer.phrase, wish)
+        wish = refusals.retry_after(answer.headers)
+        raise refusals.error_for(place.printable, answer.status, answer.phrase, wish)
 
 
-def _limited(answer: client.Response, limit: int) -> bytes | None:
+def _limited(answer: Response, limit: int) -> bytes | None:
     """Return a body, None if it is longer than `limit`."""
     body = bytearray()
     while piece := answer.read(256 << 10):

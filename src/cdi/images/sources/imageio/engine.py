@@ -24,8 +24,9 @@ from typing import Final, TypeVar
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.http import client, connection, headers, retry, semantics, urls
+from cdi.images.http import client, connection, refusals, request, retry, urls
 from cdi.images.http.options import HttpOptions
+from cdi.images.http.response import Counter, Response
 from cdi.images.http.service import Fields
 from cdi.images.sources.imageio import markup
 from cdi.images.sources.imageio.markup import Node
@@ -88,7 +89,7 @@ class Engine(Closing):
         self._rng = rng
         bare = replace(options, user="", password="", headers=(), secret_headers=())
         watch = connection.Watch(cancel, options.stall, time.monotonic)
-        self._client = client.Client(self._place, bare, watch, client.Counter())
+        self._client = client.Client(self._place, bare, watch, Counter())
 
     @property
     def shown(self) -> str:
@@ -203,7 +204,7 @@ class Engine(Closing):
                 login.authorization = (
                     f"Bearer {login.token}"
                     if login.token
-                    else headers.basic(login.user, login.password)
+                    else request.basic(login.user, login.password)
                 )
             return login.authorization
 
@@ -226,7 +227,7 @@ class Engine(Closing):
         with self._client.call(route, _FORM, body) as answer:
             if answer.status in _NO_SSO:
                 return ""
-            if answer.status in semantics.BUSY:
+            if answer.status in refusals.BUSY:
                 raise _fault_of(shown, answer)
             said = _json_object(_short(answer))
             token = said.get("access_token")
@@ -255,12 +256,12 @@ class _Stale(errors.AccessDenied):
     """The engine does not accept the token, or not any more."""
 
 
-def _pieces(answer: client.Response) -> Iterator[bytes]:
+def _pieces(answer: Response) -> Iterator[bytes]:
     while piece := answer.read(64 << 10):
         yield piece
 
 
-def _short(answer: client.Response) -> bytes:
+def _short(answer: Response) -> bytes:
     """Return the body of an answer that has to be short; what is longer is cut."""
     body = b""
     for piece in _pieces(answer):
@@ -278,7 +279,7 @@ def _json_object(body: bytes) -> dict[str, object]:
     return said if isinstance(said, dict) else {}
 
 
-def _fault_of(shown: str, answer: client.Response) -> errors.SourceError:
+def _fault_of(shown: str, answer: Response) -> errors.SourceError:
     """The error that an answer of the engine stands for."""
     detail = _detail(_short(answer))
     said = f"{shown}: the engine answers {answer.status} {answer.phrase}".rstrip()
@@ -289,8 +290,8 @@ def _fault_of(shown: str, answer: client.Response) -> errors.SourceError:
         return errors.NotFound(said)
     if answer.status == 403:
         return errors.AccessDenied(f"{said}; give this user the right to read and copy the disk")
-    if answer.status in semantics.BUSY:
-        wish = semantics.retry_after(answer.headers)
+    if answer.status in refusals.BUSY:
+        wish = refusals.retry_after(answer.headers)
         return errors.SourceUnavailable(f"{said}; try again later", wish)
     return Fault(f"{said}; look into the engine's events")
 

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cdi.images import errors
-from cdi.images.http import client, connection, semantics, urls
+from cdi.images.http import client, connection, refusals, urls
 from cdi.images.http.options import HttpOptions
+from cdi.images.http.response import MAX_TEXT, Counter, Response
 from cdi.images.sources.objects.tokens import Token
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
@@ -48,7 +49,7 @@ class ServiceAccount:
 
     def _assertion(self, now: float) -> str:
         # Not at the top: it brings in much cryptography, which only this kind of file needs.
-        import jwt  # noqa: PLC0415
+        import jwt
 
         claims = {
             "iss": self.email,
@@ -158,7 +159,7 @@ class Granter:
         body: bytes | None,
     ) -> Token:
         now = self._now()
-        asked = client.Client(place, options, self._watch, client.Counter())
+        asked = client.Client(place, options, self._watch, Counter())
         try:
             with asked.call(urls.Route(place), fields, body) as answer:
                 if answer.status != 200:
@@ -168,10 +169,10 @@ class Granter:
             asked.close()
 
 
-def _body(answer: client.Response) -> bytes:
+def _body(answer: Response) -> bytes:
     """Return all of a short body, so that one that breaks off is not taken for another one."""
     pieces: list[bytes] = []
-    while sum(map(len, pieces)) < client.MAX_TEXT and (piece := answer.read(client.MAX_TEXT)):
+    while sum(map(len, pieces)) < MAX_TEXT and (piece := answer.read(MAX_TEXT)):
         pieces.append(piece)
     return b"".join(pieces)
 
@@ -187,12 +188,12 @@ def _parse_token(shown: str, text: bytes, now: float) -> Token:
     return Token(value, now, now + life)
 
 
-def _refusal(shown: str, answer: client.Response) -> errors.SourceError:
+def _refusal(shown: str, answer: Response) -> errors.SourceError:
     found = re.search(r'"error"\s*:\s*"([a-z_]{1,60})"', answer.text())
     said = f"{shown}: Google's token service answers {answer.status} {found[1] if found else ''}"
     said = said.rstrip()
-    if answer.status in semantics.BUSY:
-        return errors.SourceUnavailable(f"{said}; try again", semantics.retry_after(answer.headers))
+    if answer.status in refusals.BUSY:
+        return errors.SourceUnavailable(f"{said}; try again", refusals.retry_after(answer.headers))
     if answer.status in {400, 401, 403}:
         return errors.AccessDenied(
             f"{said}: the credentials are wrong, deleted or expired, or the clock here is wrong; "

@@ -12,7 +12,7 @@ import ipaddress
 import re
 from dataclasses import replace
 
-from cdi.images.http.service import Response
+from cdi.images.http.response import Response
 from cdi.images.http.urls import Url
 
 USUAL = "us-east-1"

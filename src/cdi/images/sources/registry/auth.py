@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdi.images import errors
-from cdi.images.http import headers, semantics, service
+from cdi.images.http import refusals, request, service
+from cdi.images.http.response import Response
 from cdi.images.http.urls import Route
 from cdi.images.sources.registry.credentials import Credentials
 
@@ -91,7 +92,7 @@ class Registry(service.Plain):
         self._used.header = header = self._header
         return {"Authorization": header} if header else {}
 
-    def retry_route(self, route: Route, response: service.Response) -> Route | None:
+    def retry_route(self, route: Route, response: Response) -> Route | None:
         """Ask again with what the registry wants to see, if we have it."""
         if response.status != http.HTTPStatus.UNAUTHORIZED:
             return None
@@ -101,10 +102,10 @@ class Registry(service.Plain):
         del version
         return ()  # everything is named by its digest
 
-    def refusal(self, shown: str, response: service.Response) -> errors.SourceError:
+    def refusal(self, shown: str, response: Response) -> errors.SourceError:
         """What the status means, with what the registry has to say about it."""
-        wish = semantics.retry_after(response.headers)
-        error = semantics.error_for(shown, response.status, response.phrase, wish)
+        wish = refusals.retry_after(response.headers)
+        error = refusals.error_for(shown, response.status, response.phrase, wish)
         if said := complaint(response.text()):
             error.args = (f"{error} (the registry says: {said})",)
         return error
@@ -120,7 +121,7 @@ class Registry(service.Plain):
             if "bearer" in offered:
                 self._header = f"Bearer {self._token(offered['bearer'])}"
             elif "basic" in offered and self._credentials and not self._header:
-                self._header = headers.basic(self._credentials.user, self._credentials.password)
+                self._header = request.basic(self._credentials.user, self._credentials.password)
             else:
                 return False
             self._got_at = self._clock()

@@ -23,6 +23,7 @@ from typing import TypeVar
 from cdi.images import errors
 from cdi.images.http import client, connection, retry, urls
 from cdi.images.http.options import HttpOptions
+from cdi.images.http.response import Counter, Response
 from cdi.images.http.service import PLAIN, Fields, Service
 from cdi.images.sources.http import HttpSource, probe
 from cdi.images.sources.registry import auth, manifest, store
@@ -66,7 +67,7 @@ class Registry:
         self._options = dataclasses.replace(options, user="", password="")
         self._cancel, self._wait = cancel, cancel.wait if wait is None else wait
         self._clock, self._rng = clock, rng
-        self._received = client.Counter()
+        self._received = Counter()
         self._base = ""
         self._talk: client.Client | None = None  # about small documents
         self._service = auth.Registry(
@@ -224,7 +225,7 @@ def _fetch(
         return media_type.lower(), _read_all(location.printable, answer, limit)
 
 
-def _read_all(shown: str, answer: client.Response, limit: int) -> bytes:
+def _read_all(shown: str, answer: Response, limit: int) -> bytes:
     pieces, length = [], 0
     while piece := answer.read(PIECE):
         pieces.append(piece)

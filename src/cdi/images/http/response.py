@@ -1,5 +1,5 @@
 """
-HTTP/1.1 as one client needs it: a request written, an answer's head read, its body as it comes.
+A response of HTTP/1.1, as one client needs it: its head, and its body as it comes.
 
 Over one `connection`. Elsewhere: connecting (`dial`) and keeping connections (`pool`). Everything
 that arrives is taken for hostile: heads are bounded, framing is read strictly, and what could be
@@ -11,29 +11,29 @@ of processor time for each, and 0.05 s to load.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from cdi.images import errors
+from cdi.images.closing import Closing
 from cdi.images.http.connection import Connection
-from cdi.images.http.headermap import HeaderMap
+from cdi.images.http.request import FIELDS, HeaderMap
 
 _HEAD_MOST = 64 << 10
 _HEAD_READ = 16 << 10  # what comes with it of the body is copied once more
 _LINES_MOST = 200
 _CHUNK_LINE_MOST = 4096
+MAX_TEXT = 16 * 1024  # of a refusal's body; those of object stores have a few hundred bytes
 
 _BEGINNING: Final = b"HTTP/1."
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: (.*))?")
-_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-# All fields at once, each with the end of its line: one pattern costs less than one for each.
-_FIELDS = re.compile(rf"(?:{_WORD}:[^\r\n\0]*\r?\n)*")
 _FOLDED = re.compile(r"\r?\n[ \t]+")  # of old servers
 _CHUNK = re.compile(rb"[0-9A-Fa-f]{1,15}")
-_TARGET = re.compile(r"[!-~]+")
 
-_WITH_BODY: Final = frozenset({"PATCH", "POST", "PUT"})
 _BODILESS: Final = frozenset({204, 304})
 
 
@@ -47,25 +47,6 @@ class NotHttp(BadAnswer):
 
 class HeadTooLarge(BadAnswer):
     """The head of an answer is larger than any honest one."""
-
-
-def request_bytes(
-    method: str, target: str, host: str, fields: Mapping[str, str], body: bytes | None
-) -> bytes:
-    """Return a request as it is sent. Raises ValueError for what would be another request."""
-    if not _TARGET.fullmatch(target):
-        raise ValueError("a request's target holds characters that none may have")
-    lines = [f"{name}: {value}\r\n" for name, value in fields.items()]
-    if "host" not in fields:
-        lines.insert(0, f"Host: {host}\r\n")
-    if body is None and method in _WITH_BODY:
-        body = b""
-    if body is not None:
-        lines.append(f"Content-Length: {len(body)}\r\n")
-    head = "".join(lines)
-    if not _FIELDS.fullmatch(head) or head.count("\n") != len(lines):
-        raise ValueError("a header holds characters that none may have")
-    return f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + (body or b"")
 
 
 class Head:
@@ -95,7 +76,7 @@ def _parsed_fields(text: str) -> HeaderMap:
         return HeaderMap()
     if text.count("\n") > _LINES_MOST:
         raise HeadTooLarge("the answer's head has too many lines")
-    if not _FIELDS.fullmatch(text):
+    if not FIELDS.fullmatch(text):
         raise BadAnswer("the answer holds a header that none may have")
     pairs = (line.partition(":") for line in text[:-1].split("\n"))
     return HeaderMap((name, value.strip(" \t\r")) for name, _, value in pairs)
@@ -231,3 +212,85 @@ def framing(head: Head) -> tuple[bool, int | None]:
     if lengths or (text and not (text.isascii() and text.isdigit())):
         raise BadAnswer("the answer's length makes no sense")
     return False, int(text) if text else None
+
+
+class EndedEarly(errors.ConnectionLost):
+    """The other side ended a body in good order, before the length that it had announced."""
+
+
+class Counter:
+    """A count of bytes that several threads add to."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._total = 0
+
+    def add(self, count: int) -> None:
+        with self._lock:
+            self._total += count
+
+    @property
+    def total(self) -> int:
+        return self._total
+
+
+class Response(Closing):
+    """One answer whose body has not been read. Closing it midway closes its connection."""
+
+    def __init__(self, shown: str, head: Head, body: Body, received: Counter) -> None:
+        self.status, self.phrase = head.status, head.phrase
+        self.headers: Mapping[str, str] = head.fields
+        self._shown = shown
+        self._body = body
+        self._counter = received
+        self._text: str | None = None
+
+    @property
+    def surplus(self) -> bool:
+        """Whether the server had sent more than it announced; known once the body has ended."""
+        return self._body.surplus
+
+    def read(self, limit: int) -> bytes:
+        """Return up to `limit` bytes, none at the end. Less than `limit` is not yet the end."""
+        body = self._body
+        # What has arrived, without waiting for more: bytes that are held back here are lost
+        # to a process that is killed, and fetched again.
+        if piece := body.read(limit):
+            self._counter.add(len(piece))
+            return piece
+        if body.fault:
+            raise failure_of(self._shown, body.fault) from body.fault
+        if not body.complete:
+            raise self.ended_early()
+        return b""
+
+    def text(self) -> str:
+        """Return the beginning of the body as text, at most MAX_TEXT bytes, as far as it came."""
+        if self._text is None:
+            self._text = b"".join(self._beginning()).decode("utf-8", "replace")
+        return self._text
+
+    def _beginning(self) -> Iterator[bytes]:
+        left = MAX_TEXT
+        with contextlib.suppress(errors.SourceError):
+            while left and (piece := self.read(left)):
+                left -= len(piece)
+                yield piece
+
+    def ended_early(self) -> EndedEarly:
+        """The error of a body that is shorter than it should be."""
+        return EndedEarly(
+            f"{self._shown}: the server ended its answer before the length it had announced; "
+            "the file there or a gateway in between may be damaged"
+        )
+
+    def close(self) -> None:
+        self._body.close()
+
+
+def failure_of(shown: str, failure: Exception) -> errors.TransferError:
+    """Say in terms of ours what broke a conversation with `shown`."""
+    # Loaded when something has failed, as it loads ssl.
+    from cdi.images.http import failures
+
+    return failures.error_for(shown, failure)

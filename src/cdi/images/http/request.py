@@ -1,7 +1,8 @@
 """
-Request headers: those a user asked for, checked; and who may see them.
+A request: its headers, who may see which of them, and how it is sent.
 
-Values are secrets: messages and log lines name the header only. Raises InvalidRequest.
+Values of headers that a user asked for are secrets: messages and log lines name the header only.
+Raises InvalidRequest.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import base64
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from types import MappingProxyType
+from typing import Final
 
 from cdi.images import errors
-from cdi.images.http.headermap import HeaderMap
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.urls import Route, Url
 
@@ -34,6 +35,47 @@ OURS = frozenset(
 )
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+# All fields at once, each with the end of its line: one pattern costs less than one for each.
+FIELDS = re.compile(rf"(?:{_WORD}:[^\r\n\0]*\r?\n)*")
+_TARGET = re.compile(r"[!-~]+")
+_WITH_BODY: Final = frozenset({"PATCH", "POST", "PUT"})
+
+
+class HeaderMap(MutableMapping[str, str]):
+    """Fields by name. Several of one name are one value, joined by commas, as HTTP has it."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self._held: dict[str, tuple[str, str]] = {}
+        for name, value in pairs:
+            self.add(name, value)
+
+    def add(self, name: str, value: str) -> None:
+        """Set a field, or append to what it has already."""
+        key = name.lower()
+        before = self._held.get(key)
+        self._held[key] = (name, value) if before is None else (before[0], f"{before[1]}, {value}")
+
+    def __getitem__(self, name: str) -> str:
+        return self._held[name.lower()][1]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._held[name.lower()] = (name, value)
+
+    def __delitem__(self, name: str) -> None:
+        del self._held[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._held.values())
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._held
 
 
 def parse_lines(lines: Iterable[str]) -> list[tuple[str, str]]:
@@ -98,6 +140,25 @@ class RequestHeaders:
         for name, value in service.items():
             headers[name] = value
         return headers
+
+
+def request_bytes(
+    method: str, target: str, host: str, fields: Mapping[str, str], body: bytes | None
+) -> bytes:
+    """Return a request as it is sent. Raises ValueError for what would be another request."""
+    if not _TARGET.fullmatch(target):
+        raise ValueError("a request's target holds characters that none may have")
+    lines = [f"{name}: {value}\r\n" for name, value in fields.items()]
+    if "host" not in fields:
+        lines.insert(0, f"Host: {host}\r\n")
+    if body is None and method in _WITH_BODY:
+        body = b""
+    if body is not None:
+        lines.append(f"Content-Length: {len(body)}\r\n")
+    head = "".join(lines)
+    if not FIELDS.fullmatch(head) or head.count("\n") != len(lines):
+        raise ValueError("a header holds characters that none may have")
+    return f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + (body or b"")
 
 
 def basic(user: str, password: str) -> str:
