@@ -36,7 +36,7 @@ from cdi.standalone.agent.settings import Settings
 from cdi.standalone.apiserver.server import ApiServer, Hooks, Listen
 from cdi.standalone.volumes import binder
 from cdi.standalone.volumes.caches import Caches
-from cdi.standalone.volumes.local import Volumes
+from cdi.volumes.pool import Pool
 
 IMAGE = "cdi-worker:test"
 NAMESPACE = "default"
@@ -65,13 +65,13 @@ class Machine:
         client = await self._stack.enter_async_context(Client.to(credentials))
         self.client = client.unthrottled()  # the server is in the same process
         self.seen = Caches.on(self.client)
-        self.volumes = Volumes(self.folder / "volumes", devices=self._devices)
+        self.pool = Pool(self.folder / "volumes", devices=self._devices)
         manager = Manager()
         recorder = Recorder(self.client, "test")
         manager.add(Group.SUPPORT, recorder)
         manager.add(Group.CACHES, *self.seen.all())
-        binder.Binder(self.client, self.seen, self.volumes, recorder, node.NAME).register(manager)
-        self.agent = Agent(self.client, self.seen, self.volumes, recorder, logs, self._settings)
+        binder.Binder(self.client, self.seen, self.pool, recorder, node.NAME).register(manager)
+        self.agent = Agent(self.client, self.seen, self.pool, recorder, logs, self._settings)
         self.agent.register(manager)
         await binder.ensure_classes(self.client)
         self.running = asyncio.ensure_future(manager.run(self._stop))

@@ -43,7 +43,7 @@ from cdi.standalone.clonetokens import CloneTokens
 from cdi.standalone.lookups import Lookups
 from cdi.standalone.volumes import binder
 from cdi.standalone.volumes.caches import Caches
-from cdi.standalone.volumes.local import Volumes
+from cdi.volumes.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -134,16 +134,16 @@ class Standalone:
     def _add_machine(self, manager: Manager, client: Client, seen: Caches) -> None:
         """What a cluster's volume controllers and its node would do."""
         place = self._settings.data_dir
-        volumes = Volumes(place / "volumes")
+        pool = Pool(place / "volumes")
         of_volumes = Recorder(client, binder.COMPONENT)
         of_pods = Recorder(client, agent.COMPONENT)
         manager.add(Group.SUPPORT, of_volumes, of_pods)
         manager.add(Group.CACHES, *seen.all())
-        binder.Binder(client, seen, volumes, of_volumes, node.NAME).register(manager)
+        binder.Binder(client, seen, pool, of_volumes, node.NAME).register(manager)
         settings = AgentSettings(
             place, frozenset({WORKER_IMAGE}), vddk_library=self._settings.vddk_library
         )
-        agent.Agent(client, seen, volumes, of_pods, self._logs, settings).register(manager)
+        agent.Agent(client, seen, pool, of_pods, self._logs, settings).register(manager)
 
     async def _announce(self, stop: asyncio.Event) -> None:
         """The last part to start: everything else is at work by now."""

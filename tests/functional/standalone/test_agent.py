@@ -14,7 +14,7 @@ from cdi.kube import objects
 from cdi.kube.objects import Object
 from cdi.kube.resource import CONFIG_MAPS, LEASES, NODES, PODS, SECRETS
 from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS as CLAIMS
-from cdi.standalone.volumes import loops
+from cdi.volumes import loops
 from support import disks, httpd, loopdev, machine, worker
 from support.loop import in_loop
 from support.machine import Machine, claim, importer, phase, state_of
@@ -29,7 +29,7 @@ def server() -> Iterator[httpd.Server]:
 
 
 def disk_of(one: Machine, bound: Object) -> Path:
-    return one.volumes.directory(bound["spec"]["volumeName"]) / "disk.img"
+    return one.pool.directory(bound["spec"]["volumeName"]) / "disk.img"
 
 
 @in_loop

@@ -49,7 +49,7 @@ async def test_a_claim_gets_a_directory_which_goes_with_it(tmp_path: Path) -> No
         bound = await one.until(CLAIMS, "a", phase("Bound"))
         name = bound["spec"]["volumeName"]
         volume = await one.until(VOLUMES, name, phase("Bound"))
-        directory = one.volumes.directory(name)
+        directory = one.pool.directory(name)
         assert name == f"pvc-{objects.uid(bound)}"
         assert bound["spec"]["storageClassName"] == "local"
         assert bound["status"]["capacity"] == {"storage": "32Mi"}
@@ -70,7 +70,7 @@ async def test_a_block_volume_is_a_file_of_its_size_and_grows(tmp_path: Path) ->
     async with Machine(tmp_path) as one:
         await one.create(claim("a", volumeMode="Block"))
         bound = await one.until(CLAIMS, "a", phase("Bound"))
-        disk = one.volumes.directory(bound["spec"]["volumeName"]) / "disk.img"
+        disk = one.pool.directory(bound["spec"]["volumeName"]) / "disk.img"
         assert disk.stat().st_size == 32 * MIB
         larger = {"spec": {"resources": {"requests": {"storage": "64Mi"}}}}
         await one.client.patch(CLAIMS, "a", NAMESPACE, larger, Patch.MERGE)
@@ -87,7 +87,7 @@ async def test_a_claim_waits_for_its_first_consumer_even_a_foreign_one(tmp_path:
         assert await one.event("a", "WaitForFirstConsumer") == (
             "waiting for first consumer to be created before binding"
         )
-        assert not list(one.volumes.directory("x").parent.glob("pvc-*"))
+        assert not list(one.pool.directory("x").parent.glob("pvc-*"))
         await one.create(foreign("a"))
         bound = await one.until(CLAIMS, "a", phase("Bound"))
         selected = objects.annotations(bound)["volume.kubernetes.io/selected-node"]
@@ -132,7 +132,7 @@ async def test_a_volume_that_is_handed_on_leaves_its_former_claim_lost(tmp_path:
             })
         )  # fmt: skip
         handed = {"namespace": NAMESPACE, "name": "target", "uid": objects.uid(target)}
-        (one.volumes.directory(name) / "disk.img").write_text("content")
+        (one.pool.directory(name) / "disk.img").write_text("content")
         while True:
             volume = await one.client.get(VOLUMES, name)
             volume["spec"]["claimRef"] = {"kind": "PersistentVolumeClaim", **handed}
@@ -146,7 +146,7 @@ async def test_a_volume_that_is_handed_on_leaves_its_former_claim_lost(tmp_path:
         await one.client.delete(CLAIMS, "prime", NAMESPACE)
         await one.gone(CLAIMS, "prime")
         assert taken["spec"]["volumeName"] == name
-        assert (one.volumes.directory(name) / "disk.img").read_text() == "content"
+        assert (one.pool.directory(name) / "disk.img").read_text() == "content"
 
 
 @in_loop
@@ -189,10 +189,10 @@ async def test_volumes_are_found_again_after_a_restart(tmp_path: Path) -> None:
     async with Machine(tmp_path) as one:
         await one.create(claim("a"))
         bound = await one.until(CLAIMS, "a", phase("Bound"))
-        (one.volumes.directory(bound["spec"]["volumeName"]) / "disk.img").write_text("content")
+        (one.pool.directory(bound["spec"]["volumeName"]) / "disk.img").write_text("content")
     async with Machine(tmp_path) as one:
         again = await one.until(CLAIMS, "a", phase("Bound"))
-        disk = one.volumes.directory(again["spec"]["volumeName"]) / "disk.img"
+        disk = one.pool.directory(again["spec"]["volumeName"]) / "disk.img"
         assert disk.read_text() == "content"
 
 

@@ -45,7 +45,7 @@ from cdi.standalone.agent.scheduler import Scheduler
 from cdi.standalone.agent.settings import Settings
 from cdi.standalone.volumes import caches
 from cdi.standalone.volumes.caches import Caches
-from cdi.standalone.volumes.local import Volumes
+from cdi.volumes.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Agent:
         self,
         client: Client,
         seen: Caches,
-        volumes: Volumes,
+        pool: Pool,
         recorder: Recorder,
         logs: Logs,
         settings: Settings,
@@ -73,7 +73,7 @@ class Agent:
         self._client, self._seen, self._recorder = client, seen, recorder
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._mounter = Mounter(settings.data_dir / "pods", volumes, seen, settings.vddk_library)
+        self._mounter = Mounter(settings.data_dir / "pods", pool, seen, settings.vddk_library)
         self._scheduler = Scheduler(client, seen, recorder, settings, self._clock)
         self._runtime = Runtime(client, self._mounter, logs, settings.restarts, self._clock)
         self._records: dict[str, Record] = {}  # by the UID of the pod

@@ -28,8 +28,8 @@ from cdi.standalone.agent import vddk
 from cdi.standalone.agent.environment import Lookup, Missing, data_of
 from cdi.standalone.volumes import caches, facts
 from cdi.standalone.volumes.caches import Caches
-from cdi.standalone.volumes.local import Volumes
 from cdi.storage import local, modes
+from cdi.volumes.pool import Pool
 
 _PRIVATE = 0o700
 _NOT_MOVED = ("metrics_address", "metrics_port", "stall_timeout")
@@ -86,11 +86,9 @@ def place_for(directory: PodDirectory, container: str, address: str) -> Place:
 class Mounter:
     """Prepares the volumes of pods."""
 
-    def __init__(
-        self, pods: Path, volumes: Volumes, seen: Caches, library: Path | None = None
-    ) -> None:
+    def __init__(self, pods: Path, pool: Pool, seen: Caches, library: Path | None = None) -> None:
         """`library` is where this machine has VMware's library, if it does."""
-        self._pods, self._volumes, self._seen = pods, volumes, seen
+        self._pods, self._pool, self._seen = pods, pool, seen
         self._library = library
 
     def directory(self, uid: str) -> PodDirectory:
@@ -109,9 +107,9 @@ class Mounter:
             for key in caches.claim_keys(pod)
             if (claim := self._seen.claim(key)) is not None
         }
-        for name in await asyncio.to_thread(self._volumes.attached):
+        for name in await asyncio.to_thread(self._pool.attached):
             if name not in used:
-                await asyncio.to_thread(self._volumes.detach, name)
+                await asyncio.to_thread(self._pool.detach, name)
 
     async def mount(self, pod: Object, lookup: Lookup) -> None:
         """Make everything ready that the pod's containers mount; may be repeated."""
@@ -140,7 +138,7 @@ class Mounter:
             if objects.uid(other) != objects.uid(pod) and not caches.has_ended(other)
         )
         if not any(others):
-            await asyncio.to_thread(self._volumes.detach, facts.volume_name(claim))
+            await asyncio.to_thread(self._pool.detach, facts.volume_name(claim))
 
     async def _ready(
         self, pod: Object, volume: Object, directory: PodDirectory, lookup: Lookup
@@ -170,8 +168,8 @@ class Mounter:
             return _made_by_hand(volume)
         name = objects.name(volume)
         if facts.volume_mode(claim) == modes.BLOCK:
-            return await asyncio.to_thread(self._volumes.attach, name)
-        place = self._volumes.directory(name)
+            return await asyncio.to_thread(self._pool.attach, name)
+        place = self._pool.directory(name)
         if not place.is_dir():
             raise Missing(f"the data of volume {name} is missing: {place}")
         return place

@@ -5,8 +5,7 @@ Volumes of one machine: what a cluster's volume controllers and a provisioner wo
     reclaim     what is to become of one PersistentVolume: a pure decision
     matching    which volume suits a claim
     binder      the two controllers that carry the decisions out
-    local       the volumes' data: directories, disk files and loop devices
 
-Elsewhere: which pod uses a claim first and on which node (`standalone.agent`), and what our
-storage classes promise (`cdi.storage.local`).
+Elsewhere: the volumes' data (`cdi.volumes`), which pod uses a claim first and on which node
+(`standalone.agent`), and what our storage classes promise (`cdi.storage.local`).
 """

@@ -21,8 +21,8 @@ from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS
 from cdi.standalone.volumes import caches, claims, facts, persistent, reclaim
 from cdi.standalone.volumes.caches import Caches
 from cdi.standalone.volumes.claims import Step
-from cdi.standalone.volumes.local import Volumes
 from cdi.storage import classes, local
+from cdi.volumes.pool import Mode, Pool
 
 COMPONENT = local.PROVISIONER
 _WORKERS = 4
@@ -39,9 +39,9 @@ class Binder:
     """Binds claims to volumes, makes local ones, and reclaims them."""
 
     def __init__(
-        self, client: Client, seen: Caches, volumes: Volumes, recorder: Recorder, node: str
+        self, client: Client, seen: Caches, pool: Pool, recorder: Recorder, node: str
     ) -> None:
-        self._client, self._seen, self._volumes = client, seen, volumes
+        self._client, self._seen, self._pool = client, seen, pool
         self._recorder, self._node = recorder, node
         # What was said last about each claim: a state is worth one event, not one a look.
         self._said: dict[str, claims.Event] = {}
@@ -168,9 +168,9 @@ class Binder:
     async def _provision(self, claim: Object) -> Result | None:
         name = persistent.name_for(claim)
         storage_class = self._seen.storage_class(facts.class_name(claim)) or {}
-        mode, size = facts.volume_mode(claim), facts.requested(claim)
+        mode, size = Mode(facts.volume_mode(claim)), facts.requested(claim)
         try:
-            directory = await asyncio.to_thread(self._volumes.make, name, mode, size)
+            directory = await asyncio.to_thread(self._pool.make, name, mode, size)
         except OSError as error:
             event = claims.provisioning_failed(facts.class_name(claim), str(error))
             self._say(claim, event)
@@ -213,9 +213,9 @@ class Binder:
 
     async def _grow(self, claim: Object, volume: Object) -> Result | None:
         size = facts.requested(claim)
-        name, mode = objects.name(volume), facts.volume_mode(volume)
+        name, mode = objects.name(volume), Mode(facts.volume_mode(volume))
         try:
-            await asyncio.to_thread(self._volumes.grow, name, mode, size)
+            await asyncio.to_thread(self._pool.grow, name, mode, size)
         except OSError as error:
             self._recorder.warning(claim, "VolumeResizeFailed", str(error))
             return Result(again_in=_RETRY)
@@ -261,7 +261,7 @@ class Binder:
             volume = ensured.object
         if plan.erase:
             try:
-                await asyncio.to_thread(self._volumes.erase, objects.name(volume))
+                await asyncio.to_thread(self._pool.erase, objects.name(volume))
             except OSError as error:
                 self._recorder.warning(volume, "VolumeFailedDelete", str(error))
                 return Result(again_in=_RETRY)

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from cdi.standalone.volumes import loops
-from cdi.storage import modes
+from cdi.volumes import loops
 
 DISK: Final = "disk.img"
 DEVICE: Final = "device"  # link to the loop device, while there is one
@@ -27,7 +27,14 @@ _FILE_MODE: Final = 0o660
 _ERASED: Final = ".erased-"
 
 
-class Volumes:
+class Mode(StrEnum):
+    """What whoever uses a volume gets."""
+
+    FILESYSTEM = "Filesystem"  # a directory
+    BLOCK = "Block"  # a device
+
+
+class Pool:
     """The volumes beneath one directory. `devices` says whether to use loop devices."""
 
     def __init__(self, root: Path, *, devices: bool | None = None) -> None:
@@ -40,19 +47,19 @@ class Volumes:
             raise ValueError(f"{volume!r} cannot be the name of a volume")
         return self._root / volume
 
-    def make(self, volume: str, mode: str, size: int) -> Path:
+    def make(self, volume: str, mode: Mode, size: int) -> Path:
         """Make an empty volume, or keep the one that exists; return its directory."""
         place = self.directory(volume)
         place.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
-        if mode == modes.BLOCK:
+        if mode == Mode.BLOCK:
             _extend(place / DISK, size)
         _sync(place)
         _sync(self._root)
         return place
 
-    def grow(self, volume: str, mode: str, size: int) -> None:
+    def grow(self, volume: str, mode: Mode, size: int) -> None:
         """Make a volume larger, also while it is in use."""
-        if mode == modes.BLOCK:
+        if mode == Mode.BLOCK:
             file = self.directory(volume) / DISK
             _extend(file, size)
             if self._devices:
