@@ -2,8 +2,8 @@
 Label and field selectors: read, written and matched the way the API server does.
 
 Here: equality and set based label selectors as text (`app=x,tier in (a,b),!old`) and as objects
-(`matchLabels`, `matchExpressions`), and field selectors (`status.phase!=Running`). No I/O.
-Text that is not a selector raises ValueError.
+(`matchLabels`, `matchExpressions`), and field selectors (`status.phase!=Running`). Elsewhere: the
+grammar of the text (`kube.labelsyntax`). No I/O. Text that is not a selector raises ValueError.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from cdi.kube import objects
+from cdi.kube import labelsyntax, objects
 
 
 class Operator(StrEnum):
@@ -88,15 +88,6 @@ class Selector:
         return ",".join(str(requirement) for requirement in self.requirements)
 
 
-_NAME = r"[A-Za-z0-9](?:[-A-Za-z0-9_./]*[A-Za-z0-9])?"
-_VALUE = r"[-A-Za-z0-9_.]*"
-_FORMS = (
-    re.compile(rf"(?P<key>{_NAME})\s+(?P<op>in|notin)\s+\((?P<set>[^()]*)\)"),
-    re.compile(rf"(?P<key>{_NAME})\s+(?P<op>in|notin)\((?P<set>[^()]*)\)"),
-    re.compile(rf"(?P<key>{_NAME})\s*(?P<op>==|=|!=|>|<)\s*(?P<value>{_VALUE})"),
-    re.compile(rf"(?P<op>!)\s*(?P<key>{_NAME})"),
-    re.compile(rf"(?P<key>{_NAME})"),
-)
 _OPERATORS = {
     "in": Operator.IN,
     "notin": Operator.NOT_IN,
@@ -106,13 +97,21 @@ _OPERATORS = {
     ">": Operator.GREATER,
     "<": Operator.LESS,
     "!": Operator.DOES_NOT_EXIST,
-    None: Operator.EXISTS,
+    "": Operator.EXISTS,
 }
 
 
 def parse_selector(text: str) -> Selector:
-    """Read a label selector as kubectl and the `labelSelector` parameter write it."""
-    return Selector(tuple(_parse_requirement(part) for part in _split(text)))
+    """Read a label selector as kubectl and the `labelSelector` parameter write it.
+
+    Raises labelsyntax.Malformed, a ValueError.
+    """
+    return Selector(
+        tuple(
+            Requirement(term.key, _OPERATORS[term.operator], term.values)
+            for term in labelsyntax.parse(text)
+        )
+    )
 
 
 def selector_for(spec: Mapping[str, Any] | None) -> Selector:
@@ -133,36 +132,6 @@ def selector_for(spec: Mapping[str, Any] | None) -> Selector:
 def selector_of_labels(labels: Mapping[str, str]) -> Selector:
     """The selector that asks for exactly these labels."""
     return selector_for({"matchLabels": labels})
-
-
-def _split(text: str) -> Iterable[str]:
-    """Cut at the commas that are not inside a set."""
-    if not text.strip():
-        return
-    depth, start = 0, 0
-    for at, char in enumerate(text):
-        depth += (char == "(") - (char == ")")
-        if char == "," and depth == 0:
-            yield text[start:at].strip()
-            start = at + 1
-    yield text[start:].strip()
-
-
-def _parse_requirement(part: str) -> Requirement:
-    for form in _FORMS:
-        if found := form.fullmatch(part):
-            groups = found.groupdict()
-            operator = _OPERATORS[groups.get("op")]
-            return _checked(Requirement(groups["key"], operator, _values(groups)))
-    raise ValueError(f"not a label selector: {part!r}")
-
-
-def _values(groups: Mapping[str, str | None]) -> frozenset[str]:
-    listed = groups.get("set")
-    if listed is not None:
-        return frozenset(value.strip() for value in listed.split(","))
-    value = groups.get("value")
-    return frozenset() if value is None else frozenset({value})
 
 
 def _checked(requirement: Requirement) -> Requirement:
@@ -191,19 +160,27 @@ class FieldRequirement:
 
 
 def parse_fields(text: str) -> tuple[FieldRequirement, ...]:
-    """Read a field selector such as `metadata.name=a,status.phase!=Running`."""
-    return tuple(_parse_field(part) for part in _split(text))
+    """Read a field selector such as `metadata.name=a,status.phase!=Running`.
+
+    A backslash stands before a comma, an equal sign or a backslash that belongs to a value.
+    """
+    return tuple(_parse_field(part, text) for part in _UNESCAPED_COMMA.split(text) if part)
 
 
 def fields_match(requirements: Iterable[FieldRequirement], obj: Mapping[str, Any]) -> bool:
     return all(requirement.matches(obj) for requirement in requirements)
 
 
-def _parse_field(part: str) -> FieldRequirement:
-    found = re.fullmatch(r"([A-Za-z][\w.\-]*)\s*(==|=|!=)\s*(.*)", part)
+_UNESCAPED_COMMA = re.compile(r"(?<!\\),")
+_FIELD = re.compile(r"\s*([A-Za-z][\w.\-]*)\s*(==|=|!=)\s*(.*)")
+
+
+def _parse_field(part: str, text: str) -> FieldRequirement:
+    found = _FIELD.fullmatch(part)
     if not found:
-        raise ValueError(f"not a field selector: {part!r}")
+        raise ValueError(f"invalid field selector: '{text}'; can't understand '{part}'")
     path, sign, value = found.groups()
+    value = re.sub(r"\\([\\,=])", r"\1", value)
     return FieldRequirement(tuple(path.split(".")), value, equal=sign != "!=")
 
 

@@ -490,6 +490,14 @@ class TestLists:
         items = server.get(f"{widgets(space)}?{query}")["items"]
         assert sorted(item["metadata"]["name"] for item in items) == sorted(names)
 
+    @pytest.mark.parametrize("selector", [",", "a,,b", "app%3D%3D%3D", "app,"])
+    def test_a_malformed_selector_selects_nothing(self, server, space, selector):
+        server.create(space + "/configmaps", config_map("c"))
+        path = f"{space}/configmaps?labelSelector={selector}"
+        assert server.request("GET", path).status == 400
+        assert server.request("DELETE", path).status == 400
+        assert server.request("GET", space + "/configmaps/c").status == 200
+
     def test_tables_and_partial_metadata_on_request(self, server, space):
         server.create(widgets(space), widget("w", size=3))
         table = server.get(widgets(space), Accept="application/json;as=Table;g=meta.k8s.io;v=v1")

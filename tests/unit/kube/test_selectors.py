@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdi.kube import selectors
+from cdi.kube import labelsyntax, selectors
 
 LABELS = {"app": "cdi", "tier": "worker", "n": "7", "example.com/kind": "import"}
 
@@ -51,11 +51,60 @@ def test_a_label_selector_matches(text: str, matches: bool) -> None:
         pytest.param("a in b", id="a-set-without-brackets"),
         pytest.param("=a", id="no-key"),
         pytest.param("a===b", id="three-signs"),
+        pytest.param("a===", id="three-signs-and-no-value"),
+        pytest.param(",", id="only-a-comma"),
+        pytest.param("a,", id="a-comma-at-the-end"),
+        pytest.param(",a", id="a-comma-in-front"),
+        pytest.param("a in ()", id="an-empty-set"),
+        pytest.param("a in (b", id="an-open-bracket"),
+        pytest.param("a in (b) c", id="a-word-too-many"),
+        pytest.param("a)", id="a-bracket-too-many"),
+        pytest.param("!a=b", id="absent-and-equal"),
+        pytest.param("a=b c", id="two-values"),
+        pytest.param("a>b", id="greater-than-a-word"),
+        pytest.param("a>", id="greater-than-nothing"),
+        pytest.param("-a", id="a-key-that-begins-with-a-dash"),
+        pytest.param("Not.A_Host/a", id="a-prefix-that-is-no-host"),
+        pytest.param("a=-b", id="a-value-that-begins-with-a-dash"),
+        pytest.param(f"a={64 * 'b'}", id="a-value-too-long"),
     ],
 )
 def test_nonsense_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="selector"):
+    with pytest.raises(labelsyntax.Malformed, match="label selector"):
         selectors.parse_selector(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param(",", "found ',', expected: !, identifier, or 'end of string'", id="comma"),
+        pytest.param("a,,b", "found ',', expected: identifier after ','", id="two-commas"),
+        pytest.param(
+            "a===", "unable to parse requirement: found '=', expected: identifier", id="signs"
+        ),
+        pytest.param("a b", "unable to parse requirement: found 'b', expected: in, notin, =, ==, "
+                     "!=, gt, lt", id="two-words"),
+        pytest.param("a in (b) c", "found 'c', expected: ',' or 'end of string'", id="behind"),
+    ],
+)  # fmt: skip
+def test_nonsense_is_refused_in_the_servers_words(text: str, problem: str) -> None:
+    with pytest.raises(labelsyntax.Malformed) as refused:
+        selectors.parse_selector(text)
+    assert refused.value.problem == problem
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        pytest.param("a in (,b)", {"", "b"}, id="in-front"),
+        pytest.param("a in (b,)", {"", "b"}, id="at-the-end"),
+        pytest.param("a in (b,,c)", {"", "b", "c"}, id="between"),
+        pytest.param("a in (in,notin)", {"in", "notin"}, id="words-of-the-grammar"),
+    ],
+)
+def test_an_empty_place_in_a_set_is_the_empty_value(text: str, values: set[str]) -> None:
+    (requirement,) = selectors.parse_selector(text).requirements
+    assert requirement.values == values
 
 
 @pytest.mark.parametrize(
@@ -112,6 +161,7 @@ POD = {
         pytest.param("spec.schedulerName=", True, id="missing-is-empty"),
         pytest.param("spec.hostNetwork=true", True, id="a-boolean"),
         pytest.param("spec.nodeName=two", False, id="another-value"),
+        pytest.param(r"metadata.name!=a\,b\=c", True, id="escaped-signs"),
     ],
 )
 def test_a_field_selector_matches(text: str, matches: bool) -> None:
