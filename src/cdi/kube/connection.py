@@ -4,13 +4,13 @@ Where the API server is, and as whom we speak to it.
 Here: `Access`, what one needs to connect; `Credentials`, which hands it out and renews it; and
 three ways to get one: from a kubeconfig, from inside a pod, or given outright. Parsing kubeconfigs,
 running exec plugins and reading rotated tokens is the `kubernetes` package's business; its
-Configuration object does not leave this module. Raises ConfigurationError.
+Configuration object does not leave this module. It is imported late, because it costs 0.4 s and
+20 MiB that a process with access given outright can save. Raises ConfigurationError.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
 import ssl
 from collections.abc import Mapping
@@ -98,11 +98,13 @@ class InCluster:
         self._configuration: Any = None
 
     async def current(self) -> Access:
+        from kubernetes.aio import config
+
         try:
             if self._configuration is None:
                 self._configuration = self._load()
             return await _access_of(self._configuration)
-        except (_official("config").ConfigException, OSError) as error:
+        except (config.ConfigException, OSError) as error:
             raise errors.ConfigurationError(f"not inside a cluster: {error}") from error
 
     async def renew(self) -> Access:
@@ -110,8 +112,11 @@ class InCluster:
         return await self.current()
 
     def _load(self) -> Any:
-        configuration = _official("client").Configuration()
-        loader = _official("config.incluster_config").InClusterConfigLoader(
+        from kubernetes.aio import client
+        from kubernetes.aio.config import incluster_config
+
+        configuration = client.Configuration()
+        loader = incluster_config.InClusterConfigLoader(
             token_filename=str(self._directory / "token"),
             cert_filename=str(self._directory / "ca.crt"),
             environ=self._environment,
@@ -144,8 +149,9 @@ class KubeConfig:
         return await self.current()
 
     async def _load(self) -> Access:
-        config = _official("config")
-        configuration = _official("client").Configuration()
+        from kubernetes.aio import client, config
+
+        configuration = client.Configuration()
         try:
             await config.load_kube_config(
                 config_file=self._path,
@@ -159,12 +165,6 @@ class KubeConfig:
             message = f"kubeconfig {self._path} cannot be read: {error}"
             raise errors.ConfigurationError(message) from error
         return await _access_of(configuration)
-
-
-def _official(part: str) -> Any:
-    """A part of the official package; untyped, and loaded late because it costs 0.4 s and 20 MiB
-    that a process with access given outright can save."""
-    return importlib.import_module(f"kubernetes.aio.{part}")
 
 
 async def _access_of(configuration: Any) -> Access:

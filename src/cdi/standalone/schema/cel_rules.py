@@ -182,7 +182,9 @@ def _language() -> Any:
     folder = next(iter(package.submodule_search_locations))
     found = importlib.machinery.FileFinder(folder, loaders).find_spec("cel")
     if found is None or found.loader is None:
-        return importlib.import_module("cel")
+        import cel  # noqa: PLC0415 - only where its native module cannot be had by itself
+
+        return cel
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module
