@@ -76,11 +76,11 @@ async def _run(settings: up.Settings) -> None:
         loop.add_signal_handler(number, asked, number)
     if not up.is_loopback(settings.listen.host):
         log.warning("others can reach this API; whoever has its kubeconfig may do everything")
-    signs = up.Signs(
+    callbacks = up.Callbacks(
         serving=lambda path: print(f"kubeconfig: {path}", flush=True),
         ready=lambda: print("ready", flush=True),
     )
-    await up.Standalone(settings, signs).run(stop)
+    await up.Standalone(settings, callbacks).run(stop)
 
 
 def _parsed(listen: str) -> Listen:

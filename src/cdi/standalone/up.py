@@ -67,7 +67,7 @@ class Settings:
 
 
 @dataclass(slots=True)
-class Signs:
+class Callbacks:
     """Told how far the start is; `serving` with the path of the kubeconfig."""
 
     serving: Callable[[Path], None] = lambda _: None
@@ -77,9 +77,9 @@ class Signs:
 class Standalone:
     """One machine. `run` is all there is to do."""
 
-    def __init__(self, settings: Settings, signs: Signs | None = None) -> None:
+    def __init__(self, settings: Settings, callbacks: Callbacks | None = None) -> None:
         self._settings = settings
-        self._signs = signs or Signs()
+        self._callbacks = callbacks or Callbacks()
         self._logs = Logs(settings.data_dir / "logs")
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -87,7 +87,7 @@ class Standalone:
         async with AsyncExitStack() as stack:
             server = self._server()
             await stack.enter_async_context(server)
-            self._signs.serving(server.kubeconfig)
+            self._callbacks.serving(server.kubeconfig)
             client = await stack.enter_async_context(self._client(server))
             manager = await self._manager(client)
             await manager.run(stop)
@@ -147,7 +147,7 @@ class Standalone:
 
     async def _announce(self, stop: asyncio.Event) -> None:
         """The last part to start: everything else is at work by now."""
-        self._signs.ready()
+        self._callbacks.ready()
         log.info("ready", extra={"data_dir": str(self._settings.data_dir)})
         await stop.wait()
 

@@ -33,7 +33,7 @@ _TAIL_LINES: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LogOptions:
     """What part of which log."""
 
     container: str = ""
@@ -45,13 +45,13 @@ class Wanted:
     limit: int | None = None  # bytes
 
 
-def parse(query: Mapping[str, str], now: datetime) -> Wanted:
+def parse(query: Mapping[str, str], now: datetime) -> LogOptions:
     """Read the parameters of a request. Raises ApiError."""
     seconds = _number(query, "sinceSeconds")
     since = now - timedelta(seconds=seconds) if seconds is not None else None
     if text := query.get("sinceTime"):
         since = containers.read(text)
-    return Wanted(
+    return LogOptions(
         container=query.get("container", ""),
         follow=_flag(query, "follow"),
         previous=_flag(query, "previous"),
@@ -101,21 +101,21 @@ class Logs:
 
     async def serve(self, call: Call) -> web.StreamResponse:
         """Answer one request."""
-        wanted = parse(call.request.query, datetime.now(UTC))
-        file = self._chosen(call.document, wanted)
+        options = parse(call.request.query, datetime.now(UTC))
+        file = self._chosen(call.document, options)
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(call.request)
-        async for piece in self.read(file, wanted):
+        async for piece in self.read(file, options):
             await response.write(piece)
         await response.write_eof()
         return response
 
-    def _chosen(self, pod: Object, wanted: Wanted) -> Path:
-        name = wanted.container or _only_container(pod)
+    def _chosen(self, pod: Object, options: LogOptions) -> Path:
+        name = options.container or _only_container(pod)
         statuses = objects.get(pod, "status", "containerStatuses", default=[])
         container = containers.from_status(name, statuses)
-        attempt = container.attempt - wanted.previous
-        if wanted.previous and container.last is None:
+        attempt = container.attempt - options.previous
+        if options.previous and container.last is None:
             raise status.bad_request(
                 f'previous terminated container "{name}" in pod "{objects.name(pod)}" not found'
             )
@@ -127,23 +127,23 @@ class Logs:
             )
         return file
 
-    async def read(self, file: Path, wanted: Wanted) -> AsyncIterator[bytes]:
+    async def read(self, file: Path, options: LogOptions) -> AsyncIterator[bytes]:
         """Yield what is wanted of a log; with `follow` until its process has ended."""
         content, offset = await asyncio.to_thread(_content, file)
-        left = wanted.limit
+        left = options.limit
         stamp = _Stamp()
-        for line in _selected(content, wanted, stamp):
+        for line in _selected(content, options, stamp):
             piece = line if left is None else line[:left]
             if piece:
                 yield piece
             if left is not None and (left := left - len(piece)) <= 0:
                 return
-        while wanted.follow:
+        while options.follow:
             grows = file in self._growing
             piece, offset = await asyncio.to_thread(_content, file, offset, whole_lines=grows)
             for line in piece.splitlines(keepends=True):
                 stamp.look(line)
-                yield stamp.on(line) if wanted.timestamps else line
+                yield stamp.on(line) if options.timestamps else line
             if not grows:
                 return
             if not piece:
@@ -181,14 +181,14 @@ def _content(file: Path, offset: int = 0, *, whole_lines: bool = False) -> tuple
     return content, offset + len(content)
 
 
-def _selected(content: bytes, wanted: Wanted, stamp: _Stamp) -> Iterator[bytes]:
+def _selected(content: bytes, options: LogOptions, stamp: _Stamp) -> Iterator[bytes]:
     lines = content.splitlines(keepends=True)
-    first = 0 if wanted.tail is None else max(0, len(lines) - wanted.tail)
+    first = 0 if options.tail is None else max(0, len(lines) - options.tail)
     for number, line in enumerate(lines):
         stamp.look(line)
-        if number < first or (wanted.since is not None and stamp.is_before(wanted.since)):
+        if number < first or (options.since is not None and stamp.is_before(options.since)):
             continue
-        yield stamp.on(line) if wanted.timestamps else line
+        yield stamp.on(line) if options.timestamps else line
 
 
 def _only_container(pod: Object) -> str:

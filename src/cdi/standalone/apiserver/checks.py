@@ -10,7 +10,7 @@ from typing import Any
 
 from cdi.standalone.apiserver import status
 from cdi.standalone.apiserver.options import DeleteOptions, WriteOptions
-from cdi.standalone.apiserver.place import Place
+from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.schema import admit, causes
 from cdi.standalone.schema.registry import KindInfo
 
@@ -37,51 +37,51 @@ def check_type(kind: KindInfo, document: Document) -> None:
     document["metadata"] = document.get("metadata") or {}
 
 
-def check_name(place: Place, given: Document) -> None:
+def check_name(ref: ObjectRef, given: Document) -> None:
     """The metadata names the object of the address, or nothing."""
-    if (given.get("name") or place.name) != place.name:
+    if (given.get("name") or ref.name) != ref.name:
         raise status.bad_request(
             f"the name of the object ({given['name']}) does not match the name on the URL "
-            f"({place.name})"
+            f"({ref.name})"
         )
 
 
-def check_namespace(place: Place, given: Document) -> None:
+def check_namespace(ref: ObjectRef, given: Document) -> None:
     """The metadata names the namespace of the address; fills it in."""
-    if not place.kind.namespaced:
+    if not ref.kind.namespaced:
         given.pop("namespace", None)
         return
-    if (given.get("namespace") or place.namespace) != place.namespace:
+    if (given.get("namespace") or ref.namespace) != ref.namespace:
         raise status.bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"
         )
-    given["namespace"] = place.namespace
+    given["namespace"] = ref.namespace
 
 
-def check_names_revision(place: Place, given: Document) -> None:
+def check_names_revision(ref: ObjectRef, given: Document) -> None:
     """A replacement of a custom resource says which state it replaces."""
-    kind = place.kind
+    kind = ref.kind
     must = kind.custom or (kind.group, kind.kind) in _CONDITIONAL_ONLY
     if must and not given.get("resourceVersion"):
         wrong = causes.invalid("metadata.resourceVersion", 0, "must be specified for an update")
-        raise status.invalid(kind, place.name, [wrong])
+        raise status.invalid(kind, ref.name, [wrong])
 
 
-def check_identity(place: Place, live: Document, wanted: Document) -> None:
+def check_identity(ref: ObjectRef, live: Document, wanted: Document) -> None:
     """The object is meant for the live one: same name, uid and revision, where given."""
     given = wanted.setdefault("metadata", {})
-    check_name(place, given)
-    check_namespace(place, given)
+    check_name(ref, given)
+    check_namespace(ref, given)
     old = live["metadata"]
     uid = given.get("uid")
     if uid and uid != old["uid"]:
-        raise status.conflict(place.kind, place.name, _precondition("UID", uid, old["uid"]))
+        raise status.conflict(ref.kind, ref.name, _precondition("UID", uid, old["uid"]))
     revision = given.get("resourceVersion")
     if revision and revision != old["resourceVersion"]:
-        raise status.conflict(place.kind, place.name)
+        raise status.conflict(ref.kind, ref.name)
 
 
-def check_preconditions(place: Place, live: Document, options: DeleteOptions) -> None:
+def check_preconditions(ref: ObjectRef, live: Document, options: DeleteOptions) -> None:
     """The live object is the one that the deletion means."""
     found = live["metadata"]
     for what, want, have in (
@@ -89,7 +89,7 @@ def check_preconditions(place: Place, live: Document, options: DeleteOptions) ->
         ("ResourceVersion", options.revision, found["resourceVersion"]),
     ):
         if want and want != have:
-            raise status.conflict(place.kind, place.name, _precondition(what, want, have))
+            raise status.conflict(ref.kind, ref.name, _precondition(what, want, have))
 
 
 def check_readable(kind: KindInfo, document: Document) -> None:

@@ -17,7 +17,7 @@ from cdi.standalone.apiserver.admission import AdmissionRequest
 from cdi.standalone.apiserver.catalog import Catalog, resource_of
 from cdi.standalone.apiserver.objects import Objects
 from cdi.standalone.apiserver.options import DeleteOptions, WriteOptions
-from cdi.standalone.apiserver.place import Place
+from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.apiserver.status import ApiError
 from cdi.standalone.apiserver.timestamps import rfc3339
 from cdi.standalone.schema import registry
@@ -59,7 +59,8 @@ class Definitions:
     async def ensure(self, definition: Document) -> None:
         """Have a definition that comes with the program, as it is in this version of it."""
         name = definition["metadata"]["name"]
-        await self._objects.apply(Place(self._kind, "", name), copy.deepcopy(definition), _INSTALL)
+        ref = ObjectRef(self._kind, "", name)
+        await self._objects.apply(ref, copy.deepcopy(definition), _INSTALL)
         await self.settle(name)
 
     async def check(self, request: AdmissionRequest) -> None:
@@ -113,12 +114,12 @@ class Definitions:
     async def _publish(self, document: Document) -> None:
         """Write the finalizer and the status, where they are not yet as they should be."""
         name = document["metadata"]["name"]
-        place = Place(self._kind, "", name)
+        ref = ObjectRef(self._kind, "", name)
         if CLEANUP not in (document["metadata"].get("finalizers") or ()):
-            await self._modify(place, _with_cleanup)
+            await self._modify(ref, _with_cleanup)
         wanted = _status(document, rfc3339(self._objects.clock()))
         if wanted != document.get("status"):
-            status_place = Place(self._kind, "", name, "status")
+            status_place = ObjectRef(self._kind, "", name, "status")
             await self._modify(status_place, lambda live: {**live, "status": wanted})
 
     async def _clean_up(self, document: Document) -> None:
@@ -129,17 +130,17 @@ class Definitions:
         kind = self._catalog.of_resource(resource)
         if kind is not None:
             going = [
-                Place(kind, key.namespace, key.name)
+                ObjectRef(kind, key.namespace, key.name)
                 for key, entry in self._store.entries(resource)
                 if "deletionTimestamp" not in entry.document()["metadata"]
             ]
             await purge.delete_all(self._objects, going, DeleteOptions())
         if not self._store.entries(resource):
-            await self._modify(Place(self._kind, "", name), _without_cleanup)
+            await self._modify(ObjectRef(self._kind, "", name), _without_cleanup)
 
-    async def _modify(self, place: Place, produce: Any) -> None:
+    async def _modify(self, ref: ObjectRef, produce: Any) -> None:
         try:
-            await self._objects.modify(place, produce, _OPTIONS)
+            await self._objects.modify(ref, produce, _OPTIONS)
         except ApiError as error:
             if error.code != 404:
                 raise

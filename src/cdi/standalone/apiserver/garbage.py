@@ -18,7 +18,7 @@ import msgspec
 from cdi.standalone.apiserver.deletion import FOREGROUND, ORPHAN
 from cdi.standalone.apiserver.objects import Objects
 from cdi.standalone.apiserver.options import DeleteOptions, WriteOptions
-from cdi.standalone.apiserver.place import Place
+from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.apiserver.status import ApiError
 from cdi.standalone.store.record import Change, Key, Verb
 
@@ -186,10 +186,10 @@ class Garbage:
         policy = ""
         if waiting and self._graph.dependents(node.uid):
             policy = "Foreground"
-        place = self._place(node)
-        if place is not None:
+        ref = self._ref(node)
+        if ref is not None:
             try:
-                await self._objects.delete(place, DeleteOptions(policy=policy, uid=node.uid))
+                await self._objects.delete(ref, DeleteOptions(policy=policy, uid=node.uid))
             except ApiError as error:
                 if error.code not in (404, 409):
                     raise
@@ -206,23 +206,23 @@ class Garbage:
         namespace = node.key.namespace if kind.namespaced else ""
         if kind.namespaced and not namespace:
             return True  # a cluster object cannot have an owner in a namespace; leave it alone
-        entry = self._objects.store.get(Place(kind, namespace, owner.name).key)
+        entry = self._objects.store.get(ObjectRef(kind, namespace, owner.name).key)
         return entry is not None and _head.decode(entry.body).metadata.uid == owner.uid
 
     def _exists(self, node: Node) -> bool:
         entry = self._objects.store.get(node.key)
         return entry is not None and _head.decode(entry.body).metadata.uid == node.uid
 
-    def _place(self, node: Node) -> Place | None:
+    def _ref(self, node: Node) -> ObjectRef | None:
         kind = self._objects.catalog.of_resource(node.key.resource)
-        return Place(kind, node.key.namespace, node.key.name) if kind else None
+        return ObjectRef(kind, node.key.namespace, node.key.name) if kind else None
 
     async def _modify(self, node: Node, produce: Any) -> None:
-        place = self._place(node)
-        if place is None:
+        ref = self._ref(node)
+        if ref is None:
             return
         try:
-            await self._objects.modify(place, produce, _OPTIONS)
+            await self._objects.modify(ref, produce, _OPTIONS)
         except ApiError as error:
             if error.code != 404:
                 raise

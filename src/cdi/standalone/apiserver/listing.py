@@ -16,7 +16,7 @@ from cdi.standalone.apiserver import conversion, negotiation, selectors, status
 from cdi.standalone.apiserver.negotiation import Shape, View
 from cdi.standalone.apiserver.objects import Objects
 from cdi.standalone.apiserver.options import ListOptions
-from cdi.standalone.apiserver.place import Place
+from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.apiserver.timestamps import Clock
 from cdi.standalone.schema import table
 from cdi.standalone.schema.registry import KindInfo
@@ -36,26 +36,26 @@ class Page:
     remaining: int = 0
 
 
-async def page_of(source: Objects, place: Place, options: ListOptions) -> Page:
+async def page_of(source: Objects, ref: ObjectRef, options: ListOptions) -> Page:
     """The entries that a list request asks for."""
-    resource = place.key.resource
+    resource = ref.key.resource
     selector = selectors.parse_selector(resource, options.labels, options.fields)
     revision, after = _start(options)
     store = source.store
     try:
         if revision is None:
-            revision, found = store.revision, store.entries(resource, place.namespace)
+            revision, found = store.revision, store.entries(resource, ref.namespace)
         else:
-            found = await store.entries_at(resource, place.namespace, revision)
+            found = await store.entries_at(resource, ref.namespace, revision)
     except errors.Compacted as error:
         raise _expired(options, error) from error
     except errors.FutureRevision as error:
         raise status.too_large_revision(str(error)) from error
     if after:
         found = [(key, entry) for key, entry in found if (key.namespace, key.name) > after]
-    if name := place.name or selector.name():
+    if name := ref.name or selector.name():
         found = [(key, entry) for key, entry in found if key.name == name]
-    chosen = list(_selected(source, place.kind, found, selector))
+    chosen = list(_selected(source, ref.kind, found, selector))
     if not options.limit or len(chosen) <= options.limit:
         return Page([entry for _, entry in chosen], revision)
     last = chosen[options.limit - 1][0]
@@ -65,10 +65,10 @@ async def page_of(source: Objects, place: Place, options: ListOptions) -> Page:
 
 
 def render(
-    source: Objects, place: Place, page: Page, view: View, options: ListOptions, clock: Clock
+    source: Objects, ref: ObjectRef, page: Page, view: View, options: ListOptions, clock: Clock
 ) -> bytes:
     """The body of the answer."""
-    kind = place.kind
+    kind = ref.kind
     envelope: Document = {"resourceVersion": str(page.revision)}
     if page.token:
         envelope["continue"] = page.token

@@ -11,7 +11,7 @@ from typing import Any
 from cdi.standalone.apiserver import purge
 from cdi.standalone.apiserver.objects import Objects
 from cdi.standalone.apiserver.options import DeleteOptions, WriteOptions
-from cdi.standalone.apiserver.place import Place
+from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.apiserver.status import ApiError
 from cdi.standalone.apiserver.timestamps import rfc3339
 from cdi.standalone.schema.registry import KindInfo
@@ -76,27 +76,25 @@ class Namespaces:
         ):
             return
         try:
-            await self._objects.create(Place(kind, namespace, ""), document, _OPTIONS)
+            await self._objects.create(ObjectRef(kind, namespace, ""), document, _OPTIONS)
         except ApiError as error:
             if error.code not in (403, 404, 409):  # going, gone, or there already
                 raise
 
     async def _empty(self, name: str) -> None:
-        places = [Place(kind, name, key.name) for kind, key in self._content(name)]
-        await purge.delete_all(self._objects, places, DeleteOptions(policy="Background"))
+        refs = [ObjectRef(kind, name, key.name) for kind, key in self._content(name)]
+        await purge.delete_all(self._objects, refs, DeleteOptions(policy="Background"))
         left = self._content(name)
         own = self._objects.catalog.find("", "v1", "namespaces")
         if own is None:
             return
         try:
             if left:
-                place = Place(own, "", name, "status")
-                await self._objects.modify(
-                    place, lambda live: self._remaining(live, left), _OPTIONS
-                )
+                ref = ObjectRef(own, "", name, "status")
+                await self._objects.modify(ref, lambda live: self._remaining(live, left), _OPTIONS)
             else:
-                place = Place(own, "", name, "finalize")
-                await self._objects.modify(place, _finalized, _OPTIONS)
+                ref = ObjectRef(own, "", name, "finalize")
+                await self._objects.modify(ref, _finalized, _OPTIONS)
         except ApiError as error:
             if error.code != 404:
                 raise

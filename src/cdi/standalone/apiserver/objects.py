@@ -21,7 +21,7 @@ from cdi.standalone.apiserver.admission import Admission, AdmissionRequest
 from cdi.standalone.apiserver.catalog import Catalog, resource_of
 from cdi.standalone.apiserver.identity import ADMIN, User
 from cdi.standalone.apiserver.options import DeleteOptions, WriteOptions
-from cdi.standalone.apiserver.place import Place
+from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.apiserver.timestamps import Clock, rfc3339, system_clock
 from cdi.standalone.schema import admit, fields
 from cdi.standalone.schema.registry import KindInfo
@@ -63,14 +63,14 @@ class Objects:
         self.clock = clock
         self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
 
-    def get(self, place: Place) -> Document:
-        """The object, in the version of the place's kind. Raises ApiError (404)."""
-        return self.document_of(place.kind, self._entry(place))
+    def get(self, ref: ObjectRef) -> Document:
+        """The object, in the version that the reference names. Raises ApiError (404)."""
+        return self.document_of(ref.kind, self._entry(ref))
 
-    def raw(self, place: Place) -> bytes | None:
+    def raw(self, ref: ObjectRef) -> bytes | None:
         """The object as JSON when it is stored just as the client wants it."""
-        entry = self._entry(place)
-        return entry.body if conversion.is_stored_as(place.kind, entry.body) else None
+        entry = self._entry(ref)
+        return entry.body if conversion.is_stored_as(ref.kind, entry.body) else None
 
     def document_of(self, kind: KindInfo, entry: Entry) -> Document:
         """A stored object in the version of `kind`."""
@@ -78,112 +78,112 @@ class Objects:
 
     async def create(
         self,
-        place: Place,
+        ref: ObjectRef,
         document: Document,
         options: WriteOptions,
         user: User = ADMIN,
     ) -> Result:
         """Store a new object; the name may come from generateName."""
-        checks.check_type(place.kind, document)
+        checks.check_type(ref.kind, document)
         given = document["metadata"]
         if given.get("resourceVersion"):
             raise status.bad_request("resourceVersion should not be set on objects to be created")
-        checks.check_namespace(place, given)
+        checks.check_namespace(ref, given)
         prefix = "" if given.get("name") else given.get("generateName", "")
         for _ in range(NAME_RETRIES):
             if prefix:
                 given["name"] = metadata.generated_name(prefix)
             try:
-                return await self._create(place, copy.deepcopy(document), options, user)
+                return await self._create(ref, copy.deepcopy(document), options, user)
             except status.ApiError as error:
                 if not prefix or error.reason != "AlreadyExists":
                     raise
-        raise status.already_exists(place.kind, given["name"])
+        raise status.already_exists(ref.kind, given["name"])
 
     async def update(
-        self, place: Place, document: Document, options: WriteOptions, user: User = ADMIN
+        self, ref: ObjectRef, document: Document, options: WriteOptions, user: User = ADMIN
     ) -> Result:
         """Replace an object, or its status through the status subresource."""
-        checks.check_type(place.kind, document)
-        checks.check_name(place, document["metadata"])
-        checks.check_names_revision(place, document["metadata"])
-        return await self.modify(place, lambda _: copy.deepcopy(document), options, user)
+        checks.check_type(ref.kind, document)
+        checks.check_name(ref, document["metadata"])
+        checks.check_names_revision(ref, document["metadata"])
+        return await self.modify(ref, lambda _: copy.deepcopy(document), options, user)
 
     async def modify(
-        self, place: Place, produce: Produce, options: WriteOptions, user: User = ADMIN
+        self, ref: ObjectRef, produce: Produce, options: WriteOptions, user: User = ADMIN
     ) -> Result:
         """
         Change an object by a function from its live state to the wanted one.
 
         The function runs again, on the new state, when somebody else was faster.
         """
-        async with self._turn(place.key):
-            return await self._modify(place, produce, options, user)
+        async with self._turn(ref.key):
+            return await self._modify(ref, produce, options, user)
 
     async def _modify(
-        self, place: Place, produce: Produce, options: WriteOptions, user: User
+        self, ref: ObjectRef, produce: Produce, options: WriteOptions, user: User
     ) -> Result:
         for _ in range(RETRIES):
-            entry = self._entry(place)
-            live = self.document_of(place.kind, entry)
+            entry = self._entry(ref)
+            live = self.document_of(ref.kind, entry)
             wanted = produce(copy.deepcopy(live))
-            checks.check_identity(place, live, wanted)
+            checks.check_identity(ref, live, wanted)
             try:
-                return await self._replace(place, entry, live, wanted, options, user)
+                return await self._replace(ref, entry, live, wanted, options, user)
             except errors.Changed:
                 continue  # a request that names a revision meets its conflict in the next round
-        raise status.conflict(place.kind, place.name)
+        raise status.conflict(ref.kind, ref.name)
 
     async def apply(
-        self, place: Place, patch: Document, options: WriteOptions, user: User = ADMIN
+        self, ref: ObjectRef, patch: Document, options: WriteOptions, user: User = ADMIN
     ) -> Result:
         """Server-side apply: create the object or merge what the manager wants into it."""
-        checks.check_type(place.kind, patch)
+        checks.check_type(ref.kind, patch)
         given = patch["metadata"]
-        checks.check_name(place, given)
-        given["name"] = place.name
-        checks.check_namespace(place, given)
-        warnings = checks.unknown_fields(place.kind, patch, options)
-        async with self._turn(place.key):
+        checks.check_name(ref, given)
+        given["name"] = ref.name
+        checks.check_namespace(ref, given)
+        warnings = checks.unknown_fields(ref.kind, patch, options)
+        async with self._turn(ref.key):
             for _ in range(RETRIES):
                 try:
-                    return await self._apply_once(place, patch, options, user, warnings)
+                    return await self._apply_once(ref, patch, options, user, warnings)
                 except errors.Changed:
                     continue
                 except status.ApiError as error:
                     if error.reason != "AlreadyExists":
                         raise
-        raise status.conflict(place.kind, place.name)
+        raise status.conflict(ref.kind, ref.name)
 
-    async def delete(self, place: Place, options: DeleteOptions, user: User = ADMIN) -> Result:
+    async def delete(self, ref: ObjectRef, options: DeleteOptions, user: User = ADMIN) -> Result:
         """Remove an object, or mark it when somebody has to finish first."""
-        async with self._turn(place.key):
-            return await self._delete(place, options, user)
+        async with self._turn(ref.key):
+            return await self._delete(ref, options, user)
 
-    async def _delete(self, place: Place, options: DeleteOptions, user: User) -> Result:
+    async def _delete(self, ref: ObjectRef, options: DeleteOptions, user: User) -> Result:
         for _ in range(RETRIES):
-            entry = self._entry(place)
+            entry = self._entry(ref)
             live = entry.document()
-            checks.check_preconditions(place, live, options)
-            request = _admission("DELETE", place, None, live, user, dry_run=options.dry_run)
-            await self.admission.validate(place.key.resource, request)
+            checks.check_preconditions(ref, live, options)
+            request = _admission("DELETE", ref, None, live, user, dry_run=options.dry_run)
+            await self.admission.validate(ref.key.resource, request)
             warnings = request.warnings
             outcome = deletion.decide(
-                place.kind,
+                ref.kind,
                 live,
                 options,
                 self.clock(),
-                bump=metadata.counts_generations(place.kind),
+                bump=metadata.counts_generations(ref.kind),
             )
             try:
-                return await self._finish_delete(place, entry, live, outcome, options, warnings)
+                return await self._finish_delete(ref, entry, live, outcome, options, warnings)
             except errors.Changed:
                 continue
-        raise status.conflict(place.kind, place.name)
+        raise status.conflict(ref.kind, ref.name)
 
     async def _finish_delete(
         self,
-        place: Place,
+        ref: ObjectRef,
         entry: Entry,
         live: Document,
         outcome: deletion.Outcome,
@@ -194,59 +194,59 @@ class Objects:
         if options.dry_run or (not outcome.removed and metadata.same_content(live, document)):
             pass
         elif outcome.removed:
-            entry = await self._guarded(self.store.delete(place.key, document, entry.revision))
+            entry = await self._guarded(self.store.delete(ref.key, document, entry.revision))
         else:
-            entry = await self._guarded(self.store.write(place.key, document, entry.revision))
+            entry = await self._guarded(self.store.write(ref.key, document, entry.revision))
         if options.dry_run:
             return Result(document, warnings, removed=outcome.removed)
-        return Result(self.document_of(place.kind, entry), warnings, removed=outcome.removed)
+        return Result(self.document_of(ref.kind, entry), warnings, removed=outcome.removed)
 
     async def _create(
-        self, place: Place, document: Document, options: WriteOptions, user: User
+        self, ref: ObjectRef, document: Document, options: WriteOptions, user: User
     ) -> Result:
-        kind = place.kind
+        kind = ref.kind
         warnings = checks.unknown_fields(kind, document, options)
         manager = options.manager
-        place = Place(kind, place.namespace, document["metadata"].get("name", ""))
+        ref = ObjectRef(kind, ref.namespace, document["metadata"].get("name", ""))
 
         def manage(made: Document) -> Document:
             return fields.track_update(kind, None, made, manager, rfc3339(self.clock()))
 
-        return await self._insert(place, document, manage, options, user, warnings)
+        return await self._insert(ref, document, manage, options, user, warnings)
 
     async def _insert(
         self,
-        place: Place,
+        ref: ObjectRef,
         document: Document,
         manage: Produce,
         options: WriteOptions,
         user: User,
         warnings: list[str],
     ) -> Result:
-        kind = place.kind
-        self._check_home(place)
+        kind = ref.kind
+        self._check_home(ref)
         document = self._normal(kind, document)
         document = metadata.prepared_for_create(kind, document, self.clock())
-        document, said = await self._admitted("CREATE", place, document, None, options, user)
+        document, said = await self._admitted("CREATE", ref, document, None, options, user)
         warnings = [*warnings, *said]
         document = manage(document)
         if options.dry_run:
-            if self.store.get(place.key):
-                raise status.already_exists(kind, place.name)
+            if self.store.get(ref.key):
+                raise status.already_exists(kind, ref.name)
             return Result(document, warnings, created=True)
         stored = self._as_stored(kind, document)
         # Again, with nothing awaited until the write is queued: a namespace that is marked later
         # finds the object when it counts its content.
-        self._check_home(place)
+        self._check_home(ref)
         try:
-            entry = await self._guarded(self.store.write(place.key, stored, 0))
+            entry = await self._guarded(self.store.write(ref.key, stored, 0))
         except errors.Exists as error:
-            raise status.already_exists(kind, place.name) from error
+            raise status.already_exists(kind, ref.name) from error
         return Result(self.document_of(kind, entry), warnings, created=True)
 
     async def _replace(
         self,
-        place: Place,
+        ref: ObjectRef,
         entry: Entry,
         live: Document,
         wanted: Document,
@@ -254,11 +254,11 @@ class Objects:
         user: User,
         manage: Produce | None = None,
     ) -> Result:
-        kind = place.kind
+        kind = ref.kind
         warnings = [] if manage else checks.unknown_fields(kind, wanted, options)
         document = self._normal(kind, wanted)
-        document = metadata.prepared_for_update(kind, live, document, place.subresource)
-        document, said = await self._admitted("UPDATE", place, document, live, options, user)
+        document = metadata.prepared_for_update(kind, live, document, ref.subresource)
+        document, said = await self._admitted("UPDATE", ref, document, live, options, user)
         warnings += said
         if manage:
             document = manage(document)
@@ -269,7 +269,7 @@ class Objects:
                 document,
                 options.manager,
                 rfc3339(self.clock()),
-                place.subresource,
+                ref.subresource,
             )
         if metadata.same_content(live, document):
             return Result(live, warnings)
@@ -279,25 +279,25 @@ class Objects:
         finished = deletion.is_finished(kind, document)
         change = self.store.delete if finished else self.store.write
         stored = self._as_stored(kind, document)
-        written = await self._guarded(change(place.key, stored, entry.revision))
+        written = await self._guarded(change(ref.key, stored, entry.revision))
         return Result(self.document_of(kind, written), warnings, removed=finished)
 
     async def _apply_once(
         self,
-        place: Place,
+        ref: ObjectRef,
         patch: Document,
         options: WriteOptions,
         user: User,
         warnings: list[str],
     ) -> Result:
-        kind, entry = place.kind, self.store.get(place.key)
+        kind, entry = ref.kind, self.store.get(ref.key)
         live = self.document_of(kind, entry) if entry else None
         if live is not None:
-            checks.check_identity(place, live, patch)
-        elif patch["metadata"].get("uid") or place.subresource:
-            raise status.not_found(kind, place.name)
+            checks.check_identity(ref, live, patch)
+        elif patch["metadata"].get("uid") or ref.subresource:
+            raise status.not_found(kind, ref.name)
         elif patch["metadata"].get("resourceVersion"):
-            raise status.conflict(kind, place.name)
+            raise status.conflict(kind, ref.name)
         try:
             merged = fields.apply(
                 kind,
@@ -306,7 +306,7 @@ class Objects:
                 options.manager,
                 options.force,
                 rfc3339(self.clock()),
-                place.subresource,
+                ref.subresource,
             )
         except fields.ConflictError as error:
             raise status.apply_conflict(str(error), error.causes) from error
@@ -317,30 +317,30 @@ class Objects:
             return document
 
         if entry is None or live is None:
-            return await self._insert(place, merged, manage, options, user, warnings)
-        result = await self._replace(place, entry, live, merged, options, user, manage)
+            return await self._insert(ref, merged, manage, options, user, warnings)
+        result = await self._replace(ref, entry, live, merged, options, user, manage)
         result.warnings = [*warnings, *result.warnings]
         return result
 
     async def _admitted(
         self,
         operation: str,
-        place: Place,
+        ref: ObjectRef,
         document: Document,
         live: Document | None,
         options: WriteOptions,
         user: User,
     ) -> tuple[Document, list[str]]:
         """Return what to store, and what the client is to be told about it."""
-        kind, resource = place.kind, place.key.resource
+        kind, resource = ref.kind, ref.key.resource
         dry_run = options.dry_run
-        request = _admission(operation, place, document, live, user, dry_run=dry_run)
+        request = _admission(operation, ref, document, live, user, dry_run=dry_run)
         mutated = await self.admission.mutate(resource, request)
         if mutated is not document and mutated is not None:
             document = self._normal(kind, mutated)
-        wrong = admit.validate(kind, document, live, place.subresource)
+        wrong = admit.validate(kind, document, live, ref.subresource)
         if wrong:
-            raise status.invalid(kind, place.name, wrong)
+            raise status.invalid(kind, ref.name, wrong)
         request = replace(request, object=document)
         await self.admission.validate(resource, request)
         return document, request.warnings
@@ -352,10 +352,10 @@ class Objects:
             lock = self._turns[key] = asyncio.Lock()
         return lock
 
-    def _entry(self, place: Place) -> Entry:
-        entry = self.store.get(place.key)
+    def _entry(self, ref: ObjectRef) -> Entry:
+        entry = self.store.get(ref.key)
         if entry is None:
-            raise status.not_found(place.kind, place.name)
+            raise status.not_found(ref.kind, ref.name)
         return entry
 
     def _as_stored(self, kind: KindInfo, document: Document) -> Document:
@@ -370,29 +370,29 @@ class Objects:
         admit.default(kind, document)
         return document
 
-    def _check_home(self, place: Place) -> None:
+    def _check_home(self, ref: ObjectRef) -> None:
         """New objects need a namespace that exists and stays."""
-        if not place.kind.namespaced:
+        if not ref.kind.namespaced:
             return
-        entry = self.store.get(Key("namespaces", "", place.namespace))
+        entry = self.store.get(Key("namespaces", "", ref.namespace))
         if entry is None:
             raise status.ApiError(
                 404,
                 "NotFound",
-                f'namespaces "{place.namespace}" not found',
-                {"name": place.namespace, "kind": "namespaces"},
+                f'namespaces "{ref.namespace}" not found',
+                {"name": ref.namespace, "kind": "namespaces"},
             )
         if "deletionTimestamp" in entry.document()["metadata"]:
             why = (
-                f"unable to create new content in namespace {place.namespace} because it is "
+                f"unable to create new content in namespace {ref.namespace} because it is "
                 "being terminated"
             )
             cause = {
                 "reason": "NamespaceTerminating",
-                "message": f"namespace {place.namespace} is being terminated",
+                "message": f"namespace {ref.namespace} is being terminated",
                 "field": "metadata.namespace",
             }
-            raise status.forbidden(place.kind, place.name, why, [cause])
+            raise status.forbidden(ref.kind, ref.name, why, [cause])
 
     async def _guarded(self, write: Awaitable[Entry]) -> Entry:
         try:
@@ -403,7 +403,7 @@ class Objects:
 
 def _admission(
     operation: str,
-    place: Place,
+    ref: ObjectRef,
     document: Document | None,
     live: Document | None,
     user: User,
@@ -412,10 +412,10 @@ def _admission(
 ) -> AdmissionRequest:
     return AdmissionRequest(
         operation,
-        place.kind,
-        place.namespace,
-        place.name,
-        place.subresource,
+        ref.kind,
+        ref.namespace,
+        ref.name,
+        ref.subresource,
         document,
         live,
         user,

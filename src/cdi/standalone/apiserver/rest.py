@@ -29,7 +29,7 @@ from cdi.standalone.apiserver.identity import User
 from cdi.standalone.apiserver.negotiation import Shape, View
 from cdi.standalone.apiserver.objects import Objects, Result
 from cdi.standalone.apiserver.paths import Target
-from cdi.standalone.apiserver.place import Place
+from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.apiserver.reviews import Reviews
 from cdi.standalone.apiserver.subresources import Call, Subresources, body_of
 from cdi.standalone.apiserver.watching import Stream
@@ -37,7 +37,7 @@ from cdi.standalone.schema import table
 from cdi.standalone.schema.registry import KindInfo
 
 Document = dict[str, Any]
-Operation = Callable[[web.Request, Place, User], Awaitable[web.StreamResponse]]
+Operation = Callable[[web.Request, ObjectRef, User], Awaitable[web.StreamResponse]]
 
 USER = web.RequestKey("user", User)
 
@@ -76,12 +76,12 @@ class Rest:
             raise status.no_such_path()
         if not kind.namespaced and target.namespace:
             raise status.no_such_path()
-        place = Place(kind, target.namespace, target.name, target.subresource)
+        ref = ObjectRef(kind, target.namespace, target.name, target.subresource)
         if target.subresource and not _is_view(kind, target.subresource):
-            return await self._subresource(request, place, user, target)
+            return await self._subresource(request, ref, user, target)
         if target.subresource and verb not in ("get", "update", "patch"):
             raise status.method_not_allowed()
-        return await self._operation(verb, kind)(request, place, user)
+        return await self._operation(verb, kind)(request, ref, user)
 
     def _operation(self, verb: str, kind: KindInfo) -> Operation:
         operations: dict[str, Operation] = {
@@ -119,27 +119,27 @@ class Rest:
             {"name": target.name, "group": target.group, "kind": target.plural},
         )
 
-    async def _get(self, request: web.Request, place: Place, user: User) -> web.StreamResponse:  # noqa: ARG002 (all operations are called alike)
+    async def _get(self, request: web.Request, ref: ObjectRef, user: User) -> web.StreamResponse:  # noqa: ARG002 (all operations are called alike)
         view = negotiation.parse_accept(request.headers.get("Accept", ""))
-        if view == View() and (body := self._objects.raw(place)) is not None:
+        if view == View() and (body := self._objects.raw(ref)) is not None:
             return web.Response(body=body, content_type="application/json")
-        return self._answer(request, place, Result(self._objects.get(place)), view)
+        return self._answer(request, ref, Result(self._objects.get(ref)), view)
 
-    async def _list(self, request: web.Request, place: Place, user: User) -> web.StreamResponse:  # noqa: ARG002
+    async def _list(self, request: web.Request, ref: ObjectRef, user: User) -> web.StreamResponse:  # noqa: ARG002
         wanted = options.parse_list(request.query)
         view = negotiation.parse_accept(request.headers.get("Accept", ""))
-        page = await listing.page_of(self._objects, place, wanted)
-        body = listing.render(self._objects, place, page, view, wanted, self._objects.clock)
+        page = await listing.page_of(self._objects, ref, wanted)
+        body = listing.render(self._objects, ref, page, view, wanted, self._objects.clock)
         return web.Response(body=body, content_type=view.content_type)
 
-    async def _watch(self, request: web.Request, place: Place, user: User) -> web.StreamResponse:  # noqa: ARG002
+    async def _watch(self, request: web.Request, ref: ObjectRef, user: User) -> web.StreamResponse:  # noqa: ARG002
         wanted = options.parse_list(request.query)
         view = negotiation.parse_accept(request.headers.get("Accept", ""))
 
         def alive() -> bool:
             return request.transport is not None and not request.transport.is_closing()
 
-        stream = Stream(self._objects, place, wanted, view, self._objects.clock, alive)
+        stream = Stream(self._objects, ref, wanted, view, self._objects.clock, alive)
         stream.check()
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
@@ -148,31 +148,31 @@ class Rest:
                 await response.write(piece)
             await response.write_eof()
         except ConnectionError:
-            _logger.debug("a watcher of %s went away", place.kind.resource)
+            _logger.debug("a watcher of %s went away", ref.kind.resource)
         return response
 
-    async def _create(self, request: web.Request, place: Place, user: User) -> web.StreamResponse:
-        if place.name:
+    async def _create(self, request: web.Request, ref: ObjectRef, user: User) -> web.StreamResponse:
+        if ref.name:
             raise status.method_not_allowed()
         document = await body_of(request)
-        resource = place.key.resource
+        resource = ref.key.resource
         if self._reviews.answers(resource):
-            document.setdefault("apiVersion", place.kind.api_version)
-            document.setdefault("kind", place.kind.kind)
-            answer = self._reviews.answer(resource, document, place.namespace, user)
+            document.setdefault("apiVersion", ref.kind.api_version)
+            document.setdefault("kind", ref.kind.kind)
+            answer = self._reviews.answer(resource, document, ref.namespace, user)
             return web.Response(
                 body=View().render(answer), status=201, content_type="application/json"
             )
         wanted = self._write_options(request)
-        result = await self._objects.create(place, document, wanted, user)
-        return await self._written(request, place, result)
+        result = await self._objects.create(ref, document, wanted, user)
+        return await self._written(request, ref, result)
 
-    async def _update(self, request: web.Request, place: Place, user: User) -> web.StreamResponse:
+    async def _update(self, request: web.Request, ref: ObjectRef, user: User) -> web.StreamResponse:
         document = await body_of(request)
-        result = await self._objects.update(place, document, self._write_options(request), user)
-        return await self._written(request, place, result)
+        result = await self._objects.update(ref, document, self._write_options(request), user)
+        return await self._written(request, ref, result)
 
-    async def _patch(self, request: web.Request, place: Place, user: User) -> web.StreamResponse:
+    async def _patch(self, request: web.Request, ref: ObjectRef, user: User) -> web.StreamResponse:
         media = request.headers.get("Content-Type", "").partition(";")[0].strip()
         body = await request.read()
         wanted = self._write_options(request)
@@ -185,72 +185,72 @@ class Rest:
                     "required for apply patch",
                 )
             document = bodies.parse_object(body, "application/yaml")
-            result = await self._objects.apply(place, document, wanted, user)
-            return await self._written(request, place, result)
+            result = await self._objects.apply(ref, document, wanted, user)
+            return await self._written(request, ref, result)
         if wanted.force:
             raise status.bad_request("force may not be specified for non-apply patch")
-        patch = patching.parse_patch(place.kind, media, body)
-        result = await self._objects.modify(place, patch, wanted, user)
-        return await self._written(request, place, result)
+        patch = patching.parse_patch(ref.kind, media, body)
+        result = await self._objects.modify(ref, patch, wanted, user)
+        return await self._written(request, ref, result)
 
-    async def _delete(self, request: web.Request, place: Place, user: User) -> web.StreamResponse:
+    async def _delete(self, request: web.Request, ref: ObjectRef, user: User) -> web.StreamResponse:
         wanted = options.parse_delete(request.query, await body_of(request))
-        result = await self._objects.delete(place, wanted, user)
-        if place.key.resource == DEFINITIONS:
-            await self._definitions.settle(place.name)
+        result = await self._objects.delete(ref, wanted, user)
+        if ref.key.resource == DEFINITIONS:
+            await self._definitions.settle(ref.name)
         if result.removed:
             found = result.document["metadata"]
-            kind = place.kind
-            details = status.details_of(kind, place.name, uid=found["uid"])
+            kind = ref.kind
+            details = status.details_of(kind, ref.name, uid=found["uid"])
             response = web.json_response(status.success(details))
             _warn(response, result.warnings)
             return response
-        return self._answer(request, place, result)
+        return self._answer(request, ref, result)
 
     async def _delete_collection(
-        self, request: web.Request, place: Place, user: User
+        self, request: web.Request, ref: ObjectRef, user: User
     ) -> web.StreamResponse:
         wanted = options.parse_delete(request.query, await body_of(request))
         selected = options.parse_list(request.query)
-        page = await listing.page_of(self._objects, place, selected)
+        page = await listing.page_of(self._objects, ref, selected)
         metadata = [entry.document()["metadata"] for entry in page.entries]
-        places = [Place(place.kind, one.get("namespace", ""), one["name"]) for one in metadata]
-        if failed := await purge.delete_all(self._objects, places, wanted, user):
+        refs = [ObjectRef(ref.kind, one.get("namespace", ""), one["name"]) for one in metadata]
+        if failed := await purge.delete_all(self._objects, refs, wanted, user):
             raise failed[0]
-        body = listing.render(self._objects, place, page, View(), selected, self._objects.clock)
+        body = listing.render(self._objects, ref, page, View(), selected, self._objects.clock)
         return web.Response(body=body, content_type="application/json")
 
     async def _subresource(
-        self, request: web.Request, place: Place, user: User, target: Target
+        self, request: web.Request, ref: ObjectRef, user: User, target: Target
     ) -> web.StreamResponse:
-        found = self._subresources.find(place.key.resource, place.subresource)
+        found = self._subresources.find(ref.key.resource, ref.subresource)
         if found is None:
             raise status.no_such_path()
         if request.method not in found.methods:
             raise status.method_not_allowed()
-        document = self._objects.get(place)
-        return await found.handler(Call(place, request, user, document, target.rest))
+        document = self._objects.get(ref)
+        return await found.handler(Call(ref, request, user, document, target.rest))
 
     def _write_options(self, request: web.Request) -> options.WriteOptions:
         return options.parse_write(request.query, request.headers.get("User-Agent", ""))
 
     async def _written(
-        self, request: web.Request, place: Place, result: Result
+        self, request: web.Request, ref: ObjectRef, result: Result
     ) -> web.StreamResponse:
-        if place.key.resource == DEFINITIONS:
+        if ref.key.resource == DEFINITIONS:
             # Its endpoints answer from the moment its author hears of it.
             await self._definitions.settle(result.document["metadata"]["name"])
-        return self._answer(request, place, result)
+        return self._answer(request, ref, result)
 
     def _answer(
-        self, request: web.Request, place: Place, result: Result, view: View | None = None
+        self, request: web.Request, ref: ObjectRef, result: Result, view: View | None = None
     ) -> web.StreamResponse:
         view = view or negotiation.parse_accept(request.headers.get("Accept", ""))
         document = result.document
         if view.shape is Shape.TABLE:
             include = request.query.get("includeObject", "Metadata")
             revision = document["metadata"].get("resourceVersion", "")
-            document = table.table_for(place.kind, [document], include, self._objects.clock())
+            document = table.table_for(ref.kind, [document], include, self._objects.clock())
             document.setdefault("metadata", {})["resourceVersion"] = revision
         elif view.shape is Shape.METADATA:
             document = negotiation.partial_metadata(document)
@@ -259,7 +259,7 @@ class Rest:
             status=201 if result.created else 200,
             content_type=view.content_type,
         )
-        deprecation = [place.kind.deprecation] if place.kind.deprecation else []
+        deprecation = [ref.kind.deprecation] if ref.kind.deprecation else []
         _warn(response, (*deprecation, *result.warnings))
         return response
 

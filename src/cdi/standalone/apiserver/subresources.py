@@ -15,7 +15,7 @@ from cdi.standalone.apiserver import bodies, status, tokens
 from cdi.standalone.apiserver.identity import User
 from cdi.standalone.apiserver.objects import Objects
 from cdi.standalone.apiserver.options import WriteOptions, parse_delete
-from cdi.standalone.apiserver.place import Place
+from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.apiserver.timestamps import rfc3339
 
 Document = dict[str, Any]
@@ -25,7 +25,7 @@ Document = dict[str, Any]
 class Call:
     """One request to a subresource. The object exists; the user may do this."""
 
-    place: Place
+    ref: ObjectRef
     request: web.Request
     user: User
     document: Document  # the object that the subresource belongs to
@@ -144,31 +144,31 @@ class Builtin:
 
         def bound(pod: Document) -> Document:
             if pod.get("spec", {}).get("nodeName"):
-                why = f'pod {call.place.name} is already assigned to node "{node}"'
-                raise status.conflict(call.place.kind, call.place.name, why)
+                why = f'pod {call.ref.name} is already assigned to node "{node}"'
+                raise status.conflict(call.ref.kind, call.ref.name, why)
             return {**pod, "spec": {**pod.get("spec", {}), "nodeName": node}}
 
-        await self._objects.modify(call.place, bound, WriteOptions(manager="binder"), call.user)
+        await self._objects.modify(call.ref, bound, WriteOptions(manager="binder"), call.user)
         return web.json_response(status.success({}), status=201)
 
     async def evict(self, call: Call) -> web.StreamResponse:
         """Delete a pod; there are no disruption budgets here."""
         document = await body_of(call.request)
         options = parse_delete({}, document.get("deleteOptions") or {})
-        place = Place(call.place.kind, call.place.namespace, call.place.name)
-        await self._objects.delete(place, options, call.user)
+        ref = ObjectRef(call.ref.kind, call.ref.namespace, call.ref.name)
+        await self._objects.delete(ref, options, call.user)
         return web.json_response(status.success({}), status=201)
 
     async def no_logs(self, call: Call) -> web.StreamResponse:
         """Until a node agent has registered, no pod can have run."""
-        raise status.bad_request(f'no node agent runs pod "{call.place.name}" yet')
+        raise status.bad_request(f'no node agent runs pod "{call.ref.name}" yet')
 
     async def refuse(self, call: Call) -> web.StreamResponse:
         """Workers are plain processes: there is no container to enter."""
         raise status.ApiError(
             501,
             "NotImplemented",
-            f"pods/{call.place.subresource} is not available: on one machine, pods run as local "
+            f"pods/{call.ref.subresource} is not available: on one machine, pods run as local "
             "processes; use the machine's own tools",
         )
 

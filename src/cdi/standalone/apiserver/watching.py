@@ -19,7 +19,7 @@ from cdi.standalone.apiserver import conversion, listing, negotiation, selectors
 from cdi.standalone.apiserver.negotiation import Shape, View
 from cdi.standalone.apiserver.objects import Objects
 from cdi.standalone.apiserver.options import ListOptions
-from cdi.standalone.apiserver.place import Place
+from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.apiserver.timestamps import Clock
 from cdi.standalone.schema import table
 from cdi.standalone.store import errors, record
@@ -38,7 +38,7 @@ class Stream:
     """Everything that shapes one watch."""
 
     source: Objects
-    place: Place
+    ref: ObjectRef
     options: ListOptions
     view: View
     clock: Clock
@@ -46,13 +46,13 @@ class Stream:
 
     def check(self) -> None:
         """Raise what can be said before the answer begins."""
-        resource = self.place.key.resource
+        resource = self.ref.key.resource
         selectors.parse_selector(resource, self.options.labels, self.options.fields)
         self._check_start()
 
     async def lines(self) -> AsyncIterator[bytes]:
         """The body of the answer, in pieces that each hold whole lines."""
-        resource = self.place.key.resource
+        resource = self.ref.key.resource
         selector = selectors.parse_selector(resource, self.options.labels, self.options.fields)
         since = self._check_start()
         form = _Form(self)
@@ -102,8 +102,8 @@ class _Form:
 
     def __init__(self, stream: Stream) -> None:
         self._source = stream.source
-        self._kind = stream.place.kind
-        self._place = stream.place
+        self._kind = stream.ref.kind
+        self._ref = stream.ref
         self._options = stream.options
         self._view = replace(stream.view, yaml=False)
         self._clock = stream.clock
@@ -114,7 +114,7 @@ class _Form:
         """The current state as ADDED events, and the bookmark that ends it when asked for."""
         store = self._source.store
         piece = bytearray()
-        for key, entry in store.entries(self._place.key.resource, self._place.namespace):
+        for key, entry in store.entries(self._ref.key.resource, self._ref.namespace):
             if self._concerns(key.namespace, key.name) and self._matches(selector, entry.body):
                 piece += self._event(Verb.ADDED, entry.body)
             if len(piece) > CHUNK:
@@ -160,9 +160,9 @@ class _Form:
                 yield self._event(verb, change.body)
 
     def _concerns(self, namespace: str, name: str) -> bool:
-        place = self._place
-        return (not place.namespace or namespace == place.namespace) and (
-            not place.name or name == place.name
+        ref = self._ref
+        return (not ref.namespace or namespace == ref.namespace) and (
+            not ref.name or name == ref.name
         )
 
     def _seen_as(self, change: Change, selector: selectors.Selector) -> Verb | None:

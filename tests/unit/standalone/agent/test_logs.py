@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cdi.standalone.agent import logs
-from cdi.standalone.agent.logs import Logs, Wanted
+from cdi.standalone.agent.logs import LogOptions, Logs
 from cdi.standalone.apiserver.status import ApiError
 
 NOW = datetime(2030, 1, 1, 12, 0, 30, tzinfo=UTC)
@@ -58,7 +58,7 @@ def test_a_log_that_grows_is_followed_line_by_line(tmp_path: Path) -> None:
 
     async def read() -> list[bytes]:
         seen = []
-        async for piece in kept.read(file, Wanted(follow=True)):
+        async for piece in kept.read(file, LogOptions(follow=True)):
             seen.append(piece)
             with file.open("ab") as log:
                 if len(seen) == 1:

@@ -10,7 +10,7 @@ from cdi.standalone.store.record import Key
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ObjectRef:
     """One object (or, with an empty name, one collection) of a kind."""
 
     kind: KindInfo
