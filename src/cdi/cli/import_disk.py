@@ -28,10 +28,10 @@ from cdi.images import digest, errors
 from cdi.images import target as targets
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources import opening
-from cdi.images.sources.supply import Supply
+from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import memory, transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order, Result
+from cdi.images.transfer.request import Result, TransferRequest
 
 EXIT_TRANSIENT, EXIT_USAGE, EXIT_PERMANENT = 1, 2, 3
 LEAVE_WITHIN = 4.0  # seconds from a signal to the end, whatever the network does
@@ -111,21 +111,21 @@ def command(
     )
     target = output.absolute()
     memory.keep_buffers()
-    wish = opening.Wish(options, os.environ, platform)
+    source_options = opening.SourceOptions(options, os.environ, platform)
     display = display_for(json_lines=json_lines)
     if archive:
         _check_directory(target, plain=not (size or block or preallocate or disk))
         archives: Any = importlib.import_module("cdi.images.archive")  # few need it
-        wanted = archives.Extraction(
+        wanted = archives.UnpackRequest(
             source=opening.open_nothing,
             directory=target,
             checksum=_checksum(checksum),
             sha256=sha256,
             connections=connections,
         )
-        sys.exit(_Run(source, wish, _unpacking(archives.run, wanted), display).run())
+        sys.exit(_Run(source, source_options, _unpacking(archives.run, wanted), display).run())
     _check_output(output, block=block)
-    order = Order(
+    order = TransferRequest(
         source=opening.open_nothing,
         target=target,
         journal=_state_file(target, ".cdi-journal") if block else None,
@@ -137,25 +137,27 @@ def command(
         connections=connections,
         disk=disk,
     )
-    sys.exit(_Run(source, wish, _transfer(order), display).run())
+    sys.exit(_Run(source, source_options, _transfer(order), display).run())
 
 
-Deed = Callable[[Supply, Meter, threading.Event], Result]
+Deed = Callable[[SourceSpec, Meter, threading.Event], Result]
 
 
-def _transfer(order: Order) -> Deed:
-    return lambda supply, meter, cancel: transfer.run(order.of(supply), meter, cancel)
+def _transfer(order: TransferRequest) -> Deed:
+    return lambda spec, meter, cancel: transfer.run(order.of(spec), meter, cancel)
 
 
 def _unpacking(run: Callable[..., Result], wanted: Any) -> Deed:
-    return lambda supply, meter, cancel: run(wanted.of(supply), meter, cancel)
+    return lambda spec, meter, cancel: run(wanted.of(spec), meter, cancel)
 
 
 class _Run:
     """The transfer in a thread of its own, watched and stopped from the main one."""
 
-    def __init__(self, place: str, wish: opening.Wish, deed: Deed, display: Display) -> None:
-        self._place, self._wish = place, wish
+    def __init__(
+        self, place: str, wanted: opening.SourceOptions, deed: Deed, display: Display
+    ) -> None:
+        self._place, self._wanted = place, wanted
         self._deed, self._display = deed, display
         self._meter = Meter()
         self._cancel = threading.Event()
@@ -185,8 +187,8 @@ class _Run:
 
     def _transfer(self) -> None:
         try:
-            with opening.supply(self._place, self._wish, self._cancel) as supply:
-                self._result = self._deed(supply, self._meter, self._cancel)
+            with opening.prepare(self._place, self._wanted, self._cancel) as spec:
+                self._result = self._deed(spec, self._meter, self._cancel)
         except BaseException as error:  # noqa: BLE001 - told to the user by the main thread
             self._error = error
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Result
+from cdi.images.transfer.request import Result
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 

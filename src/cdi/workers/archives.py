@@ -11,8 +11,8 @@ from pathlib import Path
 
 from cdi.api.workorder import BLANK, WorkOrder
 from cdi.images import archive, errors
-from cdi.images.sources.supply import Supply
-from cdi.workers import supplies
+from cdi.images.sources.spec import SourceSpec
+from cdi.workers import sources
 
 SOURCES = ("http", "s3", "gcs")  # whose objects are files of any kind
 
@@ -33,12 +33,14 @@ def insist_possible(order: WorkOrder, device: Path | None) -> None:
         )
 
 
-def extraction_for(order: WorkOrder, supply: Supply, directory: Path) -> archive.Extraction:
+def unpack_request_for(
+    order: WorkOrder, spec: SourceSpec, directory: Path
+) -> archive.UnpackRequest:
     """Return what fills the volume at `directory`."""
-    wanted = archive.Extraction(
-        source=supply.open,
+    wanted = archive.UnpackRequest(
+        source=spec.open,
         directory=directory,
         limit=None if order.image_size is None else order.image_size.value(),
-        connections=supplies.CONNECTIONS,
+        connections=sources.CONNECTIONS,
     )
-    return wanted.of(supply)
+    return wanted.of(spec)

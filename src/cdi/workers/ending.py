@@ -27,7 +27,7 @@ from types import MappingProxyType
 from cdi.api import reasons
 from cdi.api.termination import Termination, VDDKInfo
 from cdi.images import errors
-from cdi.images.transfer.order import Result
+from cdi.images.transfer.request import Result
 
 OK, FAILED, STOPPED = 0, 1, 128 + signal.SIGTERM
 UNEXPECTED = "InternalError"  # a defect of ours

@@ -37,13 +37,13 @@ from cdi.images.codecs.codec import HEAD, codec_for
 from cdi.images.http import proxies, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources import registry
-from cdi.images.sources.registry import named, reference
-from cdi.images.sources.supply import Supply
+from cdi.images.sources.registry import prepare, reference
+from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import forward, memory, pipeline
 from cdi.images.transfer.journal import StreamPoint
 from cdi.images.transfer.meter import Meter
 from cdi.workers import logs
-from cdi.workers.supplies.nodepull import REFUSED
+from cdi.workers.sources.nodepull import REFUSED
 
 log = logging.getLogger(__name__)
 
@@ -96,22 +96,22 @@ def wanted(image: str, env: Mapping[str, str]) -> registry.Wanted:
             insecure=proxies.is_loopback(location.host),
             proxies={key.lower(): value for key, value in env.items()},
         ),
-        auth_file=named.auth_file(env),
+        auth_file=prepare.auth_file(env),
     )
 
 
-def content(supply: Supply, stop: threading.Event) -> Iterator[bytes]:
+def content(spec: SourceSpec, stop: threading.Event) -> Iterator[bytes]:
     """Yield the disk's file. Raises ChecksumMismatch in place of the last piece."""
-    with closing(supply.open(stop)) as source:
-        digest = hashlib.new(supply.checksum[0]) if supply.checksum else None
+    with closing(spec.open(stop)) as source:
+        digest = hashlib.new(spec.checksum[0]) if spec.checksum else None
         fetched = pipeline.ahead(source.stream(), forward.AHEAD, "fetch")
         with closing(fetched):
             pieces = _hashed(iter(fetched), digest.update if digest else None)
-            yield from _but_last(_cut_out(supply, pieces), partial(_verify, supply, digest, pieces))
+            yield from _but_last(_cut_out(spec, pieces), partial(_verify, spec, digest, pieces))
 
 
-def _cut_out(supply: Supply, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    part = supply.part
+def _cut_out(spec: SourceSpec, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    part = spec.part
     if part is None:
         yield from pieces
         return
@@ -147,11 +147,11 @@ def _but_last(pieces: Iterator[bytes], check: Callable[[], None]) -> Iterator[by
     yield held
 
 
-def _verify(supply: Supply, digest: hashlib._Hash | None, rest: Iterator[bytes]) -> None:
+def _verify(spec: SourceSpec, digest: hashlib._Hash | None, rest: Iterator[bytes]) -> None:
     for _ in rest:
         pass
-    if supply.checksum and digest and digest.hexdigest() != supply.checksum[1]:
-        raise errors.ChecksumMismatch(*supply.checksum, digest.hexdigest())
+    if spec.checksum and digest and digest.hexdigest() != spec.checksum[1]:
+        raise errors.ChecksumMismatch(*spec.checksum, digest.hexdigest())
 
 
 def _found(image: registry.Wanted, stop: threading.Event) -> registry.Found:
@@ -214,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_disk(self) -> None:
         try:
             self._begin(self._size(), "application/octet-stream")
-            for piece in content(self.image.supply, self.halt):
+            for piece in content(self.image.spec, self.halt):
                 self.wfile.write(piece)
         except (errors.TransferError, OSError) as error:
             # The end that is missing tells the other side.
@@ -222,10 +222,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _size(self) -> int | None:
-        supply = self.image.supply
-        if supply.part is not None:
-            return supply.part.size
-        with closing(supply.open(self.halt)) as source:
+        spec = self.image.spec
+        if spec.part is not None:
+            return spec.part.size
+        with closing(spec.open(self.halt)) as source:
             return source.size
 
     def _begin(self, size: int | None, kind: str) -> None:
@@ -235,7 +235,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         else:
             self.send_header("Content-Length", str(size))
-        digest = self.image.supply.checksum
+        digest = self.image.spec.checksum
         if digest:
             self.send_header("ETag", f'"{digest[1]}"')
         self.end_headers()

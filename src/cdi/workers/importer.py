@@ -7,7 +7,7 @@ metrics once it is worth it, and hears signals. In every case the last thing tha
 termination message; `ending` has the table of messages and exit statuses. SIGTERM ends the
 process within 5 s, with a journal from which the next start continues.
 
-How each kind of source is reached is in `supplies`. Sizes in bytes, durations in seconds.
+How each kind of source is reached is in `sources`. Sizes in bytes, durations in seconds.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from cdi.api.workorder import ARCHIVE, BLANK, InvalidVariable, WorkOrder
 from cdi.images import archive, errors
 from cdi.images import target as targets
 from cdi.images.sources.source import Source
-from cdi.images.sources.supply import Supply
+from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import memory, transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order, Result
-from cdi.workers import archives, blank, ending, logs, room, supplies
+from cdi.images.transfer.request import Result, TransferRequest
+from cdi.workers import archives, blank, ending, logs, room, sources
 
 log = logging.getLogger(__name__)
 
@@ -135,18 +135,18 @@ class Import:
         if order.source == BLANK:
             self._opened = True
             return self._blank(device)
-        supplier = supplies.supplier_for(order)
-        if supplier is None:
+        prepare = sources.preparer_for(order)
+        if prepare is None:
             raise ending.NotSupported(f"{order.source} sources are not supported yet")
-        with supplier(order, self._place, self._cancel) as found:
-            supply = replace(found, open=self._noted(found.open))
+        with prepare(order, self._place, self._cancel) as found:
+            spec = replace(found, open=self._noted(found.open))
             if order.content_type == ARCHIVE:
-                return self._unpacked(supply)
-            return self._filled(supply, device)
+                return self._unpacked(spec)
+            return self._filled(spec, device)
 
-    def _filled(self, supply: Supply, device: Path | None) -> Termination:
+    def _filled(self, spec: SourceSpec, device: Path | None) -> Termination:
         """Fill the volume from a source; the disk is complete and durable afterwards."""
-        result = self._fill_device(device, supply) if device else self._fill_file(supply)
+        result = self._fill_device(device, spec) if device else self._fill_file(spec)
         log.info(
             "imported",
             extra={
@@ -159,18 +159,18 @@ class Import:
             },
         )
         _sync(device or self._disk)
-        vddk = supply.vddk()
+        vddk = spec.vddk()
         return ending.complete(
             result,
             preallocated=self._order.preallocation,
-            labels=supply.labels,
+            labels=spec.labels,
             vddk_info=VDDKInfo(*vddk) if vddk else None,
         )
 
-    def _unpacked(self, supply: Supply) -> Termination:
+    def _unpacked(self, spec: SourceSpec) -> Termination:
         """Fill the volume with the files of an archive, complete and durable afterwards."""
         data = self._place.data_dir
-        wanted = archives.extraction_for(self._order, supply, data)
+        wanted = archives.unpack_request_for(self._order, spec, data)
         result = archive.run(wanted, self._meter, self._cancel)
         log.info(
             "unpacked",
@@ -183,7 +183,7 @@ class Import:
             },
         )
         _sync(data)
-        return ending.complete(result, preallocated=False, labels=supply.labels)
+        return ending.complete(result, preallocated=False, labels=spec.labels)
 
     def _check_known(self) -> None:
         order = self._order
@@ -220,18 +220,18 @@ class Import:
 
     # A disk from a source.
 
-    def _fill_file(self, supply: Supply) -> Result:
-        if supply.update:
-            return self._transfer(self._order_for(supply, self._disk, None))
+    def _fill_file(self, spec: SourceSpec) -> Result:
+        if spec.update:
+            return self._transfer(self._order_for(spec, self._disk, None))
         room.clear(self._disk)
         found = self._room()
-        order = self._order_for(supply, self._disk, found.size)
+        order = self._order_for(spec, self._disk, found.size)
         return self._transfer(replace(order, limit=found.most))
 
-    def _fill_device(self, device: Path, supply: Supply) -> Result:
+    def _fill_device(self, device: Path, spec: SourceSpec) -> Result:
         # Without root, one machine has plain files for devices: they keep their size.
         size = None if targets.is_device(device) else device.stat().st_size
-        order = self._order_for(supply, device, size)
+        order = self._order_for(spec, device, size)
         return self._transfer(replace(order, journal=self._journal_for(device)))
 
     def _journal_for(self, device: Path) -> Path | None:
@@ -254,24 +254,24 @@ class Import:
 
         return opened
 
-    def _order_for(self, supply: Supply, target: Path, size: int | None) -> Order:
-        wanted = Order(
-            source=supply.open,
+    def _order_for(self, spec: SourceSpec, target: Path, size: int | None) -> TransferRequest:
+        wanted = TransferRequest(
+            source=spec.open,
             target=target,
             scratch=self._scratch(),
             size=size,
             preallocate=self._order.preallocation,
             direct_io=self._order.direct_io,
-            connections=supplies.CONNECTIONS,
+            connections=sources.CONNECTIONS,
         )
-        return wanted.of(supply)
+        return wanted.of(spec)
 
     def _scratch(self) -> Path | None:
         """Where a temporary copy may lie: the scratch volume, if there is one."""
         directory = self._place.scratch_dir
         return directory / "tmpimage" if directory.is_dir() else None
 
-    def _transfer(self, order: Order) -> Result:
+    def _transfer(self, order: TransferRequest) -> Result:
         return transfer.run(order, self._meter, self._cancel)
 
 

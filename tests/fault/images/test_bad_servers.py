@@ -23,7 +23,7 @@ from cdi.images.http.options import HttpOptions
 from cdi.images.sources.http import HttpSource
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order
+from cdi.images.transfer.request import TransferRequest
 from support import authority, httpd, proxy
 
 DISK = random.Random(40).randbytes(1 << 20)
@@ -262,7 +262,7 @@ def imported(url: str, net: Net, folder: Path) -> list[float]:
         pauses.append(seconds)
         return False
 
-    order = Order(
+    order = TransferRequest(
         source=lambda halt: HttpSource(url, net.options, cancel=halt, wait=wait),
         target=folder / "disk.img",
         connections=2,

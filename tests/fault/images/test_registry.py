@@ -17,7 +17,7 @@ from cdi.images.sources import registry as images
 from cdi.images.sources.registry.credentials import Credentials
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order
+from cdi.images.transfer.request import TransferRequest
 from support import authority, httpd, registry
 from support.registry import Image, file, layer
 
@@ -50,7 +50,7 @@ def imported(url: str, output: Path, pauses: list[float], **wanted) -> bytes:
     found = images.open_image(
         images.Wanted(url, **wanted), threading.Event(), wait=wait, clock=minutes
     )
-    order = Order(found.open, output, checksum=found.checksum, part=found.part)
+    order = TransferRequest(found.open, output, checksum=found.checksum, part=found.part)
     transfer.run(order, Meter(), threading.Event())
     return output.read_bytes()[: len(DISK)]
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from cdi.images import archive, errors
-from cdi.images.archive import extraction
+from cdi.images.archive import attempt
 from cdi.images.archive.partial import HIDDEN, Partial
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.source import Identity
 from cdi.images.sources.stream import StreamSource
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Result
+from cdi.images.transfer.request import Result
 from support import compressed, tars
 
 MIB = 1 << 20
@@ -71,8 +71,8 @@ def unpack(data: bytes, volume: Path, **wanted: object) -> Result:
 
 
 def unpack_file(path: Path, volume: Path, **wanted: object) -> Result:
-    order = archive.Extraction(source=lambda _: FileSource(path), directory=volume, **wanted)
-    return archive.run(order, Meter(), threading.Event())
+    request = archive.UnpackRequest(source=lambda _: FileSource(path), directory=volume, **wanted)
+    return archive.run(request, Meter(), threading.Event())
 
 
 def facts(root: Path) -> dict[str, tuple[object, ...]]:
@@ -128,12 +128,12 @@ def test_a_stream_is_as_good_as_a_file(tree: Path, volume: Path) -> None:
     path.write_bytes(compressed.run("zstd -q", tars.packed(tree)))
     want = ("sha256", hashlib.sha256(path.read_bytes()).hexdigest())
     with path.open("rb") as file:
-        order = archive.Extraction(
+        request = archive.UnpackRequest(
             source=lambda halt: StreamSource(file.fileno(), "a stream", halt),
             directory=volume,
             checksum=want,
         )
-        result = archive.run(order, Meter(), threading.Event())
+        result = archive.run(request, Meter(), threading.Event())
 
     assert result.digest == want
     assert (volume / "top").read_bytes() == b"t"
@@ -369,9 +369,9 @@ def test_a_run_that_was_stopped_begins_anew(tmp_path: Path, volume: Path) -> Non
     path = tmp_path / "archive"
     path.write_bytes(tars.archive(*[tars.member(str(n), b"x" * MIB) for n in range(40)]))
     cancel = threading.Event()
-    order = archive.Extraction(lambda _: Stopping(path, cancel), volume)
+    request = archive.UnpackRequest(lambda _: Stopping(path, cancel), volume)
     with pytest.raises(errors.Cancelled):
-        archive.run(order, Meter(), cancel)
+        archive.run(request, Meter(), cancel)
     assert set(left(volume)) - {"lost+found"} <= {HIDDEN, f"{HIDDEN}/tree"} | {
         f"{HIDDEN}/tree/{number}" for number in range(40)
     }
@@ -386,14 +386,14 @@ def test_a_kill_while_entries_move_costs_no_second_fetch(
 ) -> None:
     path = volume.with_name("archive")
     path.write_bytes(tars.packed(tree))
-    order = archive.Extraction(lambda _: FileSource(path), volume)
+    request = archive.UnpackRequest(lambda _: FileSource(path), volume)
     with Partial(volume) as partial, FileSource(path) as source:
-        extraction.prepare(order, source, partial, Meter(), threading.Event())
+        attempt.prepare(request, source, partial, Meter(), threading.Event())
         assert left(volume)[0] == HIDDEN
         for each in sorted((volume / HIDDEN / "tree").iterdir())[:moved]:
             each.rename(volume / each.name)
 
-    result = archive.run(order, Meter(), threading.Event())
+    result = archive.run(request, Meter(), threading.Event())
 
     assert (result.resumed, result.fetched) == (True, 0)
     (volume / "lost+found").rmdir()

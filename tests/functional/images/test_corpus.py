@@ -28,7 +28,7 @@ from cdi.images.sources.file import FileSource
 from cdi.images.sources.stream import StreamSource
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order
+from cdi.images.transfer.request import TransferRequest
 from support import appliances, corpus, hostile
 
 MIB = 1 << 20
@@ -84,7 +84,7 @@ def run(path: Path, folder: Path, streamed: bool = False, limit: int | None = LI
     """Import an image, with a place for temporary copies."""
     with path.open("rb") as file:
         transfer.run(
-            Order(
+            TransferRequest(
                 source=(
                     (lambda halt: StreamSource(file.fileno(), "a pipe", halt))
                     if streamed

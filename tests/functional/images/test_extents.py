@@ -14,7 +14,7 @@ from cdi.images.layout import Extent
 from cdi.images.sources.source import Identity
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order, Result
+from cdi.images.transfer.request import Result, TransferRequest
 from support import disks, loopdev
 
 MIB = 1 << 20
@@ -47,7 +47,7 @@ class Disk:
 
 
 def run(source: Disk, target: Path, **wishes: object) -> Result:
-    order = Order(source=lambda _: source, target=target, as_is=True, **wishes)
+    order = TransferRequest(source=lambda _: source, target=target, as_is=True, **wishes)
     return transfer.run(order, Meter(), threading.Event())
 
 

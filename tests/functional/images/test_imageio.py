@@ -13,11 +13,11 @@ import pytest
 from cdi.images import errors
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources import opening
-from cdi.images.sources.imageio import catalog, lease, supplied
+from cdi.images.sources.imageio import catalog, lease, prepare
 from cdi.images.sources.imageio.patience import Patience
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order, Result
+from cdi.images.transfer.request import Result, TransferRequest
 from support import disks, httpd, importing, ovirt, stages
 
 MIB = 1 << 20
@@ -59,22 +59,22 @@ class Waits(list[float]):
 class Run:
     """One import, as a worker does it."""
 
-    def __init__(self, engine: ovirt.Engine, target: Path, **wish: str) -> None:
+    def __init__(self, engine: ovirt.Engine, target: Path, **wanted: str) -> None:
         self.waits = Waits()
         self.cancel = threading.Event()
         self.options = HttpOptions(user=ovirt.USER, password=ovirt.PASSWORD)
         self.patience = QUICK
         self._url, self._target = engine.url, target
-        self._wish = catalog.Wish(**({"disk": "disk-1"} | wish))
+        self._wanted = catalog.WantedDisk(**({"disk": "disk-1"} | wanted))
 
     def __call__(self, **wishes: object) -> Result:
-        wish = self._wish
+        wanted = self._wanted
         with lease.leased(
-            self._url, wish, self.options, self.cancel, self.patience, self.waits
+            self._url, wanted, self.options, self.cancel, self.patience, self.waits
         ) as leased:
-            supply = supplied.supply_of(leased)
-            order = Order(source=opening.open_nothing, target=self._target, **wishes)
-            return transfer.run(order.of(supply), Meter(), self.cancel)
+            spec = prepare.spec_of(leased)
+            order = TransferRequest(source=opening.open_nothing, target=self._target, **wishes)
+            return transfer.run(order.of(spec), Meter(), self.cancel)
 
 
 def test_only_the_data_of_a_disk_is_fetched(engine, raw, tmp_path):
@@ -182,7 +182,7 @@ def test_a_person_names_a_disk_by_its_address(engine, raw, tmp_path):
 def test_an_address_that_is_no_disk_is_refused(place):
     options, halt = HttpOptions(user="u", password="p"), threading.Event()
     with pytest.raises(errors.InvalidRequest, match="is written"):
-        supplied.named(f"imageio+https://engine/ovirt-engine/api/{place}", options, halt)
+        prepare.named(f"imageio+https://engine/ovirt-engine/api/{place}", options, halt)
 
 
 # Snapshots and changes.
@@ -221,12 +221,12 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("wish", "error", "words"), WRONG)
-def test_what_cannot_be_is_said(wish, error, words, engine, chain, tmp_path):
+@pytest.mark.parametrize(("wanted", "error", "words"), WRONG)
+def test_what_cannot_be_is_said(wanted, error, words, engine, chain, tmp_path):
     engine.disks["disk-1"], _ = chain
     (tmp_path / "disk.img").write_bytes(b"before")
     with pytest.raises(error, match=words):
-        Run(engine, tmp_path / "disk.img", **wish)()
+        Run(engine, tmp_path / "disk.img", **wanted)()
     assert (tmp_path / "disk.img").read_bytes() == b"before"
     assert all("finalize" not in each for each in engine.ended())
 
@@ -236,9 +236,9 @@ def test_what_nobody_could_look_up_is_not_asked_for(engine, tmp_path):
     nobody.options = HttpOptions(user=ovirt.USER)
     with pytest.raises(errors.InvalidRequest, match="accessKeyId and secretKey"):
         nobody()
-    for wish, words in ({"disk": ""}, "diskId"), ({"previous": "s1"}, "no current one"):
+    for wanted, words in ({"disk": ""}, "diskId"), ({"previous": "s1"}, "no current one"):
         with pytest.raises(errors.InvalidRequest, match=words):
-            Run(engine, tmp_path / "disk.img", **wish)
+            Run(engine, tmp_path / "disk.img", **wanted)
     assert engine.requests == []
 
 

@@ -13,7 +13,7 @@ from cdi.images.formats import inspect
 from cdi.images.sources.file import FileSource
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order
+from cdi.images.transfer.request import TransferRequest
 
 KIB, MIB = 1 << 10, 1 << 20
 SIZES = {"1s": 512, "odd": 5 * MIB + 7 * 512, "33M": 33 * MIB}
@@ -116,7 +116,7 @@ def test_a_sound_image_that_is_decoded_here_is_accepted(fmt, size, options, made
     image = inspect.inspect_file(path)
     assert (image.format, image.virtual_size) == (fmt, virtual_size(path, fmt))
     assert (image.native, image.checks_left) == (True, ())
-    order = Order(lambda _: FileSource(path), target)
+    order = TransferRequest(lambda _: FileSource(path), target)
     assert transfer.run(order, Meter(), threading.Event()).format == fmt
     assert target.read_bytes() == (disks / str(size)).read_bytes()
 

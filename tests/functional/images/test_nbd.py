@@ -22,11 +22,11 @@ from cdi.images import errors
 from cdi.images.confined import nbdkit
 from cdi.images.http import retry
 from cdi.images.sources import nbd
-from cdi.images.sources.nbd import named
+from cdi.images.sources.nbd import prepare
 from cdi.images.sources.source import Extent, Mapped, read
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order
+from cdi.images.transfer.request import TransferRequest
 from support import disks, importing, nbdserver
 
 MIB = 1 << 20
@@ -142,7 +142,7 @@ def test_blocks_that_must_be_aligned_can_be_read_anywhere(disk: Path) -> None:
 @needs_nbdkit
 def test_a_transfer_takes_a_disk_without_its_holes(disk: Path, tmp_path: Path) -> None:
     with served("file", str(disk), read=[disk]) as source:
-        order = Order(source=lambda _: source, target=tmp_path / "disk.img", as_is=True)
+        order = TransferRequest(source=lambda _: source, target=tmp_path / "disk.img", as_is=True)
         result = transfer.run(order, Meter(), threading.Event())
     assert disks.differs(disk, tmp_path / "disk.img") == ""
     assert result.fetched < 1.2 * disks.nonzero_bytes(disk)
@@ -207,7 +207,7 @@ def test_a_server_is_named_on_the_command_line(disk: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("url", ["nbd+unix:///", "nbd+unix://host/?socket=a", "nbd+unix:///?x=1"])
 def test_a_server_without_a_socket_is_refused(url: str) -> None:
     with pytest.raises(errors.InvalidRequest, match="socket=PATH"):
-        named.parse_url(url)
+        prepare.parse_url(url)
 
 
 # A server that does as it is told.

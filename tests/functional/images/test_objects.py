@@ -18,7 +18,7 @@ from cdi.images.sources.objects import azure, gcs, s3
 from cdi.images.sources.objects.access import AzureAccess, GoogleAccess, Keys, S3Access
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order
+from cdi.images.transfer.request import TransferRequest
 from support import authority, disks, httpd, objectstores, proxy
 from support.objectstores import KEY_ID, SECRET, TOKEN, refused
 
@@ -78,7 +78,7 @@ def test_a_disk_arrives_without_a_byte_of_scratch(
             return s3.open_at_host(url, S3Access(KEYS), cancel=halt)
         return gcs.open_object(f"gs://bucket/a dir/{name}", GoogleAccess(endpoint=endpoint))
 
-    order = Order(source=opened, target=tmp_path / "disk.img", scratch=None)
+    order = TransferRequest(source=opened, target=tmp_path / "disk.img", scratch=None)
     transfer.run(order, Meter(), threading.Event())
     assert disks.differs(folder / "disk.raw", order.target) == ""
     assert [path.name for path in tmp_path.iterdir()] == ["disk.img"]

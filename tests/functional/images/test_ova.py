@@ -15,7 +15,7 @@ from cdi.images.sources.file import FileSource
 from cdi.images.sources.stream import StreamSource
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order, Result
+from cdi.images.transfer.request import Result, TransferRequest
 from support import appliances, compressed, disks, tars
 
 MIB = 1 << 20
@@ -35,7 +35,7 @@ def imported(data: bytes, folder: Path, *, stream: bool = False, **wishes: objec
     path.write_bytes(data)
     wanted = {"target": folder / "disk.img", "scratch": folder / "scratch"} | wishes
     with path.open("rb") as file:
-        order = Order(
+        order = TransferRequest(
             source=lambda halt: (
                 StreamSource(file.fileno(), "a stream", halt) if stream else FileSource(path)
             ),

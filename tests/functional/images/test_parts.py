@@ -20,7 +20,7 @@ from cdi.images.sources.file import FileSource
 from cdi.images.sources.stream import StreamSource
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order, Result
+from cdi.images.transfer.request import Result, TransferRequest
 from support import disks
 
 MIB = 1 << 20
@@ -64,12 +64,12 @@ def archived(disk: Path) -> Archive:
     return Archive(path, Part(found.offset_data, found.size, found.size))
 
 
-def run(order: Order) -> Result:
+def run(order: TransferRequest) -> Result:
     return transfer.run(order, Meter(), threading.Event())
 
 
-def of_file(path: Path, target: Path, **wishes: object) -> Order:
-    return Order(source=lambda _: FileSource(path), target=target, **wishes)
+def of_file(path: Path, target: Path, **wishes: object) -> TransferRequest:
+    return TransferRequest(source=lambda _: FileSource(path), target=target, **wishes)
 
 
 @pytest.fixture(params=["raw", "qcow2", "qcow2-zlib", "raw.gz"])
@@ -92,7 +92,7 @@ def test_the_disk_comes_out_of_the_archive(archive, raw, packed, verified, tmp_p
 def test_the_disk_comes_out_of_a_stream(archive, raw, packed, tmp_path):
     path = disks.compress(archive.path, packed) if packed else archive.path
     with path.open("rb") as file:
-        order = Order(
+        order = TransferRequest(
             source=lambda cancel: StreamSource(file.fileno(), "a pipe", cancel),
             target=tmp_path / "disk.img",
             part=archive.part,
@@ -178,10 +178,10 @@ def test_an_interrupted_archive_is_continued(packed, breaks_at, tmp_path):
     target = tmp_path / "disk.img"
     broken = Breaking(path, int(whole * breaks_at))
     with pytest.raises(errors.ConnectionLost):
-        run(Order(source=lambda _: broken, target=target, part=archive.part))
+        run(TransferRequest(source=lambda _: broken, target=target, part=archive.part))
     given += broken.given
     rest = Breaking(path, 2 * whole)
-    done = run(Order(source=lambda _: rest, target=target, part=archive.part))
+    done = run(TransferRequest(source=lambda _: rest, target=target, part=archive.part))
     assert disks.differs(raw, target) == ""
     assert done.resumed
     assert given + rest.given < 1.6 * whole

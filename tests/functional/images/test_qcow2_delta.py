@@ -16,7 +16,7 @@ from cdi.images.sources.file import FileSource
 from cdi.images.sources.source import Identity
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order, Result
+from cdi.images.transfer.request import Result, TransferRequest
 from support import disks, loopdev
 
 MIB = 1 << 20
@@ -72,7 +72,7 @@ def committed(base: Path, delta: Path) -> bytes:
 
 def update(delta: Path, target: Path, base: str = BASE, **wishes: object) -> Result:
     wanted = {"source": lambda _: FileSource(delta), "update": True, "base": base}
-    order = Order(target=target, **(wanted | wishes))
+    order = TransferRequest(target=target, **(wanted | wishes))
     return transfer.run(order, Meter(), threading.Event())
 
 

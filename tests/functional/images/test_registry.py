@@ -19,7 +19,7 @@ from cdi.images.sources.registry.credentials import Credentials
 from cdi.images.sources.registry.manifest import Platform
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order
+from cdi.images.transfer.request import TransferRequest
 from support import authority, disks, registry
 from support.registry import Image, Index, file, folder, layer, link, pipe
 
@@ -35,21 +35,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[registry.Regist
         yield running
 
 
-def supply(url, **wanted):
+def spec(url, **wanted):
     wanted.setdefault("options", PLAIN)
     return images.open_image(images.Wanted(url, **wanted), threading.Event())
 
 
 def fetched(found, output: Path) -> bytes:
-    """What a transfer makes of a supply."""
-    order = Order(found.open, output, checksum=found.checksum, part=found.part)
+    """What a transfer makes of a source."""
+    order = TransferRequest(found.open, output, checksum=found.checksum, part=found.part)
     transfer.run(order, Meter(), threading.Event())
     return output.read_bytes()
 
 
 def imported(server: registry.Registry, image: Image | Index, output: Path, **wanted) -> bytes:
     url = server.push("test/image", "latest", image)
-    return fetched(supply(url, **wanted), output)
+    return fetched(spec(url, **wanted), output)
 
 
 DISK_LAYER = (folder("disk"), file("disk/disk.img", DISK))
@@ -125,7 +125,7 @@ REFUSED = {
 def test_an_image_without_one_disk_is_refused(server, layers, error, said):
     url = server.push("test/refused", "latest", Image(layers))
     with pytest.raises(error) as refusal:
-        supply(url)
+        spec(url)
     assert said in str(refusal.value)
     assert refusal.value.kind is errors.Kind.PERMANENT
 
@@ -153,7 +153,7 @@ def test_a_sparse_member_keeps_its_holes(server, tmp_path):
 def test_the_disk_of_a_plain_layer_is_found_without_reading_what_is_before_it(tmp_path):
     large = layer(file("a", bytes(8 * MIB)), file("disk/a", DISK), compression="")
     with registry.fake() as server:
-        found = supply(server.push("test/plain", "latest", Image([large])))
+        found = spec(server.push("test/plain", "latest", Image([large])))
         assert server.server.served < MIB
     assert found.part.start == 8 * MIB + 1024
 
@@ -186,14 +186,14 @@ CHOICES = {
 @pytest.mark.parametrize(("offered", "arch", "variant", "chosen"), CHOICES.values(), ids=CHOICES)
 def test_an_index_gives_the_best_image(server, offered, arch, variant, chosen):
     url = server.push("test/index", "latest", for_(*offered))
-    found = supply(url, platform=Platform("linux", arch, variant))
+    found = spec(url, platform=Platform("linux", arch, variant))
     assert found.labels == {"a.kubevirt.io/p": chosen}
 
 
 def test_an_index_without_the_architecture_says_so(server):
     url = server.push("test/index", "latest", for_("linux/amd64", "linux/arm64"))
     with pytest.raises(errors.NoSuchPlatform) as refusal:
-        supply(url, platform=Platform("linux", "absent"))
+        spec(url, platform=Platform("linux", "absent"))
     assert refusal.value.reason == "Error"
     assert str(refusal.value) == (
         "Unable to transfer source data to scratch space: Failed to read registry image: Error "
@@ -207,17 +207,17 @@ def test_a_single_image_has_to_be_for_the_architecture_that_was_asked_for(server
     url = server.push("test/single", "latest", registry.disk_image(DISK))
     platform = Platform("linux", asked) if asked else None
     if fits:
-        assert supply(url, platform=platform).part
+        assert spec(url, platform=platform).part
         return
     with pytest.raises(errors.NoSuchPlatform, match='"amd64", not for the requested "arm64"'):
-        supply(url, platform=platform)
+        spec(url, platform=platform)
 
 
 @pytest.mark.parametrize("label", ["containers.bootc", "ostree.bootable"])
 def test_a_bootc_image_is_refused(server, label):
     url = server.push("test/bootc", "latest", registry.disk_image(DISK, labels={label: "1"}))
     with pytest.raises(errors.UnsupportedFormat, match="bootc image detected"):
-        supply(url)
+        spec(url)
 
 
 def test_an_image_is_named_by_its_digest_too(server, tmp_path):
@@ -225,7 +225,7 @@ def test_an_image_is_named_by_its_digest_too(server, tmp_path):
     server.push("test/digest", "latest", image)
     server.push("test/digest", "other", registry.disk_image(OTHER))
     url = f"docker://{server.host}/test/digest:other@{image.manifest.digest}"
-    assert fetched(supply(url), tmp_path / "disk") == DISK
+    assert fetched(spec(url), tmp_path / "disk") == DISK
 
 
 def test_the_digest_behind_a_name_can_be_asked_for(server):
@@ -243,7 +243,7 @@ def test_images_that_skopeo_copied_are_read(server, tmp_path, form):
          f"oci-archive:{archive}", server.url("test/copied", form)],
         check=True, capture_output=True,
     )  # fmt: skip
-    found = supply(server.url("test/copied", form), platform=Platform("linux", "amd64"))
+    found = spec(server.url("test/copied", form), platform=Platform("linux", "amd64"))
     assert fetched(found, tmp_path / "disk") == DISK
 
 
@@ -255,18 +255,18 @@ def test_an_archive_that_skopeo_made_is_read(server, tmp_path):
         check=True,
         capture_output=True,
     )
-    assert fetched(supply(archive), tmp_path / "disk") == DISK
+    assert fetched(spec(archive), tmp_path / "disk") == DISK
 
 
 @pytest.mark.parametrize(("tag", "data"), [("one", DISK), ("two", OTHER)])
 def test_an_archive_may_hold_several_images(tmp_path, tag, data):
     disk, other = registry.disk_image(DISK), registry.disk_image(OTHER)
     archive = registry.write_layout(tmp_path / "a.tar", {"one": disk, "two": other})
-    assert fetched(supply(f"oci-archive:{archive}:{tag}"), tmp_path / "disk") == data
+    assert fetched(spec(f"oci-archive:{archive}:{tag}"), tmp_path / "disk") == data
     with pytest.raises(errors.InvalidRequest, match="several images"):
-        supply(f"oci-archive:{archive}")
+        spec(f"oci-archive:{archive}")
     with pytest.raises(errors.ImagePullFailed, match="three"):
-        supply(f"oci-archive:{archive}:three")
+        spec(f"oci-archive:{archive}:three")
 
 
 # Artifacts: the layer is the disk.
@@ -296,7 +296,7 @@ def test_a_layer_of_an_artifact_is_the_disk(server, tmp_path, image):
 def test_an_artifact_of_several_disks_is_refused(server):
     image = Image([QCOW2, registry.Blob(OTHER, "application/x-qcow2")], config_type=registry.EMPTY)
     with pytest.raises(errors.UnsupportedFormat, match="several files"):
-        supply(server.push("test/several", "latest", image))
+        spec(server.push("test/several", "latest", image))
 
 
 # Who may read it.
@@ -326,17 +326,17 @@ def auth_file(path: Path, host: str, **entry: str) -> Path:
 def test_a_guarded_registry_is_read_over_tls(secured, tmp_path):
     trusting = HttpOptions(ca_files=(secured.ca,))
     url = secured.url("test/private")
-    found = supply(url, options=trusting, credentials=KNOWN)
+    found = spec(url, options=trusting, credentials=KNOWN)
     assert fetched(found, tmp_path / "disk") == DISK
     for host in (secured.host, f"https://{secured.host}/v1/", f"{secured.host}/test"):
         file_ = auth_file(tmp_path / "auth.json", host)
-        assert supply(url, options=trusting, auth_file=file_).part
+        assert spec(url, options=trusting, auth_file=file_).part
     file_ = auth_file(tmp_path / "auth.json", secured.host, username="somebody", password="sesame")
-    assert supply(url, options=trusting, auth_file=file_).part
+    assert spec(url, options=trusting, auth_file=file_).part
 
 
 def test_an_unverified_registry_is_read_if_asked_for(secured):
-    assert supply(secured.url("test/private"), credentials=KNOWN).part
+    assert spec(secured.url("test/private"), credentials=KNOWN).part
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_an_unverified_registry_is_read_if_asked_for(secured):
 )
 def test_whoever_may_not_read_is_told_so(secured, wanted, cause):
     with pytest.raises(errors.ImagePullFailed, match="failed to pull image") as refusal:
-        supply(secured.url("test/private"), **({"options": HttpOptions()} | wanted))
+        spec(secured.url("test/private"), **({"options": HttpOptions()} | wanted))
     assert isinstance(refusal.value.__cause__, cause)
     assert refusal.value.kind is errors.Kind.PERMANENT
     assert "wrong" not in str(refusal.value)
@@ -362,11 +362,11 @@ def test_whoever_may_not_read_is_told_so(secured, wanted, cause):
 def test_a_missing_tag_is_told_in_the_words_of_the_registry(server):
     server.push("test/there", "latest", registry.disk_image(DISK))
     with pytest.raises(errors.ImagePullFailed) as refusal:
-        supply(server.url("test/there", "absent"))
+        spec(server.url("test/there", "absent"))
     assert "MANIFEST_UNKNOWN" in str(refusal.value)
     assert refusal.value.kind is errors.Kind.PERMANENT
 
 
 def test_plain_http_is_not_spoken_unasked(server):
     with pytest.raises(errors.ImagePullFailed, match="TLS"):
-        supply(server.url("test/there"), options=HttpOptions())
+        spec(server.url("test/there"), options=HttpOptions())

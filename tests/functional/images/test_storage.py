@@ -18,7 +18,7 @@ from cdi.images.http.retry import Policy
 from cdi.images.sources.http import HttpSource
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order, Result
+from cdi.images.transfer.request import Result, TransferRequest
 from support import cgroup, disks, filesystems, httpd, loopdev, worker
 
 pytestmark = [pytest.mark.root, loopdev.needs_root]
@@ -47,7 +47,9 @@ def disk() -> bytes:
 
 def run(url: str, place: Path, **order: object) -> Result:
     options = HttpOptions(retries=Policy(tries=1, opening_tries=1))
-    wanted = Order(source=lambda halt: HttpSource(url, options, cancel=halt), target=place, **order)
+    wanted = TransferRequest(
+        source=lambda halt: HttpSource(url, options, cancel=halt), target=place, **order
+    )
     return transfer.run(wanted, Meter(), threading.Event())
 
 

@@ -24,8 +24,8 @@ import pytest
 from cdi.api.place import Place
 from cdi.api.workorder import WorkOrder
 from cdi.images import errors
-from cdi.images.sources.vddk import supply
-from cdi.workers.supplies import vddk as supplies
+from cdi.images.sources.vddk import prepare
+from cdi.workers.sources import vddk as sources
 from support import authority, disks, loopdev, vddk, vsphere, worker
 
 pytestmark = vddk.needed
@@ -67,7 +67,7 @@ class Site:
     def opened(self, **more: Any) -> None:
         """Open the source as an importer does, in this process."""
         place, halt = Place.from_env(self.env), threading.Event()
-        with supplies.supply(self.order(**more), place, halt) as found:
+        with sources.prepare(self.order(**more), place, halt) as found:
             found.open(halt).close()
 
     def run(self, **more: Any) -> worker.Ended:
@@ -207,10 +207,10 @@ def test_what_cannot_work_ends_with_a_reason(
 
 @pytest.mark.parametrize("architecture", ["aarch64", "s390x"])
 def test_the_library_exists_for_one_architecture(site: Site, architecture: str) -> None:
-    request = supplies.request_for(site.order(), Place.from_env(site.env))
+    request = sources.request_for(site.order(), Place.from_env(site.env))
     with (
         pytest.raises(errors.InvalidRequest, match=f"VDDK does not exist for {architecture}"),
-        supply.open_disk(request, threading.Event(), architecture),
+        prepare.open_disk(request, threading.Event(), architecture),
     ):
         pass
 

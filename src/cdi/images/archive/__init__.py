@@ -1,7 +1,7 @@
 """
 Unpack a tar archive into a directory: all of it, or nothing.
 
-`run` carries out an `Extraction`. Entries grow in a hidden directory beside their place
+`run` carries out an `UnpackRequest`. Entries grow in a hidden directory beside their place
 (`partial`), put there by hands that never leave it (`tree`, `names`); when the archive has been
 read to its end, verified and synced, a marker commits it, and they move into place (`moving`).
 
@@ -11,6 +11,6 @@ names that lead upwards, links that lead outside, devices and pipes are refused,
 name of the entry. Sizes are in bytes. Raises TransferError.
 """
 
-from cdi.images.archive.extraction import Extraction, run
+from cdi.images.archive.attempt import UnpackRequest, run
 
-__all__ = ["Extraction", "run"]
+__all__ = ["UnpackRequest", "run"]

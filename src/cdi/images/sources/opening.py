@@ -2,12 +2,11 @@
 From what a user names to the source that reads it.
 
 Here: which scheme is whose. Elsewhere: the kinds of sources, one module or package each, loaded
-when they are needed. A new kind adds a line to `_SUPPLIERS`.
+when they are needed. A new kind adds a line to `_PREPARERS`.
 """
 
 from __future__ import annotations
 
-import importlib
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
@@ -15,61 +14,64 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Final
 
 from cdi.images import errors
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.source import Source
+from cdi.images.sources.spec import SourceSpec
 from cdi.images.sources.stream import StreamSource
-from cdi.images.sources.supply import Supply
 
 ARCHIVE: Final = "oci-archive"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SourceOptions:
     """What a user says of a source beyond its place."""
 
-    options: HttpOptions = field(default_factory=HttpOptions)
-    # Read for the variables that tools of a kind of source usually heed; never logged.
+    http: HttpOptions = field(default_factory=HttpOptions)
+    # Read for the variables that tools of a kind of source usually go by; never logged.
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     platform: str = ""  # of a container image, like arm64; empty for this machine's
 
 
-Supplier = Callable[[str, Wish, threading.Event], AbstractContextManager[Supply]]
+Prepared = AbstractContextManager[SourceSpec]
+Preparer = Callable[[str, SourceOptions, threading.Event], Prepared]
 
 
 @contextmanager
-def _plain(place: str, wish: Wish, _halt: threading.Event) -> Iterator[Supply]:
-    yield Supply(open=lambda halt: open_source(place, wish.options, halt))
+def _plain(place: str, wanted: SourceOptions, _halt: threading.Event) -> Iterator[SourceSpec]:
+    yield SourceSpec(open=lambda halt: open_source(place, wanted.http, halt))
 
 
-def _object(place: str, wish: Wish, _halt: threading.Event) -> AbstractContextManager[Supply]:
-    named = importlib.import_module("cdi.images.sources.objects.named")
-    supplied = named.supply(place, wish.options, wish.environment)
-    return cast(AbstractContextManager[Supply], supplied)
+def _object(place: str, wanted: SourceOptions, _halt: threading.Event) -> Prepared:
+    from cdi.images.sources.objects.prepare import prepare
+
+    return prepare(place, wanted.http, wanted.environment)
 
 
-def _imageio(place: str, wish: Wish, halt: threading.Event) -> AbstractContextManager[Supply]:
-    supplied = importlib.import_module("cdi.images.sources.imageio.supplied")
-    return cast(AbstractContextManager[Supply], supplied.named(place, wish.options, halt))
+def _imageio(place: str, wanted: SourceOptions, halt: threading.Event) -> Prepared:
+    from cdi.images.sources.imageio.prepare import named
+
+    return named(place, wanted.http, halt)
 
 
-def _nbd(place: str, wish: Wish, _halt: threading.Event) -> AbstractContextManager[Supply]:
-    named = importlib.import_module("cdi.images.sources.nbd.named")
-    return cast(AbstractContextManager[Supply], named.supply(place, wish.options.stall))
+def _nbd(place: str, wanted: SourceOptions, _halt: threading.Event) -> Prepared:
+    from cdi.images.sources.nbd.prepare import prepare
+
+    return prepare(place, wanted.http.stall)
 
 
-def _image(place: str, wish: Wish, halt: threading.Event) -> AbstractContextManager[Supply]:
-    named = importlib.import_module("cdi.images.sources.registry.named")
-    supplied = named.supply(place, wish.options, wish.environment, wish.platform, halt)
-    return cast(AbstractContextManager[Supply], supplied)
+def _image(place: str, wanted: SourceOptions, halt: threading.Event) -> Prepared:
+    from cdi.images.sources.registry.prepare import prepare
+
+    return prepare(place, wanted.http, wanted.environment, wanted.platform, halt)
 
 
 # By scheme. Each takes the whole place; what it needs beyond this module it loads itself.
-_SUPPLIERS: Final[Mapping[str, Supplier]] = {
+_PREPARERS: Final[Mapping[str, Preparer]] = {
     "": _plain,
     "az": _object,
     "docker": _image,
@@ -85,16 +87,16 @@ _SUPPLIERS: Final[Mapping[str, Supplier]] = {
 }
 
 
-def supply(place: str, wish: Wish, halt: threading.Event) -> AbstractContextManager[Supply]:
-    """Return what supplies the bytes at a URL, a path or `-`. Raises InvalidRequest, SourceError.
+def prepare(place: str, wanted: SourceOptions, halt: threading.Event) -> Prepared:
+    """Yield how the bytes at a URL, a path or `-` are read, as long as the block lasts.
 
-    Waits end when `halt` is set.
+    Waits end when `halt` is set. Raises InvalidRequest, SourceError.
     """
     scheme = scheme_of(place)
-    found = _SUPPLIERS.get(scheme)
+    found = _PREPARERS.get(scheme)
     if found is None:
         raise _unknown(scheme)
-    return found(place, wish, halt)
+    return found(place, wanted, halt)
 
 
 def scheme_of(place: str) -> str:
@@ -122,13 +124,13 @@ def open_source(
 
 
 def open_nothing(_halt: threading.Event) -> Source:
-    """Stand in for a source in an order that a supply completes later."""
-    raise errors.InvalidRequest("the order has no source")
+    """Stand in for a source in an order that a prepare completes later."""
+    raise errors.InvalidRequest("the request has no source")
 
 
 def _unknown(scheme: str) -> errors.InvalidRequest:
     # The rest of the URL is not repeated: it may hold a password.
-    known = ", ".join(_written(each) for each in _SUPPLIERS if each)
+    known = ", ".join(_written(each) for each in _PREPARERS if each)
     return errors.InvalidRequest(
         f"sources of scheme {scheme!r} are not known; known are {known}, "
         "paths of this machine and - for standard input"

@@ -62,7 +62,7 @@ class Mapped(Source, Protocol):
     """A ranged source that is a raw disk and knows which parts of it matter.
 
     Where a whole disk is wanted, what no extent names is zero. Where an existing disk is brought
-    up to date (`order.Order.update`), what no extent names stays as it is, and zero extents are
+    up to date (`TransferRequest.update`), what no extent names stays as it is, and zero extents are
     made zero.
     """
 
@@ -71,10 +71,10 @@ class Mapped(Source, Protocol):
 
 
 @runtime_checkable
-class Dear(Source, Protocol):
+class PrefersLargeRequests(Source, Protocol):
     """A ranged source to which each request costs as much as many bytes."""
 
-    worthwhile: int  # bytes that one request should bring, where that many are wanted
+    preferred_request: int  # bytes that one request should bring, where that many are wanted
 
 
 # Large enough that a system call and a thread switch per piece do not show,

@@ -10,7 +10,7 @@ Raises NoSpace, TargetFailed, TooSmall, InvalidRequest. Offsets and sizes are in
 
 from cdi.images.target.device import BlockTarget
 from cdi.images.target.file import FileTarget, insist_unused
-from cdi.images.target.places import (
+from cdi.images.target.paths import (
     device_size,
     is_device,
     partial_path,

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cdi.images import errors, storage_calls
-from cdi.images.target import places, zeros
+from cdi.images.target import paths, zeros
 from cdi.images.target.writing import Target
 
 # What the kernel is asked to zero in one call, which nothing interrupts.
@@ -44,7 +44,7 @@ class BlockTarget(Target):
         try:
             fd = os.open(path, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
         except OSError as error:
-            raise places.target_error(error, str(path)) from error
+            raise paths.target_error(error, str(path)) from error
         super().__init__(fd, str(path), direct_io=direct_io)
         self._path = path
         try:
@@ -63,7 +63,7 @@ class BlockTarget(Target):
 
     @property
     def tag(self) -> str:
-        return places.tag_for(os.fstat(self._fd))
+        return paths.tag_for(os.fstat(self._fd))
 
     @property
     def path(self) -> Path:

@@ -19,7 +19,7 @@ import os
 from pathlib import Path
 
 from cdi.images import errors, storage_calls
-from cdi.images.target import places, zeros
+from cdi.images.target import paths, zeros
 from cdi.images.target.writing import Target
 
 _MODE = 0o660  # spec/import.md, "Resize and final checks"
@@ -43,7 +43,7 @@ class FileTarget(Target):
         `update` opens the complete disk at `path` instead of a new one.
         """
         self._final = path
-        self._partial = path if update else places.partial_path(path)
+        self._partial = path if update else paths.partial_path(path)
         self._update = update
         resume = resume or update
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -57,7 +57,7 @@ class FileTarget(Target):
                     f"{path} does not exist, so that it cannot be brought up to date; "
                     "import the whole disk first"
                 ) from error
-            raise places.target_error(error, str(path)) from error
+            raise paths.target_error(error, str(path)) from error
         super().__init__(fd, str(path), direct_io=direct_io)
         self._preallocate = preallocate
         try:
@@ -74,7 +74,7 @@ class FileTarget(Target):
 
     @property
     def tag(self) -> str:
-        return places.tag_for(os.fstat(self._fd))
+        return paths.tag_for(os.fstat(self._fd))
 
     @property
     def path(self) -> Path:
@@ -107,14 +107,14 @@ class FileTarget(Target):
         if not self._update:
             with self._translated():
                 self._partial.replace(self._final)
-                places.sync_directory(self._final.parent)
+                paths.sync_directory(self._final.parent)
         self.close()
 
 
 def insist_unused(path: Path) -> None:
     """Raise TargetFailed if a partial disk for `path` exists and somebody is writing it."""
     try:
-        fd = os.open(places.partial_path(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(paths.partial_path(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return
     try:

@@ -19,7 +19,7 @@ from cdi.images import storage_calls
 from cdi.images.closing import Closing
 from cdi.images.intervals import Intervals
 from cdi.images.layout import Buffer, Change, Zeros
-from cdi.images.target import places, zeros
+from cdi.images.target import paths, zeros
 
 # One pwritev takes at most this much, so that a slow device shows in progress and cancelling.
 BATCH = 4 << 20
@@ -226,7 +226,7 @@ class Target(Closing):
         try:
             yield
         except OSError as error:
-            raise places.target_error(error, self._name) from error
+            raise paths.target_error(error, self._name) from error
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:
@@ -236,9 +236,9 @@ class Target(Closing):
         all is well. So the first failure stays.
         """
         if self._failed is not None:
-            raise places.target_error(self._failed, self._name)
+            raise paths.target_error(self._failed, self._name)
         try:
             yield
         except OSError as error:
             self._failed = error
-            raise places.target_error(error, self._name) from error
+            raise paths.target_error(error, self._name) from error

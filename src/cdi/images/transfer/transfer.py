@@ -5,7 +5,7 @@ Here: starting anew when the source changed, the temporary copy for formats that
 access or a tool, and what is left behind. Elsewhere: the way itself (`attempt`).
 
 After a permanent failure nothing is left behind; after any other the partial disk and its journal
-stay, and the next run with the same order continues.
+stay, and the next run with the same request continues.
 """
 
 from __future__ import annotations
@@ -24,49 +24,49 @@ from cdi.images.sources.source import Identity
 from cdi.images.transfer import attempt, work
 from cdi.images.transfer.halt import Halt
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Order, Result
+from cdi.images.transfer.request import Result, TransferRequest
 
 log = logging.getLogger(__name__)
 
 
-def run(order: Order, meter: Meter, cancel: threading.Event) -> Result:
-    """Carry out `order`. Raises TransferError; Cancelled soon after `cancel` is set."""
+def run(request: TransferRequest, meter: Meter, cancel: threading.Event) -> Result:
+    """Carry out `request`. Raises TransferError; Cancelled soon after `cancel` is set."""
     try:
-        return _run_once(order, meter, cancel)
+        return _run_once(request, meter, cancel)
     except errors.SourceChanged as error:
         log.warning("source changed, starting anew", extra={"cause": str(error)})
-        forget(order)
-        return _run_once(order, meter, cancel)
+        forget(request)
+        return _run_once(request, meter, cancel)
 
 
-def forget(order: Order) -> None:
-    """Remove what unfinished transfers of this order left, a temporary copy included."""
-    work.forget(order)
-    if order.scratch is not None:
-        work.forget(dataclasses.replace(order, target=order.scratch, journal=None))
-        order.scratch.unlink(missing_ok=True)
+def forget(request: TransferRequest) -> None:
+    """Remove what unfinished transfers of this request left, a temporary copy included."""
+    work.forget(request)
+    if request.scratch is not None:
+        work.forget(dataclasses.replace(request, target=request.scratch, journal=None))
+        request.scratch.unlink(missing_ok=True)
 
 
-def _run_once(order: Order, meter: Meter, cancel: threading.Event) -> Result:
-    if not order.target.parent.is_dir():
-        raise errors.InvalidRequest(f"{order.target.parent}: no such directory")
+def _run_once(request: TransferRequest, meter: Meter, cancel: threading.Event) -> Result:
+    if not request.target.parent.is_dir():
+        raise errors.InvalidRequest(f"{request.target.parent}: no such directory")
     halt = Halt(cancel)
-    source = order.source(halt)
+    source = request.source(halt)
     try:
-        result = attempt.Attempt(order, source, meter, halt).run()
+        result = attempt.Attempt(request, source, meter, halt).run()
     except errors.NeedsScratch as need:
-        work.forget(order)
-        if order.scratch is None:
+        work.forget(request)
+        if request.scratch is None:
             raise
         source.close()
         log.info("taking a temporary copy", extra={"cause": str(need)})
-        return _by_copy(order, order.scratch, meter, cancel)
+        return _by_copy(request, request.scratch, meter, cancel)
     except errors.TransferError as error:
         if error.kind is errors.Kind.PERMANENT:
-            forget(order)
+            forget(request)
         raise
     else:
-        forget(order)
+        forget(request)
         return result
     finally:
         halt.set()
@@ -76,10 +76,12 @@ def _run_once(order: Order, meter: Meter, cancel: threading.Event) -> Result:
 # A temporary copy, for what needs one.
 
 
-def _by_copy(order: Order, scratch: Path, meter: Meter, cancel: threading.Event) -> Result:
+def _by_copy(
+    request: TransferRequest, scratch: Path, meter: Meter, cancel: threading.Event
+) -> Result:
     """Take a temporary copy of the source's content, and make the disk from that."""
     copy = dataclasses.replace(
-        order,
+        request,
         target=scratch,
         journal=None,
         scratch=None,
@@ -87,13 +89,13 @@ def _by_copy(order: Order, scratch: Path, meter: Meter, cancel: threading.Event)
         limit=None,
         preallocate=False,
         as_is=True,
-        appliance=order.looks_inside,
+        appliance=request.looks_inside,
         update=False,
         base=None,
     )
     copied = run(copy, meter, cancel)
     try:
-        made = _from_copy(order, scratch, meter, cancel)
+        made = _from_copy(request, scratch, meter, cancel)
     finally:
         scratch.unlink(missing_ok=True)
     return dataclasses.replace(
@@ -106,16 +108,18 @@ def _by_copy(order: Order, scratch: Path, meter: Meter, cancel: threading.Event)
     )
 
 
-def _from_copy(order: Order, scratch: Path, meter: Meter, cancel: threading.Event) -> Result:
+def _from_copy(
+    request: TransferRequest, scratch: Path, meter: Meter, cancel: threading.Event
+) -> Result:
     local = dataclasses.replace(
-        order,
+        request,
         source=lambda _: FileSource(scratch),
         scratch=None,
         checksum=None,
         sha256=False,
         part=None,
     )
-    if order.base is not None:
+    if request.base is not None:
         return run(local, meter, cancel)
     image = inspect.inspect_file(scratch)
     if image.native:
@@ -124,15 +128,15 @@ def _from_copy(order: Order, scratch: Path, meter: Meter, cancel: threading.Even
 
 
 def _converted(
-    order: Order, image: Image, scratch: Path, meter: Meter, cancel: threading.Event
+    request: TransferRequest, image: Image, scratch: Path, meter: Meter, cancel: threading.Event
 ) -> Result:
     """Have qemu-img write the disk, after inspection has passed the complete copy."""
     if image.virtual_size is None:
         raise errors.CorruptImage(f"the {image.format} image does not tell its disk's size")
-    attempt.insist_fits(order, image.virtual_size)
+    attempt.insist_fits(request, image.virtual_size)
     meter.stage, meter.position, meter.total = "converting", 0, image.virtual_size
     size = image.virtual_size
-    with work.Work(order, Identity(str(scratch)), size, None) as job:
+    with work.Work(request, Identity(str(scratch)), size, None) as job:
         job.target.written_by_others(size)
         # Loaded where a tool is needed: few disks need one.
         job.target.written += importlib.import_module("cdi.images.confined.qemu").convert(
@@ -142,7 +146,7 @@ def _converted(
             size,
             cancel=cancel,
             progress=lambda share: meter.reached(int(share * size)),
-            preallocate=order.preallocate,
-            cache_none=order.direct_io,
+            preallocate=request.preallocate,
+            cache_none=request.direct_io,
         )
-        return attempt.finish(order, job, meter, image.format, size)
+        return attempt.finish(request, job, meter, image.format, size)

@@ -18,74 +18,78 @@ from cdi.images import target as targets
 from cdi.images.layout import Part
 from cdi.images.sources.source import Identity
 from cdi.images.transfer.journal import Journal, Progress
-from cdi.images.transfer.order import Order
+from cdi.images.transfer.request import TransferRequest
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY = 5.0  # seconds of work that a power cut may cost
 
 
-def earlier(order: Order, identity: Identity) -> Progress | None:
-    """Return what an earlier attempt at the same order has noted, or None."""
-    tag = targets.tag_of(order.target, complete=order.update)
+def earlier(request: TransferRequest, identity: Identity) -> Progress | None:
+    """Return what an earlier attempt at the same request has noted, or None."""
+    tag = targets.tag_of(request.target, complete=request.update)
     if tag is None or not identity.version:
         return None
-    return Journal.load(order.journal_file, _key(order, identity, tag))
+    return Journal.load(request.journal_file, _key(request, identity, tag))
 
 
-def forget(order: Order) -> None:
+def forget(request: TransferRequest) -> None:
     """Remove what unfinished attempts left."""
-    if not targets.is_device(order.target):
-        targets.partial_path(order.target).unlink(missing_ok=True)
-    order.journal_file.unlink(missing_ok=True)
+    if not targets.is_device(request.target):
+        targets.partial_path(request.target).unlink(missing_ok=True)
+    request.journal_file.unlink(missing_ok=True)
 
 
 class Work:
     """One attempt at writing. Leaving the context keeps partial disk and journal, durably."""
 
     def __init__(
-        self, order: Order, identity: Identity, virtual_size: int | None, progress: Progress | None
+        self,
+        request: TransferRequest,
+        identity: Identity,
+        virtual_size: int | None,
+        progress: Progress | None,
     ) -> None:
         """Open target and journal; with `progress` continue, without begin anew."""
-        self._order = order
+        self._request = request
         self.resumed = progress is not None
         self.progress = progress or Progress()
         if progress is None:
-            targets.insist_unused(order.target)
-            forget(order)
+            targets.insist_unused(request.target)
+            forget(request)
         self.target = self._open_target(virtual_size)
         try:
-            key = _key(order, identity, self.target.tag)
-            self.journal = Journal(order.journal_file, key, self.progress)
+            key = _key(request, identity, self.target.tag)
+            self.journal = Journal(request.journal_file, key, self.progress)
         except OSError as error:
             self.target.close()
-            raise targets.target_error(error, str(order.journal_file)) from error
+            raise targets.target_error(error, str(request.journal_file)) from error
         self._left = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="checkpoint", daemon=True)
 
     def _open_target(self, virtual_size: int | None) -> targets.Target:
-        order = self._order
-        if targets.is_device(order.target):
+        request = self._request
+        if targets.is_device(request.target):
             device = targets.BlockTarget(
-                order.target,
+                request.target,
                 virtual_size,
                 resume=self.resumed,
                 zeroed=self.progress.zeroed,
-                update=order.update,
-                preallocate=order.preallocate,
-                direct_io=order.direct_io,
+                update=request.update,
+                preallocate=request.preallocate,
+                direct_io=request.direct_io,
             )
             self.progress.zeroed = device.zeroed
             device.already(self.progress.done)
             return device
-        size = virtual_size if order.size is None else max(order.size, virtual_size or 0)
+        size = virtual_size if request.size is None else max(request.size, virtual_size or 0)
         file = targets.FileTarget(
-            order.target,
+            request.target,
             size,
-            preallocate=order.preallocate,
+            preallocate=request.preallocate,
             resume=self.resumed,
-            update=order.update,
-            direct_io=order.direct_io,
+            update=request.update,
+            direct_io=request.direct_io,
         )
         file.already(self.progress.done)
         return file
@@ -125,17 +129,17 @@ class Work:
             log.warning("checkpoint failed", extra={"cause": str(error)})
 
 
-def _key(order: Order, identity: Identity, tag: str) -> dict[str, Any]:
+def _key(request: TransferRequest, identity: Identity, tag: str) -> dict[str, Any]:
     return {
         "source": dataclasses.asdict(identity),
         "target": tag,
-        "size": order.size,
-        "digest": order.algorithm,
-        "checksum": None if order.checksum is None else order.checksum[1],
-        "preallocate": order.preallocate,
-        "as_is": order.as_is,
-        "part": None if order.part is None else _json(order.part),
-        "update": order.update,
+        "size": request.size,
+        "digest": request.algorithm,
+        "checksum": None if request.checksum is None else request.checksum[1],
+        "preallocate": request.preallocate,
+        "as_is": request.as_is,
+        "part": None if request.part is None else _json(request.part),
+        "update": request.update,
     }
 
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from cdi.images import errors
 from cdi.images.formats.qcow2.tables import SECTOR
-from cdi.images.formats.tabled.places import Places
+from cdi.images.formats.tabled.bitmap import Bitmap
 from cdi.images.formats.tabled.runs import Kind, Run
 
 # Compressed runs that do not touch each other, of which this many are told apart. Programs write
@@ -28,8 +28,8 @@ class Claims:
 
     def __init__(self, cluster_bits: int) -> None:
         self._bits = cluster_bits
-        self._owned = Places()  # by a table, or by one plain cluster
-        self._shared = Places()  # by compressed clusters
+        self._owned = Bitmap()  # by a table, or by one plain cluster
+        self._shared = Bitmap()  # by compressed clusters
         self._starts: list[int] = []  # compressed bytes, as sorted fragments
         self._ends: list[int] = []
 

@@ -74,7 +74,7 @@ class ForwardVmdk:
         parts = (
             packed_runs([walk.current] if walk.current else []),
             packed_runs(sorted(walk.agenda)),
-            walk.tally.state(),
+            walk.fingerprints.state(),
             tail,
         )
         lengths = [len(part) for part in parts]
@@ -102,4 +102,4 @@ class ForwardVmdk:
             parts.append(body[offset : offset + length])
             offset += length
         walk.continue_at(at, parts[3], unpacked_runs(parts[0]), unpacked_runs(parts[1]))
-        walk.tally.restore(parts[2])
+        walk.fingerprints.restore(parts[2])

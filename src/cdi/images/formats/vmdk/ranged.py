@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from cdi.images import errors
-from cdi.images.formats.tabled.places import Places
+from cdi.images.formats.tabled.bitmap import Bitmap
 from cdi.images.formats.tabled.reading import READ_BYTES, Part, Tables
 from cdi.images.formats.tabled.runs import Kind, Run
 from cdi.images.formats.tabled.units import Cutter
@@ -84,9 +84,9 @@ class RandomVmdk:
                 )
         return sectors
 
-    def _table_places(self) -> Places:
+    def _table_places(self) -> Bitmap:
         """Take the sectors of header, descriptor, directory and tables."""
-        header, places = self._header, Places()
+        header, places = self._header, Bitmap()
         named = [
             ("header", 0, SECTOR),
             ("descriptor", header.descriptor, header.descriptor_length * SECTOR),
@@ -140,7 +140,7 @@ class RandomVmdk:
         return ended
 
 
-def _claim(places: Places, runs: Iterable[Run]) -> None:
+def _claim(places: Bitmap, runs: Iterable[Run]) -> None:
     """Insist that every grain has a place of its own.
 
     Of a compressed one that is its first sector: it says which grain it is.

@@ -4,7 +4,7 @@ The walk through a sparse VMDK in file order.
 Directory and tables of a disk that is not compressed come before its grains, so that all is
 announced (`agenda`) when it passes; what nothing has announced means nothing. Compressed grains
 tell by their markers what they are, wherever directory and tables lie; those are compared with
-what has passed (`tally`). The redundant directory is not looked at.
+what has passed (`fingerprints`). The redundant directory is not looked at.
 
 Raises CorruptImage, UnsafeImage, TruncatedSource; NeedsScratch where tables lie behind grains.
 """
@@ -21,6 +21,7 @@ from cdi.images.formats.tabled.passing import Passing
 from cdi.images.formats.tabled.runs import Kind, Run
 from cdi.images.formats.tabled.units import clipped
 from cdi.images.formats.vmdk import markers, tables
+from cdi.images.formats.vmdk.fingerprints import Fingerprints
 from cdi.images.formats.vmdk.header import (
     AT_END,
     ENTRY,
@@ -29,7 +30,6 @@ from cdi.images.formats.vmdk.header import (
     check_footer,
     parse_header,
 )
-from cdi.images.formats.vmdk.tally import Tally
 from cdi.images.layout import Buffer, Write
 
 _SLICE = 256 << 10  # the directory is decoded in parts of this size
@@ -44,7 +44,7 @@ class Walk:
         self.header = parse_header(raw)
         self.passing = Passing(0)
         self.agenda = Agenda()
-        self.tally = Tally(self.header)
+        self.fingerprints = Fingerprints(self.header)
         self.at = 0  # all before this is used up
         self.current: Run | None = None  # begun, and not complete
         self.directory_left = self.header.tables  # entries that are still to come
@@ -96,7 +96,7 @@ class Walk:
                 "grain directory and its end"
             )
         if self.header.compressed:
-            self.tally.check()
+            self.fingerprints.check()
 
     def _announce_directory(self) -> None:
         """Announce the directory where the header places it before all grains."""
@@ -163,7 +163,7 @@ class Walk:
     def _take(self, run: Run, data: Buffer) -> Iterable[Write]:
         """Decode a run that is complete."""
         if run.kind is Kind.PACKED:
-            self.tally.grain(run.guest // self.header.grain_bytes, run.start // SECTOR)
+            self.fingerprints.grain(run.guest // self.header.grain_bytes, run.start // SECTOR)
             grain = markers.unpacked(self.header, data, run.guest)
             return (Write(run.guest, clipped(grain, self.header.virtual_size - run.guest)),)
         if run.kind is Kind.MARKER:
@@ -215,7 +215,7 @@ class Walk:
         sectors = list(sectors)
         self.directory_left -= len(sectors)
         if self.directory_at:
-            self.tally.directory(first, sectors)
+            self.fingerprints.directory(first, sectors)
             return
         found = []
         for number, sector in enumerate(sectors, first):
@@ -238,9 +238,9 @@ class Walk:
         if not self.header.compressed:
             self._announce(tables.runs_of(self.header, entries, run.guest))
         elif self._directory_in_front:
-            self.tally.table(run.guest // self.header.span, entries)
+            self.fingerprints.table(run.guest // self.header.span, entries)
         else:
-            self.tally.table_at(run.start // SECTOR, entries)
+            self.fingerprints.table_at(run.start // SECTOR, entries)
 
     def _learn_footer(self, raw: bytes) -> None:
         footer = parse_header(raw)

@@ -54,7 +54,7 @@ class HttpSource(Closing):
         *,
         service: Service = PLAIN,
         version: str = "",
-        worthwhile: int = 0,
+        preferred_request: int = 0,
         cancel: threading.Event | None = None,
         wait: Callable[[float], bool] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -67,7 +67,7 @@ class HttpSource(Closing):
         self._cancel = cancel
         self._service = service
         self._version = version
-        self.worthwhile = worthwhile  # see `source.Dear`
+        self.preferred_request = preferred_request  # see `source.PrefersLargeRequests`
         self._rng = rng
         self._start = urls.Route(urls.parse_url(url, secret_path=options.secret_path))
         self._route = self._start

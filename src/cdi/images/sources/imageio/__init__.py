@@ -9,7 +9,7 @@ host, which reads the disk, for its bytes.
     transfers  one image transfer: begun, waited for, extended, ended
     daemon     what the daemon serves under a transfer's URL
     lease      a transfer that is kept alive, and replaced where that is sound
-    supplied   a lease as something to import from
+    prepare    a lease as something to import from
     source     the bytes: an ordinary source over a lease
 
 Ticket URLs let whoever knows them read the disk. Like passwords and tokens they are never shown.

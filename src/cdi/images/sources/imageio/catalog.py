@@ -16,7 +16,7 @@ from cdi.images.sources.imageio.markup import Node
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class WantedDisk:
     """What somebody wants to read: a disk, as it was at checkpoint `current` if that is given.
 
     With `previous` only what has changed since that checkpoint.
@@ -56,38 +56,39 @@ class Image:
         return "cow" if self.delta else "raw"
 
 
-def find(engine: Engine, wish: Wish) -> Image:
-    """Look up what `wish` names."""
+def find(engine: Engine, wanted: WantedDisk) -> Image:
+    """Look up what `wanted` names."""
     try:
-        disk = engine.get(f"/disks/{_quoted(wish.disk)}")
+        disk = engine.get(f"/disks/{_quoted(wanted.disk)}")
     except errors.NotFound as error:
         raise errors.NotFound(
-            f"{error}; the engine has no disk {wish.disk} that this user may see; check diskId"
+            f"{error}; the engine has no disk {wanted.disk} that this user may see; check diskId"
         ) from error
-    location = f"{engine.shown}/disks/{wish.disk}"
-    if not wish.current:
-        return Image("disk", wish.disk, location)
-    location += f"#{wish.previous}..{wish.current}" if wish.previous else f"#{wish.current}"
-    snapshot = _snapshot(engine, disk, wish)
+    location = f"{engine.shown}/disks/{wanted.disk}"
+    if not wanted.current:
+        return Image("disk", wanted.disk, location)
+    location += f"#{wanted.previous}..{wanted.current}" if wanted.previous else f"#{wanted.current}"
+    snapshot = _snapshot(engine, disk, wanted)
     if snapshot is not None:
-        _insist_on_changes(wish, snapshot)
-        return Image("snapshot", wish.current, location, wish.previous, _version(snapshot))
-    if disk.value("image_id") != wish.current:
+        _insist_on_changes(wanted, snapshot)
+        return Image("snapshot", wanted.current, location, wanted.previous, _version(snapshot))
+    if disk.value("image_id") != wanted.current:
         raise errors.NotFound(
-            f"the disk {wish.disk} has no snapshot {wish.current} in any of its storage domains, "
-            "and it is not its active image either; check the checkpoints, or make a new snapshot"
+            f"the disk {wanted.disk} has no snapshot {wanted.current} in any of its storage "
+            "domains, and it is not its active image either; check the checkpoints, or make a "
+            "new snapshot"
         )
-    _insist_on_changes(wish, disk)
-    return Image("disk", wish.disk, location, wish.previous)
+    _insist_on_changes(wanted, disk)
+    return Image("disk", wanted.disk, location, wanted.previous)
 
 
-def _snapshot(engine: Engine, disk: Node, wish: Wish) -> Node | None:
+def _snapshot(engine: Engine, disk: Node, wanted: WantedDisk) -> Node | None:
     """Return the disk snapshot of the current checkpoint, wherever it is stored."""
     for domain in _domains(disk):
         path = f"/storagedomains/{_quoted(domain)}/disksnapshots"
-        found = engine.first(path, lambda node: node.id == wish.current)
+        found = engine.first(path, lambda node: node.id == wanted.current)
         if found is not None:
-            _insist_on_disk(wish, found)
+            _insist_on_disk(wanted, found)
             return found
     return None
 
@@ -110,21 +111,22 @@ def _domains(disk: Node) -> Iterator[str]:
             yield node.id
 
 
-def _insist_on_disk(wish: Wish, snapshot: Node) -> None:
+def _insist_on_disk(wanted: WantedDisk, snapshot: Node) -> None:
     owner = snapshot.child("disk")
-    if owner is not None and owner.id and owner.id != wish.disk:
+    if owner is not None and owner.id and owner.id != wanted.disk:
         raise errors.NotFound(
-            f"the snapshot {wish.current} belongs to the disk {owner.id}, not to {wish.disk}; "
+            f"the snapshot {wanted.current} belongs to the disk {owner.id}, not to {wanted.disk}; "
             "check diskId and checkpoints"
         )
 
 
-def _insist_on_changes(wish: Wish, image: Node) -> None:
+def _insist_on_changes(wanted: WantedDisk, image: Node) -> None:
     """Refuse to read changes from an image that holds a whole disk."""
-    if wish.previous and image.value("format") == "raw":
+    if wanted.previous and image.value("format") == "raw":
         raise errors.SourceRefused(
-            f"the image of checkpoint {wish.current} is raw: it holds a whole disk, and not what "
-            f"changed since {wish.previous}; use it as the first checkpoint, without a previous one"
+            f"the image of checkpoint {wanted.current} is raw: it holds a whole disk, and not "
+            f"what changed since {wanted.previous}; use it as the first checkpoint, without a "
+            "previous one"
         )
 
 

@@ -28,7 +28,7 @@ from cdi.images import errors
 from cdi.images.http import retry
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources.imageio import catalog, transfers
-from cdi.images.sources.imageio.catalog import Image, Wish
+from cdi.images.sources.imageio.catalog import Image, WantedDisk
 from cdi.images.sources.imageio.daemon import Abilities, Daemon, Extents
 from cdi.images.sources.imageio.engine import Engine
 from cdi.images.sources.imageio.patience import Patience
@@ -47,19 +47,19 @@ _UNREACHABLE = (errors.SourceUnavailable, errors.ConnectionLost, errors.Stalled)
 @contextmanager
 def leased(
     url: str,
-    wish: Wish,
+    wanted: WantedDisk,
     options: HttpOptions,
     cancel: threading.Event,
     patience: Patience | None = None,
     wait: Callable[[float], bool] | None = None,
     noted: Identity | None = None,
 ) -> Iterator[Lease]:
-    """Log in to the engine at `url` and lease what `wish` names; see the module.
+    """Log in to the engine at `url` and lease what `wanted` names; see the module.
 
     `noted` is what an interrupted run has read, by its journal.
     """
     with Engine(url, options, cancel, wait=wait) as engine:
-        lease = Lease(engine, catalog.find(engine, wish), options, cancel, patience or Patience())
+        lease = Lease(engine, catalog.find(engine, wanted), options, cancel, patience or Patience())
         success = False
         try:
             lease.begin(engine.pause, noted)

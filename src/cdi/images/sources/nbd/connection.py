@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from cdi.images import errors
 from cdi.images.sources.nbd.handshake import Export
-from cdi.images.sources.nbd.line import Line
+from cdi.images.sources.nbd.transport import Transport
 
 _REQUEST = struct.Struct(">IHHQQI")
 _REQUEST_MAGIC = 0x25609513
@@ -40,7 +40,7 @@ class Failed(errors.SourceUnavailable):
 class Connection:
     """Speaks to one export; not for several threads at once."""
 
-    def __init__(self, line: Line, export: Export) -> None:
+    def __init__(self, line: Transport, export: Export) -> None:
         self.export = export
         self._line = line
         self._cookie = 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from cdi.images import errors
-from cdi.images.sources.nbd.line import Line
+from cdi.images.sources.nbd.transport import Transport
 
 _GREETING = struct.Struct(">8s8sH")
 _MAGIC, _OPTION_MAGIC = b"NBDMAGIC", b"IHAVEOPT"
@@ -51,7 +51,7 @@ class Export:
     most: int = _USUAL_MOST  # bytes that one read may ask for
 
 
-def negotiate(line: Line, name: str = "") -> Export:
+def negotiate(line: Transport, name: str = "") -> Export:
     """Agree on an export with the server at the other end."""
     magic, option_magic, flags = _GREETING.unpack(line.receive(_GREETING.size))
     if (magic, option_magic) != (_MAGIC, _OPTION_MAGIC) or not flags & _FIXED_NEWSTYLE:
@@ -62,13 +62,13 @@ def negotiate(line: Line, name: str = "") -> Export:
     return _go(line, name, structured, context)
 
 
-def _structured_replies(line: Line) -> bool:
+def _structured_replies(line: Transport) -> bool:
     _ask(line, _STRUCTURED_REPLY, b"")
     kind, _ = _answer(line, _STRUCTURED_REPLY)
     return kind == _ACK
 
 
-def _allocation_context(line: Line, name: str) -> int | None:
+def _allocation_context(line: Transport, name: str) -> int | None:
     query = struct.pack(">I", 1) + _counted(ALLOCATION)
     _ask(line, _SET_META_CONTEXT, _counted(name.encode()) + query)
     context = None
@@ -82,7 +82,7 @@ def _allocation_context(line: Line, name: str) -> int | None:
             context = int.from_bytes(body[:4], "big")
 
 
-def _go(line: Line, name: str, structured: bool, context: int | None) -> Export:
+def _go(line: Transport, name: str, structured: bool, context: int | None) -> Export:
     wish = struct.pack(">HH", 1, _INFO_BLOCK_SIZE)
     _ask(line, _GO, _counted(name.encode()) + wish)
     size: int | None = None
@@ -114,18 +114,18 @@ def _go(line: Line, name: str, structured: bool, context: int | None) -> Export:
     )
 
 
-def _ask(line: Line, option: int, data: bytes) -> None:
+def _ask(line: Transport, option: int, data: bytes) -> None:
     line.send(_OPTION.pack(_OPTION_MAGIC, option, len(data)) + data)
 
 
-def _answer(line: Line, option: int) -> tuple[int, bytes]:
+def _answer(line: Transport, option: int) -> tuple[int, bytes]:
     magic, about, kind, length = _REPLY.unpack(line.receive(_REPLY.size))
     if magic != _REPLY_MAGIC or about != option or length > _LONGEST_REPLY:
         _violated(line, "an answer to another question")
     return kind, bytes(line.receive(length))
 
 
-def _refused(line: Line, name: str, kind: int, body: bytes) -> NoReturn:
+def _refused(line: Transport, name: str, kind: int, body: bytes) -> NoReturn:
     said = body.decode("utf-8", "replace").strip() or f"error {kind & ~_IS_ERROR}"
     if kind == _UNKNOWN:
         raise errors.NotFound(f"{line.shown}: there is no export {name!r}: {said}")
@@ -136,7 +136,7 @@ def _refused(line: Line, name: str, kind: int, body: bytes) -> NoReturn:
     raise errors.SourceRefused(f"{line.shown}: export {name!r} is refused: {said}")
 
 
-def _violated(line: Line, what: str) -> NoReturn:
+def _violated(line: Transport, what: str) -> NoReturn:
     raise errors.SourceRefused(f"{line.shown}: the server breaks the NBD protocol: {what}")
 
 

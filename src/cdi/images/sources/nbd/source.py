@@ -26,7 +26,7 @@ from cdi.images.layout import Extent
 from cdi.images.sources import span
 from cdi.images.sources.nbd import handshake
 from cdi.images.sources.nbd.connection import Connection, Failed
-from cdi.images.sources.nbd.line import TICK, Line, Watch
+from cdi.images.sources.nbd.transport import TICK, Transport, Watch
 from cdi.images.sources.source import PIECE, Identity
 
 log = logging.getLogger(__name__)
@@ -243,7 +243,7 @@ class NbdSource(Closing):
             connection.drop()
 
     def _connected(self) -> Connection:
-        line = Line(self._dial(), self._watch, self._shown)
+        line = Transport(self._dial(), self._watch, self._shown)
         try:
             export = handshake.negotiate(line, self._settings.export)
             if self._export is not None and export.size != self._export.size:

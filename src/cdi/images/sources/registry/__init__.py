@@ -1,5 +1,5 @@
 """
-Disks in container images: from the name of an image to the supply of the disk in it.
+Disks in container images: from the name of an image to the disk in it.
 
     reference    what `docker://` and `oci-archive:` name
     store        what an image is read from: manifests, configurations, blobs

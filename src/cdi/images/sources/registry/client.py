@@ -103,7 +103,7 @@ class Registry:
             self._options,
             service=self._service,
             version=descriptor.digest,
-            worthwhile=_WORTHWHILE,
+            preferred_request=_WORTHWHILE,
             cancel=halt,
             wait=None if self._wait == self._cancel.wait else self._wait,
             clock=self._clock,

@@ -1,5 +1,5 @@
 """
-From the name of a container image to the supply of the disk in it.
+From the name of a container image to the disk in it.
 
     name -> manifest or index -> the image for the platform -> its configuration
          -> an image: the layer that holds /disk, and where in it
@@ -40,7 +40,7 @@ from cdi.images.sources.registry.credentials import Credentials
 from cdi.images.sources.registry.layers import Layer
 from cdi.images.sources.registry.manifest import Descriptor, Document, Manifest, Platform
 from cdi.images.sources.registry.store import Store
-from cdi.images.sources.supply import Supply
+from cdi.images.sources.spec import SourceSpec
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Wanted:
 class Found:
     """The disk of an image: how to get it, the name of its file, and the image's environment."""
 
-    supply: Supply
+    spec: SourceSpec
     name: str
     environment: tuple[str, ...]
 
@@ -80,13 +80,13 @@ def open_image(
     *,
     wait: Callable[[float], bool] | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> Supply:
+) -> SourceSpec:
     """Find the disk in an image. Waits end with Cancelled when `cancel` is set.
 
     `wait` and `clock` as for `http.HttpSource`.
     """
     with closing(_store(wanted, cancel, wait, clock)) as store:
-        return _found(store, wanted, cancel).supply
+        return _found(store, wanted, cancel).spec
 
 
 def look_into(wanted: Wanted, cancel: threading.Event) -> Found:
@@ -114,13 +114,13 @@ def _found(store: Store, wanted: Wanted, cancel: threading.Event) -> Found:
     log.info(
         "the image has a disk", extra={"image": store.shown, "layer": layer.digest, "file": name}
     )
-    supply = Supply(
+    spec = SourceSpec(
         open=functools.partial(store.blob, layer),
         checksum=layer.checksum,
         part=part,
         labels=labels.labels_of(about.environment),
     )
-    return Found(supply, name.rpartition("/")[2], about.environment)
+    return Found(spec, name.rpartition("/")[2], about.environment)
 
 
 def disk_of(image: Manifest) -> Descriptor | None:

@@ -6,7 +6,7 @@ A disk of a virtual machine in vSphere, read by VMware's VDDK library inside of 
     areas      the areas that changed, as extents of the disk
     vsphere    the one module that speaks to vSphere
     command    nbdkit's command line; what its log and its last words mean
-    supply     all of it together
+    prepare    all of it together
 
 The library is VMware's and comes from the user; only amd64 has one.
 """

@@ -15,8 +15,8 @@ from cdi.images import errors
 from cdi.images.codecs.codec import codec_for
 from cdi.images.sources.source import Source
 from cdi.images.transfer import forward, pipeline
-from cdi.images.transfer.connections import Pace
 from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.pace import Pace
 
 _MEMORY = 48 << 20  # bytes fetched ahead
 

@@ -19,16 +19,16 @@ from cdi.api.workorder import WorkOrder
 from cdi.images import digest, errors
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources.http import HttpSource
-from cdi.images.sources.supply import Supply
-from cdi.workers import supplies
+from cdi.images.sources.spec import SourceSpec
+from cdi.workers import sources
 
 
 @contextmanager
-def supply(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[Supply]:
-    """Yield what the order's URL serves; see `supplies`."""
+def prepare(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[SourceSpec]:
+    """Yield what the order's URL serves; see `sources`."""
     del halt  # nothing is asked of the server before the source is opened
     options = options_for(order, place)
-    yield Supply(
+    yield SourceSpec(
         open=lambda halt: open_http(order.endpoint, options, halt),
         checksum=checksum_of(order),
         # A fragment is never sent to a server: it names a part of what the server gives.
@@ -60,7 +60,7 @@ def options_for(order: WorkOrder, place: Place) -> HttpOptions:
             "https_proxy": order.https_proxy,
             "no_proxy": order.no_proxy,
         },
-        connections=supplies.CONNECTIONS,
+        connections=sources.CONNECTIONS,
         stall=place.stall_timeout,
     )
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from cdi.images import errors
 from cdi.images.layout import Part
 from cdi.images.sources.source import Source
-from cdi.images.sources.supply import Supply
+from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer.journal import journal_path
 
 
 @dataclass(frozen=True)
-class Order:
+class TransferRequest:
     """One disk wanted at one place."""
 
     # Opens the source, whose waits end when the event is set; called again if it changed.
@@ -37,7 +37,7 @@ class Order:
     appliance: bool | None = None
     disk: str | None = None  # the file's name there; None: there is only one
     # The target holds a complete disk already: write over it what the source says has changed.
-    # Not atomic: a later run with the same order has to complete what one begins.
+    # Not atomic: a later run with the same request has to complete what one begins.
     update: bool = False
     # The source is a qcow2 image of changes, which has to name the disk of this name as its base.
     base: str | None = None
@@ -60,26 +60,26 @@ class Order:
         """Where the journal lies."""
         return self.journal or journal_path(self.target)
 
-    def of(self, supply: Supply) -> Order:
-        """Return the same for the source in `supply`.
+    def of(self, spec: SourceSpec) -> TransferRequest:
+        """Return the same for the source in `spec`.
 
         Raises InvalidRequest where both name a digest of the source and they differ in kind:
         only one is computed.
         """
-        checksum = self.checksum or supply.checksum
-        if self.checksum and supply.checksum and self.checksum != supply.checksum:
+        checksum = self.checksum or spec.checksum
+        if self.checksum and spec.checksum and self.checksum != spec.checksum:
             raise errors.InvalidRequest(
                 "the source is verified by a digest of its own already; leave the checksum out"
             )
         return dataclasses.replace(
             self,
-            source=supply.open,
+            source=spec.open,
             checksum=checksum,
-            part=supply.part,
-            disk=self.disk or supply.disk,
-            as_is=supply.as_is,
-            update=supply.update,
-            base=supply.base,
+            part=spec.part,
+            disk=self.disk or spec.disk,
+            as_is=spec.as_is,
+            update=spec.update,
+            base=spec.base,
         )
 
 

@@ -16,17 +16,17 @@ from cdi.api.workorder import WorkOrder
 from cdi.images import errors
 from cdi.images.sources.objects import gcs
 from cdi.images.sources.objects.access import GoogleAccess
-from cdi.images.sources.supply import Supply
-from cdi.workers.supplies import http, s3
+from cdi.images.sources.spec import SourceSpec
+from cdi.workers.sources import http, s3
 
 
 @contextmanager
-def supply(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[Supply]:
-    """Yield the object that the order names; see `supplies`."""
+def prepare(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[SourceSpec]:
+    """Yield the object that the order names; see `sources`."""
     del halt  # nothing is asked of the store before the source is opened
     options = s3.options_for(order, place)
     access = GoogleAccess(credentials=_credentials(order, place))
-    yield Supply(
+    yield SourceSpec(
         open=lambda halt: gcs.open_object(order.endpoint, access, options, halt),
         checksum=http.checksum_of(order),
     )

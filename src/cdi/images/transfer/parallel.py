@@ -22,9 +22,9 @@ from cdi.images import digest as digests
 from cdi.images.intervals import Intervals
 from cdi.images.layout import SHARE, Change, Unit
 from cdi.images.target import Target
-from cdi.images.transfer.connections import WINDOW, Pace
 from cdi.images.transfer.journal import Journal
 from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.pace import WINDOW, Pace
 from cdi.images.transfer.pipeline import Splitter
 
 # Bytes that may wait for their turn to be hashed. A killed run has to fetch them again, so it is
@@ -39,7 +39,7 @@ class OutOfOrder(Exception):
 
 
 @dataclass(frozen=True)
-class Scatter:
+class ParallelPass:
     """Everything one such transfer needs."""
 
     fetch: Callable[[int, int], Iterator[bytes]]
@@ -47,7 +47,7 @@ class Scatter:
     target: Target
     journal: Journal
     meter: Meter
-    request: int  # bytes to ask for at once
+    request_bytes: int  # bytes to ask for at once
     connections: int  # at most so many
     halt: threading.Event  # set at a failure, so that the other workers do not wait for bytes
     ordered: OrderedDigest | None = None
@@ -60,9 +60,9 @@ class Scatter:
 class _Crew:
     """The worker threads of one transfer."""
 
-    def __init__(self, order: Scatter) -> None:
-        self._order = order
-        self._units = iter(order.units)
+    def __init__(self, task: ParallelPass) -> None:
+        self._task = task
+        self._units = iter(task.units)
         self._ahead: Unit | None = None
         self._taking = threading.Lock()
         self._failure: BaseException | None = None
@@ -70,16 +70,16 @@ class _Crew:
         self._threads: list[threading.Thread] = []
 
     def run(self) -> None:
-        pace = Pace(self._order.connections, time.monotonic())
+        pace = Pace(self._task.connections, time.monotonic())
         while True:
-            meter = self._order.meter
+            meter = self._task.meter
             wanted = pace.look(time.monotonic(), meter.fetched, meter.waited(), len(self._threads))
             while len(self._threads) < wanted and not self._stop.is_set():
                 self._hire()
             working = [thread for thread in self._threads if thread.is_alive()]
             if not working:
                 break
-            working[0].join(WINDOW if wanted < self._order.connections else 1.0)
+            working[0].join(WINDOW if wanted < self._task.connections else 1.0)
         if self._failure is not None:
             raise self._failure
 
@@ -96,9 +96,9 @@ class _Crew:
         except BaseException as error:  # noqa: BLE001 - raised again by run()
             with self._taking:
                 self._failure = self._failure or error
-            self._order.halt.set()
-            if self._order.ordered is not None:
-                self._order.ordered.close()
+            self._task.halt.set()
+            if self._task.ordered is not None:
+                self._task.ordered.close()
         finally:
             self._stop.set()  # no unit is left, or none may be taken any more
 
@@ -110,7 +110,7 @@ class _Crew:
             if first is None:
                 return []
             taken, end, unfolded = [first], first.end, first.unfolded
-            while end - first.start < self._order.request and unfolded < SHARE:
+            while end - first.start < self._task.request_bytes and unfolded < SHARE:
                 unit = next(self._units, None)
                 if unit is None or not end - Splitter.OVERLAP <= unit.start <= end + _GAP:
                     self._ahead = unit
@@ -121,36 +121,36 @@ class _Crew:
             return taken
 
     def _transfer(self, units: list[Unit]) -> None:
-        order = self._order
+        task = self._task
         start, end = units[0].start, max(unit.end for unit in units)
         pieces = Splitter(self._received(start, end), start)
         for unit in units:
             if self._stop.is_set() and self._failure is not None:
                 return
             part = pieces.take(unit.start, unit.end)
-            self._write(order.meter.timed("fetch+decode", unit.decode(part)))
+            self._write(task.meter.timed("fetch+decode", unit.decode(part)))
             pieces.skip(part)
             if unit.covers:
-                order.journal.done(unit.covers)
-            order.meter.reached(unit.end)
+                task.journal.done(unit.covers)
+            task.meter.reached(unit.end)
 
     def _write(self, writes: Iterator[Change]) -> None:
         """Write what a unit holds; note parts of it where it comes slowly."""
-        order, held, since = self._order, list[Change](), time.monotonic()
+        task, held, since = self._task, list[Change](), time.monotonic()
         for write in writes:
             held.append(write)
             if time.monotonic() - since > _NOTE_EVERY:
-                order.target.write(held)
-                order.journal.done(tuple((one.offset, one.end) for one in held))
+                task.target.write(held)
+                task.journal.done(tuple((one.offset, one.end) for one in held))
                 held, since = [], time.monotonic()
-        order.target.write(held)
+        task.target.write(held)
 
     def _received(self, start: int, end: int) -> Iterator[bytes]:
-        order, offset = self._order, start
-        for piece in order.meter.timed("fetch", order.fetch(start, end)):
-            order.meter.received(len(piece))
-            if order.ordered is not None:
-                order.ordered.offer(offset, piece)
+        task, offset = self._task, start
+        for piece in task.meter.timed("fetch", task.fetch(start, end)):
+            task.meter.received(len(piece))
+            if task.ordered is not None:
+                task.ordered.offer(offset, piece)
             offset += len(piece)
             yield piece
 

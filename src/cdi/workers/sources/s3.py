@@ -16,17 +16,17 @@ from cdi.api.workorder import WorkOrder
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources.objects import s3
 from cdi.images.sources.objects.access import Keys, S3Access
-from cdi.images.sources.supply import Supply
-from cdi.workers.supplies import http
+from cdi.images.sources.spec import SourceSpec
+from cdi.workers.sources import http
 
 
 @contextmanager
-def supply(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[Supply]:
-    """Yield the object that the order names; see `supplies`."""
+def prepare(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[SourceSpec]:
+    """Yield the object that the order names; see `sources`."""
     del halt  # nothing is asked of the store before the source is opened
     options = options_for(order, place)
     access = S3Access(keys=_keys(order))
-    yield Supply(
+    yield SourceSpec(
         open=lambda halt: s3.open_at_host(order.endpoint, access, options, halt),
         checksum=http.checksum_of(order),
     )

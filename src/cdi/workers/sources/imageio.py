@@ -1,7 +1,7 @@
 """
 A disk of oVirt: through its engine and the imageio daemon of a host.
 
-The image transfer that serves the bytes lives as long as the supply: it is finalized where the
+The image transfer that serves the bytes lives as long as the block: it is finalized where the
 disk has arrived, and cancelled where it has not. With two checkpoints it is for the changes
 between them, which are written over the disk that is there.
 """
@@ -15,20 +15,21 @@ from contextlib import contextmanager
 from cdi.api.place import Place
 from cdi.api.workorder import ARCHIVE, WorkOrder
 from cdi.images import errors
-from cdi.images.sources.imageio import catalog, supplied
-from cdi.images.sources.supply import Supply
+from cdi.images.sources.imageio import catalog
+from cdi.images.sources.imageio.prepare import prepare as prepared
+from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import journal
-from cdi.workers.supplies import http
+from cdi.workers.sources import http
 
 
 @contextmanager
-def supply(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[Supply]:
-    """Yield the disk of the order's `disk_id`; see `supplies`."""
+def prepare(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[SourceSpec]:
+    """Yield the disk of the order's `disk_id`; see `sources`."""
     if order.content_type == ARCHIVE:
         raise errors.InvalidRequest("an imageio source has disks and no archives; use `kubevirt`")
-    wish = catalog.Wish(order.disk_id, order.current_checkpoint, order.previous_checkpoint)
+    wanted = catalog.WantedDisk(order.disk_id, order.current_checkpoint, order.previous_checkpoint)
     options = http.options_for(order, place)
     # The journal of a block volume goes with its container.
     noted = journal.Journal.source_of(journal.journal_path(place.data_dir / "disk.img"))
-    with supplied.supplied(order.endpoint, wish, options, halt, noted) as found:
+    with prepared(order.endpoint, wanted, options, halt, noted) as found:
         yield found

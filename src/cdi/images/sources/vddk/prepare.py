@@ -22,7 +22,7 @@ from cdi.images import errors
 from cdi.images.confined import nbdkit
 from cdi.images.layout import Extent
 from cdi.images.sources import nbd
-from cdi.images.sources.supply import Supply
+from cdi.images.sources.spec import SourceSpec
 from cdi.images.sources.vddk import areas, choosing, command
 from cdi.images.sources.vddk.access import Credentials, parse_address
 from cdi.images.sources.vddk.values import Answer
@@ -51,8 +51,8 @@ class Request:
 @contextmanager
 def open_disk(
     request: Request, halt: threading.Event, architecture: str | None = None
-) -> Iterator[Supply]:
-    """Yield the supply of one disk. Raises SourceError, InvalidRequest, Cancelled."""
+) -> Iterator[SourceSpec]:
+    """Yield the prepare of one disk. Raises SourceError, InvalidRequest, Cancelled."""
     _insist_on_sense(request, architecture or platform.machine())
     address = parse_address(request.url)
     request.library.insist()
@@ -65,7 +65,7 @@ def open_disk(
         watcher = command.Watcher()
         order = command.command_for(request.library, login, machine.id, choice)
         with _serving(order, halt, watcher) as server:
-            yield Supply(
+            yield SourceSpec(
                 open=lambda halt: _open(request, choice, server, vsphere, machine.id, halt),
                 as_is=True,
                 update=choice.change_id is not None,

@@ -16,8 +16,8 @@ from cdi.api.place import Place
 from cdi.api.workorder import WorkOrder
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources import nbd
-from cdi.images.sources.supply import Supply
-from cdi.images.sources.vddk import supply as disks
+from cdi.images.sources.spec import SourceSpec
+from cdi.images.sources.vddk import prepare as disks
 from cdi.images.sources.vddk.access import Credentials
 from cdi.images.sources.vddk.command import Library
 
@@ -26,8 +26,8 @@ _RETRIES_OF_NBDKIT: Final = 120.0  # seconds
 
 
 @contextmanager
-def supply(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[Supply]:
-    """Yield the disk that the order names; see `supplies`."""
+def prepare(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[SourceSpec]:
+    """Yield the disk that the order names; see `sources`."""
     with disks.open_disk(request_for(order, place), halt) as found:
         yield found
 

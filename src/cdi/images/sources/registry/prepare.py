@@ -17,17 +17,17 @@ from cdi.images import errors
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources.registry import image, platforms
 from cdi.images.sources.registry.credentials import Credentials
-from cdi.images.sources.supply import Supply
+from cdi.images.sources.spec import SourceSpec
 
 
 @contextmanager
-def supply(
+def prepare(
     place: str,
     options: HttpOptions,
     environment: Mapping[str, str],
     platform: str,
     halt: threading.Event,
-) -> Iterator[Supply]:
+) -> Iterator[SourceSpec]:
     """Yield the disk in the image that `place` names; see `image.open_image`."""
     if options.headers or options.secret_headers:
         raise errors.InvalidRequest("a registry is asked without extra headers; leave them out")

@@ -14,18 +14,18 @@ from cdi.images import errors
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.objects import accounts, azure, gcs, s3
-from cdi.images.sources.supply import Supply
+from cdi.images.sources.spec import SourceSpec
 
 
 @contextmanager
-def supply(url: str, options: HttpOptions, environment: Mapping[str, str]) -> Iterator[Supply]:
+def prepare(url: str, options: HttpOptions, environment: Mapping[str, str]) -> Iterator[SourceSpec]:
     """Yield the object at `url`. Raises InvalidRequest, SourceError."""
     if options.user or options.headers or options.secret_headers:
         raise errors.InvalidRequest(
             "users and headers are for http; an object store takes its credentials from the "
             "environment, as its own tools do"
         )
-    yield Supply(open=lambda halt: _open(url, options, environment, halt))
+    yield SourceSpec(open=lambda halt: _open(url, options, environment, halt))
 
 
 def _open(

@@ -26,9 +26,9 @@ from cdi.images import errors
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.registry import labels
-from cdi.images.sources.supply import Supply
-from cdi.workers import supplies
-from cdi.workers.supplies import http
+from cdi.images.sources.spec import SourceSpec
+from cdi.workers import sources
+from cdi.workers.sources import http
 
 log = logging.getLogger(__name__)
 
@@ -43,15 +43,15 @@ _PULL_FAILED = "failed to pull image: "
 
 
 @contextmanager
-def supply(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[Supply]:
-    """Yield what the server beside us has; see `supplies`."""
+def prepare(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[SourceSpec]:
+    """Yield what the server beside us has; see `sources`."""
     done = place.local(order.done_file)
     try:
         name = _ready(place.local(order.ready_file), halt)
         url = _url(order.endpoint, place)
-        options = HttpOptions(connections=supplies.CONNECTIONS, stall=place.stall_timeout)
+        options = HttpOptions(connections=sources.CONNECTIONS, stall=place.stall_timeout)
         disk = urllib.parse.urljoin(url, urllib.parse.quote(name))
-        yield Supply(
+        yield SourceSpec(
             open=lambda stop: HttpSource(disk, options, cancel=stop),
             checksum=http.checksum_of(order),
             labels=labels.labels_of(_environment(urllib.parse.urljoin(url, _INFO), options, halt)),

@@ -19,15 +19,15 @@ from cdi.images.sources import registry
 from cdi.images.sources.registry.credentials import Credentials
 from cdi.images.sources.registry.manifest import Platform
 from cdi.images.sources.registry.platforms import LINUX
-from cdi.images.sources.supply import Supply
-from cdi.workers.supplies import http
+from cdi.images.sources.spec import SourceSpec
+from cdi.workers.sources import http
 
 _AUTH_FILES = (".dockerconfigjson", ".dockercfg")
 
 
 @contextmanager
-def supply(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[Supply]:
-    """Yield the disk in the order's image; see `supplies`."""
+def prepare(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[SourceSpec]:
+    """Yield the disk in the order's image; see `sources`."""
     yield registry.open_image(wanted(order, place), halt)
 
 

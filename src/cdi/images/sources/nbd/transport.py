@@ -27,7 +27,7 @@ class Watch:
     clock: Callable[[], float]
 
 
-class Line(Closing):
+class Transport(Closing):
     """One connected socket, which it owns."""
 
     def __init__(self, sock: socket.socket, watch: Watch, shown: str) -> None:

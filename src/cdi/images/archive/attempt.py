@@ -26,13 +26,13 @@ from cdi.images.archive.unpack import Unpacking
 from cdi.images.codecs.codec import Codec, codec_for
 from cdi.images.formats import inspect, tar
 from cdi.images.sources.source import Source, read
-from cdi.images.sources.supply import Supply
+from cdi.images.sources.spec import SourceSpec
 from cdi.images.target import target_error
-from cdi.images.transfer import forward, inflow, pipeline
+from cdi.images.transfer import fetch, forward, pipeline
 from cdi.images.transfer.halt import Halt
 from cdi.images.transfer.journal import StreamPoint
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.order import Result
+from cdi.images.transfer.request import Result
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ _REQUEST = 1 << 20  # bytes asked for at a time
 
 
 @dataclass(frozen=True)
-class Extraction:
+class UnpackRequest:
     """One archive wanted in one directory."""
 
     # Opens the source, whose waits end when the event is set; called again if it changed.
@@ -59,19 +59,19 @@ class Extraction:
             return self.checksum[0]
         return "sha256" if self.sha256 else None
 
-    def of(self, supply: Supply) -> Extraction:
-        """Return the same for the source in `supply`. Raises InvalidRequest for a disk."""
-        if supply.part is not None or supply.as_is or supply.update:
+    def of(self, spec: SourceSpec) -> UnpackRequest:
+        """Return the same for the source in `spec`. Raises InvalidRequest for a disk."""
+        if spec.part is not None or spec.as_is or spec.update:
             raise errors.InvalidRequest("the source holds a disk and no archive")
-        if self.checksum and supply.checksum and self.checksum != supply.checksum:
+        if self.checksum and spec.checksum and self.checksum != spec.checksum:
             raise errors.InvalidRequest(
                 "the source is verified by a digest of its own already; leave the checksum out"
             )
-        checksum = self.checksum or supply.checksum
-        return dataclasses.replace(self, source=supply.open, checksum=checksum)
+        checksum = self.checksum or spec.checksum
+        return dataclasses.replace(self, source=spec.open, checksum=checksum)
 
 
-def run(wanted: Extraction, meter: Meter, cancel: threading.Event) -> Result:
+def run(wanted: UnpackRequest, meter: Meter, cancel: threading.Event) -> Result:
     """Unpack the archive. Raises TransferError; Cancelled soon after `cancel` is set."""
     with Partial(wanted.directory) as partial:
         try:
@@ -82,7 +82,7 @@ def run(wanted: Extraction, meter: Meter, cancel: threading.Event) -> Result:
 
 
 def _run_once(
-    wanted: Extraction, partial: Partial, meter: Meter, cancel: threading.Event
+    wanted: UnpackRequest, partial: Partial, meter: Meter, cancel: threading.Event
 ) -> Result:
     halt = Halt(cancel)
     source = wanted.source(halt)
@@ -105,7 +105,7 @@ def _run_once(
 
 
 def prepare(
-    wanted: Extraction, source: Source, partial: Partial, meter: Meter, halt: threading.Event
+    wanted: UnpackRequest, source: Source, partial: Partial, meter: Meter, halt: threading.Event
 ) -> dict[str, Any]:
     """Have the archive complete, verified and durable in `partial`, none of it in its place.
 
@@ -124,7 +124,7 @@ def prepare(
 
 
 def _unpack(
-    wanted: Extraction, source: Source, partial: Partial, meter: Meter, halt: threading.Event
+    wanted: UnpackRequest, source: Source, partial: Partial, meter: Meter, halt: threading.Event
 ) -> dict[str, Any]:
     """Fill the tree and verify the source; return what was done, as the marker keeps it."""
     meter.stage = "transferring"
@@ -140,7 +140,7 @@ def _unpack(
         chunks: Iterator[forward.Chunk] = stack.enter_context(
             closing(pipeline.ahead(content, forward.AHEAD, "decompress"))
         )
-        head, chunks, name = inflow.unwrapped(
+        head, chunks, name = fetch.unwrapped(
             codec.name if codec else None, chunks, inspect.HEAD, stack
         )
         _insist_archive(head)
@@ -158,16 +158,16 @@ def _unpack(
 
 
 def _opened(
-    wanted: Extraction, source: Source, meter: Meter
+    wanted: UnpackRequest, source: Source, meter: Meter
 ) -> tuple[Codec | None, Iterator[bytes]]:
     """Return the compression of a source, and all of its bytes in order."""
     if not source.ranged or not source.size:
         pieces = source.stream()
         first = next(pieces, b"")
-        return codec_for(first), inflow.received(chain((first,), pieces), 0, meter)
+        return codec_for(first), fetch.received(chain((first,), pieces), 0, meter)
     codec = codec_for(read(source, 0, min(_HEAD, source.size)))
-    pieces = inflow.in_order(source, 0, source.size, _REQUEST, wanted.connections, meter)
-    return codec, inflow.received(pieces, 0, meter)
+    pieces = fetch.in_order(source, 0, source.size, _REQUEST, wanted.connections, meter)
+    return codec, fetch.received(pieces, 0, meter)
 
 
 def _insist_archive(head: bytes) -> None:
@@ -192,14 +192,14 @@ def _guess(head: bytes) -> str:
         return "something that cannot be read here"
 
 
-def _verified(wanted: Extraction, got: str) -> tuple[str, str]:
+def _verified(wanted: UnpackRequest, got: str) -> tuple[str, str]:
     algorithm = wanted.algorithm or "sha256"
     if wanted.checksum is not None and wanted.checksum[1] != got:
         raise errors.ChecksumMismatch(algorithm, wanted.checksum[1], got)
     return algorithm, got
 
 
-def _key(wanted: Extraction, source: Source) -> dict[str, Any]:
+def _key(wanted: UnpackRequest, source: Source) -> dict[str, Any]:
     return {
         "source": dataclasses.asdict(source.identity),
         "algorithm": wanted.algorithm,

@@ -27,7 +27,7 @@ _STATE = struct.Struct("<QIII")
 _ITEM = struct.Struct("<IQ")
 
 
-class Tally:
+class Fingerprints:
     """Fingerprints by table: of grains that passed, of tables, of tables not yet numbered."""
 
     def __init__(self, header: Header) -> None:
@@ -83,7 +83,7 @@ class Tally:
         return head + b"".join(_ITEM.pack(*item) for part in parts for item in part.items())
 
     def restore(self, state: bytes) -> None:
-        """Go on from the state of another tally."""
+        """Go on from the state of others."""
         self._key, *lengths = _STATE.unpack_from(state)
         items = _ITEM.iter_unpack(state[_STATE.size :])
         self._grains, self._tables, self._placed = (

@@ -12,7 +12,7 @@ _CHUNK = 1 << _CHUNK_BITS  # places in one number
 _FULL = (1 << _CHUNK) - 1
 
 
-class Places:
+class Bitmap:
     """A set of places, kept as one number for every 8192 of them."""
 
     def __init__(self) -> None:

@@ -14,15 +14,15 @@ from pathlib import Path
 
 from cdi.images import errors
 from cdi.images.sources.nbd.source import NbdSource, Settings, dial_unix
-from cdi.images.sources.supply import Supply
+from cdi.images.sources.spec import SourceSpec
 
 
 @contextmanager
-def supply(url: str, stall: float) -> Iterator[Supply]:
+def prepare(url: str, stall: float) -> Iterator[SourceSpec]:
     """Yield the export; `stall` in seconds."""
     path, export = parse_url(url)
     settings = Settings(export=export, stall=stall)
-    yield Supply(
+    yield SourceSpec(
         open=lambda halt: NbdSource(lambda: dial_unix(path), url, settings, cancel=halt),
         as_is=True,
     )

@@ -3,7 +3,7 @@ Everything a transfer needs to know of where its bytes come from: a value, made 
 knows a kind of source, used by whoever runs the transfer.
 
 A source that needs more than an address (a session, a ticket, a process beside it) is made by a
-context manager that yields its supply and lets go of the rest at the end.
+context manager that yields its spec and lets go of the rest at the end.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cdi.images.sources.source import Source
 
 
 @dataclass(frozen=True)
-class Supply:
+class SourceSpec:
     """Where the bytes of one disk come from, and what was learnt on the way to them."""
 
     # Opens the source, whose waits end when the event is set; called again if it changed.
