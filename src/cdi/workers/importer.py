@@ -92,7 +92,7 @@ class Import:
 
     def _serve_metrics(self) -> None:
         # Not at the top: it brings in the makings of certificates, which take a while to load.
-        from cdi.workers import metrics  # noqa: PLC0415
+        from cdi.workers import metrics
 
         place = self._place
         try:

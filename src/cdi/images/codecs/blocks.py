@@ -13,9 +13,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import importlib
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
 
 from cdi.images import errors, layout
 from cdi.images.codecs import decoder
@@ -26,11 +24,6 @@ _IN_ALL = 64 << 20
 MEMORY = _IN_ALL // 4
 # A block may need that much although its table does not tell.
 _USUAL = 8 << 20
-# By codec: who finds its blocks, and who decodes one. Loaded where an object has that codec.
-_KINDS: Final = {
-    "xz": ("xzindex:blocks", "xz:XzDecoder"),
-    "zst": ("zstdindex:frames", "zstd:ZstdDecoder"),
-}
 # Small neighbours are fetched together up to this size: a request each would cost more.
 TOGETHER = 1 << 20
 
@@ -65,9 +58,17 @@ def layout_of(codec: str, reader: layout.Reader, size: int) -> BlockLayout | Non
 
     Raises CorruptImage or TruncatedSource where the object's end shows that it is damaged.
     """
-    if codec not in _KINDS:
-        return None
-    blocks: tuple[decoder.Block, ...] = _loaded(_KINDS[codec][0])(reader, size, MEMORY)
+    match codec:
+        case "xz":
+            from cdi.images.codecs import xzindex
+
+            blocks = xzindex.blocks(reader, size, MEMORY)
+        case "zst":
+            from cdi.images.codecs import zstdindex
+
+            blocks = zstdindex.frames(reader, size, MEMORY)
+        case _:
+            return None
     return BlockLayout(codec, blocks) if len(blocks) > 1 else None
 
 
@@ -88,7 +89,7 @@ def decode_block(codec: str, block: decoder.Block, pieces: Iterable[bytes]) -> I
     left = block.output_end - block.output_start
     # A frame of zstd may have a window as large as itself, whatever those in front of it had.
     memory = max(block.memory, _USUAL, min(left, MEMORY))
-    scripted: decoder.Decoder = _loaded(_KINDS[codec][1])(block.first, memory)
+    scripted = _decoder_of(codec, block.first, memory)
     with contextlib.closing(scripted):
         fed = block.start
         for piece in pieces:
@@ -104,9 +105,14 @@ def decode_block(codec: str, block: decoder.Block, pieces: Iterable[bytes]) -> I
             raise _contradiction(codec, block)
 
 
-def _loaded(place: str) -> Any:
-    module, _, name = place.partition(":")
-    return getattr(importlib.import_module(f"cdi.images.codecs.{module}"), name)
+def _decoder_of(codec: str, at: decoder.Restart, memory: int) -> decoder.Scripted:
+    if codec == "xz":
+        from cdi.images.codecs.xz import XzDecoder
+
+        return XzDecoder(at, memory)
+    from cdi.images.codecs.zstd import ZstdDecoder
+
+    return ZstdDecoder(at, memory)
 
 
 def _contradiction(codec: str, block: decoder.Block) -> errors.CorruptImage:

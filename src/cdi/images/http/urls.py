@@ -10,7 +10,6 @@ somebody gave us, SourceRefused for one that a server did.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import re
 import urllib.parse
 from dataclasses import dataclass, field, replace
@@ -126,10 +125,12 @@ def _parse(url: str) -> Url:
 
 
 def _taken_apart(url: str) -> Any:
-    urllib3 = importlib.import_module("urllib3")
+    from urllib3.exceptions import LocationParseError
+    from urllib3.util import parse_url
+
     try:
-        return urllib3.util.parse_url(url)
-    except urllib3.exceptions.LocationParseError:
+        return parse_url(url)
+    except LocationParseError:
         raise ValueError("cannot be understood") from None
 
 

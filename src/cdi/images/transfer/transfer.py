@@ -11,7 +11,6 @@ stay, and the next run with the same request continues.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import logging
 import threading
 from pathlib import Path
@@ -131,6 +130,8 @@ def _converted(
     request: TransferRequest, image: Image, scratch: Path, meter: Meter, cancel: threading.Event
 ) -> Result:
     """Have qemu-img write the disk, after inspection has passed the complete copy."""
+    from cdi.images.confined import qemu  # few disks need a tool
+
     if image.virtual_size is None:
         raise errors.CorruptImage(f"the {image.format} image does not tell its disk's size")
     attempt.insist_fits(request, image.virtual_size)
@@ -138,8 +139,7 @@ def _converted(
     size = image.virtual_size
     with work.Work(request, Identity(str(scratch)), size, None) as job:
         job.target.written_by_others(size)
-        # Loaded where a tool is needed: few disks need one.
-        job.target.written += importlib.import_module("cdi.images.confined.qemu").convert(
+        job.target.written += qemu.convert(
             scratch,
             image.format,
             job.target.path,

@@ -10,10 +10,9 @@ Modules are loaded when they are needed: an importer has one source, and should 
 
 from __future__ import annotations
 
-import importlib
 import threading
 from contextlib import AbstractContextManager
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 from cdi.api.place import Place
 from cdi.api.workorder import WorkOrder
@@ -30,19 +29,35 @@ class Preparer(Protocol):
     ) -> AbstractContextManager[SourceSpec]: ...
 
 
-_MODULES: Final = {
-    "gcs": "gcs",
-    "http": "http",
-    "imageio": "imageio",
-    "s3": "s3",
-    "registry": "registry",
-    "vddk": "vddk",
-}
-
-
 def preparer_for(order: WorkOrder) -> Preparer | None:
     """Return what opens the source of `order`; None for a kind that is not known here."""
-    name = "nodepull" if order.pull_method else _MODULES.get(order.source)
-    if name is None:
-        return None
-    return cast(Preparer, importlib.import_module(f"{__name__}.{name}").prepare)
+    kind = "nodepull" if order.pull_method else order.source
+    if kind == "gcs":
+        from cdi.workers.sources import gcs
+
+        return gcs.prepare
+    if kind == "http":
+        from cdi.workers.sources import http
+
+        return http.prepare
+    if kind == "imageio":
+        from cdi.workers.sources import imageio
+
+        return imageio.prepare
+    if kind == "nodepull":
+        from cdi.workers.sources import nodepull
+
+        return nodepull.prepare
+    if kind == "s3":
+        from cdi.workers.sources import s3
+
+        return s3.prepare
+    if kind == "registry":
+        from cdi.workers.sources import registry
+
+        return registry.prepare
+    if kind == "vddk":
+        from cdi.workers.sources import vddk
+
+        return vddk.prepare
+    return None

@@ -10,7 +10,6 @@ images that need them.
 
 from __future__ import annotations
 
-import importlib
 import threading
 from typing import Any, Protocol
 
@@ -63,7 +62,9 @@ class _Deflate:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._library: Any = importlib.import_module("deflate")
+        import deflate
+
+        self._library: Any = deflate
 
     def unpack(self, data: Buffer) -> Buffer:
         try:
@@ -75,7 +76,9 @@ class _Deflate:
         return cluster
 
     def used(self, data: Buffer) -> int:
-        stream = importlib.import_module("isal.isal_zlib").decompressobj(_RAW_DEFLATE)
+        from isal import isal_zlib
+
+        stream = isal_zlib.decompressobj(_RAW_DEFLATE)
         stream.decompress(data, self._size)
         if not stream.eof:  # the output is complete, the mark of its end was not read yet
             stream.decompress(stream.unconsumed_tail, 1)
@@ -87,7 +90,9 @@ class _Zstd:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._library: Any = importlib.import_module("zstandard")
+        import zstandard
+
+        self._library: Any = zstandard
         self._local = threading.local()
 
     def _decompressor(self) -> Any:

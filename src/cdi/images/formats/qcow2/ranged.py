@@ -11,17 +11,17 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from functools import partial
+from functools import cached_property
 
 from cdi.images import errors
 from cdi.images.formats.qcow2 import tables
 from cdi.images.formats.qcow2.claims import Claims
 from cdi.images.formats.qcow2.header import Header
-from cdi.images.formats.qcow2.packing import unpacked, unpacker_for
+from cdi.images.formats.qcow2.packing import Unpacker, unpacked, unpacker_for
 from cdi.images.formats.tabled.reading import READ_BYTES, Part, Tables
 from cdi.images.formats.tabled.runs import Kind, Run
 from cdi.images.formats.tabled.units import Cutter
-from cdi.images.layout import Ranges, Reader, Unit, clearing
+from cdi.images.layout import Buffer, Ranges, Reader, Unit, clearing
 
 UNIT_BYTES = 512 << 10
 
@@ -51,10 +51,16 @@ class RandomQcow2:
         self._size = size
         self._header = header
         self._delta = delta
-        unpack = partial(unpacked, unpacker_for(header))
-        self._cutter = Cutter(header.cluster_size, header.virtual_size, unpack, unit_bytes)
+        self._cutter = Cutter(header.cluster_size, header.virtual_size, self._unpack, unit_bytes)
         self._l1 = self._read_l1()
         self._table_claims()  # refuses before anything is written
+
+    @cached_property
+    def _unpacker(self) -> Unpacker:
+        return unpacker_for(self._header)
+
+    def _unpack(self, data: Buffer, guest: int) -> Buffer:
+        return unpacked(self._unpacker, data, guest)
 
     def units(self, done: Ranges) -> Iterator[Unit]:
         """Yield what is left to fetch; see `layout.RandomLayout`."""
