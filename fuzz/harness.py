@@ -32,7 +32,7 @@ def instrumented() -> AbstractContextManager[object]:
 
 def run(seeds: Callable[[], Iterable[bytes]], check: Callable[[bytes], object]) -> None:
     """Fuzz `check`, which lets errors of the family TransferError leave and nothing else."""
-    from cdi.images.errors import TransferError  # noqa: PLC0415 - once it is instrumented
+    from cdi.images.errors import TransferError  # once it is instrumented
 
     def one(data: bytes) -> None:
         try:

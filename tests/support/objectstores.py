@@ -49,7 +49,7 @@ class Store:
 @contextlib.contextmanager
 def moto() -> Iterator[Store]:
     """S3 by moto, with a bucket."""
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - takes a second
+    from moto.server import ThreadedMotoServer  # takes a second
 
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -66,7 +66,7 @@ def moto() -> Iterator[Store]:
 @contextlib.contextmanager
 def emulator() -> Iterator[Store]:
     """Google Cloud Storage by gcp-storage-emulator, with a bucket. It knows no ETags."""
-    from gcp_storage_emulator.server import create_server  # noqa: PLC0415 - as above
+    from gcp_storage_emulator.server import create_server  # as above
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -161,7 +161,7 @@ class Bar(Lines):
 
     def __init__(self) -> None:
         # Only a terminal pays for this import.
-        from rich.progress import (  # noqa: PLC0415
+        from rich.progress import (
             BarColumn,
             DownloadColumn,
             Progress,
