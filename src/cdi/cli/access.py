@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
-import typer
+import click
 import yaml
 
 from cdi.cli import datadir
@@ -22,7 +22,6 @@ from cdi.kube.client import Client
 from cdi.kube.connection import Credentials
 
 EXIT_FAILED: Final = 1
-EXIT_INTERRUPTED: Final = 130
 _DEFAULT: Final = "default"
 
 Command = Callable[[Client, str], Coroutine[Any, Any, None]]
@@ -38,10 +37,8 @@ def run(command: Command, kubeconfig: str, context: str) -> None:
         credentials = connection.choose(path, context)
         asyncio.run(_with_client(command, credentials, _namespace(path, context)))
     except errors.KubeError as error:
-        typer.echo(f"cdi: {error}", err=True)
-        raise typer.Exit(EXIT_FAILED) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        click.echo(f"cdi: {error}", err=True)
+        raise click.exceptions.Exit(EXIT_FAILED) from None
 
 
 async def _with_client(command: Command, credentials: Credentials, namespace: str) -> None:
@@ -67,6 +64,6 @@ def _namespace(kubeconfig: str, context: str) -> str:
 def _usual() -> str:
     """The kubeconfig of `cdi up`, unless kubectl would find another; else empty."""
     others = Path.home() / ".kube" / "config"
-    ours = datadir.usual() / "kubeconfig"
+    ours = datadir.default() / "kubeconfig"
     known = os.environ.get("KUBECONFIG") or os.environ.get("KUBERNETES_SERVICE_HOST")
     return str(ours) if not known and not others.exists() and ours.exists() else ""

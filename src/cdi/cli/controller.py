@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from typing import Annotated
 
-import typer
+import click
 
-from cdi.cli.patience import StallTimeout
+from cdi.cli import options
 from cdi.controllers import settings as chosen
 from cdi.controllers.setup import LEASE, controllers
 from cdi.kube import connection, errors
@@ -29,21 +28,29 @@ _FIELD_MANAGER = "cdi-controller"
 _EAGERNESS = Settings(rate=200.0, burst=400)
 
 
+@click.command
+@click.option("--worker-image", required=True, metavar="IMAGE", help="Image of the importer pods.")
+@options.kubeconfig
+@options.context
+@click.option("--namespace", metavar="NAME", default="cdi", help="Namespace of the installation.")
+@click.option(
+    "--pull-policy",
+    metavar="POLICY",
+    default="IfNotPresent",
+    help="When nodes pull the image.",
+)
+@click.option("--leader-elect", is_flag=True, help="Work only while no other process does.")
+@options.stall_timeout
+@click.option("-v", "--verbosity", type=int, default=0, help="1 or more: debug.")
 def command(
-    worker_image: Annotated[
-        str, typer.Option(help="Image of the importer pods.", show_default=False)
-    ],
-    kubeconfig: Annotated[
-        str, typer.Option(help="File that says where the API server is; as for kubectl.")
-    ] = "",
-    context: Annotated[str, typer.Option(help="Context of that file.")] = "",
-    namespace: Annotated[str, typer.Option(help="Namespace of the installation.")] = "cdi",
-    pull_policy: Annotated[str, typer.Option(help="When nodes pull the image.")] = "IfNotPresent",
-    leader_elect: Annotated[
-        bool, typer.Option("--leader-elect", help="Work only while no other process does.")
-    ] = False,
-    stall_timeout: StallTimeout = None,
-    verbosity: Annotated[int, typer.Option("-v", "--verbosity", help="1 or more: debug.")] = 0,
+    worker_image: str,
+    kubeconfig: str,
+    context: str,
+    namespace: str,
+    pull_policy: str,
+    leader_elect: bool,
+    stall_timeout: float | None,
+    verbosity: int,
 ) -> None:
     """Run the controllers, until told to stop."""
     logging.basicConfig(
@@ -60,8 +67,8 @@ def command(
     try:
         asyncio.run(_run(kubeconfig, context, settings, leader_elect=leader_elect))
     except errors.KubeError as error:
-        typer.echo(f"cdi controller: {error}", err=True)
-        raise typer.Exit(1) from None
+        click.echo(f"cdi controller: {error}", err=True)
+        raise click.exceptions.Exit(1) from None
 
 
 async def _run(

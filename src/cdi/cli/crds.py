@@ -7,33 +7,25 @@ as much again to the start of every other command.
 from __future__ import annotations
 
 import sys
-from typing import Annotated
 
-import typer
-
-_USAGE = 2
+import click
 
 
-def command(
-    kinds: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[KIND]...",
-            help="Kinds to print, by kind, plural or short name; all of them by default.",
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
-    """Print CustomResourceDefinitions, for `kubectl apply -f -`."""
-    import yaml  # noqa: PLC0415  # see above
+@click.command
+@click.argument("kinds", metavar="[KIND]...", nargs=-1)
+def command(kinds: tuple[str, ...]) -> None:
+    """Print CustomResourceDefinitions, for `kubectl apply -f -`.
 
-    from cdi.api import crds  # noqa: PLC0415  # see above
+    KIND is a kind, its plural or a short name of it; without one all are printed.
+    """
+    import yaml
+
+    from cdi.api import crds
 
     try:
-        documents = crds.named(kinds or [])
+        documents = crds.named(kinds)
     except LookupError as error:
-        typer.echo(f"cdi crds: {error}", err=True)
-        raise typer.Exit(_USAGE) from None
+        raise click.UsageError(str(error)) from None
     yaml.dump_all(
         documents,
         sys.stdout,

@@ -6,6 +6,6 @@ import os
 from pathlib import Path
 
 
-def usual() -> Path:
+def default() -> Path:
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "cdi"
+    return Path(base).absolute() / "cdi"

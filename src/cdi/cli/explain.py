@@ -6,12 +6,12 @@ Here: collecting what there is to know. Elsewhere: what follows from it (`explan
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Final
 
-import typer
+import click
 
 from cdi.api import annotations
-from cdi.cli import access, explanation, volumes
+from cdi.cli import access, explanation, options, volumes
 from cdi.cli.explanation import Seen
 from cdi.controllers import kinds
 from cdi.kube import errors, objects
@@ -28,23 +28,24 @@ from cdi.kube.resource import (
 _KIND_NAMES: Final = ("dv", "dvs", "datavolume", "datavolumes", "datavolume.cdi.kubevirt.io")
 
 
+@click.command
+@click.argument("kind")
+@click.argument("name")
+@options.namespace
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How it is said."
+)
+@options.kubeconfig
+@options.context
 def command(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="dv")],
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    namespace: Annotated[
-        str, typer.Option("-n", "--namespace", help="By default the context's.")
-    ] = "",
-    output: Annotated[str, typer.Option("-o", "--output", help="text or json.")] = "text",
-    kubeconfig: Annotated[str, typer.Option(help="As for kubectl.")] = "",
-    context: Annotated[str, typer.Option(help="As for kubectl.")] = "",
+    kind: str, name: str, namespace: str, output: str, kubeconfig: str, context: str
 ) -> None:
-    """Say what a volume is waiting for, since when, and what to do."""
+    """Say what a volume is waiting for, since when, and what to do.
+
+    KIND is dv, NAME that of a DataVolume.
+    """
     if kind.lower() not in _KIND_NAMES:
-        typer.echo(f"cdi explain: {kind}: only DataVolumes (dv) can be explained", err=True)
-        raise typer.Exit(2)
-    if output not in ("text", "json"):
-        typer.echo(f"cdi explain: --output {output}: there are text and json", err=True)
-        raise typer.Exit(2)
+        raise click.UsageError(f"{kind}: only DataVolumes (dv) can be explained")
 
     async def explain(client: Client, usual: str) -> None:
         seen = await observe(client, name, namespace or usual)

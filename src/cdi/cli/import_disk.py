@@ -8,266 +8,225 @@ Exit status: 0 done, 1 a failure that another run may cure (it continues where t
 from __future__ import annotations
 
 import hashlib
-import importlib
 import os
 import re
-import signal
 import sys
-import threading
-import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Any
 
-from cdi.api import quantity
-from cdi.api.place import Place
-from cdi.cli import words
-from cdi.cli.patience import StallTimeout
-from cdi.cli.progress import Display, display_for
-from cdi.images import digest, errors
+import click
+
+from cdi.cli import importing, options, paramtypes
+from cdi.cli.progress import display_for
+from cdi.images import digest
 from cdi.images import target as targets
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources import opening
-from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import memory, transfer
-from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.request import Result, TransferRequest
+from cdi.images.transfer.request import TransferRequest
 
-EXIT_TRANSIENT, EXIT_USAGE, EXIT_PERMANENT = 1, 2, 3
-LEAVE_WITHIN = 4.0  # seconds from a signal to the end, whatever the network does
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 
 
-def command(
-    source: Annotated[
-        str,
-        words.Argument(
-            metavar="URL",
-            help="http(s), s3, gs, az or docker URL, a file, or - for standard input.",
-        ),
-    ],
-    output: Annotated[Path, words.Option("-o", "--output", help="Where the raw disk goes.")],
-    size: Annotated[
-        str | None, words.Option(help="Size of the disk, like 20Gi; a larger image is refused.")
-    ] = None,
-    checksum: Annotated[
-        str | None, words.Option(metavar="ALG:HEX", help="md5, sha1, sha256 or sha512 of the file.")
-    ] = None,
-    sha256: Annotated[bool, words.Option("--sha256", help="Report the file's sha256.")] = False,
-    header: Annotated[
-        list[str] | None, words.Option(metavar="'NAME: VALUE'", help="Extra request header.")
-    ] = None,
-    user: Annotated[str | None, words.Option(help="User for basic authentication.")] = None,
-    password_file: Annotated[
-        Path | None, words.Option(help="File with the password; - reads standard input.")
-    ] = None,
-    ca_cert: Annotated[
-        Path | None, words.Option(help="PEM file of certificates to trust as well.")
-    ] = None,
-    insecure: Annotated[
-        bool, words.Option("--insecure", help="Do not verify the TLS certificate.")
-    ] = False,
-    platform: Annotated[
-        str,
-        words.Option(metavar="ARCH", help="Of a container image, like arm64 or linux/arm/v7."),
-    ] = "",
-    block: Annotated[bool, words.Option("--block", help="The output is a block device.")] = False,
-    preallocate: Annotated[
-        bool, words.Option("--preallocate", help="Allocate all of the disk.")
-    ] = False,
-    archive: Annotated[
-        bool, words.Option("--archive", help="Unpack a tar into the directory -o.")
-    ] = False,
-    disk: Annotated[
-        str | None, words.Option(metavar="NAME", help="Which disk of an appliance (OVA).")
-    ] = None,
-    connections: Annotated[
-        int, words.Option(min=1, max=64, help="Use at most so many connections.")
-    ] = 16,
-    stall_timeout: StallTimeout = None,
-    json_lines: Annotated[
-        bool, words.Option("--json", help="Print one JSON object a line.")
-    ] = False,
-) -> None:
-    """Fetch a disk image and leave a raw disk: sparse, synced, and complete or not there.
+class _Checksum(click.ParamType[tuple[str, str]]):
+    """A digest that the file must have, with its algorithm."""
+
+    name = "checksum"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        try:
+            return digest.parse_checksum(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arguments:
+    """What the command line says."""
+
+    source: str
+    output: Path
+    size: int | None
+    checksum: tuple[str, str] | None
+    sha256: bool
+    headers: tuple[str, ...]
+    user: str | None
+    password_file: Path | None
+    ca_cert: Path | None
+    insecure: bool
+    platform: str
+    block: bool
+    preallocate: bool
+    archive: bool
+    disk: str | None
+    connections: int
+    stall_timeout: float | None
+    json_lines: bool
+
+
+@click.command
+@click.argument("source", metavar="URL")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Where the raw disk goes.",
+)
+@click.option(
+    "--size",
+    type=paramtypes.DiskSize(),
+    metavar="SIZE",
+    help="Size of the disk, like 20Gi; a larger image is refused.",
+)
+@click.option(
+    "--checksum",
+    type=_Checksum(),
+    metavar="ALG:HEX",
+    help="md5, sha1, sha256 or sha512 of the file.",
+)
+@click.option("--sha256", is_flag=True, help="Report the file's sha256.")
+@click.option(
+    "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Extra request header."
+)
+@click.option("--user", metavar="NAME", help="User for basic authentication.")
+@click.option(
+    "--password-file",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    help="File with the password; - reads standard input.",
+)
+@click.option(
+    "--ca-cert",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="PEM file of certificates to trust as well.",
+)
+@click.option("--insecure", is_flag=True, help="Do not verify the TLS certificate.")
+@click.option(
+    "--platform",
+    metavar="ARCH",
+    default="",
+    show_default=False,
+    help="Of a container image, like arm64 or linux/arm/v7.",
+)
+@click.option("--block", is_flag=True, help="The output is a block device.")
+@click.option("--preallocate", is_flag=True, help="Allocate all of the disk.")
+@click.option("--archive", is_flag=True, help="Unpack a tar into the directory -o.")
+@click.option("--disk", metavar="NAME", help="Which disk of an appliance (OVA).")
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 64),
+    metavar="COUNT",
+    default=16,
+    help="Use at most so many connections.",
+)
+@options.stall_timeout
+@click.option("--json", "json_lines", is_flag=True, help="Print one JSON object a line.")
+def command(**given: Any) -> None:
+    """Fetch a disk image and leave a raw disk.
+
+    The disk is sparse, synced, and complete or not there.
+
+    URL is an http(s), s3, gs, az or docker URL, a file, or - for standard input.
 
     Reads raw, qcow2, vmdk, vdi, vhd, vhdx, qed and iso, also as gz, xz, zst, bz2 and lz4.
     Interrupted, it continues when it is run again. With --archive a tar is unpacked instead:
     all of it, or nothing.
     """
-    options = HttpOptions(
-        user=user or "",
-        password=_password(user, password_file),
-        headers=tuple(header or ()),
-        ca_files=(ca_cert,) if ca_cert else (),
-        insecure=insecure,
-        stall=stall_timeout or Place().stall_timeout,
-        connections=connections,
+    arguments = _Arguments(**given)
+    memory.keep_buffers()
+    job = _unpacking(arguments) if arguments.archive else _transfer(arguments)
+    source_options = opening.SourceOptions(_http_options(arguments), os.environ, arguments.platform)
+    display = display_for(json_lines=arguments.json_lines)
+    sys.exit(importing.run(arguments.source, source_options, job, display))
+
+
+def _transfer(arguments: _Arguments) -> importing.Job:
+    target = arguments.output.absolute()
+    _check_output(target, block=arguments.block)
+    request = TransferRequest(
+        source=opening.open_nothing,
+        target=target,
+        journal=_state_file(target, ".cdi-journal") if arguments.block else None,
+        scratch=_scratch(target, block=arguments.block),
+        size=arguments.size,
+        checksum=arguments.checksum,
+        sha256=arguments.sha256,
+        preallocate=arguments.preallocate,
+        connections=arguments.connections,
+        disk=arguments.disk,
+    )
+    return lambda spec, meter, cancel: transfer.run(request.of(spec), meter, cancel)
+
+
+def _unpacking(arguments: _Arguments) -> importing.Job:
+    from cdi.images import archive
+
+    if arguments.size or arguments.block or arguments.preallocate or arguments.disk:
+        raise click.UsageError(
+            "--archive unpacks files; leave out --size, --block, --preallocate and --disk"
+        )
+    directory = arguments.output.absolute()
+    _check_directory(directory)
+    request = archive.UnpackRequest(
+        source=opening.open_nothing,
+        directory=directory,
+        checksum=arguments.checksum,
+        sha256=arguments.sha256,
+        connections=arguments.connections,
+    )
+    return lambda spec, meter, cancel: archive.run(request.of(spec), meter, cancel)
+
+
+def _http_options(arguments: _Arguments) -> HttpOptions:
+    return HttpOptions(
+        user=arguments.user or "",
+        password=_password(arguments),
+        headers=arguments.headers,
+        ca_files=(arguments.ca_cert,) if arguments.ca_cert else (),
+        insecure=arguments.insecure,
+        stall=arguments.stall_timeout or HttpOptions().stall,
+        connections=arguments.connections,
         proxies={
             key.lower(): value
             for key, value in os.environ.items()
             if key.lower() in PROXY_VARIABLES
         },
     )
-    target = output.absolute()
-    memory.keep_buffers()
-    source_options = opening.SourceOptions(options, os.environ, platform)
-    display = display_for(json_lines=json_lines)
-    if archive:
-        _check_directory(target, plain=not (size or block or preallocate or disk))
-        archives: Any = importlib.import_module("cdi.images.archive")  # few need it
-        wanted = archives.UnpackRequest(
-            source=opening.open_nothing,
-            directory=target,
-            checksum=_checksum(checksum),
-            sha256=sha256,
-            connections=connections,
-        )
-        sys.exit(_Run(source, source_options, _unpacking(archives.run, wanted), display).run())
-    _check_output(output, block=block)
-    order = TransferRequest(
-        source=opening.open_nothing,
-        target=target,
-        journal=_state_file(target, ".cdi-journal") if block else None,
-        scratch=_scratch(target, block=block),
-        size=_bytes(size),
-        checksum=_checksum(checksum),
-        sha256=sha256,
-        preallocate=preallocate,
-        connections=connections,
-        disk=disk,
-    )
-    sys.exit(_Run(source, source_options, _transfer(order), display).run())
 
 
-Deed = Callable[[SourceSpec, Meter, threading.Event], Result]
-
-
-def _transfer(order: TransferRequest) -> Deed:
-    return lambda spec, meter, cancel: transfer.run(order.of(spec), meter, cancel)
-
-
-def _unpacking(run: Callable[..., Result], wanted: Any) -> Deed:
-    return lambda spec, meter, cancel: run(wanted.of(spec), meter, cancel)
-
-
-class _Run:
-    """The transfer in a thread of its own, watched and stopped from the main one."""
-
-    def __init__(
-        self, place: str, wanted: opening.SourceOptions, deed: Deed, display: Display
-    ) -> None:
-        self._place, self._wanted = place, wanted
-        self._deed, self._display = deed, display
-        self._meter = Meter()
-        self._cancel = threading.Event()
-        self._signal = 0
-        self._result: Result | None = None
-        self._error: BaseException | None = None
-
-    def run(self) -> int:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._interrupted)
-        began = time.monotonic()
-        thread = threading.Thread(target=self._transfer, name="transfer", daemon=True)
-        thread.start()
-        leave_at = 0.0
-        with self._display as display:
-            while thread.is_alive():
-                thread.join(display.interval)
-                display.progress(self._meter)
-                if self._signal and not leave_at:
-                    leave_at = time.monotonic() + LEAVE_WITHIN
-                if leave_at and time.monotonic() > leave_at:
-                    break
-        if self._result is not None:
-            self._display.done(self._result, time.monotonic() - began)
-            return 0
-        return self._failed()
-
-    def _transfer(self) -> None:
-        try:
-            with opening.prepare(self._place, self._wanted, self._cancel) as spec:
-                self._result = self._deed(spec, self._meter, self._cancel)
-        except BaseException as error:  # noqa: BLE001 - told to the user by the main thread
-            self._error = error
-
-    def _interrupted(self, number: int, _frame: object) -> None:
-        self._signal = number
-        self._cancel.set()
-
-    def _failed(self) -> int:
-        if self._signal:
-            self._display.failed("Cancelled", "stopped; run again to continue", permanent=False)
-            if self._error is None:
-                os._exit(128 + self._signal)  # a thread is stuck in the network, or in the disk
-            return 128 + self._signal
-        if not isinstance(self._error, errors.TransferError):
-            raise self._error or RuntimeError("the transfer ended without a result")
-        permanent = self._error.kind is errors.Kind.PERMANENT
-        self._display.failed(self._error.reason, str(self._error), permanent=permanent)
-        return EXIT_PERMANENT if permanent else EXIT_TRANSIENT
-
-
-def _usage(message: str) -> NoReturn:
-    print(f"cdi import: {message}", file=sys.stderr)
-    sys.exit(EXIT_USAGE)
-
-
-def _bytes(size: str | None) -> int | None:
-    if size is None:
-        return None
-    try:
-        value = quantity.parse(size).value()
-    except ValueError as error:
-        _usage(f"--size: {error}")
-    if value <= 0:
-        _usage(f"--size: {size} is no size for a disk")
-    return value
-
-
-def _checksum(text: str | None) -> tuple[str, str] | None:
-    if text is None:
-        return None
-    try:
-        return digest.parse_checksum(text)
-    except ValueError as error:
-        _usage(f"--checksum: {error}")
-
-
-def _password(user: str | None, file: Path | None) -> str:
+def _password(arguments: _Arguments) -> str:
+    file = arguments.password_file
+    if (file is None) != (arguments.user is None):
+        raise click.UsageError("--user and --password-file go together")
     if file is None:
-        if user is not None:
-            _usage("--user goes with --password-file")
         return ""
-    if user is None:
-        _usage("--password-file goes with --user")
     try:
         text = sys.stdin.readline() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        _usage(f"--password-file: {file}: {error}")
+        raise click.UsageError(f"--password-file: {file}: {error}") from None
     return text.rstrip("\r\n")
 
 
 def _check_output(output: Path, *, block: bool) -> None:
     device = targets.is_device(output)
     if block and not device:
-        _usage(f"{output} is not a block device, leave out --block")
+        raise click.UsageError(f"{output} is not a block device, leave out --block")
     if device and not block:
-        _usage(f"{output} is a block device; add --block to overwrite it")
+        raise click.UsageError(f"{output} is a block device; add --block to overwrite it")
     if output.exists() and not device and not output.is_file():
-        _usage(f"{output} exists and is not a file")
+        raise click.UsageError(f"{output} exists and is not a file")
     if not output.parent.is_dir():
-        _usage(f"{output.parent}: no such directory")
+        raise click.UsageError(f"{output.parent}: no such directory")
 
 
-def _check_directory(output: Path, *, plain: bool) -> None:
-    if not plain:
-        _usage("--archive unpacks files; leave out --size, --block, --preallocate and --disk")
+def _check_directory(output: Path) -> None:
     if not output.parent.is_dir():
-        _usage(f"{output.parent}: no such directory")
+        raise click.UsageError(f"{output.parent}: no such directory")
     if output.exists() and not output.is_dir():
-        _usage(f"{output} exists and is not a directory")
+        raise click.UsageError(f"{output} exists and is not a directory")
     output.mkdir(exist_ok=True)
 
 

@@ -15,11 +15,11 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Final
 
-import typer
+import click
 
-from cdi.cli import access, volumes
+from cdi.cli import access, options, volumes
 from cdi.cli.progress import shown
 from cdi.cli.volumes import Row
 from cdi.controllers import kinds
@@ -38,27 +38,22 @@ _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
 
+@click.command
+@options.namespace
+@click.option("-A", "--all-namespaces", is_flag=True, help="Volumes of all namespaces.")
+@click.option("-w", "--watch", is_flag=True, help="Follow what happens until interrupted.")
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How it is shown."
+)
+@options.kubeconfig
+@options.context
 def command(
-    namespace: Annotated[
-        str, typer.Option("-n", "--namespace", help="Only this one; by default the context's.")
-    ] = "",
-    everywhere: Annotated[
-        bool, typer.Option("-A", "--all-namespaces", help="Volumes of all namespaces.")
-    ] = False,
-    watch: Annotated[
-        bool, typer.Option("-w", "--watch", help="Follow what happens until interrupted.")
-    ] = False,
-    output: Annotated[str, typer.Option("-o", "--output", help="table or json.")] = "table",
-    kubeconfig: Annotated[str, typer.Option(help="As for kubectl.")] = "",
-    context: Annotated[str, typer.Option(help="As for kubectl.")] = "",
+    namespace: str, all_namespaces: bool, watch: bool, output: str, kubeconfig: str, context: str
 ) -> None:
     """Show all volumes: phase, progress, rate, reason."""
-    if output not in ("table", "json"):
-        typer.echo(f"cdi status: --output {output}: there are table and json", err=True)
-        raise typer.Exit(2)
 
     async def show(client: Client, usual: str) -> None:
-        view = _View(client, None if everywhere else namespace or usual)
+        view = _View(client, None if all_namespaces else namespace or usual)
         async with view:
             await _show(view, json_lines=output == "json", watch=watch)
 

@@ -11,56 +11,72 @@ import asyncio
 import logging
 import signal
 from pathlib import Path
-from typing import Annotated, NoReturn
 
-import typer
+import click
 
-from cdi.cli import datadir
-from cdi.cli.patience import StallTimeout
+from cdi.cli import datadir, options, paramtypes
 from cdi.kube.errors import KubeError
 from cdi.kube.manager import EndedError
 from cdi.standalone import logfile, up
 from cdi.standalone.apiserver.server import DEFAULT_HOST, DEFAULT_PORT, Listen
 from cdi.standalone.store.errors import StoreError
 
-EXIT_FAILED, EXIT_USAGE = 1, 2
+EXIT_FAILED = 1
 
 log = logging.getLogger(__name__)
 
 
+class _HostPort(click.ParamType[Listen]):
+    """An address to listen on."""
+
+    name = "HOST:PORT"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Listen:
+        host, colon, port = value.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not colon or not host or not port.isdecimal() or int(port) > 65535:
+            self.fail(f"{value!r} is not HOST:PORT.", param, ctx)
+        return Listen(host, int(port))
+
+
+@click.command
+@click.option(
+    "--data-dir",
+    type=paramtypes.HomePath(),
+    metavar="DIR",
+    help="Where everything is kept; $XDG_DATA_HOME/cdi unless given.",
+)
+@click.option(
+    "--listen",
+    type=_HostPort(),
+    metavar="HOST:PORT",
+    default=f"{DEFAULT_HOST}:{DEFAULT_PORT}",
+    help="Where the API is served; port 0 takes a free one.",
+)
+@options.stall_timeout
+@click.option(
+    "--vddk-libdir",
+    type=paramtypes.HomePath(exists=True, file_okay=False),
+    metavar="DIR",
+    help="Where VMware's VDDK library is, for imports from vSphere.",
+)
 def command(
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Where everything is kept.", show_default="$XDG_DATA_HOME/cdi"),
-    ] = None,
-    listen: Annotated[
-        str,
-        typer.Option(
-            metavar="HOST:PORT",
-            help="Where the API is served; port 0 takes a free one.",
-        ),
-    ] = f"{DEFAULT_HOST}:{DEFAULT_PORT}",
-    stall_timeout: StallTimeout = None,
-    vddk_libdir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Where VMware's VDDK library is, for imports from vSphere."
-        ),
-    ] = None,
+    data_dir: Path | None,
+    listen: Listen,
+    stall_timeout: float | None,
+    vddk_libdir: Path | None,
 ) -> None:
-    """Run CDI on this machine: an API for kubectl, local volumes, and the workers."""
-    place = (data_dir or datadir.usual()).expanduser().absolute()
-    where = _parsed(listen)
-    library = vddk_libdir.expanduser().absolute() if vddk_libdir else None
-    if library is not None and not library.is_dir():
-        _usage(f"--vddk-libdir: {library} is no directory")
+    """Run CDI on this machine: an API, volumes and workers."""
+    directory = data_dir or datadir.default()
     try:
-        logfile.start(place / "logs")
-        asyncio.run(_run(up.Settings(place, where, stall_timeout, library)))
+        logfile.start(directory / "logs")
+        asyncio.run(_run(up.Settings(directory, listen, stall_timeout, vddk_libdir)))
     except (StoreError, KubeError, EndedError, OSError) as error:
         log.debug("up failed", exc_info=True)
-        typer.echo(f"cdi up: {error}", err=True)
-        raise typer.Exit(EXIT_FAILED) from None
+        click.echo(f"cdi up: {error}", err=True)
+        raise click.exceptions.Exit(EXIT_FAILED) from None
 
 
 async def _run(settings: up.Settings) -> None:
@@ -81,16 +97,3 @@ async def _run(settings: up.Settings) -> None:
         ready=lambda: print("ready", flush=True),
     )
     await up.Standalone(settings, callbacks).run(stop)
-
-
-def _parsed(listen: str) -> Listen:
-    host, colon, port = listen.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        _usage(f"--listen: {listen!r} is not HOST:PORT")
-    return Listen(host, int(port))
-
-
-def _usage(message: str) -> NoReturn:
-    typer.echo(f"cdi up: {message}", err=True)
-    raise typer.Exit(EXIT_USAGE)

@@ -13,7 +13,7 @@ from cdi.standalone.apiserver.server import ApiServer, Listen
 from support import played, world
 from support.loop import in_loop
 
-PROGRAM = "import typer; from cdi.cli import controller; typer.run(controller.command)"
+PROGRAM = (sys.executable, "-m", "cdi", "controller")
 
 
 @in_loop
@@ -25,7 +25,7 @@ async def test_the_command_works_leads_and_stops_when_told(tmp_path: Path) -> No
         async with Client.to(connection.KubeConfig(kubeconfig)) as client:
             await played.furnish(client)
             command = (
-                sys.executable, "-c", PROGRAM, "--kubeconfig", kubeconfig, "--namespace", "ns",
+                *PROGRAM, "--kubeconfig", kubeconfig, "--namespace", "ns",
                 "--worker-image", "registry.example/cdi:1", "--leader-elect",
             )  # fmt: skip
             process = await asyncio.create_subprocess_exec(*command)
@@ -45,7 +45,7 @@ async def test_the_command_works_leads_and_stops_when_told(tmp_path: Path) -> No
 @in_loop
 async def test_without_an_api_server_it_says_so(tmp_path: Path) -> None:
     command = (
-        sys.executable, "-c", PROGRAM, "--kubeconfig", str(tmp_path / "missing"),
+        *PROGRAM, "--kubeconfig", str(tmp_path / "missing"),
         "--worker-image", "x",
     )  # fmt: skip
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)

@@ -4,19 +4,15 @@ import subprocess
 import sys
 
 import pytest
-import typer
 import yaml
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from cdi.api import crds
-from cdi.cli.crds import command
-
-app = typer.Typer()
-app.command()(command)
+from cdi.cli.main import program
 
 
 def run(*words):
-    return CliRunner().invoke(app, list(words))
+    return CliRunner().invoke(program, ["crds", *words])
 
 
 def documents_in(text):

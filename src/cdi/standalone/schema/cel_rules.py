@@ -182,7 +182,7 @@ def _language() -> Any:
     folder = next(iter(package.submodule_search_locations))
     found = importlib.machinery.FileFinder(folder, loaders).find_spec("cel")
     if found is None or found.loader is None:
-        import cel  # noqa: PLC0415 - only where its native module cannot be had by itself
+        import cel  # only where its native module cannot be had by itself
 
         return cel
     module = importlib.util.module_from_spec(found)

@@ -1,0 +1,46 @@
+"""Options that several commands have, each said once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from cdi.cli import paramtypes
+
+# As `cdi.api.place` has it, which takes as long to load as click does.
+STALL_VARIABLE: Final = "CDI_STALL_TIMEOUT"
+
+stall_timeout = click.option(
+    "--stall-timeout",
+    type=paramtypes.Seconds(min=0.1),
+    metavar="SECONDS",
+    envvar=STALL_VARIABLE,
+    show_envvar=True,
+    help="Ask a source again that sends no byte for so long; 60 unless given.",
+)
+
+kubeconfig = click.option(
+    "--kubeconfig",
+    type=click.Path(),
+    default="",
+    show_default=False,
+    help="File that says where the API server is, as for kubectl.",
+)
+
+context = click.option(
+    "--context",
+    metavar="NAME",
+    default="",
+    show_default=False,
+    help="Context of that file; by default its current one.",
+)
+
+namespace = click.option(
+    "-n",
+    "--namespace",
+    metavar="NAME",
+    default="",
+    show_default=False,
+    help="By default that of the kubeconfig's context.",
+)

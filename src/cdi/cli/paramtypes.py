@@ -1,0 +1,59 @@
+"""Kinds of values on a command line: what each takes, and what it says of anything else."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import click
+
+from cdi.api import quantity
+
+
+class Seconds(click.FloatRange):
+    """A duration: a number with an end, which `nan` and `inf` are not."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return seconds
+
+
+class DiskSize(click.ParamType[int]):
+    """Bytes, written as a quantity of Kubernetes."""
+
+    name = "size"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            size = quantity.parse(value).value()
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if size <= 0:
+            self.fail(f"{value} is no size for a disk.", param, ctx)
+        return size
+
+
+class HomePath(click.Path[Path]):
+    """A path in which `~` is a home directory, also where a shell leaves it: `--option=~/x`."""
+
+    def __init__(self, *, exists: bool = False, file_okay: bool = True) -> None:
+        super().__init__(exists=exists, file_okay=file_okay, path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
+        try:
+            expanded = Path(value).expanduser()
+        except RuntimeError as error:
+            self.fail(f"{value}: {error}", param, ctx)
+        return super().convert(expanded, param, ctx).absolute()
