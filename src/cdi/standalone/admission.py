@@ -14,12 +14,12 @@ from cdi.standalone.apiserver import metadata
 from cdi.standalone.apiserver.admission import Admission, AdmissionRequest, Document
 from cdi.standalone.apiserver.catalog import resource_of
 from cdi.standalone.apiserver.status import ApiError
-from cdi.standalone.clonetokens import CloneTokens
 from cdi.web.admission import inquiry, registry
 from cdi.web.admission.decision import Denied
 from cdi.web.admission.registry import Registration
 from cdi.web.admission.request import AdmissionRequest as Request
 from cdi.web.admission.request import User
+from cdi.web.tokens.signing import CloneTokens
 
 
 def install(admission: Admission, tokens: CloneTokens, look: inquiry.Look) -> None:

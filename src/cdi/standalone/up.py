@@ -39,11 +39,12 @@ from cdi.standalone.agent import agent, node
 from cdi.standalone.agent.logs import Logs
 from cdi.standalone.agent.settings import Settings as AgentSettings
 from cdi.standalone.apiserver.server import ApiServer, Hooks, Listen
-from cdi.standalone.clonetokens import CloneTokens
 from cdi.standalone.lookups import Lookups
+from cdi.standalone.signingkey import SigningKey
 from cdi.standalone.volumes import binder
 from cdi.standalone.volumes.caches import Caches
 from cdi.volumes.pool import Pool
+from cdi.web.tokens.signing import CloneTokens
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ class Standalone:
         server = ApiServer(
             place, self._settings.listen, names=_names(self._settings.listen), hooks=hooks
         )
-        tokens = CloneTokens(place / "pki" / "clonetokens.key")
+        tokens = CloneTokens(SigningKey(place / "pki" / "clonetokens.key"))
         admission.install(hooks.admission, tokens, Lookups(lambda: server.objects))
         return server
 

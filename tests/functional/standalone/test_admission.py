@@ -5,8 +5,9 @@ import pytest
 from cdi.api import crds
 from cdi.standalone import admission
 from cdi.standalone.apiserver.server import Hooks
-from cdi.standalone.clonetokens import CloneTokens
 from cdi.standalone.lookups import Lookups
+from cdi.standalone.signingkey import SigningKey
+from cdi.web.tokens.signing import CloneTokens
 from support import apiserver, manifests
 
 VOLUMES = "/apis/cdi.kubevirt.io/v1beta1/namespaces/default/datavolumes"
@@ -15,7 +16,7 @@ TOKEN = "cdi.kubevirt.io/storage.clone.token"
 
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory):
-    return CloneTokens(tmp_path_factory.mktemp("keys") / "clone.key")
+    return CloneTokens(SigningKey(tmp_path_factory.mktemp("keys")) / "clone.key")
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import pytest
 
 from cdi.web.admission import resources
 from cdi.web.admission.claim import ClaimRendering
-from cdi.web.admission.clonepayload import ClonePayload
 from cdi.web.admission.decision import Decision
 from cdi.web.admission.inquiry import Get
 from cdi.web.admission.request import AdmissionRequest
+from cdi.web.tokens.payload import ClonePayload
 from support.admission import World
 from support.storage_objects import K8S_DEFAULT, config, persistent_volume, profile, storage_class
 

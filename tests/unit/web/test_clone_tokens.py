@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from cdi.web.admission import inquiry, resources
-from cdi.web.admission.clonepayload import ClonePayload
 from cdi.web.admission.clonetokens import CloneTokens
 from cdi.web.admission.decision import Decision
 from cdi.web.admission.inquiry import Access, Get, Seen
 from cdi.web.admission.request import AdmissionRequest, User
+from cdi.web.tokens.payload import ClonePayload
 from support.admission import World
 
 A = "cdi.kubevirt.io/"

@@ -11,8 +11,8 @@ the API server of one machine alike.
     datavolumespec, claimspec, importsource, checkpoints
                            what its spec may say, part by part
     adoption               an existing claim of its name
-    clonetokens, authorization, clonepayload
-                           who may clone from where, and the token that says so
+    clonetokens, authorization
+                           who may clone from where; `web.tokens` signs what says so
     dataimportcron, populators, objecttransfer, installation
                            the other kinds
     claim, clonesize       completing a labelled claim

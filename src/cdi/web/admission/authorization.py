@@ -10,9 +10,9 @@ that roles can be limited to single sources.
 from dataclasses import dataclass
 from typing import Final
 
-from cdi.web.admission import clonepayload
 from cdi.web.admission.inquiry import Access, Seen
 from cdi.web.admission.request import User
+from cdi.web.tokens.payload import CLAIM
 
 DENIED_TEXT: Final = "insufficient permissions in clone source namespace"
 
@@ -24,7 +24,7 @@ _CLAIM_SPELLINGS: Final = ("persistentvolumeclaims", "pvcs")
 class CloneSource:
     """What is to be cloned."""
 
-    resource: str  # clonepayload.CLAIM or .SNAPSHOT
+    resource: str  # CLAIM or SNAPSHOT of a ClonePayload
     namespace: str
     name: str
 
@@ -37,7 +37,7 @@ def may_clone(user: User, source: CloneSource, target_namespace: str, seen: Seen
         return True
     if not seen.may(_to_create(user, source, "pods")):
         return False
-    if source.resource == clonepayload.CLAIM:
+    if source.resource == CLAIM:
         return True
     # A snapshot has to become a claim before a pod can read it.
     return any(seen.may(_to_create(user, source, spelling)) for spelling in _CLAIM_SPELLINGS)

@@ -12,10 +12,10 @@ from typing import Any
 from cdi.api import annotations
 from cdi.kube import objects
 from cdi.storage import capabilities, classes, modes, rendering, sizes
-from cdi.web.admission import clonepayload, resources
-from cdi.web.admission.clonepayload import ClonePayload
+from cdi.web.admission import resources
 from cdi.web.admission.inquiry import Get, Seen
 from cdi.web.admission.request import Object
+from cdi.web.tokens.payload import CLAIM, SNAPSHOT, ClonePayload
 
 # Returns what a token says, or None if it is not good: any more, or for anything.
 TokenReader = Callable[[str], ClonePayload | None]
@@ -103,7 +103,7 @@ def _size_of(
     payload: ClonePayload | None,
 ) -> str | None:
     kind, name = source.get("kind", ""), source.get("name") or ""
-    wanted = {"PersistentVolumeClaim": clonepayload.CLAIM, "VolumeSnapshot": clonepayload.SNAPSHOT}
+    wanted = {"PersistentVolumeClaim": CLAIM, "VolumeSnapshot": SNAPSHOT}
     if kind not in wanted or not name:
         raise rendering.ClaimNotValid(
             f"VolumeCloneSource names {kind or 'no kind'} {name!r}: want a PersistentVolumeClaim "

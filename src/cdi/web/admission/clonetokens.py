@@ -21,17 +21,16 @@ from cdi.api.kinds.datavolume import DataVolume
 from cdi.kube import objects
 from cdi.web.admission import (
     authorization,
-    clonepayload,
     datavolume,
     datavolumespec,
     decision,
     resources,
 )
 from cdi.web.admission.authorization import CloneSource
-from cdi.web.admission.clonepayload import ClonePayload
 from cdi.web.admission.decision import Cause, Decision
 from cdi.web.admission.inquiry import Get, Seen
 from cdi.web.admission.request import CREATE, UPDATE, AdmissionRequest, Object
+from cdi.web.tokens.payload import CLAIM, SNAPSHOT, ClonePayload
 
 Signer = Callable[[ClonePayload], str]
 Namer = Callable[[str], str]  # completes the beginning of a name
@@ -39,7 +38,7 @@ Namer = Callable[[str], str]  # completes the beginning of a name
 _TOKENS: Final = (annotations.CLONE_TOKEN, annotations.EXTENDED_CLONE_TOKEN)
 # The claim is filled by somebody else: nothing will be cloned, so no permission is needed.
 _WAIVERS: Final = (annotations.PREPOPULATED, annotations.CHECK_STATIC_VOLUME)
-_MEMBERS: Final = {"pvc": clonepayload.CLAIM, "snapshot": clonepayload.SNAPSHOT}
+_MEMBERS: Final = {"pvc": CLAIM, "snapshot": SNAPSHOT}
 
 
 class _Missing(Exception):

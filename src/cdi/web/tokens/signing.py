@@ -1,38 +1,45 @@
 """
-Clone tokens of one machine: signed by the API server, read by it and by controllers.
+Clone tokens: signed by the API server, read by it and by controllers.
 
-The key is kept in the data directory and made when the first token is signed: most machines never
-clone between namespaces. Tokens are JWS, PS256 and nothing else. Times are whole seconds.
+Where the key is kept is the caller's business. Tokens are JWS, PS256 and nothing else. Times are
+whole seconds.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import cached_property
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import jwt
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from cdi.standalone.apiserver.certificates import write_private
-from cdi.web.admission.clonepayload import ClonePayload
+from cdi.web.tokens.payload import ClonePayload
 
 ISSUER: Final = "cdi-apiserver"  # of what is signed here
 ISSUERS: Final = (ISSUER, "cdi-deployment")  # controllers sign longer-lived ones with the same key
 LIFETIME: Final = 300
 LEEWAY: Final = 10  # clocks differ
 _ALGORITHM: Final = "PS256"
-_KEY_BITS: Final = 2048
+
+
+class Key(Protocol):
+    """Where a key is kept."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever signed."""
+
+    @property
+    def private(self) -> rsa.RSAPrivateKey:
+        """The key; may be made now."""
 
 
 class CloneTokens:
-    """Signs and reads tokens with the key at `path`."""
+    """Signs and reads tokens."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
+    def __init__(self, key: Key, clock: Callable[[], float] = time.time) -> None:
+        self._key = key
         self._clock = clock
 
     def sign(self, payload: ClonePayload) -> str:
@@ -41,17 +48,20 @@ class CloneTokens:
         times = {"iss": ISSUER, "iat": now, "nbf": now, "exp": now + LIFETIME}
         # An empty `typ` is left out: the header of a clone token has `alg` alone.
         return jwt.encode(
-            {**times, **payload.as_claims()}, self._key, algorithm=_ALGORITHM, headers={"typ": ""}
+            {**times, **payload.as_claims()},
+            self._key.private,
+            algorithm=_ALGORITHM,
+            headers={"typ": ""},
         )
 
     def read(self, token: str) -> ClonePayload | None:
         """Return what a token allows, or None if it is not genuine or no longer good."""
-        if not self._path.exists():
+        if not self._key.exists:
             return None  # nothing was ever signed
         try:
             claims = jwt.decode(
                 token,
-                self._key.public_key(),
+                self._key.private.public_key(),
                 algorithms=[_ALGORITHM],
                 issuer=ISSUERS,
                 options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
@@ -65,21 +75,6 @@ class CloneTokens:
         latest = now + LEEWAY
         begun = claims["iat"] <= latest and claims["nbf"] <= latest
         return bool(begun and claims["exp"] >= now - LEEWAY)
-
-    @cached_property
-    def _key(self) -> rsa.RSAPrivateKey:
-        if not self._path.exists():
-            made = rsa.generate_private_key(65537, _KEY_BITS)
-            pem = made.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-            write_private(self._path, pem)
-        key = serialization.load_pem_private_key(self._path.read_bytes(), None)
-        if not isinstance(key, rsa.RSAPrivateKey):
-            raise TypeError(f"{self._path} does not hold an RSA key")
-        return key
 
 
 def _payload_of(claims: dict[str, Any]) -> ClonePayload:

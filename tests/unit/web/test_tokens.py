@@ -4,8 +4,9 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from cdi.standalone.clonetokens import CloneTokens
-from cdi.web.admission.clonepayload import CLAIM, ClonePayload
+from cdi.standalone.signingkey import SigningKey
+from cdi.web.tokens.payload import CLAIM, ClonePayload
+from cdi.web.tokens.signing import CloneTokens
 
 PAYLOAD = ClonePayload(CLAIM, "from", "disk", "to", "copy")
 
@@ -25,13 +26,13 @@ def clock() -> Clock:
 
 @pytest.fixture
 def tokens(tmp_path, clock) -> CloneTokens:
-    return CloneTokens(tmp_path / "key", clock)
+    return CloneTokens(SigningKey(tmp_path / "key"), clock)
 
 
 def test_a_token_says_what_was_signed(tokens, tmp_path, clock):
     token = tokens.sign(PAYLOAD)
     assert tokens.read(token) == PAYLOAD
-    assert CloneTokens(tmp_path / "key", clock).read(token) == PAYLOAD
+    assert CloneTokens(SigningKey(tmp_path / "key"), clock).read(token) == PAYLOAD
     assert jwt.get_unverified_header(token) == {"alg": "PS256"}
     claims = jwt.decode(token, options={"verify_signature": False})
     assert (claims["iss"], claims["exp"] - claims["iat"]) == ("cdi-apiserver", 300)
