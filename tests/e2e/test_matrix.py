@@ -1,7 +1,7 @@
 """
 Every source with every format into both kinds of volume, from real servers: nginx, moto, the
 emulator of Google's storage, docker-registry filled by skopeo. One row is one DataVolume; all of
-them are there at once, as on a busy cluster. The servers listen on loopback only.
+them are there at once, as on a busy cluster.
 
 oVirt, VMware and archives have rows of their own in test_imageio, test_vddk and test_archives:
 they take more than an address.
@@ -26,6 +26,7 @@ from support.manifests import BLANK, data_volume
 pytestmark = pytest.mark.e2e
 
 MIB = 1 << 20
+RWO = ["ReadWriteOnce"]  # not every class has a profile that knows
 MODES = ("Filesystem", "Block")
 USER, PASSWORD = "reader", "canary-password"
 
@@ -129,21 +130,23 @@ def sources(
     made: authority.Authority,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Sources]:
-    if cluster.host != "127.0.0.1":
-        pytest.skip("these servers are on loopback, which this cluster does not reach")
-    certificate, key = made.issue("127.0.0.1")
+    host = cluster.host
+    certificate, key = made.issue(host)
     with contextlib.ExitStack() as stack:
         begin = stack.enter_context
         yield Sources(
             images,
-            begin(nginx.Nginx(images)),
-            begin(nginx.Nginx(images, nginx.Settings(certificate=certificate, key=key))),
-            begin(nginx.Nginx(images, nginx.Settings(user=USER, password=PASSWORD))),
-            begin(objectstores.moto()),
-            begin(objectstores.emulator()),
+            begin(nginx.Nginx(images, nginx.Settings(host=host))),
+            begin(nginx.Nginx(images, nginx.Settings(host=host, certificate=certificate, key=key))),
+            begin(nginx.Nginx(images, nginx.Settings(host=host, user=USER, password=PASSWORD))),
+            begin(objectstores.moto(host)),
+            begin(objectstores.emulator(host)),
             {
-                "pod": begin(registry.Registry(tmp_path_factory.mktemp("secured"), made)),
-                # A machine's own registry may be spoken to in clear by whoever pulls for it.
+                "pod": begin(
+                    registry.Registry(tmp_path_factory.mktemp("secured"), made, address=host)
+                ),
+                # A machine's own registry may be spoken to in clear by whoever pulls for it; the
+                # node of a cluster that reaches this machine's addresses is this machine.
                 "node": begin(registry.Registry(tmp_path_factory.mktemp("plain"))),
             },
         )
@@ -154,7 +157,8 @@ def filled(cluster: Cluster, sources: Sources, made: authority.Authority) -> Ite
     """A namespace with a DataVolume of every row."""
     put = {each: sources.of(*each) for each in dict.fromkeys(row[:2] for row in TABLE)}
     volumes = [
-        data_volume(name_of(*row), put[row[:2]], size="16Mi", volumeMode=row[2]) for row in TABLE
+        data_volume(name_of(*row), put[row[:2]], size="16Mi", volumeMode=row[2], accessModes=RWO)
+        for row in TABLE
     ]
     certificates = {
         "apiVersion": "v1",

@@ -101,7 +101,12 @@ class Cluster:
 
     def disk_of(self, claim: Object) -> Path | None:
         """Where the bytes of a claim are, if that is on this machine."""
-        return None
+        name = claim["spec"]["volumeName"]
+        spec = json.loads(self.kubectl("get", "pv", name, "-ojson"))["spec"]
+        path = Path((spec.get("hostPath") or spec.get("local") or {}).get("path", "/nowhere"))
+        if path.is_dir():
+            return path / "disk.img"
+        return path if path.exists() else None
 
 
 @dataclass

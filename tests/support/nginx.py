@@ -1,5 +1,5 @@
 """
-A real nginx on a free loopback port, serving one directory until the `with` block ends.
+A real nginx on a free port, serving one directory until the `with` block ends.
 
     with nginx.Nginx(folder, nginx.Settings(limit_rate="5m")) as server:
         server.url("disk.qcow2")
@@ -33,6 +33,7 @@ class Settings:
     key: Path | None = None
     ranges: bool = True
     workers: int = 1
+    host: str = "127.0.0.1"  # the address of this machine to listen on, which URLs name
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Nginx:
 
     def url(self, path: str) -> str:
         scheme = "https" if self._settings.certificate else "http"
-        return f"{scheme}://127.0.0.1:{self.port}/{path.lstrip('/')}"
+        return f"{scheme}://{self._settings.host}:{self.port}/{path.lstrip('/')}"
 
     @property
     def hits(self) -> list[Hit]:
@@ -89,7 +90,7 @@ class Nginx:
         self._exits.close()
 
     def _start(self) -> None:
-        self.port = _free_port()
+        self.port = _free_port(self._settings.host)
         config = self._work / "nginx.conf"
         config.write_text(self._config())
         with (self._work / "output.log").open("wb") as log:
@@ -105,8 +106,9 @@ class Nginx:
 
     def _listens(self) -> bool:
         deadline = time.monotonic() + PATIENCE
+        place = (self._settings.host, self.port)
         while self._process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+            with contextlib.suppress(OSError), socket.create_connection(place):
                 return True
             time.sleep(0.02)
         return False
@@ -119,7 +121,7 @@ class Nginx:
     def _config(self) -> str:
         wanted = self._settings
         tls = " ssl" if wanted.certificate else ""
-        lines = [f"listen 127.0.0.1:{self.port}{tls};", f"root {self._root};"]
+        lines = [f"listen {wanted.host}:{self.port}{tls};", f"root {self._root};"]
         if wanted.certificate:
             lines += [
                 f"ssl_certificate {wanted.certificate};",
@@ -158,7 +160,7 @@ http {{
 """
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def _free_port(host: str) -> int:
+    with socket.create_server((host, 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

@@ -47,11 +47,11 @@ class Store:
 
 
 @contextlib.contextmanager
-def moto() -> Iterator[Store]:
+def moto(address: str = "127.0.0.1") -> Iterator[Store]:
     """S3 by moto, with a bucket."""
     from moto.server import ThreadedMotoServer  # takes a second
 
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server = ThreadedMotoServer(address, port=0, verbose=False)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server.start()
     host, port = server.get_host_and_port()
@@ -64,16 +64,16 @@ def moto() -> Iterator[Store]:
 
 
 @contextlib.contextmanager
-def emulator() -> Iterator[Store]:
+def emulator(address: str = "127.0.0.1") -> Iterator[Store]:
     """Google Cloud Storage by gcp-storage-emulator, with a bucket. It knows no ETags."""
     from gcp_storage_emulator.server import create_server  # as above
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
+    with socket.create_server((address, 0)) as free:
         port = free.getsockname()[1]
-    server = create_server("127.0.0.1", port, in_memory=True)
+    server = create_server(address, port, in_memory=True)
     server.start()
     try:
-        endpoint = f"http://127.0.0.1:{port}"
+        endpoint = f"http://{address}:{port}"
         made = json.dumps({"name": "bucket"}).encode()
         kind = {"Content-Type": "application/json"}
         _done(urllib3.request("POST", f"{endpoint}/storage/v1/b", body=made, headers=kind))

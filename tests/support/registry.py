@@ -62,6 +62,7 @@ def file(name: str, data: bytes = b"") -> Member:
 def folder(name: str) -> Member:
     info = tarfile.TarInfo(name)
     info.type = tarfile.DIRTYPE
+    info.mode = 0o755  # who runs the image is not root
     return info, b""
 
 
@@ -78,6 +79,10 @@ def pipe(name: str) -> Member:
     return info, b""
 
 
+def digest_of(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
 @dataclass(frozen=True)
 class Blob:
     """Something with a digest."""
@@ -85,10 +90,11 @@ class Blob:
     data: bytes
     media_type: str
     annotations: dict[str, str] = field(default_factory=dict)
+    unpacked: str = ""  # the digest of a layer's tar; container runtimes insist on it
 
     @property
     def digest(self) -> str:
-        return "sha256:" + hashlib.sha256(self.data).hexdigest()
+        return digest_of(self.data)
 
     @property
     def descriptor(self) -> dict[str, Any]:
@@ -107,7 +113,8 @@ def layer(*members: Member, compression: str = "gzip") -> Blob:
         for info, data in members:
             archive.addfile(info, io.BytesIO(data))
     suffix = f"+{compression}" if compression else ""
-    return Blob(COMPRESSIONS[compression](packed.getvalue()), TAR + suffix)
+    tar = packed.getvalue()
+    return Blob(COMPRESSIONS[compression](tar), TAR + suffix, unpacked=digest_of(tar))
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,7 @@ class Image:
             "architecture": self.architecture,
             "os": "linux",
             "config": {"Env": self.env, "Labels": self.labels},
-            "rootfs": {"type": "layers", "diff_ids": []},
+            "rootfs": {"type": "layers", "diff_ids": [each.unpacked for each in self.layers]},
         }
         return Blob(json.dumps(fields).encode(), self.config_type)
 
@@ -205,15 +212,20 @@ def write_layout(path: Path, images: dict[str, Image | Index]) -> Path:
 
 
 class Registry:
-    """Debian's docker-registry on a free port of loopback, until the `with` block ends.
+    """Debian's docker-registry on a free port of an address, until the `with` block ends.
 
     `secured` gives it a certificate, `guarded` makes it want USER and PASSWORD.
     """
 
     def __init__(
-        self, folder: Path, secured: authority.Authority | None = None, *, guarded: bool = False
+        self,
+        folder: Path,
+        secured: authority.Authority | None = None,
+        *,
+        guarded: bool = False,
+        address: str = "127.0.0.1",
     ) -> None:
-        self._secured, self._guarded = secured, guarded
+        self._secured, self._guarded, self._address = secured, guarded, address
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._http = urllib3.PoolManager(
@@ -229,8 +241,8 @@ class Registry:
         )  # fmt: skip
         assert self._process.stderr is not None
         for line in self._process.stderr:
-            if found := re.search(r"listening on 127\.0\.0\.1:(\d+)", line):
-                self.host = f"127.0.0.1:{found[1]}"
+            if found := re.search(rf"listening on {re.escape(self._address)}:(\d+)", line):
+                self.host = f"{self._address}:{found[1]}"
                 break
         else:
             raise AssertionError("docker-registry did not start")
@@ -243,9 +255,9 @@ class Registry:
         self._process.wait(10)
 
     def _config(self) -> dict[str, Any]:
-        http: dict[str, Any] = {"addr": "127.0.0.1:0"}
+        http: dict[str, Any] = {"addr": f"{self._address}:0"}
         if self._secured is not None:
-            certificate, key = self._secured.issue("127.0.0.1", "localhost")
+            certificate, key = self._secured.issue(self._address, "localhost")
             http["tls"] = {"certificate": str(certificate), "key": str(key)}
         config: dict[str, Any] = {
             "version": "0.1",
