@@ -2,7 +2,7 @@
 Environment variables as fields of frozen dataclasses: one declaration, both directions.
 
     @dataclass(frozen=True, kw_only=True)
-    class Order(Environment):
+    class WorkOrder(Environment):
         size: Annotated[Quantity | None, Variable("IMAGE_SIZE", SIZE)] = None
 
 An absent variable and an empty one mean the same: the default. Raises InvalidVariable with the

@@ -2,8 +2,8 @@
 What a worker is told, and what it answers: the contract between controllers and workers.
 
 `WorkOrder`, `UploadOrder` and `CloneOrder` travel as environment variables to the importer, the
-upload server and the clone source; `Place` says where mounts are if not where they are in a
-pod; `Termination` is the one message that comes back. Each has both directions, so the two
+upload server and the clone source; `WorkerSettings` says where mounts are if not where they are
+in a pod; `Termination` is the one message that comes back. Each has both directions, so the two
 sides cannot drift apart. Names of variables are part of the API and stay.
 
 Values that cannot be read raise InvalidVariable, a ValueError with the variable's name.
@@ -32,18 +32,18 @@ from cdi.api.environment import (
     Variable,
     choice,
 )
-from cdi.api.place import Place
 from cdi.api.quantity import Quantity
 from cdi.api.termination import Termination, VDDKInfo
+from cdi.api.workersettings import WorkerSettings
 
 __all__ = [
     "CloneOrder",
     "InvalidVariable",
-    "Place",
     "Termination",
     "UploadOrder",
     "VDDKInfo",
     "WorkOrder",
+    "WorkerSettings",
 ]
 
 SOURCES: Final = ("http", "s3", "gcs", "registry", "imageio", "vddk", "none")

@@ -8,7 +8,7 @@ import click
 
 from cdi.cli import paramtypes
 
-# As `cdi.api.place` has it, which takes as long to load as click does.
+# As `cdi.api.workersettings` has it, which takes as long to load as click does.
 STALL_VARIABLE: Final = "CDI_STALL_TIMEOUT"
 
 stall_timeout = click.option(

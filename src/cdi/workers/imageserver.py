@@ -31,7 +31,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
 
-from cdi.api.place import Place
+from cdi.api.workersettings import WorkerSettings
 from cdi.images import errors
 from cdi.images.codecs.codec import HEAD, codec_for
 from cdi.images.http import proxies, urls
@@ -57,8 +57,8 @@ def main(arguments: list[str], env: Mapping[str, str]) -> int:
     logs.start()
     memory.keep_buffers()
     told = _parser().parse_args(arguments)
-    place = Place.from_env(env)
-    ready, done = place.local(told.ready_file), place.local(told.done_file)
+    settings = WorkerSettings.from_env(env)
+    ready, done = settings.local(told.ready_file), settings.local(told.done_file)
     refused = ready.with_name(ready.name + REFUSED)
     for stale in (ready, refused):
         stale.unlink(missing_ok=True)
@@ -71,10 +71,10 @@ def main(arguments: list[str], env: Mapping[str, str]) -> int:
         return STOPPED
     except errors.TransferError as error:
         log.error("the image is refused", extra={"reason": error.reason, "cause": str(error)})  # noqa: TRY400
-        _write(place.termination_log, str(error))
+        _write(settings.termination_log, str(error))
         _write(refused, str(error))
         return FAILED
-    host = "127.0.0.1" if place.loopback == "localhost" else place.loopback
+    host = "127.0.0.1" if settings.loopback == "localhost" else settings.loopback
     with _serving(found, (host, told.p), stop):
         _write(ready, found.name)
         while not done.exists():

@@ -2,10 +2,10 @@
 The importer: `python -m cdi.workers.importer` fills one volume, once.
 
 Its order comes from the environment (`WorkOrder`), the mounts from where they are in a pod or
-from where `Place` says. The transfer runs in a thread of its own; the main thread waits, serves
-metrics once it is worth it, and hears signals. In every case the last thing that happens is one
-termination message; `ending` has the table of messages and exit statuses. SIGTERM ends the
-process within 5 s, with a journal from which the next start continues.
+from where `WorkerSettings` says. The transfer runs in a thread of its own; the main thread waits,
+serves metrics once it is worth it, and hears signals. In every case the last thing that happens
+is one termination message; `ending` has the table of messages and exit statuses. SIGTERM ends
+the process within 5 s, with a journal from which the next start continues.
 
 How each kind of source is reached is in `sources`. Sizes in bytes, durations in seconds.
 """
@@ -22,8 +22,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cdi.api.place import METRICS_PORT, Place
 from cdi.api.termination import Termination, VDDKInfo
+from cdi.api.workersettings import METRICS_PORT, WorkerSettings
 from cdi.api.workorder import ARCHIVE, BLANK, InvalidVariable, WorkOrder
 from cdi.images import archive, errors
 from cdi.images import target as targets
@@ -47,24 +47,24 @@ def main(env: Mapping[str, str]) -> int:
     logs.start()
     memory.keep_buffers()
     try:
-        place = Place.from_env(env)
+        settings = WorkerSettings.from_env(env)
     except InvalidVariable as error:
         ended = ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
-        return _report(ended, Place())
+        return _report(ended, WorkerSettings())
     try:
         order = WorkOrder.from_env(env)
     except InvalidVariable as error:
         ended = ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
     else:
-        ended = Import(order, place).run()
-    return _report(ended, place)
+        ended = Import(order, settings).run()
+    return _report(ended, settings)
 
 
 class Import:
     """One import, in a thread that the main one watches and stops."""
 
-    def __init__(self, order: WorkOrder, place: Place) -> None:
-        self._order, self._place = order, place
+    def __init__(self, order: WorkOrder, settings: WorkerSettings) -> None:
+        self._order, self._settings = order, settings
         self._meter = Meter()
         self._cancel = threading.Event()
         self._over = threading.Event()
@@ -94,15 +94,15 @@ class Import:
         # Not at the top: it brings in the makings of certificates, which take a while to load.
         from cdi.workers import metrics
 
-        place = self._place
+        settings = self._settings
         try:
             port = metrics.start(
                 metrics.Gauges(self._meter, self._order.owner_uid),
-                place.metrics_address,
-                place.metrics_port,
+                settings.metrics_address,
+                settings.metrics_port,
             )
-            if place.metrics_port != METRICS_PORT:
-                _write_whole(place.termination_log.with_name(PORT_FILE), f"{port}\n")
+            if settings.metrics_port != METRICS_PORT:
+                _write_whole(settings.termination_log.with_name(PORT_FILE), f"{port}\n")
         except OSError as error:
             log.warning("no metrics are served", extra={"cause": str(error)})
 
@@ -138,7 +138,7 @@ class Import:
         prepare = sources.preparer_for(order)
         if prepare is None:
             raise ending.NotSupported(f"{order.source} sources are not supported yet")
-        with prepare(order, self._place, self._cancel) as found:
+        with prepare(order, self._settings, self._cancel) as found:
             spec = replace(found, open=self._noted(found.open))
             if order.content_type == ARCHIVE:
                 return self._unpacked(spec)
@@ -169,7 +169,7 @@ class Import:
 
     def _unpacked(self, spec: SourceSpec) -> Termination:
         """Fill the volume with the files of an archive, complete and durable afterwards."""
-        data = self._place.data_dir
+        data = self._settings.data_dir
         wanted = archives.unpack_request_for(self._order, spec, data)
         result = archive.run(wanted, self._meter, self._cancel)
         log.info(
@@ -192,11 +192,11 @@ class Import:
 
     @property
     def _disk(self) -> Path:
-        return self._place.data_dir / DISK
+        return self._settings.data_dir / DISK
 
     def _device(self) -> Path | None:
         """The block volume, if that is what was given."""
-        device = self._place.block_device
+        device = self._settings.block_device
         return device if device.exists() else None
 
     # A blank disk.
@@ -215,7 +215,7 @@ class Import:
         order = self._order
         own = room.leftovers(self._disk)
         requested = None if order.image_size is None else order.image_size.value()
-        free = room.free_in(self._place.data_dir, own)
+        free = room.free_in(self._settings.data_dir, own)
         return room.room_for(free, requested, order.filesystem_overhead)
 
     # A disk from a source.
@@ -238,7 +238,7 @@ class Import:
         """Where the journal of a device lies: beside it, or else with the pod."""
         if device.parent != Path("/dev"):
             return None
-        state = self._place.state_dir
+        state = self._settings.state_dir
         # Without it a journal lives as long as the container.
         return (state if state.is_dir() else Path("/tmp")) / f"{device.name}.cdi-journal"  # noqa: S108
 
@@ -268,7 +268,7 @@ class Import:
 
     def _scratch(self) -> Path | None:
         """Where a temporary copy may lie: the scratch volume, if there is one."""
-        directory = self._place.scratch_dir
+        directory = self._settings.scratch_dir
         return directory / "tmpimage" if directory.is_dir() else None
 
     def _transfer(self, order: TransferRequest) -> Result:
@@ -285,11 +285,11 @@ def _sync(path: Path) -> None:
     log.info("Successfully completed fsync(%s) syscall", path)
 
 
-def _report(ended: Termination, place: Place) -> int:
+def _report(ended: Termination, settings: WorkerSettings) -> int:
     message = ended.to_message()
     log.info("ends", extra={"status": ended.exit_code, "termination": message})
     try:
-        place.termination_log.write_text(message, encoding="utf-8")
+        settings.termination_log.write_text(message, encoding="utf-8")
     except OSError as error:
         log.error("the termination message is lost", extra={"cause": str(error)})  # noqa: TRY400
         return ended.exit_code or ending.FAILED  # an end that nobody can read is no success

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from cdi.api.place import Place
+from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import WorkOrder
 from cdi.images import errors
 from cdi.images.sources.vddk import prepare
@@ -66,8 +66,8 @@ class Site:
 
     def opened(self, **more: Any) -> None:
         """Open the source as an importer does, in this process."""
-        place, halt = Place.from_env(self.env), threading.Event()
-        with sources.prepare(self.order(**more), place, halt) as found:
+        settings, halt = WorkerSettings.from_env(self.env), threading.Event()
+        with sources.prepare(self.order(**more), settings, halt) as found:
             found.open(halt).close()
 
     def run(self, **more: Any) -> worker.Ended:
@@ -207,7 +207,7 @@ def test_what_cannot_work_ends_with_a_reason(
 
 @pytest.mark.parametrize("architecture", ["aarch64", "s390x"])
 def test_the_library_exists_for_one_architecture(site: Site, architecture: str) -> None:
-    request = sources.request_for(site.order(), Place.from_env(site.env))
+    request = sources.request_for(site.order(), WorkerSettings.from_env(site.env))
     with (
         pytest.raises(errors.InvalidRequest, match=f"VDDK does not exist for {architecture}"),
         prepare.open_disk(request, threading.Event(), architecture),

@@ -15,8 +15,8 @@ from cdi.api.workorder import (
     SOURCES,
     CloneOrder,
     InvalidVariable,
-    Place,
     UploadOrder,
+    WorkerSettings,
     WorkOrder,
 )
 
@@ -326,38 +326,38 @@ def test_an_upload_server_listens_everywhere_unless_told_otherwise():
 
 
 def test_everything_is_mounted_where_the_reference_says():
-    place = Place.from_env({})
-    assert str(place.data_dir) == "/data"
-    assert str(place.scratch_dir) == "/scratch"
-    assert str(place.block_device) == "/dev/cdi-block-volume"
-    assert str(place.cert_dir) == "/certs"
-    assert str(place.proxy_cert_dir) == "/proxycerts"
-    assert str(place.extra_headers_dir) == "/extraheaders"
-    assert str(place.google_dir) == "/google"
-    assert str(place.tls_dir) == "/etc/tls"
-    assert str(place.shared_dir) == "/shared"
-    assert str(place.vddk_dir) == "/opt"
-    assert str(place.vddk_args_dir) == "/vddk-args"
-    assert str(place.clone_source_dir) == "/var/run/cdi/clone/source"
-    assert str(place.termination_log) == "/dev/termination-log"
-    assert place.metrics_port == 8443
-    assert str(place.state_dir) == "/var/lib/cdi"
-    assert place.stall_timeout == 60.0
+    settings = WorkerSettings.from_env({})
+    assert str(settings.data_dir) == "/data"
+    assert str(settings.scratch_dir) == "/scratch"
+    assert str(settings.block_device) == "/dev/cdi-block-volume"
+    assert str(settings.cert_dir) == "/certs"
+    assert str(settings.proxy_cert_dir) == "/proxycerts"
+    assert str(settings.extra_headers_dir) == "/extraheaders"
+    assert str(settings.google_dir) == "/google"
+    assert str(settings.tls_dir) == "/etc/tls"
+    assert str(settings.shared_dir) == "/shared"
+    assert str(settings.vddk_dir) == "/opt"
+    assert str(settings.vddk_args_dir) == "/vddk-args"
+    assert str(settings.clone_source_dir) == "/var/run/cdi/clone/source"
+    assert str(settings.termination_log) == "/dev/termination-log"
+    assert settings.metrics_port == 8443
+    assert str(settings.state_dir) == "/var/lib/cdi"
+    assert settings.stall_timeout == 60.0
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "soon", "inf", "nan"])
 def test_a_wait_that_is_none_is_refused(text):
     with pytest.raises(environment.InvalidVariable, match="CDI_STALL_TIMEOUT"):
-        Place.from_env({"CDI_STALL_TIMEOUT": text})
+        WorkerSettings.from_env({"CDI_STALL_TIMEOUT": text})
 
 
 NUMBERS = {"CDI_METRICS_PORT": "9000", "CDI_STALL_TIMEOUT": "2.5"}
 
 
-@pytest.mark.parametrize("name", environment.names_of(Place))
+@pytest.mark.parametrize("name", environment.names_of(WorkerSettings))
 def test_every_mount_can_be_moved(name):
     value = NUMBERS.get(name, "/somewhere/else")
-    assert Place.from_env({name: value}).to_env()[name] == value
+    assert WorkerSettings.from_env({name: value}).to_env()[name] == value
 
 
 @pytest.mark.parametrize(
@@ -373,14 +373,14 @@ def test_every_mount_can_be_moved(name):
     ],
 )
 def test_a_path_of_the_pod_is_found_on_the_machine(path, local):
-    place = Place.from_env(
+    settings = WorkerSettings.from_env(
         {
             "CDI_DATA_DIR": "/v/pvc-1",
             "CDI_BLOCK_DEVICE": "/dev/loop7",
             "CDI_CERT_DIR": "/run/w/certs",
         }
     )
-    assert place.local(path) == Path(local)
+    assert settings.local(path) == Path(local)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,13 +2,13 @@
 The volumes of an importer pod, each with its mount and the part of the order that says so.
 
 A `Mount` is one fragment of a pod; `mounts_for` names those that a claim needs, and `pod` joins
-them. Paths are those of `cdi.api.place`.
+them. Paths are those of `cdi.api.workersettings`.
 """
 
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cdi.api import annotations, names, place
+from cdi.api import annotations, names, workersettings
 from cdi.controllers.importing import requests
 from cdi.kube import objects
 from cdi.kube.objects import Object
@@ -45,25 +45,29 @@ def mounts_for(claim: Object, *, with_scratch: bool, proxy_ca: bool) -> list[Mou
     mounts = [_data(claim)]
     if with_scratch:
         name = names.scratch_for(objects.name(claim))
-        mounts.append(Mount(SCRATCH, _claim(name), place.SCRATCH_DIR))
+        mounts.append(Mount(SCRATCH, _claim(name), workersettings.SCRATCH_DIR))
     if is_node_pull(claim):
-        mounts.append(Mount(SHARED, {"emptyDir": {}}, place.SHARED_DIR))
+        mounts.append(Mount(SHARED, {"emptyDir": {}}, workersettings.SHARED_DIR))
     mounts += _vddk(claim)
     if requests.source_of(claim) == requests.BLANK:
         return mounts
     if certificates := given.get(annotations.CERT_CONFIG_MAP):
-        mounts.append(Mount("cdi-cert-vol", _config_map(certificates), place.CERT_DIR))
+        mounts.append(Mount("cdi-cert-vol", _config_map(certificates), workersettings.CERT_DIR))
     if proxy_ca:
         copied = names.proxy_certificates_for(objects.name(claim))
-        mounts.append(Mount("cdi-proxy-cert-vol", _config_map(copied), place.PROXY_CERT_DIR))
+        mounts.append(
+            Mount("cdi-proxy-cert-vol", _config_map(copied), workersettings.PROXY_CERT_DIR)
+        )
     if requests.source_of(claim) == requests.GCS and given.get(annotations.SECRET):
-        mounts.append(Mount("cdi-secret-vol", _secret(given[annotations.SECRET]), place.GOOGLE_DIR))
+        mounts.append(
+            Mount("cdi-secret-vol", _secret(given[annotations.SECRET]), workersettings.GOOGLE_DIR)
+        )
     if requests.source_of(claim) == requests.REGISTRY and not is_node_pull(claim):
         mounts += _registry_secret(given.get(annotations.SECRET, ""))
     mounts += _secret_headers(claim)
     if is_block(claim):
         # A device has no place for a journal, and a container that is started again a new /tmp.
-        mounts.append(Mount(STATE, {"emptyDir": {}}, place.STATE_DIR))
+        mounts.append(Mount(STATE, {"emptyDir": {}}, workersettings.STATE_DIR))
     return mounts
 
 
@@ -80,22 +84,28 @@ def is_block(claim: Object) -> bool:
 def _data(claim: Object) -> Mount:
     source = _claim(objects.name(claim))
     if is_block(claim):
-        return Mount(DATA, source, place.BLOCK_DEVICE, device=True)
-    return Mount(DATA, source, place.DATA_DIR)
+        return Mount(DATA, source, workersettings.BLOCK_DEVICE, device=True)
+    return Mount(DATA, source, workersettings.DATA_DIR)
 
 
 def _vddk(claim: Object) -> list[Mount]:
     if requests.source_of(claim) != requests.VDDK:
         return []
-    mounts = [Mount("vddk-vol-mount", {"emptyDir": {}}, place.VDDK_DIR)]
+    mounts = [Mount("vddk-vol-mount", {"emptyDir": {}}, workersettings.VDDK_DIR)]
     if arguments := objects.annotations(claim).get(annotations.VDDK_EXTRA_ARGS):
-        mounts.append(Mount("vddk-extra-args", _config_map(arguments), place.VDDK_ARGS_DIR))
+        mounts.append(
+            Mount("vddk-extra-args", _config_map(arguments), workersettings.VDDK_ARGS_DIR)
+        )
     return mounts
 
 
 def _registry_secret(name: str) -> list[Mount]:
     """All of a Secret, which may be one that container tools read."""
-    return [Mount("cdi-registry-secret-vol", _secret(name), place.REGISTRY_DIR)] if name else []
+    return (
+        [Mount("cdi-registry-secret-vol", _secret(name), workersettings.REGISTRY_DIR)]
+        if name
+        else []
+    )
 
 
 def _secret_headers(claim: Object) -> list[Mount]:
@@ -103,7 +113,7 @@ def _secret_headers(claim: Object) -> list[Mount]:
         Mount(
             f"cdi-secret-extra-headers-vol-{number}",
             _secret(name),
-            f"{place.EXTRA_HEADERS_DIR}/{number}",
+            f"{workersettings.EXTRA_HEADERS_DIR}/{number}",
         )
         for number, name in enumerate(numbered(claim, annotations.SECRET_EXTRA_HEADERS))
     ]

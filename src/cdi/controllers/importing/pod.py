@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from cdi.api import annotations, labels, names, quantity
-from cdi.api.place import CERT_DIR, METRICS_PORT, PROXY_CERT_DIR, SHARED_DIR, STALL_TIMEOUT
+from cdi.api.workersettings import CERT_DIR, METRICS_PORT, PROXY_CERT_DIR, SHARED_DIR, STALL_TIMEOUT
 from cdi.api.workorder import WorkOrder
 from cdi.controllers import metadata
 from cdi.controllers.importing import mounts, requests

@@ -15,7 +15,7 @@ import socket
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from cdi.api.place import METRICS_PORT
+from cdi.api.workersettings import METRICS_PORT
 
 FALLBACK: Final = "127.0.0.1"
 _FIRST: Final = int(ipaddress.IPv4Address("127.64.0.1"))

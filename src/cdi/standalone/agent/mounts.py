@@ -5,7 +5,8 @@ A pod's volumes as places of this machine, and what its containers are told abou
     <pods>/<uid>/<container>/root/...    links: what the container would find at its mount paths
     <pods>/<uid>/<container>/            pid and termination log
 
-A worker takes all of its paths from `Place`, so moving them beneath `root` is all it takes.
+A worker takes all of its paths from `WorkerSettings`, so moving them beneath `root` is all
+it takes.
 Files of Secrets can be read by our own user only, and go with the pod.
 
 Raises Missing for what a volume refers to and does not exist, NotReady for claims that are not
@@ -21,7 +22,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cdi.api.place import Place
+from cdi.api.workersettings import WorkerSettings
 from cdi.kube import objects
 from cdi.kube.objects import Key, Object
 from cdi.standalone.agent import vddk
@@ -66,13 +67,13 @@ class PodDirectory:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def place_for(directory: PodDirectory, container: str, address: str) -> Place:
+def settings_for(directory: PodDirectory, container: str, address: str) -> WorkerSettings:
     """Where a worker in `container` finds everything: where a pod would, but beneath its root."""
     root = directory.root(container)
-    usual = Place()
+    usual = WorkerSettings()
     moved: dict[str, Any] = {
         field.name: root / Path(getattr(usual, field.name)).relative_to("/")
-        for field in dataclasses.fields(Place)
+        for field in dataclasses.fields(WorkerSettings)
         if field.name not in _NOT_MOVED
     }
     moved["termination_log"] = directory.termination_log(container)
@@ -80,7 +81,7 @@ def place_for(directory: PodDirectory, container: str, address: str) -> Place:
     if device.is_symlink():
         # A worker keeps its journal beside the device, where it has to outlive the pod.
         moved["block_device"] = device.readlink()
-    return Place(**moved, metrics_address=address)
+    return WorkerSettings(**moved, metrics_address=address)
 
 
 class Mounter:

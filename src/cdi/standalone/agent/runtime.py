@@ -52,10 +52,10 @@ class Runtime:
             record.address = addresses.address_for(objects.uid(pod), taken)
             pod = {**pod, "status": {**(pod.get("status") or {}), "podIP": record.address}}
         given = await environment.environment_for(record.spec(name), pod, lookup)
-        place = mounts.place_for(directory, name, record.address)
+        settings = mounts.settings_for(directory, name, record.address)
         kept = (*environment.INHERITED, *role.inherits)
         inherited = {key: os.environ[key] for key in kept if key in os.environ}
-        env = inherited | given | place.to_env() | {"LISTEN_ADDRESS": record.address}
+        env = inherited | given | settings.to_env() | {"LISTEN_ADDRESS": record.address}
         directory.termination_log(name).unlink(missing_ok=True)
         started = lifecycle.started(record.containers[name], self._clock.wall())
         file = self._logs.file(pod, name, started.attempt)

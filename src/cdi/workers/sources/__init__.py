@@ -1,8 +1,8 @@
 """
 How an importer reaches each kind of source: one module a kind, each with a `prepare`.
 
-`prepare(order, place, halt)` is a context manager that yields a `SourceSpec`; what it holds on to
-(a session, a ticket, a child process) goes when the block ends, however it ends. Waits end when
+`prepare(order, settings, halt)` is a context manager that yields a `SourceSpec`; what it holds on
+to (a session, a ticket, a child process) goes when the block ends, however it ends. Waits end when
 `halt` is set. Raises SourceError, InvalidRequest. No secret of an order is ever logged.
 
 Modules are loaded when they are needed: an importer has one source, and should start fast.
@@ -14,7 +14,7 @@ import threading
 from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
-from cdi.api.place import Place
+from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import WorkOrder
 from cdi.images.sources.spec import SourceSpec
 
@@ -25,7 +25,7 @@ class Preparer(Protocol):
     """Opens what an order names."""
 
     def __call__(
-        self, order: WorkOrder, place: Place, halt: threading.Event
+        self, order: WorkOrder, settings: WorkerSettings, halt: threading.Event
     ) -> AbstractContextManager[SourceSpec]: ...
 
 

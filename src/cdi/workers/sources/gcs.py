@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cdi.api.place import Place
+from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import WorkOrder
 from cdi.images import errors
 from cdi.images.sources.objects import gcs
@@ -21,22 +21,24 @@ from cdi.workers.sources import http, s3
 
 
 @contextmanager
-def prepare(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[SourceSpec]:
+def prepare(
+    order: WorkOrder, settings: WorkerSettings, halt: threading.Event
+) -> Iterator[SourceSpec]:
     """Yield the object that the order names; see `sources`."""
     del halt  # nothing is asked of the store before the source is opened
-    options = s3.options_for(order, place)
-    access = GoogleAccess(credentials=_credentials(order, place))
+    options = s3.options_for(order, settings)
+    access = GoogleAccess(credentials=_credentials(order, settings))
     yield SourceSpec(
         open=lambda halt: gcs.open_object(order.endpoint, access, options, halt),
         checksum=http.checksum_of(order),
     )
 
 
-def _credentials(order: WorkOrder, place: Place) -> str:
+def _credentials(order: WorkOrder, settings: WorkerSettings) -> str:
     if not order.google_credentials:
         return ""
     try:
-        return place.local(order.google_credentials).read_text(encoding="utf-8")
+        return settings.local(order.google_credentials).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise errors.InvalidRequest(
             f"the Google credentials in {order.google_credentials} cannot be read: "

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cdi.api.place import Place
+from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import WorkOrder
 from cdi.images import digest, errors
 from cdi.images.http.options import HttpOptions
@@ -24,10 +24,12 @@ from cdi.workers import sources
 
 
 @contextmanager
-def prepare(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[SourceSpec]:
+def prepare(
+    order: WorkOrder, settings: WorkerSettings, halt: threading.Event
+) -> Iterator[SourceSpec]:
     """Yield what the order's URL serves; see `sources`."""
     del halt  # nothing is asked of the server before the source is opened
-    options = options_for(order, place)
+    options = options_for(order, settings)
     yield SourceSpec(
         open=lambda halt: open_http(order.endpoint, options, halt),
         checksum=checksum_of(order),
@@ -45,15 +47,15 @@ def open_http(url: str, options: HttpOptions, halt: threading.Event) -> HttpSour
     return HttpSource(url, options, cancel=halt)
 
 
-def options_for(order: WorkOrder, place: Place) -> HttpOptions:
+def options_for(order: WorkOrder, settings: WorkerSettings) -> HttpOptions:
     """Return credentials, headers, trust and proxies of the order."""
     return HttpOptions(
         user=order.access_key_id,
         password=order.secret_key,
         headers=order.extra_headers,
-        secret_headers=secret_headers(place.extra_headers_dir),
-        ca_dirs=(place.local(order.cert_dir),) if order.cert_dir else (),
-        proxy_ca_dirs=(place.proxy_cert_dir,),
+        secret_headers=secret_headers(settings.extra_headers_dir),
+        ca_dirs=(settings.local(order.cert_dir),) if order.cert_dir else (),
+        proxy_ca_dirs=(settings.proxy_cert_dir,),
         insecure=order.insecure_tls,
         proxies={
             "http_proxy": order.http_proxy,
@@ -61,7 +63,7 @@ def options_for(order: WorkOrder, place: Place) -> HttpOptions:
             "no_proxy": order.no_proxy,
         },
         connections=sources.CONNECTIONS,
-        stall=place.stall_timeout,
+        stall=settings.stall_timeout,
     )
 
 

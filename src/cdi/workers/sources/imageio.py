@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cdi.api.place import Place
+from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import ARCHIVE, WorkOrder
 from cdi.images import errors
 from cdi.images.sources.imageio import catalog
@@ -23,13 +23,15 @@ from cdi.workers.sources import http
 
 
 @contextmanager
-def prepare(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[SourceSpec]:
+def prepare(
+    order: WorkOrder, settings: WorkerSettings, halt: threading.Event
+) -> Iterator[SourceSpec]:
     """Yield the disk of the order's `disk_id`; see `sources`."""
     if order.content_type == ARCHIVE:
         raise errors.InvalidRequest("an imageio source has disks and no archives; use `kubevirt`")
     wanted = catalog.WantedDisk(order.disk_id, order.current_checkpoint, order.previous_checkpoint)
-    options = http.options_for(order, place)
+    options = http.options_for(order, settings)
     # The journal of a block volume goes with its container.
-    noted = journal.Journal.source_of(journal.journal_path(place.data_dir / "disk.img"))
+    noted = journal.Journal.source_of(journal.journal_path(settings.data_dir / "disk.img"))
     with prepared(order.endpoint, wanted, options, halt, noted) as found:
         yield found

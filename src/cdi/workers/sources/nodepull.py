@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cdi.api.place import Place
+from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import WorkOrder
 from cdi.images import errors
 from cdi.images.http.options import HttpOptions
@@ -43,13 +43,15 @@ _PULL_FAILED = "failed to pull image: "
 
 
 @contextmanager
-def prepare(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[SourceSpec]:
+def prepare(
+    order: WorkOrder, settings: WorkerSettings, halt: threading.Event
+) -> Iterator[SourceSpec]:
     """Yield what the server beside us has; see `sources`."""
-    done = place.local(order.done_file)
+    done = settings.local(order.done_file)
     try:
-        name = _ready(place.local(order.ready_file), halt)
-        url = _url(order.endpoint, place)
-        options = HttpOptions(connections=sources.CONNECTIONS, stall=place.stall_timeout)
+        name = _ready(settings.local(order.ready_file), halt)
+        url = _url(order.endpoint, settings)
+        options = HttpOptions(connections=sources.CONNECTIONS, stall=settings.stall_timeout)
         disk = urllib.parse.urljoin(url, urllib.parse.quote(name))
         yield SourceSpec(
             open=lambda stop: HttpSource(disk, options, cancel=stop),
@@ -83,12 +85,12 @@ def _refusal(text: str) -> errors.TransferError:
     return errors.UnsupportedFormat(text or "the image's server refuses it")
 
 
-def _url(endpoint: str, place: Place) -> str:
+def _url(endpoint: str, settings: WorkerSettings) -> str:
     """Return the endpoint, whose host is this pod itself, without the name of a file."""
     parts = urllib.parse.urlsplit(endpoint)
     if parts.scheme != "http" or parts.hostname != "localhost":
         raise errors.InvalidRequest("a pulled image is served at http://localhost")
-    host = f"{place.loopback}:{parts.port or 80}"
+    host = f"{settings.loopback}:{parts.port or 80}"
     return f"http://{host}{parts.path.removesuffix(_ANY_FILE)}"
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cdi.api.place import Place
+from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import WorkOrder
 from cdi.images import errors
 from cdi.images.sources import registry
@@ -26,24 +26,26 @@ _AUTH_FILES = (".dockerconfigjson", ".dockercfg")
 
 
 @contextmanager
-def prepare(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[SourceSpec]:
+def prepare(
+    order: WorkOrder, settings: WorkerSettings, halt: threading.Event
+) -> Iterator[SourceSpec]:
     """Yield the disk in the order's image; see `sources`."""
-    yield registry.open_image(wanted(order, place), halt)
+    yield registry.open_image(wanted(order, settings), halt)
 
 
-def wanted(order: WorkOrder, place: Place) -> registry.Wanted:
+def wanted(order: WorkOrder, settings: WorkerSettings) -> registry.Wanted:
     """Return the image that an order means, and how it is reached. Raises InvalidRequest."""
     if order.checksum:
         raise errors.InvalidRequest(
             "images are verified by their own digests, a checksum is not taken; "
             "name the image by its digest: docker://host/repository@sha256:..."
         )
-    options = http.options_for(order, place)
+    options = http.options_for(order, settings)
     return registry.Wanted(
         url=order.endpoint,
         options=dataclasses.replace(options, headers=(), secret_headers=()),
         credentials=Credentials(order.access_key_id, order.secret_key),
-        auth_file=_auth_file(place.registry_dir),
+        auth_file=_auth_file(settings.registry_dir),
         platform=Platform(LINUX, order.architecture) if order.architecture else None,
     )
 

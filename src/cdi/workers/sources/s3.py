@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from cdi.api.place import Place
+from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import WorkOrder
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources.objects import s3
@@ -21,10 +21,12 @@ from cdi.workers.sources import http
 
 
 @contextmanager
-def prepare(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[SourceSpec]:
+def prepare(
+    order: WorkOrder, settings: WorkerSettings, halt: threading.Event
+) -> Iterator[SourceSpec]:
     """Yield the object that the order names; see `sources`."""
     del halt  # nothing is asked of the store before the source is opened
-    options = options_for(order, place)
+    options = options_for(order, settings)
     access = S3Access(keys=_keys(order))
     yield SourceSpec(
         open=lambda halt: s3.open_at_host(order.endpoint, access, options, halt),
@@ -32,9 +34,9 @@ def prepare(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[S
     )
 
 
-def options_for(order: WorkOrder, place: Place) -> HttpOptions:
+def options_for(order: WorkOrder, settings: WorkerSettings) -> HttpOptions:
     """Return trust and proxies of the order; its credentials are not for basic authentication."""
-    options = http.options_for(order, place)
+    options = http.options_for(order, settings)
     return replace(options, user="", password="", headers=(), secret_headers=(), insecure=False)
 
 

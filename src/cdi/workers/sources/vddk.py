@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from cdi.api.place import Place
+from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import WorkOrder
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources import nbd
@@ -26,16 +26,18 @@ _RETRIES_OF_NBDKIT: Final = 120.0  # seconds
 
 
 @contextmanager
-def prepare(order: WorkOrder, place: Place, halt: threading.Event) -> Iterator[SourceSpec]:
+def prepare(
+    order: WorkOrder, settings: WorkerSettings, halt: threading.Event
+) -> Iterator[SourceSpec]:
     """Yield the disk that the order names; see `sources`."""
-    with disks.open_disk(request_for(order, place), halt) as found:
+    with disks.open_disk(request_for(order, settings), halt) as found:
         yield found
 
 
-def request_for(order: WorkOrder, place: Place) -> disks.Request:
+def request_for(order: WorkOrder, settings: WorkerSettings) -> disks.Request:
     """Return what an order says of its disk."""
     trusted = HttpOptions(
-        ca_dirs=(place.local(order.cert_dir),) if order.cert_dir else (),
+        ca_dirs=(settings.local(order.cert_dir),) if order.cert_dir else (),
         insecure=order.insecure_tls,
     )
     return disks.Request(
@@ -48,8 +50,8 @@ def request_for(order: WorkOrder, place: Place) -> disks.Request:
             thumbprint=order.thumbprint,
             trusted=trusted,
         ),
-        library=Library(place.vddk_dir, place.vddk_args_dir),
+        library=Library(settings.vddk_dir, settings.vddk_args_dir),
         current=order.current_checkpoint,
         previous=order.previous_checkpoint,
-        settings=nbd.Settings(stall=place.stall_timeout + _RETRIES_OF_NBDKIT),
+        settings=nbd.Settings(stall=settings.stall_timeout + _RETRIES_OF_NBDKIT),
     )

@@ -3,7 +3,7 @@ Where a worker finds its files, where it listens, and how patient it is.
 
 In a pod everything is mounted where the controllers put it: those are the defaults. A worker
 that runs as a process of a machine gets the same order, with paths as in a pod, and beside it
-`CDI_...` variables that say where each mount really is; `Place.local` translates.
+`CDI_...` variables that say where each mount really is; `WorkerSettings.local` translates.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PATH = Codec(Path, str)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place(Environment):
+class WorkerSettings(Environment):
     """The file system and the network as one worker sees them."""
 
     data_dir: Annotated[Path, Variable("CDI_DATA_DIR", PATH)] = Path(
