@@ -11,7 +11,7 @@ LIMIT = 60.0  # seconds; only a test that hangs ever gets there
 
 
 def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Turn a coroutine function into a plain test."""
+    """Transition a coroutine function into a plain test."""
 
     @functools.wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:

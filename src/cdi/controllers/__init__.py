@@ -7,7 +7,7 @@ and queues is `cdi.kube`; what storage can do and how large claims must be is `c
 
     plan, act                      what a decision says, and the one place that writes
     cluster, kinds                 the caches that observations come from
-    settings, metadata, boundness  what all of them share
+    settings, metadata, boundcondition  what all of them share
     progress                       how far an importer is
     datavolume                     DataVolume -> claim, and the status of DataVolumes
     importing                      annotated claim -> importer pod -> annotations of the claim

@@ -8,7 +8,7 @@ import pytest
 from cdi.api import annotations as known
 from cdi.api.workorder import WorkOrder
 from cdi.controllers.importing import pod, requests
-from cdi.controllers.importing.pod import CannotImport, Surroundings, pod_for
+from cdi.controllers.importing.pod import CannotImport, PodContext, pod_for
 from cdi.kube.objects import Object
 from support import world
 
@@ -34,9 +34,9 @@ def claim(source: Object | None = None, name: str = "disk", **fields: Any) -> Ob
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
 
 
-def around(**fields: Any) -> Surroundings:
+def context(**fields: Any) -> PodContext:
     config = {"status": {"defaultPodResourceRequirements": RESOURCES}}
-    return Surroundings(
+    return PodContext(
         **{"settings": world.SETTINGS, "config": config, "overhead": "0.06", **fields}
     )
 
@@ -47,7 +47,7 @@ def environment(found: Object) -> dict[str, Any]:
 
 
 def test_the_pod_of_a_plain_http_import_is_exactly_this() -> None:
-    found = pod_for(claim(labels={"team": "a", "app": "mine"}), around(), with_scratch=False)
+    found = pod_for(claim(labels={"team": "a", "app": "mine"}), context(), with_scratch=False)
     env = found["spec"]["containers"][0].pop("env")
     assert found == {
         "apiVersion": "v1",
@@ -129,7 +129,7 @@ def test_the_pod_of_a_plain_http_import_is_exactly_this() -> None:
 
 
 def test_a_block_volume_is_a_device_and_needs_no_group() -> None:
-    found = pod_for(claim(volumeMode="Block"), around(overhead="0"), with_scratch=False)
+    found = pod_for(claim(volumeMode="Block"), context(overhead="0"), with_scratch=False)
     importer = found["spec"]["containers"][0]
     devices = [{"name": "cdi-data-vol", "devicePath": "/dev/cdi-block-volume"}]
     assert importer["volumeDevices"] == devices
@@ -140,7 +140,7 @@ def test_a_block_volume_is_a_device_and_needs_no_group() -> None:
 
 @pytest.mark.parametrize(("seconds", "told"), [(None, []), (2.5, ["2.5"]), (90.0, ["90"])])
 def test_an_installation_says_how_long_silence_is_borne(seconds, told) -> None:
-    chosen = around()
+    chosen = context()
     settings = replace(chosen.settings, stall_timeout=seconds)
     found = pod_for(claim(), replace(chosen, settings=settings), with_scratch=False)
     env = found["spec"]["containers"][0]["env"]
@@ -215,7 +215,7 @@ SECRET = {"secretKeyRef": {"name": "s", "key": "accessKeyId"}}
 )
 def test_each_source_says_what_its_importer_must_know(source: Object, expected: Object) -> None:
     config = {"spec": {"insecureRegistries": ["reg:5000"]}}
-    found = pod_for(claim(source), around(config=config, vddk_image="v"), with_scratch=False)
+    found = pod_for(claim(source), context(config=config, vddk_image="v"), with_scratch=False)
     env = environment(found)
     assert {key: env[key] for key in expected} == expected
     plain = {key: value for key, value in env.items() if isinstance(value, str)}
@@ -251,7 +251,7 @@ def test_each_source_says_what_its_importer_must_know(source: Object, expected: 
 )
 def test_each_source_gets_its_mounts(source: Object, options: Object, mounts: set[str]) -> None:
     wanted = {"with_scratch": False, **options}
-    found = pod_for(claim(source), around(vddk_image="v"), **wanted)
+    found = pod_for(claim(source), context(vddk_image="v"), **wanted)
     spec = found["spec"]
     importer = spec["containers"][0]
     assert {each["mountPath"] for each in importer["volumeMounts"]} == mounts
@@ -268,7 +268,7 @@ def test_the_proxy_and_its_certificates_reach_the_importer() -> None:
         "trustedCAProxy": "c",
     }
     config = {"status": {"importProxy": proxy, "imagePullSecrets": [{"name": "pull"}]}}
-    found = pod_for(claim(), around(config=config), with_scratch=False)
+    found = pod_for(claim(), context(config=config), with_scratch=False)
     env = environment(found)
     told = {
         key: env[key]
@@ -282,7 +282,7 @@ def test_the_proxy_and_its_certificates_reach_the_importer() -> None:
 def test_placement_priority_and_account_are_passed_on() -> None:
     placement = {"nodeSelector": {"a": "b"}, "tolerations": [{"key": "k"}], "affinity": {"x": {}}}
     given = {known.PRIORITY_CLASS: "high", known.SERVICE_ACCOUNT: "me", known.MULTUS_NETWORKS: "n"}
-    found = pod_for(claim(annotations=given), around(placement=placement), with_scratch=False)
+    found = pod_for(claim(annotations=given), context(placement=placement), with_scratch=False)
     assert {key: found["spec"][key] for key in placement} == placement
     assert found["spec"]["priorityClassName"] == "high"
     assert found["spec"]["serviceAccountName"] == "me"
@@ -294,7 +294,7 @@ def test_the_pod_of_a_prime_has_its_targets_labels_and_its_node() -> None:
     given = {known.POPULATOR_KIND: "VolumeImportSource", known.SELECTED_NODE: "node1"}
     prime = claim(annotations=given, owners=[owner], labels={"of": "prime"})
     target = claim(name="target", labels={"of": "target"})
-    found = pod_for(prime, around(target=target), with_scratch=False)
+    found = pod_for(prime, context(target=target), with_scratch=False)
     assert found["metadata"]["labels"]["of"] == "target"
     assert found["spec"]["nodeName"] == "node1"
     assert environment(found)["OWNER_UID"] == "t"
@@ -303,19 +303,19 @@ def test_the_pod_of_a_prime_has_its_targets_labels_and_its_node() -> None:
 def test_a_prime_without_a_target_gets_no_pod() -> None:
     prime = claim(annotations={known.POPULATOR_KIND: "VolumeImportSource"})
     with pytest.raises(CannotImport, match="no claim is its controller"):
-        pod_for(prime, around(), with_scratch=False)
+        pod_for(prime, context(), with_scratch=False)
 
 
 def test_a_source_without_a_url_gets_no_pod() -> None:
     bare = claim({"blank": {}}, annotations={known.SOURCE: "http"})
     with pytest.raises(CannotImport, match="needs a URL"):
-        pod_for(bare, around(), with_scratch=False)
+        pod_for(bare, context(), with_scratch=False)
 
 
 def test_a_node_pull_runs_the_image_beside_the_importer() -> None:
     source = {"registry": {"url": "docker://r/a:1", "pullMethod": "node",
                            "platform": {"architecture": "arm64"}}}  # fmt: skip
-    spec = pod_for(claim(source), around(), with_scratch=False)["spec"]
+    spec = pod_for(claim(source), context(), with_scratch=False)["spec"]
     assert [each["name"] for each in spec["containers"]] == ["importer", "server"]
     assert spec["containers"][1]["image"] == "r/a:1"
     assert spec["initContainers"][0]["name"] == "init"
@@ -327,7 +327,7 @@ def test_a_node_pull_runs_the_image_beside_the_importer() -> None:
 
 def test_the_secret_of_a_registry_may_hold_keys_or_a_file() -> None:
     source = {"registry": {"url": "docker://r/a", "secretRef": "login"}}
-    spec = pod_for(claim(source), around(), with_scratch=False)["spec"]
+    spec = pod_for(claim(source), context(), with_scratch=False)["spec"]
     importer = spec["containers"][0]
     secret = {"name": "login", "key": "accessKeyId", "optional": True}
     entry = {"name": "IMPORTER_ACCESS_KEY_ID", "valueFrom": {"secretKeyRef": secret}}
@@ -341,7 +341,7 @@ def test_the_secret_of_a_registry_may_hold_keys_or_a_file() -> None:
 def test_the_secret_of_a_node_pull_is_the_nodes() -> None:
     source = {"registry": {"url": "docker://r/a", "pullMethod": "node", "secretRef": "login"}}
     config = {"status": {"imagePullSecrets": [{"name": "all"}]}}
-    spec = pod_for(claim(source), around(config=config), with_scratch=False)["spec"]
+    spec = pod_for(claim(source), context(config=config), with_scratch=False)["spec"]
     assert spec["imagePullSecrets"] == [{"name": "all"}, {"name": "login"}]
     assert "login" not in str(spec["containers"])
     assert "login" not in str(spec["volumes"])
@@ -349,7 +349,7 @@ def test_the_secret_of_a_node_pull_is_the_nodes() -> None:
 
 def test_an_image_stream_pod_has_no_owner() -> None:
     source = {"registry": {"imageStream": "s:1", "pullMethod": "node"}}
-    found = pod_for(claim(source), around(), with_scratch=False)
+    found = pod_for(claim(source), context(), with_scratch=False)
     assert "ownerReferences" not in found["metadata"]
     assert found["metadata"]["annotations"][known.RESOLVE_NAMES] == "*"
     assert found["spec"]["containers"][1]["image"] == "s:1"
@@ -364,5 +364,5 @@ def test_each_stage_has_a_pod_of_its_own() -> None:
 
 def test_direct_io_and_preallocation_are_orders() -> None:
     given = {known.REQUIRES_DIRECT_IO: "true", known.PREALLOCATION_REQUESTED: "true"}
-    env = environment(pod_for(claim(annotations=given), around(), with_scratch=False))
+    env = environment(pod_for(claim(annotations=given), context(), with_scratch=False))
     assert (env["CACHE_MODE"], env["PREALLOCATION"]) == ("TRYNONE", "true")

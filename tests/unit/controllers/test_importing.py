@@ -10,7 +10,7 @@ from cdi.api import annotations as known
 from cdi.controllers import plan
 from cdi.controllers.importing import decide as deciding
 from cdi.controllers.importing.decide import decide
-from cdi.controllers.importing.pod import Surroundings, pod_for
+from cdi.controllers.importing.pod import PodContext, pod_for
 from cdi.controllers.importing.seen import Seen
 from cdi.kube import errors, owners
 from cdi.kube.objects import Object
@@ -32,14 +32,14 @@ def claim(phase: str = "Bound", **given: str) -> Object:
 
 
 def importer(status: Object, of: Object | None = None, *, scratch: bool = False) -> Object:
-    found = pod_for(of or claim(), Surroundings(world.SETTINGS), with_scratch=scratch)
+    found = pod_for(of or claim(), PodContext(world.SETTINGS), with_scratch=scratch)
     found["metadata"]["uid"] = "p"
     found["status"] = status
     return found
 
 
 def seen(of: Object | None = None, **fields: Any) -> Seen:
-    wanted = {"around": Surroundings(world.SETTINGS), "now": world.START, "gates": GATE}
+    wanted = {"context": PodContext(world.SETTINGS), "now": world.START, "gates": GATE}
     return Seen(claim=of or claim(), **{**wanted, **fields})
 
 
@@ -570,8 +570,8 @@ def test_vddk_waits_for_its_library() -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '{"kind": 1}'])
 def test_vddk_arguments_that_make_no_sense_are_told_and_tried_again(text: str) -> None:
     of = claim(**{known.SOURCE: "vddk", known.ENDPOINT: "https://vcenter"})
-    around = Surroundings(world.SETTINGS, vddk_image="vddk:8", vddk_nodes=text)
-    found = decide(seen(of, around=around))
+    context = PodContext(world.SETTINGS, vddk_image="vddk:8", vddk_nodes=text)
+    found = decide(seen(of, context=context))
     told = changes(found, of)
     assert created(found) == []
     assert (told[known.RUNNING_REASON], told[known.POD_PHASE]) == ("ErrStartingPod", "Failed")
@@ -583,8 +583,8 @@ def test_vddk_arguments_that_make_no_sense_are_told_and_tried_again(text: str) -
 def test_vddk_arguments_say_on_which_nodes_the_library_runs() -> None:
     of = claim(**{known.SOURCE: "vddk", known.ENDPOINT: "https://vcenter"})
     nodes = '{"vddk": "yes"}'
-    around = Surroundings(world.SETTINGS, vddk_image="vddk:8", vddk_nodes=nodes)
-    steps = decide(seen(of, around=around)).steps
+    context = PodContext(world.SETTINGS, vddk_image="vddk:8", vddk_nodes=nodes)
+    steps = decide(seen(of, context=context)).steps
     pod = next(each.object for each in steps if isinstance(each, plan.Create))
     assert pod["spec"]["nodeSelector"] == {"vddk": "yes"}
     assert [each["image"] for each in pod["spec"]["initContainers"]] == ["vddk:8"]
@@ -599,13 +599,13 @@ def test_the_words_of_a_provisioner_reach_the_claim() -> None:
 
 def test_the_proxys_certificates_are_copied_and_kept_current() -> None:
     config = {"status": {"importProxy": {"trustedCAProxy": "ca"}}}
-    around = Surroundings(world.SETTINGS, config=config)
+    context = PodContext(world.SETTINGS, config=config)
     source = {"metadata": {"name": "ca"}, "data": {"ca.crt": "new"}}
     pod = importer(world.CREATING)
-    found = decide(seen(around=around, pod=pod, proxy_ca=source))
+    found = decide(seen(context=context, pod=pod, proxy_ca=source))
     assert created(found) == ["ConfigMap"]
     old = {"metadata": {"name": "import-proxy-cm-disk"}, "data": {"ca.crt": "old"}}
-    found = decide(seen(around=around, pod=pod, proxy_ca=source, proxy_ca_copy=old))
+    found = decide(seen(context=context, pod=pod, proxy_ca=source, proxy_ca_copy=old))
     last = found.steps[-1]
     assert isinstance(last, plan.Change)
     assert last.wanted["data"] == {"ca.crt": "new"}

@@ -5,14 +5,14 @@ from typing import Any
 
 from cdi.api import annotations, phases, reasons
 from cdi.api.reasons import Condition, Status
-from cdi.controllers import boundness
-from cdi.controllers.datavolume.sync import Queued
+from cdi.controllers import boundcondition
+from cdi.controllers.datavolume.sync import Blocked
 from cdi.kube import objects
 from cdi.kube.objects import Object
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ConditionState:
     """One condition: what it is about, and what there is to say."""
 
     type: Condition
@@ -22,24 +22,24 @@ class Said:
 
 
 def conditions_for(
-    claim: Object | None, phase: phases.DataVolume, queued: Queued | None
-) -> tuple[Said, Said, Said]:
+    claim: Object | None, phase: phases.DataVolume, blocked: Blocked | None
+) -> tuple[ConditionState, ConditionState, ConditionState]:
     """Bound, Ready and Running, in this order."""
-    if queued is not None:
-        refused = (queued.reason, queued.message)
-        bound = Said(Condition.BOUND, Status.FALSE, *refused)
-        ready = Said(Condition.READY, Status.FALSE, *refused)
-        return bound, ready, Said(Condition.RUNNING, Status.FALSE)
+    if blocked is not None:
+        refused = (blocked.reason, blocked.message)
+        bound = ConditionState(Condition.BOUND, Status.FALSE, *refused)
+        ready = ConditionState(Condition.READY, Status.FALSE, *refused)
+        return bound, ready, ConditionState(Condition.RUNNING, Status.FALSE)
     running = _running(claim)
     ready = _ready(phase)
     if running.status is Status.TRUE:
-        ready = Said(Condition.READY, Status.FALSE, reasons.TRANSFER_RUNNING)
+        ready = ConditionState(Condition.READY, Status.FALSE, reasons.TRANSFER_RUNNING)
     return _bound(claim), ready, running
 
 
-def _bound(claim: Object | None) -> Said:
+def _bound(claim: Object | None) -> ConditionState:
     if claim is None:
-        return Said(
+        return ConditionState(
             Condition.BOUND, Status.FALSE, reasons.CLAIM_NOT_FOUND, reasons.NO_CLAIM_MESSAGE
         )
     name, given = objects.name(claim), objects.annotations(claim)
@@ -48,48 +48,50 @@ def _bound(claim: Object | None) -> Said:
     message = given.get(annotations.BOUND_MESSAGE, "")
     match objects.get(claim, "status", "phase", default=""):
         case phases.Claim.BOUND if said in (None, annotations.TRUE):
-            return Said(Condition.BOUND, Status.TRUE, reasons.CLAIM_BOUND, f"PVC {name} Bound")
+            return ConditionState(
+                Condition.BOUND, Status.TRUE, reasons.CLAIM_BOUND, f"PVC {name} Bound"
+            )
         case phases.Claim.BOUND:
-            return Said(Condition.BOUND, Status.FALSE, reason, message)
+            return ConditionState(Condition.BOUND, Status.FALSE, reason, message)
         case phases.Claim.PENDING if said is None:
             pending = f"PVC {name} Pending"
-            return Said(Condition.BOUND, Status.FALSE, reasons.CLAIM_PENDING, pending)
+            return ConditionState(Condition.BOUND, Status.FALSE, reasons.CLAIM_PENDING, pending)
         case phases.Claim.PENDING:
             prime = given.get(annotations.PVC_PRIME)
-            about = boundness.prefix_of(prime) if prime else ""
+            about = boundcondition.prefix_of(prime) if prime else ""
             text = f"target PVC {name} Pending and {about}{message}"
-            return Said(Condition.BOUND, Status.FALSE, reason, text)
+            return ConditionState(Condition.BOUND, Status.FALSE, reason, text)
         case phases.Claim.LOST:
             lost = reasons.CLAIM_LOST_MESSAGE
-            return Said(Condition.BOUND, Status.FALSE, reasons.CLAIM_LOST, lost)
+            return ConditionState(Condition.BOUND, Status.FALSE, reasons.CLAIM_LOST, lost)
         case _:
-            return Said(Condition.BOUND, Status.FALSE)
+            return ConditionState(Condition.BOUND, Status.FALSE)
 
 
-def _ready(phase: phases.DataVolume) -> Said:
+def _ready(phase: phases.DataVolume) -> ConditionState:
     match phase:
         case phases.DataVolume.SUCCEEDED:
-            return Said(Condition.READY, Status.TRUE)
+            return ConditionState(Condition.READY, Status.TRUE)
         case phases.DataVolume.UNKNOWN:
-            return Said(Condition.READY, Status.UNKNOWN)
+            return ConditionState(Condition.READY, Status.UNKNOWN)
         case _:
-            return Said(Condition.READY, Status.FALSE)
+            return ConditionState(Condition.READY, Status.FALSE)
 
 
-def _running(claim: Object | None) -> Said:
+def _running(claim: Object | None) -> ConditionState:
     given = objects.annotations(claim or {})
     if given.get(annotations.POD_SCHEDULABLE) == annotations.FALSE:
         message = "no node can take the importer pod; kubectl describe of the pod says why"
-        return Said(Condition.RUNNING, Status.FALSE, reasons.UNSCHEDULABLE, message)
+        return ConditionState(Condition.RUNNING, Status.FALSE, reasons.UNSCHEDULABLE, message)
     target = _pod(given, annotations.RUNNING)
     source = _pod(given, annotations.SOURCE_RUNNING)
     if target.says is None:
-        return Said(Condition.RUNNING, Status.FALSE, target.reason, target.message)
+        return ConditionState(Condition.RUNNING, Status.FALSE, target.reason, target.message)
     if target.is_up and (source.says is None or source.is_up):
-        return Said(Condition.RUNNING, Status.TRUE, target.reason, target.message)
+        return ConditionState(Condition.RUNNING, Status.TRUE, target.reason, target.message)
     down = [each for each in (target, source) if each.says is not None and not each.is_up]
     status = Status.FALSE if any(each.is_down for each in down) else Status.UNKNOWN
-    return Said(
+    return ConditionState(
         Condition.RUNNING,
         status,
         " and ".join(each.reason for each in down),

@@ -34,7 +34,7 @@ def decide(seen: Seen) -> plan.Plan:
             refused=lambda error: _claim_refused(seen, error),
         )
         wanted = wanted.with_steps(create)
-    return wanted.then(status.status_plan(seen, synced.queued))
+    return wanted.then(status.status_plan(seen, synced.blocked))
 
 
 def _claim_refused(seen: Seen, error: ApiError) -> plan.Plan:
@@ -45,4 +45,4 @@ def _claim_refused(seen: Seen, error: ApiError) -> plan.Plan:
     else:
         reason, message = reasons.ERR_CLAIM_NOT_VALID, error.message
         phase = phases.DataVolume(objects.get(seen.volume, "status", "phase", default=""))
-    return status.status_plan(replace(seen, claim=None), sync.Queued(phase, reason, message))
+    return status.status_plan(replace(seen, claim=None), sync.Blocked(phase, reason, message))

@@ -9,7 +9,7 @@ from cdi.api import phases, reasons
 from cdi.api.reasons import EventType
 from cdi.controllers.datavolume import operation
 from cdi.controllers.datavolume.seen import Seen
-from cdi.controllers.datavolume.turn import Turn
+from cdi.controllers.datavolume.transition import Transition
 from cdi.kube import objects
 from cdi.kube.objects import Object
 from cdi.storage import classes
@@ -18,15 +18,15 @@ _SNAPSHOT = "VolumeSnapshot"
 _CLAIM = "PersistentVolumeClaim"
 
 
-def external_phase(seen: Seen, found: Object, unmoved: phases.DataVolume) -> Turn:
+def external_phase(seen: Seen, found: Object, unmoved: phases.DataVolume) -> Transition:
     """Succeeded once the claim is bound; before that as it was, with a word on what is missing."""
     source = operation.data_source_of(seen.volume["spec"]) or {}
     if missing := _missing(seen, found, str(source.get("kind", ""))):
-        return Turn(unmoved, *missing, EventType.WARNING, stuck=True)
+        return Transition(unmoved, *missing, EventType.WARNING, stuck=True)
     if objects.get(found, "status", "phase") != phases.Claim.BOUND:
-        return Turn(unmoved)
+        return Transition(unmoved)
     message = f"PVC {objects.name(found)} is filled"
-    return Turn(phases.DataVolume.SUCCEEDED, reasons.EXTERNAL_POPULATION_SUCCEEDED, message)
+    return Transition(phases.DataVolume.SUCCEEDED, reasons.EXTERNAL_POPULATION_SUCCEEDED, message)
 
 
 def _missing(seen: Seen, found: Object, kind: str) -> tuple[str, str] | None:

@@ -9,8 +9,8 @@ from cdi.controllers import kinds, plan
 from cdi.controllers.datavolume import conditions, operation, phase
 from cdi.controllers.datavolume.operation import Operation
 from cdi.controllers.datavolume.seen import Seen, uses_populator
-from cdi.controllers.datavolume.sync import Queued
-from cdi.controllers.datavolume.turn import Turn
+from cdi.controllers.datavolume.sync import Blocked
+from cdi.controllers.datavolume.transition import Transition
 from cdi.kube import objects
 from cdi.kube.objects import Object
 from cdi.storage.conditions import with_condition
@@ -22,15 +22,18 @@ PROGRESS_EVERY = 2.0  # seconds between two looks at an importer's progress
 Phase = phases.DataVolume
 
 
-def status_plan(seen: Seen, queued: Queued | None) -> plan.Plan:
+def status_plan(seen: Seen, blocked: Blocked | None) -> plan.Plan:
     """Write the status if it changes, and tell of it."""
-    turn = _turn(seen, queued)
+    transition = _transition(seen, blocked)
     before: Object = seen.volume.get("status") or {}
-    status, said = _status(seen, before, turn, queued)
-    again = PROGRESS_EVERY if asks_for_progress(seen, turn.phase) else None
+    status, said = _status(seen, before, transition, blocked)
+    again = PROGRESS_EVERY if asks_for_progress(seen, transition.phase) else None
     if status == before:
         return plan.Plan(again_in=again)
-    events = [*_turn_event(seen, turn), *_condition_events(seen, before, turn.phase, said)]
+    events = [
+        *_transition_event(seen, transition),
+        *_condition_events(seen, before, transition.phase, said),
+    ]
     step = plan.SetStatus(kinds.DATA_VOLUMES, seen.volume, status)
     return plan.Plan((step,), tuple(events), again_in=again)
 
@@ -44,28 +47,30 @@ def asks_for_progress(seen: Seen, current: phases.DataVolume) -> bool:
     return current is Phase.IMPORT_IN_PROGRESS and at_work
 
 
-def _turn(seen: Seen, queued: Queued | None) -> Turn:
-    if queued is not None:
-        return Turn(queued.phase, queued.reason, queued.message, EventType.WARNING, stuck=True)
-    return phase.turn_for(seen)
+def _transition(seen: Seen, blocked: Blocked | None) -> Transition:
+    if blocked is not None:
+        return Transition(
+            blocked.phase, blocked.reason, blocked.message, EventType.WARNING, stuck=True
+        )
+    return phase.transition_for(seen)
 
 
 def _status(
-    seen: Seen, before: Object, turn: Turn, queued: Queued | None
-) -> tuple[Object, Sequence[conditions.Said]]:
+    seen: Seen, before: Object, transition: Transition, blocked: Blocked | None
+) -> tuple[Object, Sequence[conditions.ConditionState]]:
     status: dict[str, Any] = {**before}
-    if turn.phase:
-        status["phase"] = turn.phase.value
+    if transition.phase:
+        status["phase"] = transition.phase.value
     else:
         status.pop("phase", None)
     found = seen.claim
-    if found is not None and queued is None:
+    if found is not None and blocked is None:
         status["claimName"] = objects.name(found)
-        status["progress"] = _progress(seen, found, before, turn.phase)
+        status["progress"] = _progress(seen, found, before, transition.phase)
         restarts = objects.annotations(found).get(annotations.POD_RESTARTS, "")
         if restarts.isdecimal():
             status["restartCount"] = int(restarts)
-    said = conditions.conditions_for(found, turn.phase, queued)
+    said = conditions.conditions_for(found, transition.phase, blocked)
     told: list[Object] = before.get("conditions") or []
     for each in said:
         told = with_condition(
@@ -91,14 +96,17 @@ def _progress(seen: Seen, found: Object, before: Object, current: phases.DataVol
 # Events.
 
 
-def _turn_event(seen: Seen, turn: Turn) -> list[plan.Event]:
-    if not turn.reason or (turn.phase is phase.phase_of(seen) and not turn.stuck):
+def _transition_event(seen: Seen, transition: Transition) -> list[plan.Event]:
+    if not transition.reason or (transition.phase is phase.phase_of(seen) and not transition.stuck):
         return []
-    return [plan.Event(seen.volume, turn.type, turn.reason, turn.message)]
+    return [plan.Event(seen.volume, transition.type, transition.reason, transition.message)]
 
 
 def _condition_events(
-    seen: Seen, before: Object, current: phases.DataVolume, said: Sequence[conditions.Said]
+    seen: Seen,
+    before: Object,
+    current: phases.DataVolume,
+    said: Sequence[conditions.ConditionState],
 ) -> list[plan.Event]:
     events = []
     by_type = {each.type: each for each in said}
@@ -111,7 +119,7 @@ def _condition_events(
 
 
 def _is_worth_telling(
-    seen: Seen, before: Object, current: phases.DataVolume, running: conditions.Said
+    seen: Seen, before: Object, current: phases.DataVolume, running: conditions.ConditionState
 ) -> bool:
     """Whether a worker that does not run is news."""
     if not (running.message and running.reason) or running.status is not Status.FALSE:
@@ -126,7 +134,7 @@ def _is_worth_telling(
     return (bound or uses_populator(found)) and old != running.message
 
 
-def _differs(before: Object, said: conditions.Said) -> bool:
+def _differs(before: Object, said: conditions.ConditionState) -> bool:
     old = _condition(before, said.type)
     new = (said.status.value, said.reason, said.message)
     return tuple(old.get(key) or "" for key in ("status", "reason", "message")) != new

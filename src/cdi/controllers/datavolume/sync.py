@@ -2,7 +2,7 @@
 Which objects a DataVolume should have, and which of its own metadata should change.
 
 The order of the rules is the order in which they apply: the first that says so ends the look.
-What cannot be done is `Queued` for the status, which then says why and what helps.
+What cannot be done is `Blocked` for the status, which then says why and what helps.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from cdi.storage import classes, local, rendering
 
 
 @dataclass(frozen=True, slots=True)
-class Queued:
+class Blocked:
     """Why there is no claim of ours, for the status: a phase, and the reason of conditions."""
 
     phase: phases.DataVolume
@@ -34,7 +34,7 @@ class Synced:
     """Steps for everything but the status, and what the status has to say of it."""
 
     wanted: plan.Plan = plan.NOTHING
-    queued: Queued | None = None
+    blocked: Blocked | None = None
     create: Object | None = None  # the claim; created last, as the server may refuse it
 
 
@@ -50,7 +50,7 @@ class _Draft:
         self,
         seen: Seen,
         *,
-        queued: Queued | None = None,
+        blocked: Blocked | None = None,
         create: Object | None = None,
         failure: Exception | None = None,
     ) -> Synced:
@@ -59,7 +59,7 @@ class _Draft:
         if wanted != seen.volume and (self.annotations or self.labels):
             # First: what is decided here is decided once, and the rest builds on it.
             steps = [plan.Change(kinds.DATA_VOLUMES, seen.volume, wanted), *steps]
-        return Synced(plan.Plan(tuple(steps), failure=failure), queued, create)
+        return Synced(plan.Plan(tuple(steps), failure=failure), blocked, create)
 
 
 class ClaimMissed(plan.NotYet):
@@ -71,12 +71,12 @@ def sync(seen: Seen) -> Synced:
     draft = _Draft()
     found = seen.claim
     if found is not None and (foreign := _why_not_ours(seen, found)):
-        return draft.done(seen, queued=foreign)
+        return draft.done(seen, blocked=foreign)
     try:
         spec = _claim_spec(seen)
         use_populator = _uses_populator(seen, spec)
     except (rendering.ClaimNotValid, metadata.NotABoolean) as error:
-        return draft.done(seen, queued=_not_valid(str(error)))
+        return draft.done(seen, blocked=_not_valid(str(error)))
     if operation.operation_of(seen.volume) is Operation.IMPORT:
         said = annotations.TRUE if use_populator else annotations.FALSE
         if not metadata.has(seen.volume, annotations.USE_POPULATOR):
@@ -97,11 +97,11 @@ def populated_for(seen: Seen) -> str | None:
 # The claim exists.
 
 
-def _why_not_ours(seen: Seen, found: Object) -> Queued | None:
+def _why_not_ours(seen: Seen, found: Object) -> Blocked | None:
     """Why a claim of the DataVolume's name cannot be used, or None where it can."""
     name = objects.name(found)
     if objects.is_deleting(found):
-        return Queued(
+        return Blocked(
             _phase_of(seen),
             reasons.ERR_RESOURCE_MARKED,
             f"PVC {name} is being deleted; another one is made once it is gone",
@@ -111,7 +111,7 @@ def _why_not_ours(seen: Seen, found: Object) -> Queued | None:
     ref = owners.controller_of(found)
     if ref is None and not adoption.needs_work(found, seen.volume, seen.gates):
         return None
-    return Queued(
+    return Blocked(
         phases.DataVolume.PENDING,
         reasons.ERR_RESOURCE_EXISTS,
         f"PVC {name} exists and does not belong to this DataVolume; delete one of them, or let "
@@ -287,8 +287,8 @@ def _uses_populator(seen: Seen, spec: dict[str, Any]) -> bool:
     return found.get("provisioner") in seen.csi_drivers or local.uses_populators(found)
 
 
-def _not_valid(message: str) -> Queued:
-    return Queued(phases.DataVolume.UNSET, reasons.ERR_CLAIM_NOT_VALID, message)
+def _not_valid(message: str) -> Blocked:
+    return Blocked(phases.DataVolume.UNSET, reasons.ERR_CLAIM_NOT_VALID, message)
 
 
 def _phase_of(seen: Seen) -> phases.DataVolume:

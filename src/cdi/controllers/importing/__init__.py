@@ -4,14 +4,15 @@ The import controller: any claim with import annotations gets its importer pod, 
 The claim's annotations are its whole input, whether a DataVolume, a populator or a person wrote
 them, and its annotations are its output.
 
-    requests      which annotations ask for an import, and writing them for a source
-    checkpoints   imports in several stages
-    pod, mounts   the importer pod as it has to be created
-    scratchclaim  the scratch claim beside it
-    report        what a pod tells about the import
-    seen          what is known about a claim when that is decided
-    decide        what to do next
-    notes         what the claim is to say about it
-    beside        what a pod needs beside it
-    reconciler    where all this is observed and carried out
+    requests          which annotations ask for an import, and writing them for a source
+    checkpoints       imports in several stages
+    pod, mounts       the importer pod as it has to be created
+    prerequisites     what a pod needs before it can start
+    scratchclaim      the scratch claim among them
+    report            what a pod says about the import
+    seen              what is known about a claim when that is decided
+    decide            what to do next
+    claimupdate       what the claim is to say about it
+    runningcondition  its condition Running
+    reconciler        where all this is observed and carried out
 """

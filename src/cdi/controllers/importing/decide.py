@@ -30,12 +30,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cdi.api import annotations, features, finalizers, names, phases, reasons
-from cdi.controllers import boundness, metadata, plan
+from cdi.controllers import boundcondition, metadata, plan
 from cdi.controllers.importing import checkpoints, pod, requests, scratchclaim
-from cdi.controllers.importing.beside import LOOK_AGAIN, beside, is_left_over
-from cdi.controllers.importing.notes import annotations_of, change, noted, with_finalizers
+from cdi.controllers.importing.claimupdate import annotations_of, change, updated, with_finalizers
+from cdi.controllers.importing.prerequisites import LOOK_AGAIN, is_left_over, prerequisites
 from cdi.controllers.importing.report import Report, parse_moment, report_of
-from cdi.controllers.importing.running import final_reason, simplified, with_next_attempt
+from cdi.controllers.importing.runningcondition import final_reason, simplified, with_next_attempt
 from cdi.controllers.importing.seen import Seen
 from cdi.kube import objects
 from cdi.kube.errors import ApiError
@@ -62,7 +62,7 @@ def decide(seen: Seen) -> plan.Plan:
     claim = seen.claim
     if not requests.asks_for_import(claim):
         return plan.NOTHING
-    bound = boundness.bound_annotations(claim, seen.events)
+    bound = boundcondition.bound_annotations(claim, seen.events)
     if not is_handled(claim, seen.gates):
         return change(seen, bound).then(_left_over_pod(seen))
     if seen.pod is None:
@@ -112,7 +112,7 @@ def _without_pod(seen: Seen, bound: dict[str, str | None]) -> plan.Plan:
     if is_left_over(seen.scratch, owner=None) and _needs_scratch(claim):
         # The scratch claim of the last pod is on its way out, and would take the new pod with it.
         return plan.Plan(again_in=LOOK_AGAIN)
-    if requests.source_of(claim) == requests.VDDK and not seen.around.vddk_image:
+    if requests.source_of(claim) == requests.VDDK and not seen.context.vddk_image:
         return _awaiting_vddk(seen)
     return _started(seen, bound)
 
@@ -120,7 +120,7 @@ def _without_pod(seen: Seen, bound: dict[str, str | None]) -> plan.Plan:
 def _started(seen: Seen, bound: dict[str, str | None]) -> plan.Plan:
     claim = seen.claim
     try:
-        wanted = pod.pod_for(claim, seen.around, with_scratch=_needs_scratch(claim))
+        wanted = pod.pod_for(claim, seen.context, with_scratch=_needs_scratch(claim))
     except pod.BadArguments as error:
         refused = _refused(seen, reasons.ERR_STARTING_POD, str(error))
         return refused.then(plan.Plan(failure=plan.NotYet(str(error))))
@@ -210,12 +210,12 @@ def _with_pod(seen: Seen, found: Object, bound: dict[str, str | None]) -> plan.P
     if report.complete:
         return _completed(seen, found, report, bound)
     if objects.is_deleting(found):
-        return noted(seen, found, report, bound)  # the next pod has to wait for its name
+        return updated(seen, found, report, bound)  # the next pod has to wait for its name
     if report.wants_scratch or (report.out_of_memory and not report.direct_io):
         return _replaced(seen, found, report, bound)
     if report.lost:
         return _lost(seen, found, report, bound)
-    return noted(seen, found, report, bound).then(beside(seen, found))
+    return updated(seen, found, report, bound).then(prerequisites(seen, found))
 
 
 def _given_up(seen: Seen, found: Object, bound: dict[str, str | None]) -> plan.Plan:
@@ -287,9 +287,9 @@ def _lost(seen: Seen, found: Object, report: Report, bound: dict[str, str | None
     """A pod that was evicted, or whose node is gone, makes way for another one after a pause."""
     due = _lost_at(found) + REPLACE_AFTER
     if seen.now >= due:
-        return noted(seen, found, report, bound).with_steps(plan.Remove(PODS, found))
+        return updated(seen, found, report, bound).with_steps(plan.Remove(PODS, found))
     message = with_next_attempt(simplified(report.lost), due)
-    waiting = noted(seen, found, report, bound | {annotations.RUNNING_MESSAGE: message})
+    waiting = updated(seen, found, report, bound | {annotations.RUNNING_MESSAGE: message})
     return waiting.then(plan.Plan(again_in=(due - seen.now).total_seconds()))
 
 

@@ -2,7 +2,7 @@
 The importer pod of a claim, as it has to be created.
 
 `pod_for` joins fragments: metadata, placement, containers, the volumes of `mounts` and the order
-of `cdi.api.workorder`. Nothing here looks anything up; `Surroundings` is what the cluster says.
+of `cdi.api.workorder`. Nothing here looks anything up; `PodContext` is what the cluster says.
 """
 
 import json
@@ -41,7 +41,7 @@ class BadArguments(CannotImport):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class PodContext:
     """What the cluster and the installation have to say about importer pods."""
 
     settings: Settings
@@ -84,31 +84,31 @@ def is_of(found: Object, claim: Object) -> bool:
     return made >= since
 
 
-def pod_for(claim: Object, around: Surroundings, *, with_scratch: bool) -> Object:
+def pod_for(claim: Object, context: PodContext, *, with_scratch: bool) -> Object:
     """The importer pod. Raises CannotImport."""
-    mounted = mounts.mounts_for(claim, with_scratch=with_scratch, proxy_ca=around.proxy_ca)
+    mounted = mounts.mounts_for(claim, with_scratch=with_scratch, proxy_ca=context.proxy_ca)
     spec: Object = {
         "restartPolicy": "OnFailure",
         "enableServiceLinks": False,
-        **_placement(claim, around),
+        **_placement(claim, context),
         **_identity(claim),
         "securityContext": _pod_security(mounted),
-        "containers": _containers(claim, around, mounted),
+        "containers": _containers(claim, context, mounted),
         "volumes": [mount.volume for mount in mounted],
     }
-    if before := _init_containers(claim, around):
+    if before := _init_containers(claim, context):
         spec["initContainers"] = before
-    if secrets := _pull_secrets(claim, around):
+    if secrets := _pull_secrets(claim, context):
         spec["imagePullSecrets"] = secrets
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": _metadata(claim, around),
+        "metadata": _metadata(claim, context),
         "spec": spec,
     }
 
 
-def order_for(claim: Object, around: Surroundings) -> WorkOrder:
+def order_for(claim: Object, context: PodContext) -> WorkOrder:
     """What the importer of a claim is told. Raises CannotImport."""
     given = objects.annotations(claim)
     source = requests.source_of(claim)
@@ -118,23 +118,23 @@ def order_for(claim: Object, around: Surroundings) -> WorkOrder:
         "content_type": requests.content_type_of(given.get(annotations.CONTENT_TYPE)),
         "image_size": quantity.parse(asked),
         "owner_uid": _owner_uid(claim),
-        "filesystem_overhead": Decimal(around.overhead),
+        "filesystem_overhead": Decimal(context.overhead),
         "preallocation": given.get(annotations.PREALLOCATION_REQUESTED) == annotations.TRUE,
         "direct_io": given.get(annotations.REQUIRES_DIRECT_IO) == annotations.TRUE,
     }
     if source != requests.BLANK:
-        told |= _way_to_source(claim, around)
+        told |= _way_to_source(claim, context)
     return WorkOrder(**told)
 
 
-def _way_to_source(claim: Object, around: Surroundings) -> dict[str, Any]:
+def _way_to_source(claim: Object, context: PodContext) -> dict[str, Any]:
     given = objects.annotations(claim)
     source = requests.source_of(claim)
     if not given.get(annotations.ENDPOINT):
         raise CannotImport(
             f"annotation {annotations.ENDPOINT} is missing: a source of kind {source} needs a URL"
         )
-    proxy = objects.get(around.config, "status", "importProxy", default={})
+    proxy = objects.get(context.config, "status", "importProxy", default={})
     told = {
         "endpoint": given[annotations.ENDPOINT],
         "checksum": given.get(annotations.CHECKSUM, ""),
@@ -146,12 +146,12 @@ def _way_to_source(claim: Object, around: Surroundings) -> dict[str, Any]:
         "current_checkpoint": given.get(annotations.CHECKPOINT_CURRENT, ""),
         "previous_checkpoint": given.get(annotations.CHECKPOINT_PREVIOUS, ""),
         "final_checkpoint": given.get(annotations.CHECKPOINT_FINAL) == annotations.TRUE,
-        "insecure_tls": _is_insecure(claim, around.config),
+        "insecure_tls": _is_insecure(claim, context.config),
         "http_proxy": proxy.get("HTTPProxy") or "",
         "https_proxy": proxy.get("HTTPSProxy") or "",
         "no_proxy": proxy.get("noProxy") or "",
         "cert_dir": CERT_DIR if given.get(annotations.CERT_CONFIG_MAP) else "",
-        "proxy_cert_dir": PROXY_CERT_DIR if around.proxy_ca else "",
+        "proxy_cert_dir": PROXY_CERT_DIR if context.proxy_ca else "",
         "extra_headers": tuple(mounts.numbered(claim, annotations.EXTRA_HEADERS)),
     }
     if source == requests.GCS and given.get(annotations.SECRET):
@@ -181,13 +181,13 @@ def _owner_uid(claim: Object) -> str:
     return str(references[0]["uid"]) if len(references) == 1 else objects.uid(claim)
 
 
-def _metadata(claim: Object, around: Surroundings) -> Object:
+def _metadata(claim: Object, context: PodContext) -> Object:
     given = objects.annotations(claim)
     own_labels = {
         labels.APP: labels.APP_VALUE,
         labels.COMPONENT: labels.IMPORTER,
         labels.PROMETHEUS: annotations.TRUE,
-        **metadata.recommended_labels(around.settings),
+        **metadata.recommended_labels(context.settings),
     }
     created = {annotations.CREATED_BY_CONTROLLER: "yes", **metadata.passed_on(given)}
     if is_image_stream(claim):
@@ -197,7 +197,7 @@ def _metadata(claim: Object, around: Surroundings) -> Object:
         "name": pod_name_of(claim),
         "namespace": objects.namespace(claim),
         # Ours last: selectors for importers and their metrics must find the pod.
-        "labels": {**objects.labels(_labelled(claim, around)), **own_labels},
+        "labels": {**objects.labels(_labelled(claim, context)), **own_labels},
         "annotations": created,
     }
     if not is_image_stream(claim):
@@ -205,22 +205,22 @@ def _metadata(claim: Object, around: Surroundings) -> Object:
     return found
 
 
-def _labelled(claim: Object, around: Surroundings) -> Object:
+def _labelled(claim: Object, context: PodContext) -> Object:
     """Whose labels the pod carries: the claim's own, or those of the claim that a prime is for."""
     if not metadata.has(claim, annotations.POPULATOR_KIND):
         return claim
-    if around.target is None:
+    if context.target is None:
         raise CannotImport("the claim is a populator's, but no claim is its controller")
-    return around.target
+    return context.target
 
 
-def _placement(claim: Object, around: Surroundings) -> Object:
-    placement = around.placement
+def _placement(claim: Object, context: PodContext) -> Object:
+    placement = context.placement
     given = objects.annotations(claim)
     selector = dict(placement.get("nodeSelector") or {})
     if mounts.is_node_pull(claim) and given.get(annotations.REGISTRY_ARCHITECTURE):
         selector["kubernetes.io/arch"] = given[annotations.REGISTRY_ARCHITECTURE]
-    selector |= parse_node_selector(around.vddk_nodes)
+    selector |= parse_node_selector(context.vddk_nodes)
     spec: Object = {
         "nodeSelector": selector,
         "tolerations": placement.get("tolerations"),
@@ -240,9 +240,9 @@ def _identity(claim: Object) -> Object:
     return {key: value for key, value in spec.items() if value}
 
 
-def _pull_secrets(claim: Object, around: Surroundings) -> list[Object]:
+def _pull_secrets(claim: Object, context: PodContext) -> list[Object]:
     """Those of the installation; where the node pulls the source, the source's own as well."""
-    secrets = list(objects.get(around.config, "status", "imagePullSecrets", default=[]))
+    secrets = list(objects.get(context.config, "status", "imagePullSecrets", default=[]))
     own = {"name": objects.annotations(claim).get(annotations.SECRET, "")}
     if mounts.is_node_pull(claim) and own["name"] and own not in secrets:
         secrets.append(own)
@@ -257,13 +257,13 @@ def _pod_security(mounted: list[mounts.Mount]) -> Object:
     return found
 
 
-def _container(name: str, image: str, around: Surroundings) -> Object:
+def _container(name: str, image: str, context: PodContext) -> Object:
     """What every container of ours has."""
-    resources = objects.get(around.config, "status", "defaultPodResourceRequirements", default={})
+    resources = objects.get(context.config, "status", "defaultPodResourceRequirements", default={})
     found: Object = {
         "name": name,
         "image": image,
-        "imagePullPolicy": around.settings.pull_policy,
+        "imagePullPolicy": context.settings.pull_policy,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -277,16 +277,16 @@ def _container(name: str, image: str, around: Surroundings) -> Object:
     return found | ({"resources": known} if known else {})
 
 
-def _containers(claim: Object, around: Surroundings, mounted: list[mounts.Mount]) -> list[Object]:
+def _containers(claim: Object, context: PodContext, mounted: list[mounts.Mount]) -> list[Object]:
     secret = objects.annotations(claim).get(annotations.SECRET, "")
     if requests.source_of(claim) == requests.BLANK or mounts.is_node_pull(claim):
         secret = ""
     importer = {
-        **_container(CONTAINER, around.settings.worker_image, around),
+        **_container(CONTAINER, context.settings.worker_image, context),
         "command": _COMMAND,
-        "args": [f"-v={around.settings.verbosity}"],
+        "args": [f"-v={context.settings.verbosity}"],
         "ports": [{"name": METRICS, "containerPort": METRICS_PORT, "protocol": "TCP"}],
-        "env": order_for(claim, around).to_pod_env(secret) + _patience(around.settings),
+        "env": order_for(claim, context).to_pod_env(secret) + _patience(context.settings),
     }
     directories = [mount.in_container for mount in mounted if not mount.device]
     devices = [mount.in_container for mount in mounted if mount.device]
@@ -294,7 +294,7 @@ def _containers(claim: Object, around: Surroundings, mounted: list[mounts.Mount]
         importer["volumeMounts"] = directories
     if devices:
         importer["volumeDevices"] = devices
-    return [importer, *_server(claim, around)]
+    return [importer, *_server(claim, context)]
 
 
 def _patience(settings: Settings) -> list[Object]:
@@ -303,11 +303,11 @@ def _patience(settings: Settings) -> list[Object]:
     return [{"name": STALL_TIMEOUT, "value": f"{settings.stall_timeout:g}"}]
 
 
-def _server(claim: Object, around: Surroundings) -> list[Object]:
+def _server(claim: Object, context: PodContext) -> list[Object]:
     """The image itself, which hands its disk to the importer beside it."""
     if not mounts.is_node_pull(claim):
         return []
-    server = _container("server", _image_of(claim), around)
+    server = _container("server", _image_of(claim), context)
     server["command"] = [
         _SERVER, "-p", "8100", "-image-dir", "/disk",
         "-ready-file", _READY_FILE, "-done-file", _DONE_FILE,
@@ -324,16 +324,16 @@ def _image_of(claim: Object) -> str:
     return f"{url.netloc}{url.path}"
 
 
-def _init_containers(claim: Object, around: Surroundings) -> list[Object]:
+def _init_containers(claim: Object, context: PodContext) -> list[Object]:
     if mounts.is_node_pull(claim):
-        before = _container("init", around.settings.worker_image, around)
+        before = _container("init", context.settings.worker_image, context)
         # The server is a script, and the image need not hold anything that could run it.
         copied = f"cp /usr/bin/cdi-containerimage-server {_SERVER}"
         before["command"] = ["sh", "-c", f"{copied} && cp /bin/busybox {SHARED_DIR}/busybox"]
         before["volumeMounts"] = [{"name": mounts.SHARED, "mountPath": SHARED_DIR}]
         return [before]
     if requests.source_of(claim) == requests.VDDK:
-        before = _container("vddk-side-car", around.vddk_image, around)
+        before = _container("vddk-side-car", context.vddk_image, context)
         before["volumeMounts"] = [{"name": "vddk-vol-mount", "mountPath": "/opt"}]
         return [before]
     return []

@@ -52,11 +52,11 @@ class Reconciler:
         if claim is None or not requests.asks_for_import(claim):
             return None
         found = cluster.pods.get(Key(key.namespace, pod.pod_name_of(claim)))
-        around = await self._around(claim)
-        ca, ca_copy = await self._proxy_ca(claim, around)
+        context = await self._context(claim)
+        ca, ca_copy = await self._proxy_ca(claim, context)
         return Seen(
             claim=claim,
-            around=around,
+            context=context,
             now=self._clock.wall(),
             pod=found,
             users=[each for each in cluster.pods_using(claim) if _is_other_user(each, found)],
@@ -68,12 +68,12 @@ class Reconciler:
             gates=cluster.gates,
         )
 
-    async def _around(self, claim: Object) -> pod.Surroundings:
+    async def _context(self, claim: Object) -> pod.PodContext:
         cluster, spec = self._cluster, claim["spec"]
         config = cluster.config or {}
         owner = owners.controller_name(claim, PERSISTENT_VOLUME_CLAIMS.kind, "")
         image, nodes = await self._vddk(claim)
-        return pod.Surroundings(
+        return pod.PodContext(
             settings=self._settings,
             config=config,
             placement=objects.get(cluster.installation, "spec", "workload", default={}),
@@ -105,12 +105,12 @@ class Reconciler:
         return image, str(objects.get(extra, "data", _VDDK_NODES, default=""))
 
     async def _proxy_ca(
-        self, claim: Object, around: pod.Surroundings
+        self, claim: Object, context: pod.PodContext
     ) -> tuple[Object | None, Object | None]:
         """The proxy's CA as the installation has it, and its copy beside the claim."""
-        if not around.proxy_ca or not is_handled(claim, self._cluster.gates):
+        if not context.proxy_ca or not is_handled(claim, self._cluster.gates):
             return None, None
-        name = objects.get(around.config, "status", "importProxy", "trustedCAProxy")
+        name = objects.get(context.config, "status", "importProxy", "trustedCAProxy")
         copied = names.proxy_certificates_for(objects.name(claim))
         return (
             await self._read(CONFIG_MAPS, name, self._settings.namespace),

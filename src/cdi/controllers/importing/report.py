@@ -2,7 +2,8 @@
 What an importer pod tells about its import.
 
 `report_of` reads a pod once: its phase, the importer's container, how it ended or last ended.
-What follows from a report is decided elsewhere (`decide`, `running`). Moments are datetimes.
+What follows from a report is decided elsewhere (`decide`, `runningcondition`). Moments are
+datetimes.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ class Seen:
     """One importing claim and what concerns it."""
 
     claim: Object
-    around: pod.Surroundings
+    context: pod.PodContext
     now: datetime
     pod: Object | None = None
     users: Sequence[Object] = ()  # other pods that use the claim and have not ended

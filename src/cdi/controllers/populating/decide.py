@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from cdi.api import annotations, phases, reasons
 from cdi.api import resources as ours
-from cdi.controllers import boundness, kinds, metadata, plan
+from cdi.controllers import boundcondition, kinds, metadata, plan
 from cdi.controllers.importing import checkpoints
 from cdi.controllers.populating import mirror, prime, readiness, rebind
 from cdi.controllers.settings import Settings
@@ -139,14 +139,14 @@ def _shown(seen: Seen, found: Object, *, moves: bool) -> plan.Plan:
     if annotations.PVC_PRIME not in objects.annotations(target):
         changes[annotations.PVC_PRIME] = objects.name(found)
     named = metadata.changed(target, annotations={annotations.PVC_PRIME: objects.name(found)})
-    prefix = boundness.prefix_of(objects.name(found))
+    prefix = boundcondition.prefix_of(objects.name(found))
     of_prime = [
         {**event, "message": f"{prefix}{event.get('message') or ''}"}
         for event in seen.prime_events
         # Once the prime has its volume, nothing that happens to it is about binding.
         if event.get("reason") != reasons.CLAIM_MISBOUND and _phase(found) == phases.Claim.PENDING
     ]
-    changes |= boundness.bound_annotations(named, of_prime)
+    changes |= boundcondition.bound_annotations(named, of_prime)
     changes[annotations.POPULATOR_PROGRESS] = _progress(seen, found)
     labels = prime.travelling_labels(found, target) if moves else {}
     return _change(target, changes, labels)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from cdi.api import reasons
 from cdi.api.reasons import EventType
-from cdi.controllers import boundness, plan
+from cdi.controllers import boundcondition, plan
 from cdi.kube import objects
 from cdi.kube.objects import Object
 
@@ -13,7 +13,7 @@ def mirrored(
     prime: Object, target: Object, of_prime: Iterable[Object], of_target: Iterable[Object]
 ) -> list[plan.Event]:
     """The events to tell: what is not told yet, with the prime's name before it."""
-    prefix = boundness.prefix_of(objects.name(prime))
+    prefix = boundcondition.prefix_of(objects.name(prime))
     known = {str(event.get("message") or "") for event in of_target}
     fresh: dict[str, plan.Event] = {}
     for event in of_prime:

@@ -9,7 +9,7 @@ from cdi.api.reasons import EventType
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Transition:
     """What a DataVolume has come to. Without a `reason` nothing is told."""
 
     phase: phases.DataVolume

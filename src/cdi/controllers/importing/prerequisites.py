@@ -5,7 +5,7 @@ from __future__ import annotations
 from cdi.api import names, phases, reasons
 from cdi.controllers import plan
 from cdi.controllers.importing import scratchclaim
-from cdi.controllers.importing.notes import change
+from cdi.controllers.importing.claimupdate import change
 from cdi.controllers.importing.report import report_of
 from cdi.controllers.importing.seen import Seen
 from cdi.kube import objects, owners
@@ -16,7 +16,7 @@ from cdi.kube.resource import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PODS
 LOOK_AGAIN = 2.0  # seconds; for what no watch tells
 
 
-def beside(seen: Seen, found: Object) -> plan.Plan:
+def prerequisites(seen: Seen, found: Object) -> plan.Plan:
     """What a pod that has not ended needs beside it: its scratch claim, the proxy's CA."""
     return _scratch(seen, found).then(_proxy_ca(seen, found))
 
@@ -30,7 +30,7 @@ def _scratch(seen: Seen, found: Object) -> plan.Plan:
         return plan.Plan((plan.Remove(PODS, found),), again_in=LOOK_AGAIN)
     if seen.scratch is None:
         wanted = scratchclaim.scratch_claim_for(
-            seen.claim, found, seen.around.config, seen.classes, seen.around.settings
+            seen.claim, found, seen.context.config, seen.classes, seen.context.settings
         )
         create = plan.Create(
             PERSISTENT_VOLUME_CLAIMS, wanted, refused=lambda error: _scratch_refused(seen, error)
@@ -50,7 +50,7 @@ def _scratch_refused(seen: Seen, error: ApiError) -> plan.Plan:
 
 
 def _proxy_ca(seen: Seen, found: Object) -> plan.Plan:
-    if not seen.around.proxy_ca or seen.proxy_ca is None:
+    if not seen.context.proxy_ca or seen.proxy_ca is None:
         return plan.NOTHING
     data = seen.proxy_ca.get("data") or {}
     if seen.proxy_ca_copy is not None:

@@ -3,14 +3,14 @@
 from cdi.api import annotations, labels, phases, reasons
 from cdi.controllers import metadata, plan
 from cdi.controllers.importing.report import Report
-from cdi.controllers.importing.running import running_for, simplified, without_next_attempt
+from cdi.controllers.importing.runningcondition import running_for, simplified, without_next_attempt
 from cdi.controllers.importing.seen import Seen
 from cdi.kube import objects
 from cdi.kube.objects import Object
 from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS
 
 
-def noted(seen: Seen, found: Object, report: Report, more: dict[str, str | None]) -> plan.Plan:
+def updated(seen: Seen, found: Object, report: Report, more: dict[str, str | None]) -> plan.Plan:
     """What the pod tells goes into the claim; a failed attempt is told once, when it is new."""
     changes = annotations_of(seen, found, report) | more
     changed = change(seen, changes)
