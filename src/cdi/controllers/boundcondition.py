@@ -41,12 +41,12 @@ def bound_annotations(claim: Object, events: Iterable[Object]) -> dict[str, str 
 def newest_message(events: Iterable[Object], prime: str | None) -> str | None:
     """The text of the newest event; of a claim with a prime, only what is told of the prime."""
     wanted = prefix_of(prime) if prime else ""
-    told = [
+    found = [
         (last_seen(event), len(message), message.removeprefix(wanted))
         for event in events
         if (message := str(event.get("message") or "")).startswith(wanted)
     ]
-    return max(told)[2] if told else None
+    return max(found)[2] if found else None
 
 
 def last_seen(event: Object) -> str:

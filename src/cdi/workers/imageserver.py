@@ -56,9 +56,9 @@ def main(arguments: list[str], env: Mapping[str, str]) -> int:
     """Serve until the done file is there; return the exit status."""
     logs.start()
     memory.keep_buffers()
-    told = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     settings = WorkerSettings.from_env(env)
-    ready, done = settings.local(told.ready_file), settings.local(told.done_file)
+    ready, done = settings.local(options.ready_file), settings.local(options.done_file)
     refused = ready.with_name(ready.name + REFUSED)
     for stale in (ready, refused):
         stale.unlink(missing_ok=True)
@@ -66,7 +66,7 @@ def main(arguments: list[str], env: Mapping[str, str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        found = _found(wanted(told.image, env), stop)
+        found = _found(wanted(options.image, env), stop)
     except errors.Cancelled:
         return STOPPED
     except errors.TransferError as error:
@@ -75,7 +75,7 @@ def main(arguments: list[str], env: Mapping[str, str]) -> int:
         _write(refused, str(error))
         return FAILED
     host = "127.0.0.1" if settings.loopback == "localhost" else settings.loopback
-    with _serving(found, (host, told.p), stop):
+    with _serving(found, (host, options.p), stop):
         _write(ready, found.name)
         while not done.exists():
             if stop.wait(LOOK_AGAIN):

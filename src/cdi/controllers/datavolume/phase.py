@@ -114,8 +114,8 @@ def _import_transition(seen: Seen, found: Object, unmoved: Phase) -> Transition:
             if phase_of(seen) is Phase.IMPORT_IN_PROGRESS:
                 return Transition(Phase.IMPORT_IN_PROGRESS)
             message = f"import into PVC {name} scheduled"
-            told = reasons.IMPORT_SCHEDULED if pod_phase == phases.Pod.PENDING else ""
-            return Transition(Phase.IMPORT_SCHEDULED, told, message)
+            reason = reasons.IMPORT_SCHEDULED if pod_phase == phases.Pod.PENDING else ""
+            return Transition(Phase.IMPORT_SCHEDULED, reason, message)
 
 
 def _has_begun(seen: Seen, found: Object) -> bool:

@@ -71,12 +71,12 @@ def _status(
         if restarts.isdecimal():
             status["restartCount"] = int(restarts)
     said = conditions.conditions_for(found, transition.phase, blocked)
-    told: list[Object] = before.get("conditions") or []
+    written: list[Object] = before.get("conditions") or []
     for each in said:
-        told = with_condition(
-            told, each.type.value, each.status.value, each.reason, each.message, seen.now
+        written = with_condition(
+            written, each.type.value, each.status.value, each.reason, each.message, seen.now
         )
-    status["conditions"] = told
+    status["conditions"] = written
     return status, said
 
 

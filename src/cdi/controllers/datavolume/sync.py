@@ -171,8 +171,8 @@ def _note_on_volume(seen: Seen, draft: _Draft, found: Object) -> None:
     if operation.source_of(seen.volume).get("registry") is None:
         return
     if not any(key in objects.labels(seen.volume) for key in labels.INSTANCETYPE_DEFAULTS):
-        told = objects.labels(found)
-        draft.labels |= {k: told[k] for k in labels.INSTANCETYPE_DEFAULTS if k in told}
+        known = objects.labels(found)
+        draft.labels |= {k: known[k] for k in labels.INSTANCETYPE_DEFAULTS if k in known}
 
 
 def _import_source(seen: Seen, draft: _Draft, found: Object | None) -> None:

@@ -157,14 +157,14 @@ def _refused(seen: Seen, reason: str, message: str, *, fatal: bool = False) -> p
     }
     if fatal:
         changes[annotations.FATAL_ERROR] = annotations.TRUE
-    told = plan.warning(seen.claim, reason, message)
-    return change(seen, changes).with_events(told)
+    event = plan.warning(seen.claim, reason, message)
+    return change(seen, changes).with_events(event)
 
 
 def _in_use(seen: Seen) -> plan.Plan:
     claim = objects.name(seen.claim)
     users = [objects.name(user) for user in seen.users]
-    told = [
+    events = [
         plan.warning(
             seen.claim,
             reasons.IMPORT_TARGET_IN_USE,
@@ -173,7 +173,7 @@ def _in_use(seen: Seen) -> plan.Plan:
         for user in users
     ]
     failure = TargetInUse(f"PVC {claim} is used by {', '.join(users)}")
-    return plan.Plan(events=tuple(told), failure=failure)
+    return plan.Plan(events=tuple(events), failure=failure)
 
 
 def _awaiting_vddk(seen: Seen) -> plan.Plan:
@@ -261,8 +261,8 @@ def _completed(
         changes[annotations.PREALLOCATION] = annotations.TRUE
     if ended is not None and (vddk := ended.termination.vddk_info):
         changes |= {annotations.VDDK_VERSION: vddk.version, annotations.VDDK_HOST: vddk.host}
-    told = ended.termination.labels if ended is not None else {}
-    fresh = {key: value for key, value in told.items() if key not in objects.labels(claim)}
+    reported = ended.termination.labels if ended is not None else {}
+    fresh = {key: value for key, value in reported.items() if key not in objects.labels(claim)}
     done = change(seen, changes, fresh)
     if not metadata.is_true(claim, annotations.RETAIN_AFTER_COMPLETION):
         done = done.with_steps(plan.Remove(PODS, found))

@@ -113,7 +113,7 @@ def order_for(claim: Object, context: PodContext) -> WorkOrder:
     given = objects.annotations(claim)
     source = requests.source_of(claim)
     asked = objects.get(claim, "spec", "resources", "requests", "storage", default="0")
-    told: dict[str, Any] = {
+    order: dict[str, Any] = {
         "source": source,
         "content_type": requests.content_type_of(given.get(annotations.CONTENT_TYPE)),
         "image_size": quantity.parse(asked),
@@ -123,8 +123,8 @@ def order_for(claim: Object, context: PodContext) -> WorkOrder:
         "direct_io": given.get(annotations.REQUIRES_DIRECT_IO) == annotations.TRUE,
     }
     if source != requests.BLANK:
-        told |= _way_to_source(claim, context)
-    return WorkOrder(**told)
+        order |= _way_to_source(claim, context)
+    return WorkOrder(**order)
 
 
 def _way_to_source(claim: Object, context: PodContext) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def _way_to_source(claim: Object, context: PodContext) -> dict[str, Any]:
             f"annotation {annotations.ENDPOINT} is missing: a source of kind {source} needs a URL"
         )
     proxy = objects.get(context.config, "status", "importProxy", default={})
-    told = {
+    order = {
         "endpoint": given[annotations.ENDPOINT],
         "checksum": given.get(annotations.CHECKSUM, ""),
         "architecture": given.get(annotations.REGISTRY_ARCHITECTURE, ""),
@@ -155,16 +155,16 @@ def _way_to_source(claim: Object, context: PodContext) -> dict[str, Any]:
         "extra_headers": tuple(mounts.numbered(claim, annotations.EXTRA_HEADERS)),
     }
     if source == requests.GCS and given.get(annotations.SECRET):
-        told["google_credentials"] = _CREDENTIALS
+        order["google_credentials"] = _CREDENTIALS
     if mounts.is_node_pull(claim):
-        told |= {
+        order |= {
             "source": requests.HTTP,
             "endpoint": _SERVED,
             "pull_method": "node",
             "ready_file": _READY_FILE,
             "done_file": _DONE_FILE,
         }
-    return told
+    return order
 
 
 def _is_insecure(claim: Object, config: Object) -> bool:

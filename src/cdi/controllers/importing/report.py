@@ -205,10 +205,10 @@ def _unexplained(found: Object, own: Object) -> str:
     ended = _ended(objects.get(own, "state", "terminated"))
     if ended is None:
         return "the pod is over, and nothing is known of its importer"
-    told = ended.termination
-    if told.says_complete or told.scratch_space_required or told.permanent:
+    termination = ended.termination
+    if termination.says_complete or termination.scratch_space_required or termination.permanent:
         return ""
-    return told.message or "the importer ended without a word"
+    return termination.message or "the importer ended without a word"
 
 
 def _seconds(duration: str) -> float:

@@ -78,8 +78,8 @@ def _without_prime(seen: Seen) -> plan.Plan:
     try:
         ready = readiness.readiness_of(target, seen.classes)
     except readiness.ClassNotUsable as error:
-        told = plan.warning(target, reasons.ERR_CREATING_PRIME, str(error))
-        return plan.Plan(events=(told,), failure=plan.NotYet(str(error)))
+        event = plan.warning(target, reasons.ERR_CREATING_PRIME, str(error))
+        return plan.Plan(events=(event,), failure=plan.NotYet(str(error)))
     if not ready.ready:
         return plan.NOTHING
     wanted = prime.prime_for(
@@ -104,8 +104,8 @@ def _is_meant(source: Object, target: Object) -> bool:
 
 
 def _prime_refused(target: Object, error: ApiError) -> plan.Plan:
-    told = plan.warning(target, reasons.ERR_CREATING_PRIME, error.message)
-    return plan.Plan(events=(told,))
+    event = plan.warning(target, reasons.ERR_CREATING_PRIME, error.message)
+    return plan.Plan(events=(event,))
 
 
 # With a prime.
@@ -113,8 +113,8 @@ def _prime_refused(target: Object, error: ApiError) -> plan.Plan:
 
 def _with_prime(seen: Seen, found: Object) -> plan.Plan:
     target = seen.target
-    told = tuple(mirror.mirrored(found, target, seen.prime_events, seen.target_events))
-    wanted = plan.Plan(events=told)
+    events = tuple(mirror.mirrored(found, target, seen.prime_events, seen.target_events))
+    wanted = plan.Plan(events=events)
     staged = checkpoints.in_progress(found)
     succeeded = _pod_phase(found) == phases.Pod.SUCCEEDED
     if succeeded and staged:

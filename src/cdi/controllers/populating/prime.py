@@ -53,16 +53,16 @@ def synced_annotations(prime: Object, target: Object) -> dict[str, str | None]:
         key: there.get(key) for key in annotations.COPIED_FROM_PRIME if key in there or key in here
     }
     if there.get(annotations.SOURCE) == requests.VDDK:
-        told = (annotations.VDDK_HOST, annotations.VDDK_VERSION)
-        changes |= {key: there[key] for key in told if there.get(key)}
+        reported = (annotations.VDDK_HOST, annotations.VDDK_VERSION)
+        changes |= {key: there[key] for key in reported if there.get(key)}
     return changes
 
 
 def travelling_labels(prime: Object, target: Object) -> dict[str, str]:
     """What the importer found out about the image, for a target that does not say otherwise."""
     here = objects.labels(target)
-    told = labels.travelling(objects.labels(prime))
-    return {key: value for key, value in told.items() if key not in here}
+    found = labels.travelling(objects.labels(prime))
+    return {key: value for key, value in found.items() if key not in here}
 
 
 def _inherited(target: Object) -> dict[str, str]:
