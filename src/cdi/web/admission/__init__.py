@@ -17,7 +17,7 @@ the API server of one machine alike.
                            the other kinds
     claim, clonesize       completing a labelled claim
 
-    addresses, checksums, schedules, sameness, resources
+    addresses, checksums, sameness, resources
                            what texts have to look like, when two specs are the same, and how
                            resources are called
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Final
 
-from cdi.api import names, view
+from cdi.api import names, schedules, view
 from cdi.api.kinds.dataimportcron import DataImportCron, DataImportCronSpec
 from cdi.kube import objects
-from cdi.web.admission import datavolumespec, decision, resources, sameness, schedules
+from cdi.web.admission import datavolumespec, decision, resources, sameness
 from cdi.web.admission.decision import DUPLICATE, Cause, Decision
 from cdi.web.admission.inquiry import Seen
 from cdi.web.admission.request import CREATE, UPDATE, AdmissionRequest

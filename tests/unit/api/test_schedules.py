@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdi.web.admission import schedules
+from cdi.api import schedules
 
 
 @pytest.mark.parametrize(
