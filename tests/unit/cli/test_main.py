@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from cdi.api import place
+from cdi.api import workersettings
 from cdi.cli import options
 from cdi.cli.main import main, program
 
@@ -75,7 +75,7 @@ def test_options_are_written_as_everywhere(words):
 
 
 def test_the_patience_comes_from_the_variable_that_workers_read(monkeypatch):
-    assert options.STALL_VARIABLE == place.STALL_TIMEOUT
-    monkeypatch.setenv(place.STALL_TIMEOUT, "7")
+    assert options.STALL_VARIABLE == workersettings.STALL_TIMEOUT
+    monkeypatch.setenv(workersettings.STALL_TIMEOUT, "7")
     assert parsed(*REQUIRED)["stall_timeout"] == 7.0
     assert parsed(*REQUIRED, "--stall-timeout", "8")["stall_timeout"] == 8.0
