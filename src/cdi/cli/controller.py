@@ -76,7 +76,7 @@ def command(
     address = _address(metrics_listen) if metrics_listen else None
     try:
         asyncio.run(_run(kubeconfig, context, settings, address, leader_elect=leader_elect))
-    except errors.KubeError as error:
+    except (errors.KubeError, OSError) as error:
         click.echo(f"cdi controller: {error}", err=True)
         raise click.exceptions.Exit(1) from None
 
