@@ -5,13 +5,11 @@ Here: collecting what there is to know. Elsewhere: what follows from it (`explan
 """
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
-
-import click
 
 from cdi.api import annotations
-from cdi.cli import access, explanation, options, volumes
+from cdi.cli import explanation, rows
 from cdi.cli.explanation import Seen
 from cdi.controllers import kinds
 from cdi.kube import errors, objects
@@ -25,33 +23,20 @@ from cdi.kube.resource import (
     Resource,
 )
 
-_KIND_NAMES: Final = ("dv", "dvs", "datavolume", "datavolumes", "datavolume.cdi.kubevirt.io")
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks for. An empty namespace stands for that of the kubeconfig."""
+
+    name: str
+    namespace: str = ""
+    json_output: bool = False
 
 
-@click.command
-@click.argument("kind")
-@click.argument("name")
-@options.namespace
-@click.option(
-    "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How it is said."
-)
-@options.kubeconfig
-@options.context
-def command(
-    kind: str, name: str, namespace: str, output: str, kubeconfig: str, context: str
-) -> None:
-    """Say what a volume is waiting for, since when, and what to do.
-
-    KIND is dv, NAME that of a DataVolume.
-    """
-    if kind.lower() not in _KIND_NAMES:
-        raise click.UsageError(f"{kind}: only DataVolumes (dv) can be explained")
-
-    async def explain(client: Client, usual: str) -> None:
-        seen = await observe(client, name, namespace or usual)
-        _print(seen, json_output=output == "json")
-
-    access.run(explain, kubeconfig, context)
+async def show(asked: Asked, client: Client, default_namespace: str) -> None:
+    """Print the explanation of one DataVolume. Raises KubeError."""
+    seen = await observe(client, asked.name, asked.namespace or default_namespace)
+    _print(seen, json_output=asked.json_output)
 
 
 async def observe(client: Client, name: str, namespace: str) -> Seen:
@@ -60,7 +45,7 @@ async def observe(client: Client, name: str, namespace: str) -> Seen:
     claim = await _found(client, PERSISTENT_VOLUME_CLAIMS, name, namespace)
     prime_name = objects.annotations(claim or {}).get(annotations.PVC_PRIME, "")
     prime = await _found(client, PERSISTENT_VOLUME_CLAIMS, prime_name, namespace)
-    worker = volumes.worker_of(volume, claim)
+    worker = rows.worker_of(volume, claim)
     pod = await _found(client, PODS, worker, namespace)
     of_class = str(objects.get(claim, "spec", "storageClassName", default=""))
     concerned = {name, prime_name, worker}
@@ -93,7 +78,7 @@ async def _found(
 
 def _print(seen: Seen, *, json_output: bool) -> None:
     found = explanation.explanation_for(seen)
-    row = volumes.row_for(seen.volume, seen.claim, seen.pod, seen.now)
+    row = rows.row_for(seen.volume, seen.claim, seen.pod, seen.now)
     if json_output:
         since = None if found.since is None else found.since.isoformat()
         said = {"waitsFor": found.waits_for, "since": since, "whatToDo": found.do}

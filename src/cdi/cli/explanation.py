@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cdi.api import annotations, phases
-from cdi.cli import volumes
+from cdi.cli import rows
 from cdi.cli.progress import shown
 from cdi.kube import objects
 from cdi.kube.objects import Object
@@ -93,7 +93,7 @@ def _deleted(seen: Seen) -> Explanation | None:
     if not objects.is_deleting(seen.volume):
         return None
     held = ", ".join(objects.finalizers(seen.volume)) or "its dependents"
-    since = volumes.moment(objects.metadata(seen.volume).get("deletionTimestamp"))
+    since = rows.moment(objects.metadata(seen.volume).get("deletionTimestamp"))
     return Explanation(f"its deletion, held by {held}", "nothing, for now", since)
 
 
@@ -184,14 +184,14 @@ def _unscheduled(seen: Seen) -> Explanation | None:
             return Explanation(
                 f"a node for pod {objects.name(seen.pod or {})}: {each.get('message', '')}",
                 f"see kubectl describe pod {objects.name(seen.pod or {})}",
-                volumes.moment(each.get("lastTransitionTime")),
+                rows.moment(each.get("lastTransitionTime")),
             )
     return None
 
 
 def _retried(seen: Seen) -> Explanation | None:
     reason, message = _said(seen, "Running")
-    status = volumes.condition(seen.volume, "Running").get("status")
+    status = rows.condition(seen.volume, "Running").get("status")
     if status == "True" or not (reason or message):
         return None
     remedy = REMEDIES.get(reason, _BY_ITSELF)
@@ -211,10 +211,10 @@ def _starting(seen: Seen) -> Explanation | None:
 
 
 def _running(seen: Seen) -> Explanation | None:
-    since = volumes.started(seen.pod)
+    since = rows.started(seen.pod)
     if since is None:
         return None
-    row = volumes.row_for(seen.volume, seen.prime or seen.claim, seen.pod, seen.now)
+    row = rows.row_for(seen.volume, seen.prime or seen.claim, seen.pod, seen.now)
     parts = ["the bytes"]
     if row.progress is not None:
         parts.append(f"{row.progress:.1f}% are there")
@@ -258,17 +258,17 @@ def _phase(seen: Seen) -> str:
 
 
 def _said(seen: Seen, kind: str) -> tuple[str, str]:
-    found = volumes.condition(seen.volume, kind)
+    found = rows.condition(seen.volume, kind)
     return str(found.get("reason") or ""), str(found.get("message") or "")
 
 
 def _changed(seen: Seen, kind: str) -> datetime | None:
-    found = volumes.condition(seen.volume, kind)
-    return volumes.moment(found.get("lastTransitionTime"))
+    found = rows.condition(seen.volume, kind)
+    return rows.moment(found.get("lastTransitionTime"))
 
 
 def _created(obj: Object) -> datetime | None:
-    return volumes.moment(objects.metadata(obj).get("creationTimestamp"))
+    return rows.moment(objects.metadata(obj).get("creationTimestamp"))
 
 
 def _newest(seen: Seen, kind: str) -> str:

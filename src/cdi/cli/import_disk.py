@@ -1,9 +1,4 @@
-"""
-`cdi import`: one disk from a URL or a file to a file or a block device.
-
-Exit status: 0 done, 1 a failure that another run may cure (it continues where this one stopped),
-2 usage, 3 a failure that stays until somebody changes something, 130 and 143 when interrupted.
-"""
+"""From the command line of `cdi import` to what is asked of a transfer."""
 
 from __future__ import annotations
 
@@ -13,13 +8,11 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
-from cdi.cli import importing, options, paramtypes
+from cdi.cli import importing
 from cdi.cli.progress import display_for
-from cdi.images import digest
 from cdi.images import target as targets
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources import opening
@@ -29,22 +22,8 @@ from cdi.images.transfer.request import TransferRequest
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 
 
-class _Checksum(click.ParamType[tuple[str, str]]):
-    """A digest that the file must have, with its algorithm."""
-
-    name = "checksum"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        try:
-            return digest.parse_checksum(value)
-        except ValueError as error:
-            self.fail(f"{error}.", param, ctx)
-
-
 @dataclass(frozen=True, slots=True)
-class _Arguments:
+class Arguments:
     """What the command line says."""
 
     source: str
@@ -67,83 +46,16 @@ class _Arguments:
     json_lines: bool
 
 
-@click.command
-@click.argument("source", metavar="URL")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Where the raw disk goes.",
-)
-@click.option(
-    "--size",
-    type=paramtypes.DiskSize(),
-    metavar="SIZE",
-    help="Size of the disk, like 20Gi; a larger image is refused.",
-)
-@click.option(
-    "--checksum",
-    type=_Checksum(),
-    metavar="ALG:HEX",
-    help="md5, sha1, sha256 or sha512 of the file.",
-)
-@click.option("--sha256", is_flag=True, help="Report the file's sha256.")
-@click.option(
-    "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Extra request header."
-)
-@click.option("--user", metavar="NAME", help="User for basic authentication.")
-@click.option(
-    "--password-file",
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
-    help="File with the password; - reads standard input.",
-)
-@click.option(
-    "--ca-cert",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="PEM file of certificates to trust as well.",
-)
-@click.option("--insecure", is_flag=True, help="Do not verify the TLS certificate.")
-@click.option(
-    "--platform",
-    metavar="ARCH",
-    default="",
-    show_default=False,
-    help="Of a container image, like arm64 or linux/arm/v7.",
-)
-@click.option("--block", is_flag=True, help="The output is a block device.")
-@click.option("--preallocate", is_flag=True, help="Allocate all of the disk.")
-@click.option("--archive", is_flag=True, help="Unpack a tar into the directory -o.")
-@click.option("--disk", metavar="NAME", help="Which disk of an appliance (OVA).")
-@click.option(
-    "--connections",
-    type=click.IntRange(1, 64),
-    metavar="COUNT",
-    default=16,
-    help="Use at most so many connections.",
-)
-@options.stall_timeout
-@click.option("--json", "json_lines", is_flag=True, help="Print one JSON object a line.")
-def command(**given: Any) -> None:
-    """Fetch a disk image and leave a raw disk.
-
-    The disk is sparse, synced, and complete or not there.
-
-    URL is an http(s), s3, gs, az or docker URL, a file, or - for standard input.
-
-    Reads raw, qcow2, vmdk, vdi, vhd, vhdx, qed and iso, also as gz, xz, zst, bz2 and lz4.
-    Interrupted, it continues when it is run again. With --archive a tar is unpacked instead:
-    all of it, or nothing.
-    """
-    arguments = _Arguments(**given)
+def run(arguments: Arguments) -> int:
+    """Import, and return the exit status. Raises click.UsageError."""
     memory.keep_buffers()
     job = _unpacking(arguments) if arguments.archive else _transfer(arguments)
     source_options = opening.SourceOptions(_http_options(arguments), os.environ, arguments.platform)
     display = display_for(json_lines=arguments.json_lines)
-    sys.exit(importing.run(arguments.source, source_options, job, display))
+    return importing.run(arguments.source, source_options, job, display)
 
 
-def _transfer(arguments: _Arguments) -> importing.Job:
+def _transfer(arguments: Arguments) -> importing.Job:
     target = arguments.output.absolute()
     _check_output(target, block=arguments.block)
     request = TransferRequest(
@@ -161,7 +73,7 @@ def _transfer(arguments: _Arguments) -> importing.Job:
     return lambda spec, meter, cancel: transfer.run(request.of(spec), meter, cancel)
 
 
-def _unpacking(arguments: _Arguments) -> importing.Job:
+def _unpacking(arguments: Arguments) -> importing.Job:
     from cdi.images import archive
 
     if arguments.size or arguments.block or arguments.preallocate or arguments.disk:
@@ -180,7 +92,7 @@ def _unpacking(arguments: _Arguments) -> importing.Job:
     return lambda spec, meter, cancel: archive.run(request.of(spec), meter, cancel)
 
 
-def _http_options(arguments: _Arguments) -> HttpOptions:
+def _http_options(arguments: Arguments) -> HttpOptions:
     return HttpOptions(
         user=arguments.user or "",
         password=_password(arguments),
@@ -197,7 +109,7 @@ def _http_options(arguments: _Arguments) -> HttpOptions:
     )
 
 
-def _password(arguments: _Arguments) -> str:
+def _password(arguments: Arguments) -> str:
     file = arguments.password_file
     if (file is None) != (arguments.user is None):
         raise click.UsageError("--user and --password-file go together")

@@ -6,10 +6,8 @@ Exit status: that of the command; 2 for a command line that cannot be understood
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import click
@@ -20,37 +18,37 @@ EXIT_INTERRUPTED: Final = 130
 
 
 def _import() -> click.Command:
-    from cdi.cli import import_disk
+    from cdi.cli.commands import import_disk
 
     return import_disk.command
 
 
 def _up() -> click.Command:
-    from cdi.cli import up
+    from cdi.cli.commands import up
 
     return up.command
 
 
 def _status() -> click.Command:
-    from cdi.cli import status
+    from cdi.cli.commands import status
 
     return status.command
 
 
 def _explain() -> click.Command:
-    from cdi.cli import explain
+    from cdi.cli.commands import explain
 
     return explain.command
 
 
 def _controller() -> click.Command:
-    from cdi.cli import controller
+    from cdi.cli.commands import controller
 
     return controller.command
 
 
 def _crds() -> click.Command:
-    from cdi.cli import crds
+    from cdi.cli.commands import crds
 
     return crds.command
 
@@ -76,10 +74,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         load = _COMMANDS.get(cmd_name)
-        if load is None:
-            return None
-        with _loading():
-            return load()
+        return None if load is None else load()
 
 
 @click.group(
@@ -101,17 +96,6 @@ def main(arguments: list[str] | None = None) -> None:
     except click.Abort:
         sys.exit(EXIT_INTERRUPTED)
     sys.exit(status)
-
-
-@contextmanager
-def _loading() -> Iterator[None]:
-    """While modules are loaded, spare the search for garbage: it took a tenth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import click
 
-from cdi.api import quantity
-
 
 class Seconds(click.FloatRange):
     """A duration: a number with an end, which `nan` and `inf` are not."""
@@ -31,6 +29,8 @@ class DiskSize(click.ParamType[int]):
     name = "size"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from cdi.api import quantity
+
         try:
             size = quantity.parse(value).value()
         except ValueError as error:
@@ -57,3 +57,34 @@ class HomePath(click.Path[Path]):
         except RuntimeError as error:
             self.fail(f"{value}: {error}", param, ctx)
         return super().convert(expanded, param, ctx).absolute()
+
+
+class Checksum(click.ParamType[tuple[str, str]]):
+    """A digest that a file must have, with its algorithm."""
+
+    name = "checksum"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        from cdi.images import digest
+
+        try:
+            return digest.parse_checksum(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class HostPort(click.ParamType[tuple[str, int]]):
+    """An address to listen on."""
+
+    name = "address"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        host, colon, port = value.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not colon or not host or not port.isdecimal() or int(port) > 65535:
+            self.fail(f"{value!r} is not HOST:PORT.", param, ctx)
+        return host, int(port)

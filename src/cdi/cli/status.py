@@ -14,14 +14,13 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-import click
-
-from cdi.cli import access, options, volumes
+from cdi.cli import rows as datavolumes
 from cdi.cli.progress import shown
-from cdi.cli.volumes import Row
+from cdi.cli.rows import Row
 from cdi.controllers import kinds
 from cdi.kube import objects, tasks
 from cdi.kube.client import Client
@@ -38,26 +37,21 @@ _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
 
-@click.command
-@options.namespace
-@click.option("-A", "--all-namespaces", is_flag=True, help="Volumes of all namespaces.")
-@click.option("-w", "--watch", is_flag=True, help="Follow what happens until interrupted.")
-@click.option(
-    "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How it is shown."
-)
-@options.kubeconfig
-@options.context
-def command(
-    namespace: str, all_namespaces: bool, watch: bool, output: str, kubeconfig: str, context: str
-) -> None:
-    """Show all volumes: phase, progress, rate, reason."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks for. An empty namespace stands for that of the kubeconfig."""
 
-    async def show(client: Client, usual: str) -> None:
-        view = _View(client, None if all_namespaces else namespace or usual)
-        async with view:
-            await _show(view, json_lines=output == "json", watch=watch)
+    namespace: str = ""
+    all_namespaces: bool = False
+    watch: bool = False
+    json_output: bool = False
 
-    access.run(show, kubeconfig, context)
+
+async def show(asked: Asked, client: Client, default_namespace: str) -> None:
+    """Show volumes as `asked`; see above. Raises KubeError."""
+    namespace = None if asked.all_namespaces else asked.namespace or default_namespace
+    async with _View(client, namespace) as view:
+        await _show(view, json_lines=asked.json_output, watch=asked.watch)
 
 
 class _View:
@@ -95,8 +89,8 @@ class _View:
         found = []
         for volume in of_volumes.list():
             claim = of_claims.get(objects.key(volume))
-            worker = Key(objects.namespace(volume), volumes.worker_of(volume, claim))
-            found.append(volumes.row_for(volume, claim, of_pods.get(worker), now))
+            worker = Key(objects.namespace(volume), datavolumes.worker_of(volume, claim))
+            found.append(datavolumes.row_for(volume, claim, of_pods.get(worker), now))
         return sorted(found, key=lambda row: (row.namespace, row.name))
 
 

@@ -1,5 +1,8 @@
 """The `cdi` command: what it takes, what it refuses, how it ends."""
 
+import subprocess
+import sys
+
 import pytest
 from click.testing import CliRunner
 
@@ -32,6 +35,21 @@ def test_every_command_has_help_and_a_line_in_that_of_the_program():
         assert own.stdout.startswith(f"Usage: program {name}")
         assert f"\n  {name} " in shown
     assert "..." not in shown.split("Commands:")[1]
+
+
+HEAVY = ("aiohttp", "cdi.images", "cdi.kube", "cdi.standalone", "kubernetes", "msgspec", "yaml")
+LOADED = f"""
+import sys
+from cdi.cli.main import program
+for name in program.list_commands(None):
+    program.get_command(None, name)
+sys.exit(", ".join(each for each in {HEAVY} if each in sys.modules))
+"""
+
+
+def test_help_and_completion_load_nothing_of_what_commands_run():
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True)
+    assert done.stderr == "\n"
 
 
 @pytest.mark.parametrize(

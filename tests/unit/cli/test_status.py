@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cdi.cli import status, volumes
-from cdi.cli.volumes import Row
+from cdi.cli import rows, status
+from cdi.cli.rows import Row
 
 NOW = datetime(2030, 1, 1, 12, 0, 10, tzinfo=UTC)
 CLAIM = {"spec": {"resources": {"requests": {"storage": "1000"}}}}
@@ -55,7 +55,7 @@ FAILED = {"type": "Running", "status": "False", "reason": "NotADisk", "message":
     ],
 )
 def test_a_row_sums_a_volume_up(obj, pod, wanted):
-    assert volumes.row_for(obj, CLAIM, pod, NOW) == wanted
+    assert rows.row_for(obj, CLAIM, pod, NOW) == wanted
 
 
 def test_the_table_is_aligned_and_says_why():
@@ -72,5 +72,5 @@ def test_the_table_is_aligned_and_says_why():
 
 def test_the_worker_of_a_populated_claim_is_that_of_its_prime():
     claim = {"metadata": {"annotations": {"cdi.kubevirt.io/storage.populator.pvcPrime": "prime-1"}}}
-    assert volumes.worker_of(volume("Pending"), claim) == "importer-prime-1"
-    assert volumes.worker_of(volume("Pending"), None) == "importer-disk"
+    assert rows.worker_of(volume("Pending"), claim) == "importer-prime-1"
+    assert rows.worker_of(volume("Pending"), None) == "importer-disk"

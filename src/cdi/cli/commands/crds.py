@@ -1,8 +1,4 @@
-"""`cdi crds [KIND...]`: print CustomResourceDefinitions as YAML that `kubectl apply -f -` takes.
-
-The kinds and the YAML writer are imported when the command runs: together they would add half
-as much again to the start of every other command.
-"""
+"""`cdi crds [KIND...]`: print CustomResourceDefinitions as YAML that `kubectl apply -f -` takes."""
 
 from __future__ import annotations
 

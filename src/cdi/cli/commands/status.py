@@ -1,0 +1,29 @@
+"""`cdi status`: every DataVolume, its phase, how far it is, how fast, and why not further."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import click
+
+from cdi.cli import loading, options
+
+
+@click.command
+@options.namespace
+@click.option("-A", "--all-namespaces", is_flag=True, help="Volumes of all namespaces.")
+@click.option("-w", "--watch", is_flag=True, help="Follow what happens until interrupted.")
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How it is shown."
+)
+@options.kubeconfig
+@options.context
+def command(
+    namespace: str, all_namespaces: bool, watch: bool, output: str, kubeconfig: str, context: str
+) -> None:
+    """Show all volumes: phase, progress, rate, reason."""
+    with loading.quickly():
+        from cdi.cli import access, status
+
+    asked = status.Asked(namespace, all_namespaces, watch, json_output=output == "json")
+    access.run(partial(status.show, asked), kubeconfig, context)

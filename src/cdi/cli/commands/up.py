@@ -1,0 +1,43 @@
+"""`cdi up`: CDI on one machine, until told to stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cdi.cli import datadir, loading, options, paramtypes
+
+
+@click.command
+@click.option(
+    "--data-dir",
+    type=paramtypes.HomePath(),
+    metavar="DIR",
+    help="Where everything is kept; $XDG_DATA_HOME/cdi unless given.",
+)
+@click.option(
+    "--listen",
+    type=paramtypes.HostPort(),
+    metavar="HOST:PORT",
+    default="127.0.0.1:16443",
+    help="Where the API is served; port 0 takes a free one.",
+)
+@options.stall_timeout
+@click.option(
+    "--vddk-libdir",
+    type=paramtypes.HomePath(exists=True, file_okay=False),
+    metavar="DIR",
+    help="Where VMware's VDDK library is, for imports from vSphere.",
+)
+def command(
+    data_dir: Path | None,
+    listen: tuple[str, int],
+    stall_timeout: float | None,
+    vddk_libdir: Path | None,
+) -> None:
+    """Run CDI on this machine: an API, volumes and workers."""
+    with loading.quickly():
+        from cdi.cli import up
+
+    up.run(data_dir or datadir.default(), listen, stall_timeout, vddk_libdir)
