@@ -53,6 +53,12 @@ def _crds() -> click.Command:
     return crds.command
 
 
+def _completion() -> click.Command:
+    from cdi.cli.commands import completion
+
+    return completion.command
+
+
 # In the order in which the help shows them. Each is loaded when it is asked for only.
 _COMMANDS: Final[Mapping[str, Callable[[], click.Command]]] = {
     "import": _import,
@@ -61,6 +67,7 @@ _COMMANDS: Final[Mapping[str, Callable[[], click.Command]]] = {
     "explain": _explain,
     "controller": _controller,
     "crds": _crds,
+    "completion": _completion,
 }
 
 

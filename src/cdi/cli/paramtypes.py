@@ -7,6 +7,19 @@ import os
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
+
+
+class Source(click.ParamType[str]):
+    """A URL, a path or `-`, taken as it is: what it means is found out when it is opened."""
+
+    name = "source"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """Let the shell complete files."""
+        return [CompletionItem(incomplete, type="file")]
 
 
 class Seconds(click.FloatRange):

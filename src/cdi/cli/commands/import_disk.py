@@ -17,7 +17,7 @@ from cdi.cli import loading, options, paramtypes
 
 
 @click.command
-@click.argument("source", metavar="URL")
+@click.argument("source", metavar="URL", type=paramtypes.Source())
 @click.option(
     "-o",
     "--output",
