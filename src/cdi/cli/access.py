@@ -2,7 +2,7 @@
 Which API server a command speaks to, and what becomes of its errors.
 
 As for kubectl: `--kubeconfig`, else KUBECONFIG, else the file in the home directory. Where none of
-them is there, the one that `cdi up` wrote to its usual place.
+them is there, the one that `cdi up` wrote to its default place.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def run(command: Command, kubeconfig: str, context: str) -> None:
 
     Whatever the server refuses ends the program with one line and EXIT_FAILED.
     """
-    path = kubeconfig or _usual()
+    path = kubeconfig or _fallback()
     try:
         credentials = connection.choose(path, context)
         asyncio.run(_with_client(command, credentials, _namespace(path, context)))
@@ -61,7 +61,7 @@ def _namespace(kubeconfig: str, context: str) -> str:
     return _DEFAULT
 
 
-def _usual() -> str:
+def _fallback() -> str:
     """The kubeconfig of `cdi up`, unless kubectl would find another; else empty."""
     others = Path.home() / ".kube" / "config"
     ours = datadir.default() / "kubeconfig"

@@ -13,30 +13,30 @@ from typing import Final
 
 from cdi.api import annotations, phases
 from cdi.cli import rows
-from cdi.cli.progress import shown
+from cdi.cli.progress import format_bytes
 from cdi.kube import objects
 from cdi.kube.objects import Object
 
 Phase = phases.DataVolume
 
-_NOBODY: Final = timedelta(seconds=15)  # so long nobody looks at a DataVolume: none is there
-_AGAIN: Final = "then delete the DataVolume and apply it again"
+_UNSEEN_FOR: Final = timedelta(seconds=15)  # so long nobody looks at a DataVolume: none is there
+_REDO: Final = "then delete the DataVolume and apply it again"
 _BY_ITSELF: Final = "nothing: it is tried again by itself"
 
 # What to do about a reason of condition Running.
 REMEDIES: Final[Mapping[str, str]] = {
-    "SourceNotFound": f"check the URL, {_AGAIN}",
-    "AccessDenied": f"check the Secret that secretRef names, {_AGAIN}",
-    "SourceRefused": f"see what the server says, correct the source, {_AGAIN}",
-    "CertificateInvalid": f"give the server's CA in a ConfigMap that certConfigMap names, {_AGAIN}",
-    "ChecksumError": f"check the checksum, or the file at the source, {_AGAIN}",
-    "NotADisk": f"use the URL of the image itself, not of a page about it, {_AGAIN}",
-    "UnsupportedFormat": f"convert or unpack the image first, {_AGAIN}",
-    "CorruptImage": f"fetch or make the image again, {_AGAIN}",
-    "UnsafeImage": f"flatten the image with qemu-img convert, {_AGAIN}",
-    "TruncatedSource": f"fetch or make the image again, {_AGAIN}",
-    "TargetTooSmall": f"ask for a larger size, {_AGAIN}",
-    "InvalidRequest": f"correct the manifest, {_AGAIN}",
+    "SourceNotFound": f"check the URL, {_REDO}",
+    "AccessDenied": f"check the Secret that secretRef names, {_REDO}",
+    "SourceRefused": f"see what the server says, correct the source, {_REDO}",
+    "CertificateInvalid": f"give the server's CA in a ConfigMap that certConfigMap names, {_REDO}",
+    "ChecksumError": f"check the checksum, or the file at the source, {_REDO}",
+    "NotADisk": f"use the URL of the image itself, not of a page about it, {_REDO}",
+    "UnsupportedFormat": f"convert or unpack the image first, {_REDO}",
+    "CorruptImage": f"fetch or make the image again, {_REDO}",
+    "UnsafeImage": f"flatten the image with qemu-img convert, {_REDO}",
+    "TruncatedSource": f"fetch or make the image again, {_REDO}",
+    "TargetTooSmall": f"ask for a larger size, {_REDO}",
+    "InvalidRequest": f"correct the manifest, {_REDO}",
     "SourceLocked": "see what the engine is doing with the disk; it is tried again by itself",
     "NoSpace": "make room on the storage; it is tried again by itself",
     "ImagePullFailed": "see whether nodes can pull CDI's worker image",
@@ -80,13 +80,13 @@ class Explanation:
 
 def explanation_for(seen: Seen) -> Explanation:
     """Explain the first thing that has not happened yet."""
-    for look in _LOOKS:
-        if found := look(seen):
+    for step in _STEPS:
+        if found := step(seen):
             return found
     return Explanation("the controllers' next step", "nothing, for now", _created(seen.volume))
 
 
-# The looks, in the order in which things happen.
+# The steps, in the order in which things happen.
 
 
 def _deleted(seen: Seen) -> Explanation | None:
@@ -110,7 +110,7 @@ def _failed(seen: Seen) -> Explanation | None:
     reason, message = _said(seen, "Running")
     if not reason and not message:
         reason, message = _said(seen, "Bound")
-    remedy = REMEDIES.get(reason, f"see the message, remove its cause, {_AGAIN}")
+    remedy = REMEDIES.get(reason, f"see the message, remove its cause, {_REDO}")
     return Explanation(
         f"nothing: it failed for good: {_joined(reason, message)}", remedy, _changed(seen, "Ready")
     )
@@ -120,7 +120,7 @@ def _unseen(seen: Seen) -> Explanation | None:
     if _phase(seen) or objects.get(seen.volume, "status", "conditions"):
         return None
     created = _created(seen.volume)
-    if created and seen.now - created > _NOBODY:
+    if created and seen.now - created > _UNSEEN_FOR:
         return Explanation(
             "CDI's controllers: none has looked at it", "see whether cdi controller runs", created
         )
@@ -158,7 +158,7 @@ def _unbound(seen: Seen) -> Explanation | None:
     if name and seen.storage_class is None:
         what = f"StorageClass {name}, which does not exist"
         return Explanation(what, "create it, or name another class", _changed(seen, "Bound"))
-    told = _newest(seen, "PersistentVolumeClaim") or _said(seen, "Bound")[1]
+    told = _newest_warning(seen, "PersistentVolumeClaim") or _said(seen, "Bound")[1]
     return Explanation(
         f"a volume for claim {objects.name(claim or {})}" + (f": {told}" if told else ""),
         "see whether the provisioner of its StorageClass runs",
@@ -219,7 +219,7 @@ def _running(seen: Seen) -> Explanation | None:
     if row.progress is not None:
         parts.append(f"{row.progress:.1f}% are there")
     if row.rate:
-        parts.append(f"{shown(row.rate)}/s")
+        parts.append(f"{format_bytes(row.rate)}/s")
     if row.progress and row.progress > 0:
         left = (seen.now - since) * (100.0 / row.progress - 1)
         parts.append(f"about {_span(left)} left")
@@ -236,7 +236,7 @@ def _paused(seen: Seen) -> Explanation | None:
     )
 
 
-_LOOKS: Final[Sequence[Callable[[Seen], Explanation | None]]] = (
+_STEPS: Final[Sequence[Callable[[Seen], Explanation | None]]] = (
     _deleted,
     _done,
     _failed,
@@ -271,7 +271,7 @@ def _created(obj: Object) -> datetime | None:
     return rows.moment(objects.metadata(obj).get("creationTimestamp"))
 
 
-def _newest(seen: Seen, kind: str) -> str:
+def _newest_warning(seen: Seen, kind: str) -> str:
     """The message of the newest warning about an object of this kind."""
     found = [
         (str(event.get("lastTimestamp") or event.get("eventTime") or ""), str(event["message"]))

@@ -19,6 +19,7 @@ class Source(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem[str]]:
         """Let the shell complete files."""
+        del ctx, param
         return [CompletionItem(incomplete, type="file")]
 
 

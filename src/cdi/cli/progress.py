@@ -33,7 +33,7 @@ def display_for(*, json_lines: bool) -> Display:
     return Bar() if sys.stderr.isatty() else Lines(sys.stderr)
 
 
-def shown(count: float) -> str:
+def format_bytes(count: float) -> str:
     """Bytes for people, like `1.5 GiB`."""
     unit = 0
     while count >= 1024 and unit < len(_UNITS) - 1:
@@ -42,15 +42,15 @@ def shown(count: float) -> str:
     return f"{count:.0f} {_UNITS[unit]}" if unit == 0 else f"{count:.1f} {_UNITS[unit]}"
 
 
-class Pace:
-    """Rate and time left, from what has arrived since the first look."""
+class Throughput:
+    """Rate and time left, from what has arrived since the first update."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._began: float | None = None
         self._base = 0
 
-    def look(self, meter: Meter) -> tuple[float, float | None]:
+    def update(self, meter: Meter) -> tuple[float, float | None]:
         """Return bytes a second and seconds left; None where nobody can know."""
         if self._began is None:
             self._began, self._base = self._clock(), meter.fetched
@@ -68,7 +68,7 @@ class JsonLines:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._pace = Pace()
+        self._throughput = Throughput()
 
     def __enter__(self) -> Display:
         return self
@@ -77,7 +77,7 @@ class JsonLines:
         pass
 
     def progress(self, meter: Meter) -> None:
-        rate, left = self._pace.look(meter)
+        rate, left = self._throughput.update(meter)
         self._print(
             {
                 "event": "progress",
@@ -125,7 +125,7 @@ class Lines:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._pace = Pace()
+        self._throughput = Throughput()
         self._next = time.monotonic() + self._EVERY
 
     def __enter__(self) -> Display:
@@ -135,13 +135,15 @@ class Lines:
         pass
 
     def progress(self, meter: Meter) -> None:
-        rate, left = self._pace.look(meter)
+        rate, left = self._throughput.update(meter)
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + self._EVERY
-        total = "" if meter.total is None else f" of {shown(meter.total)}"
+        total = "" if meter.total is None else f" of {format_bytes(meter.total)}"
         eta = "" if left is None else f", {left:.0f} s left"
-        self._say(f"{meter.stage}: {shown(meter.position)}{total}, {shown(rate)}/s{eta}")
+        self._say(
+            f"{meter.stage}: {format_bytes(meter.position)}{total}, {format_bytes(rate)}/s{eta}"
+        )
 
     def done(self, result: Result, seconds: float) -> None:
         self._say(summary(result, seconds))
@@ -200,6 +202,7 @@ def summary(result: Result, seconds: float) -> str:
     again = ", continued from an earlier run" if result.resumed else ""
     proof = "" if result.digest is None else f", {result.digest[0]} {result.digest[1]}"
     return (
-        f"Completed: {kind} disk of {shown(result.size)}; fetched {shown(result.fetched)}, "
-        f"wrote {shown(result.written)} in {seconds:.1f} s{again}{proof}"
+        f"Completed: {kind} disk of {format_bytes(result.size)}; "
+        f"fetched {format_bytes(result.fetched)}, wrote {format_bytes(result.written)} "
+        f"in {seconds:.1f} s{again}{proof}"
     )

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from cdi.cli import rows as datavolumes
-from cdi.cli.progress import shown
+from cdi.cli import rows as datavolume_rows
+from cdi.cli.progress import format_bytes
 from cdi.cli.rows import Row
 from cdi.controllers import kinds
 from cdi.kube import objects, tasks
@@ -28,12 +28,12 @@ from cdi.kube.informer import Informer
 from cdi.kube.objects import Key
 from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS, PODS
 
-_TICK: Final = 1.0  # seconds between two looks at the rates
-_CALM: Final = 0.1  # seconds in which changes are gathered
+_REFRESH: Final = 1.0  # seconds between two looks at the rates
+_DEBOUNCE: Final = 0.1  # seconds in which changes are gathered
 _HEADER: Final = ("NAMESPACE", "NAME", "PHASE", "PROGRESS", "RATE", "REASON")
-_ROOM: Final = (10, 20, 20, 8, 10, 0)  # characters for rows that come one by one, as a rule
+_USUAL_WIDTHS: Final = (10, 20, 20, 8, 10, 0)  # characters for rows that come one by one, as a rule
 _GAP: Final = "   "
-_HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+_CURSOR_HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
 
@@ -89,8 +89,8 @@ class _View:
         found = []
         for volume in of_volumes.list():
             claim = of_claims.get(objects.key(volume))
-            worker = Key(objects.namespace(volume), datavolumes.worker_of(volume, claim))
-            found.append(datavolumes.row_for(volume, claim, of_pods.get(worker), now))
+            worker = Key(objects.namespace(volume), datavolume_rows.worker_of(volume, claim))
+            found.append(datavolume_rows.row_for(volume, claim, of_pods.get(worker), now))
         return sorted(found, key=lambda row: (row.namespace, row.name))
 
 
@@ -119,7 +119,7 @@ async def _live(view: _View, *, forever: bool) -> None:
             size = shutil.get_terminal_size()
             lines = [line[: size.columns] for line in table(rows)][: size.lines - 1]
             drawn = "".join(f"{line}{_CLEAR_LINE}\r\n" for line in lines)
-            sys.stdout.write(f"{_HOME}{drawn}{_CLEAR_BELOW}")
+            sys.stdout.write(f"{_CURSOR_HOME}{drawn}{_CLEAR_BELOW}")
             sys.stdout.flush()
             await _next(view)
     finally:
@@ -136,15 +136,15 @@ async def _follow(view: _View, line_of: Callable[[Row], str]) -> None:
         before = {(row.namespace, row.name): row for row in view.rows()}
         view.changed.clear()
         await view.changed.wait()
-        await asyncio.sleep(_CALM)
+        await asyncio.sleep(_DEBOUNCE)
 
 
 async def _next(view: _View) -> None:
     """Wait for a change, or for long enough that rates look different."""
     view.changed.clear()
     try:
-        await asyncio.wait_for(view.changed.wait(), _TICK)
-        await asyncio.sleep(_CALM)
+        await asyncio.wait_for(view.changed.wait(), _REFRESH)
+        await asyncio.sleep(_DEBOUNCE)
     except TimeoutError:
         return
 
@@ -160,7 +160,7 @@ class _Columns:
     """Rows that come one by one, beneath each other as far as that is possible."""
 
     def __init__(self) -> None:
-        self._widths = list(_ROOM)
+        self._widths = list(_USUAL_WIDTHS)
         print(_aligned(_HEADER, self._widths), flush=True)
 
     def line(self, row: Row) -> str:
@@ -185,7 +185,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.name,
         row.phase or "-",
         "-" if row.progress is None else f"{row.progress:.1f}%",
-        "-" if row.rate is None else f"{shown(row.rate)}/s",
+        "-" if row.rate is None else f"{format_bytes(row.rate)}/s",
         " ".join(reason.split()) or "-",
     )
 
