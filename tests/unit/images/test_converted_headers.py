@@ -6,15 +6,16 @@ from cdi.images import errors
 from cdi.images.formats import (
     crc32c,
     image,
+    lookalike,
+    occupancy,
     qed,
     quoting,
-    structure,
+    signatures,
     vdi,
     vhd,
     vmdk,
     window,
 )
-from cdi.images.formats.vmdk import descriptor
 from support import hostile
 
 MIB = hostile.MIB
@@ -66,7 +67,7 @@ def test_a_qed_header_is_read():
     ],
 )
 def test_a_descriptor_is_recognised(head, found):
-    assert descriptor.matches(head) is found
+    assert signatures.is_descriptor(head) is found
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_a_descriptor_is_recognised(head, found):
     ],
 )
 def test_a_disk_structure_is_recognised(head, name):
-    assert structure.structure_of(head) == name
+    assert lookalike.structure_of(head) == name
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_a_disk_structure_is_recognised(head, name):
     ],
 )
 def test_blocks_must_not_overlap(starts, fits):
-    places = window.Occupancy("test", 256, 64, 16)
+    places = occupancy.Occupancy("test", 256, 64, 16)
     try:
         for start in starts:
             places.take(start)
@@ -112,12 +113,12 @@ def test_blocks_must_not_overlap(starts, fits):
 
 def test_a_block_beyond_the_end_means_a_cut_file():
     with pytest.raises(errors.TruncatedSource):
-        window.Occupancy("test", 256, 64, 16).take(208)
+        occupancy.Occupancy("test", 256, 64, 16).take(208)
 
 
 def test_more_blocks_than_memory_are_refused():
     with pytest.raises(errors.UnsafeImage, match="too many blocks"):
-        window.Occupancy("test", 1 << 50, 4096, 512)
+        occupancy.Occupancy("test", 1 << 50, 4096, 512)
 
 
 def test_a_window_reads_from_its_head_first():

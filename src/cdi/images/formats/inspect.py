@@ -13,26 +13,12 @@ Raises NotADisk, UnsupportedFormat, UnsafeImage, CorruptImage or TruncatedSource
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Final
 
 from cdi.images import errors
-from cdi.images.formats import (
-    foreign,
-    lookalike,
-    qcow2,
-    qed,
-    structure,
-    vdi,
-    vhd,
-    vhdx,
-    vmdk,
-    window,
-)
+from cdi.images.formats import lookalike, signatures, window
 from cdi.images.formats.image import Image
-from cdi.images.formats.vmdk import descriptor as vmdk_descriptor
 from cdi.images.layout import Reader
 
 __all__ = ["HEAD", "Image", "inspect", "inspect_file", "inspect_trailer", "looks_like"]
@@ -41,15 +27,7 @@ HEAD: Final = 1 << 20  # bytes: one piece of a source, and enough for every head
 
 looks_like = lookalike.looks_like
 
-_QCOW_MAGIC = b"QFI\xfb"
 _SECTOR = 512
-_WITH_MAGIC: dict[str, ModuleType] = {
-    "VMDK": vmdk,
-    "VDI": vdi,
-    "VHD": vhd,
-    "VHDX": vhdx,
-    "QED": qed,
-}
 
 
 def inspect(head: bytes, size: int | None, reader: Reader | None = None) -> Image:
@@ -88,42 +66,63 @@ def inspect_trailer(trailer: bytes, size: int) -> Image:
 
 def _inspect(view: window.Window, *, deep: bool) -> Image:
     _refuse_other_content(view)
-    trailer = view.trailer(vhd.FOOTER_SIZE)
+    trailer = view.trailer(signatures.TRAILER_SIZE)
     claims = _claims(view.head)
     _refuse_polyglots(claims, view.head, trailer)
-    if not claims:
-        return _inspect_raw(view, trailer)
-    _, check = claims[0]
-    return check(view, deep)
+    return _check(claims[0], view, deep=deep) if claims else _inspect_raw(view, trailer)
 
 
-Check = Callable[[window.Window, bool], Image]
+def _check(name: str, view: window.Window, *, deep: bool) -> Image:
+    """Have a format's own module check the image. Only the one that is needed is loaded."""
+    match name:
+        case "qcow2":
+            return _inspect_qcow2(view)
+        case "VMDK":
+            from cdi.images.formats import vmdk
+
+            return vmdk.inspect(view, deep)
+        case "VMDK descriptor":
+            from cdi.images.formats.vmdk import descriptor
+
+            raise descriptor.refusal(view.head)
+        case "VDI":
+            from cdi.images.formats import vdi
+
+            return vdi.inspect(view, deep)
+        case "VHD":
+            from cdi.images.formats import vhd
+
+            return vhd.inspect(view, deep)
+        case "VHDX":
+            from cdi.images.formats import vhdx
+
+            return vhdx.inspect(view, deep)
+        case "QED":
+            from cdi.images.formats import qed
+
+            return qed.inspect(view, deep)
+    raise errors.UnsupportedFormat(
+        f"the source is {name}, which is not read here; convert it first"
+    )
 
 
-def _claims(head: bytes) -> list[tuple[str, Check]]:
+def _claims(head: bytes) -> list[str]:
     """Return every format that would take these bytes for its own."""
-    found: list[tuple[str, Check]] = []
-    if head.startswith(_QCOW_MAGIC):
-        found.append(("qcow2", _inspect_qcow2))
-    found += [
-        (name, module.inspect) for name, module in _WITH_MAGIC.items() if module.matches(head)
-    ]
-    if vmdk_descriptor.matches(head):
-        found.append(("VMDK descriptor", _refuse_descriptor))
-    known = foreign.signature_of(head)
-    if known is not None and known.kind is foreign.Kind.DISK:
-        found.append((known.name, _refuse_foreign))
+    found = signatures.formats_of(head)
+    known = signatures.signature_of(head)
+    if known is not None and known.kind is signatures.Kind.DISK:
+        found.append(known.name)
     return found
 
 
-def _refuse_polyglots(claims: list[tuple[str, Check]], head: bytes, trailer: bytes | None) -> None:
+def _refuse_polyglots(claims: list[str], head: bytes, trailer: bytes | None) -> None:
     """Refuse bytes that two readers could take for two different disks."""
-    names = [name for name, _ in claims]
-    if names and (other := structure.structure_of(head[: _own_part(head)])):
+    names = list(claims)
+    if names and (other := lookalike.structure_of(head[: _own_part(head)])):
         names.append(f"a raw disk with {other}")
-    if trailer is not None and "VHD" not in names and vhd.is_footer(trailer):
+    if trailer is not None and "VHD" not in names and _is_vhd_footer(trailer):
         names.append("a fixed VHD")
-    if trailer is not None and foreign.is_dmg_trailer(trailer):
+    if trailer is not None and signatures.is_dmg_trailer(trailer):
         names.append("an Apple disk image")
     if len(names) > 1:
         raise errors.UnsafeImage(
@@ -137,7 +136,7 @@ def _own_part(head: bytes) -> int:
 
     A qcow2 of small clusters may happen to hold an ISO file right where ISO 9660 starts.
     """
-    if not head.startswith(_QCOW_MAGIC):
+    if "qcow2" not in signatures.formats_of(head):
         return len(head)
     return 1 << min(int.from_bytes(head[20:24], "big"), 20)
 
@@ -147,8 +146,8 @@ def _refuse_other_content(view: window.Window) -> None:
     seen = looks_like(view.head, view.size)
     if seen is None or _claims(view.head):
         return
-    known = foreign.signature_of(view.head)
-    if known is not None and known.kind is foreign.Kind.PACKED:
+    known = signatures.signature_of(view.head)
+    if known is not None and known.kind is signatures.Kind.PACKED:
         raise errors.UnsupportedFormat(
             f"the source is {known.name}, which is not unpacked here; unpack it first, or "
             "compress the disk with gzip, xz, zstd or bzip2"
@@ -164,28 +163,28 @@ def _inspect_raw(view: window.Window, trailer: bytes | None) -> Image:
         # A fixed VHD and an Apple disk image show only at their end.
         size = None if view.size is None else -(-view.size // _SECTOR) * _SECTOR
         return Image("raw", size, native=True, flat=True, checks_left=("trailer",))
-    if foreign.is_dmg_trailer(trailer):
+    if signatures.is_dmg_trailer(trailer):
         raise errors.UnsupportedFormat(
             "the source is an Apple disk image (dmg), which is not read here; convert it to raw"
         )
-    if vhd.is_footer(trailer):
+    if _is_vhd_footer(trailer):
+        from cdi.images.formats import vhd
+
         return vhd.inspect_fixed(view, trailer)
     return Image("raw", -(-view.length // _SECTOR) * _SECTOR, native=True, flat=True)
 
 
-def _inspect_qcow2(view: window.Window, _deep: bool) -> Image:
+def _is_vhd_footer(trailer: bytes) -> bool:
+    if not trailer.startswith(signatures.VHD_COOKIE):
+        return False
+    from cdi.images.formats import vhd
+
+    return vhd.is_footer(trailer)
+
+
+def _inspect_qcow2(view: window.Window) -> Image:
     """Check the header; the decoder checks its tables itself, as it reads them."""
+    from cdi.images.formats import qcow2
+
     header = qcow2.parse_header(view.head, view.size)
     return Image("qcow2", header.virtual_size, native=True, detail=header)
-
-
-def _refuse_descriptor(view: window.Window, _deep: bool) -> Image:
-    raise vmdk_descriptor.refusal(view.head)
-
-
-def _refuse_foreign(view: window.Window, _deep: bool) -> Image:
-    known = foreign.signature_of(view.head)
-    name = "a disk of another format" if known is None else known.name
-    raise errors.UnsupportedFormat(
-        f"the source is {name}, which is not read here; convert it first"
-    )

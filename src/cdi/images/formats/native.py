@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from cdi.images.formats import qcow2, raw, vmdk
 from cdi.images.formats.image import Image
 from cdi.images.layout import ForwardDecoder, RandomLayout, Reader
 
@@ -54,11 +53,15 @@ def streams_well(name: str) -> bool:
 
 
 def _raw(image: Image, source: Ranged) -> RandomLayout:
+    from cdi.images.formats import raw
+
     size = source.size if image.native else image.virtual_size or source.size
     return raw.RandomRaw(size, unit_bytes=source.unit_bytes)
 
 
 def _qcow2(image: Image, source: Ranged) -> RandomLayout:
+    from cdi.images.formats import qcow2
+
     return qcow2.RandomQcow2(
         source.reader,
         source.size,
@@ -69,6 +72,8 @@ def _qcow2(image: Image, source: Ranged) -> RandomLayout:
 
 
 def _vmdk(image: Image, source: Ranged) -> RandomLayout:
+    from cdi.images.formats import vmdk
+
     return vmdk.RandomVmdk(
         source.reader,
         source.size,
@@ -78,8 +83,26 @@ def _vmdk(image: Image, source: Ranged) -> RandomLayout:
     )
 
 
+def _forward_raw(state: bytes | None) -> ForwardDecoder:
+    from cdi.images.formats import raw
+
+    return raw.ForwardRaw(state=state)
+
+
+def _forward_qcow2(state: bytes | None) -> ForwardDecoder:
+    from cdi.images.formats import qcow2
+
+    return qcow2.ForwardQcow2(state=state)
+
+
+def _forward_vmdk(state: bytes | None) -> ForwardDecoder:
+    from cdi.images.formats import vmdk
+
+    return vmdk.ForwardVmdk(state=state)
+
+
 NATIVE: dict[str, Native] = {
-    "raw": Native(_raw, lambda state: raw.ForwardRaw(state=state)),
-    "qcow2": Native(_qcow2, lambda state: qcow2.ForwardQcow2(state=state)),
-    "vmdk": Native(_vmdk, lambda state: vmdk.ForwardVmdk(state=state), streams_well=True),
+    "raw": Native(_raw, _forward_raw),
+    "qcow2": Native(_qcow2, _forward_qcow2),
+    "vmdk": Native(_vmdk, _forward_vmdk, streams_well=True),
 }

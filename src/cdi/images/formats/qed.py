@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.formats import image, window
+from cdi.images.formats import image, occupancy, window
 
 MAGIC = b"QED\0"
 
@@ -31,10 +31,6 @@ class Header:
     table: int  # of the L1 table and of each L2 table
     l1_offset: int
     disk_size: int
-
-
-def matches(head: bytes) -> bool:
-    return head.startswith(MAGIC)
 
 
 def inspect(view: window.Window, deep: bool) -> image.Image:
@@ -80,7 +76,9 @@ def _refuse_features(features: int, backing_length: int) -> None:
 
 def _check_tables(view: window.Window, header: Header) -> None:
     """Insist that every table and every cluster has a place of its own."""
-    places = window.Occupancy("QED", _rounded(view.length, header), header.cluster, header.cluster)
+    places = occupancy.Occupancy(
+        "QED", _rounded(view.length, header), header.cluster, header.cluster
+    )
     for start in range(0, header.length, header.cluster):
         places.take(start)
     _take_table(places, header, header.l1_offset)
@@ -92,7 +90,7 @@ def _check_tables(view: window.Window, header: Header) -> None:
 
 
 def _check_l2(
-    view: window.Window, header: Header, places: window.Occupancy, l2_offset: int
+    view: window.Window, header: Header, places: occupancy.Occupancy, l2_offset: int
 ) -> None:
     for piece in view.pieces(l2_offset, header.table, "QED L2 table"):
         for (offset,) in struct.iter_unpack("<Q", piece):
@@ -100,7 +98,7 @@ def _check_l2(
                 places.take(offset)
 
 
-def _take_table(places: window.Occupancy, header: Header, offset: int) -> None:
+def _take_table(places: occupancy.Occupancy, header: Header, offset: int) -> None:
     for start in range(offset, offset + header.table, header.cluster):
         places.take(start)
 

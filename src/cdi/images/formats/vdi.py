@@ -36,10 +36,6 @@ class Header:
     allocated: int
 
 
-def matches(head: bytes) -> bool:
-    return head[SIGNATURE_OFFSET : SIGNATURE_OFFSET + 4] == SIGNATURE
-
-
 def inspect(view: window.Window, deep: bool) -> image.Image:
     """Check a VDI; with `deep` also every entry of its block map."""
     header = parse_header(view)

@@ -16,9 +16,9 @@ import struct
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.formats import image, window
+from cdi.images.formats import image, occupancy, window
+from cdi.images.formats.signatures import VHD_COOKIE as COOKIE
 
-COOKIE = b"conectix"
 FOOTER_SIZE = 512
 
 _FOOTER = struct.Struct(">8sIIQI4sI4sQQ4sII16sB")
@@ -55,13 +55,9 @@ class Table:
     block: int
 
 
-def matches(head: bytes) -> bool:
-    return head.startswith(COOKIE)
-
-
 def is_footer(raw: bytes) -> bool:
     """Whether a file's last bytes are a VHD footer for certain: cookie and checksum are right."""
-    return len(raw) == FOOTER_SIZE and matches(raw) and _checksum_fits(raw, _CHECKSUM_AT)
+    return len(raw) == FOOTER_SIZE and raw.startswith(COOKIE) and _checksum_fits(raw, _CHECKSUM_AT)
 
 
 def inspect(view: window.Window, deep: bool) -> image.Image:
@@ -164,7 +160,7 @@ def _check_trailer(view: window.Window, footer: Footer) -> None:
 def _check_blocks(view: window.Window, table: Table) -> None:
     """Insist that every block has a place of its own after the table."""
     bitmap = -(-table.block // _SECTOR // 8 // _SECTOR) * _SECTOR
-    places = window.Occupancy("VHD", view.length, bitmap + table.block, _SECTOR)
+    places = occupancy.Occupancy("VHD", view.length, bitmap + table.block, _SECTOR)
     first = table.offset + 4 * table.entries
     for piece in view.pieces(table.offset, 4 * table.entries, "VHD block table"):
         for (sector,) in struct.iter_unpack(">I", piece):

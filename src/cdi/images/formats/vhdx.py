@@ -15,7 +15,7 @@ import uuid
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.formats import crc32c, image, window
+from cdi.images.formats import crc32c, image, occupancy, window
 
 MAGIC = b"vhdxfile"
 
@@ -80,10 +80,6 @@ class Disk:
         """Entries of the BAT: one a block, and a bitmap's between every two chunks."""
         blocks = -(-self.size // self.block)
         return blocks + (blocks - 1) // self.chunk_ratio
-
-
-def matches(head: bytes) -> bool:
-    return head.startswith(MAGIC)
 
 
 def inspect(view: window.Window, deep: bool) -> image.Image:
@@ -226,7 +222,7 @@ def _refuse_parent() -> None:
 def _check_blocks(view: window.Window, disk: Disk, regions: list[Region]) -> None:
     """Insist that every block has a place of its own, outside of the regions."""
     end = -(-view.length // disk.block) * disk.block
-    places = window.Occupancy("VHDX", max(end, view.length), disk.block, _MIB)
+    places = occupancy.Occupancy("VHDX", max(end, view.length), disk.block, _MIB)
     reserved = [(region.offset, region.offset + region.length) for region in regions]
     reserved.append((0, _MIB))
     index = 0

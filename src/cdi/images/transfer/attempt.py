@@ -23,7 +23,7 @@ from cdi.images import errors
 from cdi.images import target as targets
 from cdi.images.codecs import blocks
 from cdi.images.codecs.codec import Codec, codec_for
-from cdi.images.formats import extents, inspect, native, ova, qcow2
+from cdi.images.formats import inspect, native, signatures
 from cdi.images.formats.image import Image
 from cdi.images.layout import Part, RandomLayout, Unit
 from cdi.images.sources.source import Mapped, PrefersLargeRequests, Source, read
@@ -74,7 +74,7 @@ class Attempt:
         codec = codec_for(head)
         if codec is None and self._request.part is not None:
             return self._file_at_random(self._request.part)
-        if codec is None and self._request.looks_inside and ova.matches(head):
+        if codec is None and self._request.looks_inside and _is_appliance(head):
             return self._appliance()
         if codec is None:
             return self._plain(head)
@@ -116,6 +116,8 @@ class Attempt:
 
     def _mapped(self, source: Mapped) -> Result:
         """Transfer a raw disk by its extents, or what has changed in it since."""
+        from cdi.images.formats import extents
+
         unit = min(self._bytes_at_once(), _UNIT_MOST)
         update = self._request.update
         layout = extents.RandomExtents(self._whole, source.extents, unit_bytes=unit, update=update)
@@ -125,6 +127,8 @@ class Attempt:
         """Write the clusters of a qcow2 image over the disk that it builds on."""
         if not self._source.ranged:
             raise errors.NeedsScratch("changes are read from a copy where ranges are not served")
+        from cdi.images.formats import qcow2
+
         head = read(self._source, 0, min(qcow2.HEAD_BYTES, self._whole))
         layout = qcow2.RandomQcow2(
             self._read,
@@ -138,6 +142,8 @@ class Attempt:
 
     def _appliance(self) -> Result:
         """Transfer the disk of an appliance that is not compressed."""
+        from cdi.images.formats import ova
+
         found = ova.locate(self._read, self._whole, self._request.disk)
         if found.verifiable and self._request.checksum is None:
             return self._forward(None, None)  # in order, so that the disk can be hashed
@@ -281,7 +287,9 @@ class Attempt:
         else:
             head, chunks, inner = fetch.unwrapped(name, chunks, inspect.HEAD, stack)
             name, size = inner, size if inner == name else None
-        if self._request.looks_inside and ova.matches(head):
+        if self._request.looks_inside and _is_appliance(head):
+            from cdi.images.formats import ova
+
             found = ova.Appliance((chunk.data for chunk in chunks), self._request.disk)
             taken = map(forward.Chunk, found.data())
             chunks = stack.enter_context(closing(pipeline.ahead(taken, forward.AHEAD, "take out")))
@@ -399,6 +407,14 @@ class _Stream:
     def __iter__(self) -> Iterator[bytes]:
         yield self._first
         yield from self._rest
+
+
+def _is_appliance(head: bytes) -> bool:
+    if not signatures.may_be_tar(head):
+        return False
+    from cdi.images.formats import ova
+
+    return ova.matches(head)
 
 
 def _first_content(codec: Codec, head: bytes) -> bytes:

@@ -9,7 +9,7 @@ numbers little-endian.
 
 from cdi.images.formats.vmdk.forward import ForwardVmdk
 from cdi.images.formats.vmdk.header import Header, parse_header
-from cdi.images.formats.vmdk.inspection import inspect, matches
+from cdi.images.formats.vmdk.inspection import inspect
 from cdi.images.formats.vmdk.ranged import RandomVmdk
 
-__all__ = ["ForwardVmdk", "Header", "RandomVmdk", "inspect", "matches", "parse_header"]
+__all__ = ["ForwardVmdk", "Header", "RandomVmdk", "inspect", "parse_header"]

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from cdi.images import errors
 from cdi.images.formats import quoting
 
-_TITLE = re.compile(rb"#\s*disk\s*descriptor\s*file", re.IGNORECASE)
-_VERSION = re.compile(rb"version\s*=\s*\d+\s*$", re.IGNORECASE)
 # access, sectors, type, then usually a quoted name; any line that begins like this is an extent
 _EXTENT = re.compile(
     rb"^[ \t]*(?:RW|RDONLY|NOACCESS)[ \t]+(\d+)[ \t]+(\w+)(?:[ \t]+\"([^\"\r\n]*)\"?)?",
@@ -33,19 +31,6 @@ class Extent:
     sectors: int
     kind: bytes  # upper case: SPARSE, FLAT, VMFS, ...
     name: bytes
-
-
-def matches(head: bytes) -> bool:
-    """Whether a tool could take the file for a descriptor.
-
-    Either the usual title, or what a prober accepts: comments and blank lines, then a version.
-    """
-    if _TITLE.match(head.removeprefix(b"\xef\xbb\xbf").lstrip()):
-        return True
-    for line in head[:4096].splitlines():
-        if line.strip() and not line.lstrip().startswith(b"#"):
-            return _VERSION.match(line.strip()) is not None
-    return False
 
 
 def refusal(head: bytes) -> errors.UnsafeImage:

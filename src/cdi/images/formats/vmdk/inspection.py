@@ -15,7 +15,6 @@ from cdi.images.formats.vmdk.header import (
     AT_END,
     COWD_MAGIC,
     ENTRY,
-    MAGIC,
     SECTOR,
     Header,
     check_footer,
@@ -25,10 +24,6 @@ from cdi.images.formats.vmdk.markers import END, FOOTER, marker_of
 
 # Where a well-known reader looks for a parent, whatever the header says about the descriptor.
 _ASSUMED_DESCRIPTOR = (1, 20)
-
-
-def matches(head: bytes) -> bool:
-    return head.startswith((MAGIC, COWD_MAGIC))
 
 
 def inspect(view: window.Window, _deep: bool) -> image.Image:

@@ -1,24 +1,29 @@
 """
-Signatures of what is no disk we read: other disk formats, compressions, archives, documents.
+How everything begins: disks that are read here, other disks, compressions, archives, documents.
 
-One table, in order of certainty. A signature is bytes at an offset; where those are too short to
-be certain, a further test decides. What none of them matches may be a raw disk.
+A signature is bytes at an offset; where those are too short to be certain, a further test
+decides. What is not read here is one table, in order of certainty. What no signature matches may
+be a raw disk. Elsewhere: what a format's own bytes have to be like (each format's module).
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-DMG_TRAILER_SIZE = 512
+TRAILER_SIZE = 512
+QCOW2_MAGIC = b"QFI\xfb"
+VHD_COOKIE = b"conectix"
 _DMG_TRAILER = b"koly"
 
 
 class Kind(Enum):
     """What a signature stands for, and so which error names it."""
 
+    READ = "read"  # a disk of a format that is read here
     DISK = "disk"  # a disk of a format that is not read here
     PACKED = "packed"  # something compressed or archived, perhaps a disk
     OTHER = "other"  # never a disk
@@ -36,6 +41,11 @@ class Signature:
         if not head.startswith(self.magic, self.offset):
             return False
         return self.certain is None or self.certain(head)
+
+
+def formats_of(head: bytes) -> list[str]:
+    """Return every format read here that would take these bytes for its own."""
+    return list(dict.fromkeys(known.name for known in _READ if known.matches(head)))
 
 
 def signature_of(head: bytes) -> Signature | None:
@@ -124,6 +134,33 @@ def _has_riff_media(head: bytes) -> bool:
     return head[8:12] in {b"AVI ", b"WAVE", b"WEBP"}
 
 
+def may_be_tar(head: bytes) -> bool:
+    """Whether a checksum is where the header of a tar has one; few other bytes look like it."""
+    return _TAR_CHECKSUM.match(head, 148) is not None
+
+
+def is_descriptor(head: bytes) -> bool:
+    """Whether a tool could take the file for the descriptor of a VMDK.
+
+    Either the usual title, or what a prober accepts: comments and blank lines, then a version.
+    """
+    if _TITLE.match(head.removeprefix(b"\xef\xbb\xbf").lstrip()):
+        return True
+    for line in head[:4096].splitlines():
+        if line.strip() and not line.lstrip().startswith(b"#"):
+            return _VERSION.match(line.strip()) is not None
+    return False
+
+
+_TAR_CHECKSUM = re.compile(rb"[ \0]*[0-7]")
+_TITLE = re.compile(rb"#\s*disk\s*descriptor\s*file", re.IGNORECASE)
+_VERSION = re.compile(rb"version\s*=\s*\d+\s*$", re.IGNORECASE)
+
+
+def _read(name: str, magic: bytes, offset: int = 0) -> Signature:
+    return Signature(name, Kind.READ, magic, offset)
+
+
 def _disk(name: str, magic: bytes, offset: int = 0) -> Signature:
     return Signature(name, Kind.DISK, magic, offset)
 
@@ -140,6 +177,16 @@ def _other(
     return Signature(name, Kind.OTHER, magic, offset, certain)
 
 
+_READ = (
+    _read("qcow2", QCOW2_MAGIC),
+    _read("VMDK", b"KDMV"),
+    _read("VMDK", b"COWD"),
+    _read("VDI", b"\x7f\x10\xda\xbe", 64),
+    _read("VHD", VHD_COOKIE),
+    _read("VHDX", b"vhdxfile"),
+    _read("QED", b"QED\0"),
+    Signature("VMDK descriptor", Kind.READ, b"", certain=is_descriptor),
+)
 _KNOWN = (
     _disk("a LUKS-encrypted volume", b"LUKS\xba\xbe"),
     _disk("a Parallels disk", b"WithoutFreeSpace"),
