@@ -6,7 +6,7 @@ request, decodes and writes each one, and notes it in the journal. Nothing is ha
 to thread, so nothing is queued or copied between; the kernel's socket buffers keep the wire busy
 while a worker decodes. How many workers there are follows from what more of them bring.
 
-With a digest the whole source is read, in order, unreferenced parts included.
+With a digest (`ordered`) the whole source is read, in order, unreferenced parts included.
 """
 
 from __future__ import annotations
@@ -15,27 +15,20 @@ import dataclasses
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
-from cdi.images import digest as digests
-from cdi.images.intervals import Intervals
+from cdi.images import errors
 from cdi.images.layout import SHARE, Change, Unit
 from cdi.images.target import Target
 from cdi.images.transfer.journal import Journal
 from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.ordered import OVERLAP, OrderedDigest
 from cdi.images.transfer.pace import WINDOW, Pace
-from cdi.images.transfer.pipeline import Splitter
 
-# Bytes that may wait for their turn to be hashed. A killed run has to fetch them again, so it is
-# about a five-hundredth of the whole, within these bounds.
-_BACKLOG_LEAST, _BACKLOG_MOST = 512 << 10, 8 << 20
 _NOTE_EVERY = 0.02  # seconds of work that a killed process may lose, per connection
 _GAP = 16 << 10  # bytes between two units that are cheaper to fetch than to ask around
-
-
-class OutOfOrder(Exception):
-    """The units are not in the order of the source, so that one pass cannot hash it."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +105,7 @@ class _Crew:
             taken, end, unfolded = [first], first.end, first.unfolded
             while end - first.start < self._task.request_bytes and unfolded < SHARE:
                 unit = next(self._units, None)
-                if unit is None or not end - Splitter.OVERLAP <= unit.start <= end + _GAP:
+                if unit is None or not end - OVERLAP <= unit.start <= end + _GAP:
                     self._ahead = unit
                     break
                 taken.append(unit)
@@ -155,107 +148,51 @@ class _Crew:
             yield piece
 
 
-def tiled(units: Iterable[Unit], start: int, size: int, largest: int) -> Iterator[Unit]:
-    """Yield `units` with units that decode to nothing in between, so that all bytes are read.
-
-    Bytes before `start` need not be. Raises OutOfOrder when a unit lies before an earlier one.
-    """
-    at = start
-    for unit in units:
-        yield from _fillers(at, unit.start, largest)
-        if unit.start < at - Splitter.OVERLAP and at > start:
-            raise OutOfOrder
-        yield unit
-        at = max(at, unit.end)
-    yield from _fillers(at, size, largest)
-
-
 def shifted(units: Iterable[Unit], distance: int) -> Iterator[Unit]:
     """Yield units of a file that begins `distance` bytes into what is fetched."""
     for unit in units:
         yield dataclasses.replace(unit, start=unit.start + distance, end=unit.end + distance)
 
 
-def _fillers(start: int, end: int, largest: int) -> Iterator[Unit]:
-    for at in range(start, end, largest):
-        yield Unit(at, min(at + largest, end), (), _nothing)
+class Splitter:
+    """Cuts one stream of pieces into ranges, without copying what need not be cut.
 
-
-def _nothing(pieces: Iterable[bytes]) -> Iterator[Change]:
-    deque(pieces, maxlen=0)
-    return iter(())
-
-
-class OrderedDigest:
-    """A digest in a thread of its own, over pieces that come in almost any order.
-
-    Whoever offers a piece too far ahead waits; the piece that is next never does, so there is
-    always progress as long as every byte is offered by somebody.
+    Ranges come in order and may leave gaps, or begin up to OVERLAP bytes before the end of the
+    one before, as compressed clusters do that share a sector. Offsets count in the source.
     """
 
-    def __init__(
-        self, digest: digests.Digest, offset: int, size: int, journal: Journal, meter: Meter
-    ) -> None:
-        """`digest` has taken the first `offset` of `size` bytes."""
-        self._digest, self._at, self._size = digest, offset, size
-        self._journal, self._meter = journal, meter
-        self._waiting: dict[int, bytes] = {}
-        self._backlog, self._most = 0, max(_BACKLOG_LEAST, min(_BACKLOG_MOST, size >> 9))
-        self._closed = False
-        self._covered = Intervals([(0, offset)])
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._work, name="digest", daemon=True)
-        self._thread.start()
+    def __init__(self, pieces: Iterable[bytes], start: int) -> None:
+        """`pieces` begin at `start`."""
+        self._pieces = iter(pieces)
+        self._at = start  # where `_rest` begins
+        self._rest = b""
+        self._passed = b""  # the last bytes before `_at`
 
-    def offer(self, offset: int, piece: bytes) -> None:
-        """Hand over bytes of the source at `offset`; what has been digested is ignored."""
-        end = offset + len(piece)
-        with self._changed:
-            # Asked anew each time, since others fill gaps while this thread waits.
-            while (gap := next(self._covered.missing(offset, end), None)) and not self._closed:
-                low, high = gap
-                if low != self._at and self._backlog >= self._most:
-                    self._changed.wait()
-                    continue
-                self._covered.add(low, high)
-                self._waiting[low] = piece[low - offset : high - offset]
-                self._backlog += high - low
-                self._changed.notify_all()
+    def take(self, start: int, end: int) -> Generator[bytes, None, None]:
+        """Yield exactly the bytes [start, end). Raises TruncatedSource where there are fewer."""
+        if start < self._at:
+            back = self._passed[start - self._at :]
+            if len(back) < self._at - start:
+                raise ValueError("a range begins too far before the end of the one before")
+            yield back
+        while self._at < start:
+            self._next(start)
+        while self._at < end:
+            yield self._next(end)
 
-    def close(self) -> None:
-        """Give up: nobody waits any more."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+    def _next(self, end: int) -> bytes:
+        """Return what comes next, up to `end`."""
+        piece = self._rest or next(self._pieces, b"")
+        if not piece:
+            raise errors.TruncatedSource("the source ended before it should")
+        count = min(len(piece), end - self._at)
+        piece, self._rest = (piece, b"") if count == len(piece) else (piece[:count], piece[count:])
+        self._at += count
+        tail = piece if count >= OVERLAP else self._passed + piece
+        self._passed = tail[-OVERLAP:]
+        return piece
 
-    def hexdigest(self) -> str:
-        """Wait for the last byte and return the digest. Raises OutOfOrder if bytes are missing."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._at >= self._size)
-            if self._at < self._size:
-                raise OutOfOrder
-        return self._digest.hexdigest()
-
-    def _work(self) -> None:
-        try:
-            self._digest_all()
-        finally:
-            self.close()
-
-    def _digest_all(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(
-                    lambda: self._closed or self._at in self._waiting or self._at >= self._size
-                )
-                if self._at not in self._waiting:
-                    return
-                piece = self._waiting.pop(self._at)
-            began = time.perf_counter()
-            self._digest.update(piece)
-            self._meter.spent("digest", time.perf_counter() - began)
-            with self._changed:
-                self._at += len(piece)
-                self._backlog -= len(piece)
-                self._changed.notify_all()
-            self._journal.digested(self._at, self._digest.state())
+    def skip(self, pieces: Generator[bytes, None, None]) -> None:
+        """Read what a consumer left of `pieces`."""
+        with closing(pieces):
+            deque(pieces, maxlen=0)

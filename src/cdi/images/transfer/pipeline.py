@@ -13,10 +13,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
-from contextlib import closing
 from typing import Generic, TypeVar
-
-from cdi.images import errors
 
 T = TypeVar("T", bound=Sized)
 
@@ -188,49 +185,3 @@ class InOrder:
             for part in self._parts:
                 part.close()
             self._changed.notify_all()
-
-
-class Splitter:
-    """Cuts one stream of pieces into ranges, without copying what need not be cut.
-
-    Ranges come in order and may leave gaps, or begin up to OVERLAP bytes before the end of the
-    one before, as compressed clusters do that share a sector. Offsets count in the source.
-    """
-
-    OVERLAP = 512
-
-    def __init__(self, pieces: Iterable[bytes], start: int) -> None:
-        """`pieces` begin at `start`."""
-        self._pieces = iter(pieces)
-        self._at = start  # where `_rest` begins
-        self._rest = b""
-        self._passed = b""  # the last bytes before `_at`
-
-    def take(self, start: int, end: int) -> Generator[bytes, None, None]:
-        """Yield exactly the bytes [start, end). Raises TruncatedSource where there are fewer."""
-        if start < self._at:
-            back = self._passed[start - self._at :]
-            if len(back) < self._at - start:
-                raise ValueError("a range begins too far before the end of the one before")
-            yield back
-        while self._at < start:
-            self._next(start)
-        while self._at < end:
-            yield self._next(end)
-
-    def _next(self, end: int) -> bytes:
-        """Return what comes next, up to `end`."""
-        piece = self._rest or next(self._pieces, b"")
-        if not piece:
-            raise errors.TruncatedSource("the source ended before it should")
-        count = min(len(piece), end - self._at)
-        piece, self._rest = (piece, b"") if count == len(piece) else (piece[:count], piece[count:])
-        self._at += count
-        tail = piece if count >= self.OVERLAP else self._passed + piece
-        self._passed = tail[-self.OVERLAP :]
-        return piece
-
-    def skip(self, pieces: Generator[bytes, None, None]) -> None:
-        """Read what a consumer left of `pieces`."""
-        with closing(pieces):
-            deque(pieces, maxlen=0)

@@ -1,0 +1,99 @@
+"""
+A disk by way of a temporary copy, for formats that need random access or a tool.
+
+The copy lies in the scratch space, and is removed in the end. Raises TransferError.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from cdi.images import errors
+from cdi.images.confined import qemu
+from cdi.images.formats import inspect
+from cdi.images.formats.image import Image
+from cdi.images.sources.file import FileSource
+from cdi.images.sources.source import Identity
+from cdi.images.transfer import way, work
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.request import Result, TransferRequest
+
+Run = Callable[[TransferRequest, Meter, threading.Event], Result]  # `transfer.run`
+
+
+def by_copy(
+    run: Run, request: TransferRequest, scratch: Path, meter: Meter, cancel: threading.Event
+) -> Result:
+    """Take a temporary copy of the source's content, and make the disk from that."""
+    copy = dataclasses.replace(
+        request,
+        target=scratch,
+        journal=None,
+        scratch=None,
+        size=None,
+        limit=None,
+        preallocate=False,
+        as_is=True,
+        appliance=request.looks_inside,
+        update=False,
+        base=None,
+    )
+    copied = run(copy, meter, cancel)
+    try:
+        made = _from_copy(run, request, scratch, meter, cancel)
+    finally:
+        scratch.unlink(missing_ok=True)
+    return dataclasses.replace(
+        made,
+        compression=copied.compression,
+        fetched=copied.fetched,
+        digest=copied.digest,
+        resumed=copied.resumed,
+        seconds=dict(meter.seconds),
+    )
+
+
+def _from_copy(
+    run: Run, request: TransferRequest, scratch: Path, meter: Meter, cancel: threading.Event
+) -> Result:
+    local = dataclasses.replace(
+        request,
+        source=lambda _: FileSource(scratch),
+        scratch=None,
+        checksum=None,
+        sha256=False,
+        part=None,
+    )
+    if request.base is not None:
+        return run(local, meter, cancel)
+    image = inspect.inspect_file(scratch)
+    if image.native:
+        return run(dataclasses.replace(local, as_is=image.format == "raw"), meter, cancel)
+    return _converted(local, image, scratch, meter, cancel)
+
+
+def _converted(
+    request: TransferRequest, image: Image, scratch: Path, meter: Meter, cancel: threading.Event
+) -> Result:
+    """Have qemu-img write the disk, after inspection has passed the complete copy."""
+    if image.virtual_size is None:
+        raise errors.CorruptImage(f"the {image.format} image does not tell its disk's size")
+    way.insist_fits(request, image.virtual_size)
+    meter.stage, meter.position, meter.total = "converting", 0, image.virtual_size
+    size = image.virtual_size
+    with work.Work(request, Identity(str(scratch)), size, None) as job:
+        job.target.written_by_others(size)
+        job.target.written += qemu.convert(
+            scratch,
+            image.format,
+            job.target.path,
+            size,
+            cancel=cancel,
+            progress=lambda share: meter.reached(int(share * size)),
+            preallocate=request.preallocate,
+            cache_none=request.direct_io,
+        )
+        return way.finish(request, job, meter, image.format, size)
