@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from cdi.images import errors
-from cdi.images.http import connection, dial, pool, request, response, semantics, urls
+from cdi.images.http import connection, pool, refusals, request, response, semantics, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, Response
-from cdi.images.http.service import PLAIN, Fields, Service
 
 if TYPE_CHECKING:
     import ssl
@@ -26,6 +25,53 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 10
+
+
+Fields = tuple[tuple[str, str], ...]
+
+
+class Service(Protocol):
+    """One kind of server."""
+
+    def headers(self, route: urls.Route, fields: Fields) -> Mapping[str, str]:
+        """Headers that let a GET with `fields` pass. They go to trusted routes only."""
+
+    def retry_route(self, route: urls.Route, response: Response) -> urls.Route | None:
+        """Where to ask again at once, if a refusal (300 and more) tells how it would succeed."""
+
+    def unchanged(self, version: str) -> Fields:
+        """Headers that ask for a range only if the object still is `version`."""
+
+    def unwanted_coding(self, headers: Mapping[str, str], path: str) -> str:
+        """The coding that stands between the answer's body and the object, or nothing."""
+
+    def refusal(self, shown: str, response: Response) -> errors.SourceError:
+        """The error that an answer without the object stands for."""
+
+
+class Plain:
+    """A web server."""
+
+    def headers(self, route: urls.Route, fields: Fields) -> Mapping[str, str]:
+        del route, fields
+        return {}
+
+    def retry_route(self, route: urls.Route, response: Response) -> urls.Route | None:
+        del route, response
+        return None
+
+    def unchanged(self, version: str) -> Fields:
+        return (("If-Range", version),)
+
+    def unwanted_coding(self, headers: Mapping[str, str], path: str) -> str:
+        return semantics.unwanted_coding(headers, path)
+
+    def refusal(self, shown: str, response: Response) -> errors.SourceError:
+        wish = refusals.retry_after(response.headers)
+        return refusals.error_for(shown, response.status, response.phrase, wish)
+
+
+PLAIN = Plain()
 
 
 class Client:
@@ -43,7 +89,7 @@ class Client:
         self._headers = request.RequestHeaders(origin, options)
         # Reading the system's authorities takes longer than a small file: only if need be.
         self._trust = _trust(options) if options.ca_files or options.ca_dirs else None
-        dialer = dial.Dialer(watch, options.connect_timeout, self._context, options.user_agent)
+        dialer = pool.Dialer(watch, options.connect_timeout, self._context, options.user_agent)
         self._pool = pool.Pool(dialer, options.proxies, options.connections)
         self._counter = received
         self._service = service

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Iterator
 
 from cdi.images import errors
-from cdi.images.http import dial, proxies, refusals, response
+from cdi.images.http import pool, proxies, refusals, response
 
 # What TLS says of a server that speaks something else, or only what is no longer safe.
 _NO_COMMON_TLS = frozenset(
@@ -54,15 +54,15 @@ def _network_error(
     match failure:
         case proxies.ProxyFailed():
             return _proxy_error(shown, failure)
-        case dial.ImpossibleHost():
+        case pool.ImpossibleHost():
             return errors.InvalidRequest(
                 f"{shown}: the URL cannot be requested; check its spelling"
             )
-        case dial.UnknownHost():
+        case pool.UnknownHost():
             return errors.SourceUnavailable(
                 f"{shown}: the host's name is unknown; check name and DNS"
             )
-        case dial.Unreachable():
+        case pool.Unreachable():
             return errors.SourceUnavailable(
                 f"{shown}: no connection: {_reason_in(chain)}; check address, port and firewall"
             )

@@ -1,29 +1,47 @@
 """
 Requests and answers over connections that are kept and used again. Any thread may call.
 
-Elsewhere: how a connection is made (`dial`) and spoken over (`response`), and what is asked for
-(`client`).
+Here: making them, TCP and TLS. Elsewhere: what is spoken over them (`request`, `response`), and
+what is asked for (`client`). Raises Unreachable and its kin, ProxyFailed, ssl.SSLError; `failures`
+says what they mean.
 """
 
 from __future__ import annotations
 
 import functools
+import socket
 import threading
-from collections.abc import Mapping
-from typing import Final
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from cdi.images import errors
-from cdi.images.http import connection, dial, proxies, urls
+from cdi.images.http import connection, proxies, urls
 from cdi.images.http.request import HeaderMap, request_bytes
 from cdi.images.http.response import Body, Head, read_head
 
+if TYPE_CHECKING:
+    import ssl
+
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Unreachable(OSError):
+    """No connection came about; the cause says why."""
+
+
+class UnknownHost(Unreachable):
+    """There is no such name."""
+
+
+class ImpossibleHost(OSError):
+    """No host can have this name."""
 
 
 class Pool:
     """Connections of one source, those to proxies too."""
 
-    def __init__(self, dialer: dial.Dialer, proxies: Mapping[str, str], most: int) -> None:
+    def __init__(self, dialer: Dialer, proxies: Mapping[str, str], most: int) -> None:
         """At most `most` unused connections to one place are kept."""
         self._dialer, self._proxies, self._most = dialer, proxies, most
         self._lock = threading.Lock()
@@ -38,7 +56,7 @@ class Pool:
         body: bytes | None = None,
     ) -> tuple[Head, Body]:
         """Send one request and read the head of its answer. Raises OSError, InvalidRequest."""
-        proxy = proxies.choose_proxy(self._proxies, place)
+        proxy = proxies.choose_proxy(self._proxies, place) if self._proxies else None
         key = (proxy, place.origin)
         target = place.target
         if proxy is not None and place.scheme == "http":
@@ -97,3 +115,100 @@ class Pool:
                     kept.append(talk)
                     return
         talk.close()
+
+
+class Dialer:
+    """Makes connections. `context` is asked for when the first TLS connection is made."""
+
+    def __init__(
+        self,
+        watch: connection.Watch,
+        timeout: float,
+        context: Callable[[], ssl.SSLContext],
+        user_agent: str,
+    ) -> None:
+        """`timeout` is for TCP and TLS together, in seconds; names have their own."""
+        self._watch, self._timeout = watch, timeout
+        self._context, self._user_agent = context, user_agent
+
+    def dial(self, place: urls.Url, proxy: proxies.Proxy | None) -> connection.Connection:
+        """Connect to `place`, or to a proxy that will pass on what is asked for there."""
+        began = time.monotonic()
+        if proxy is None:
+            sock = self._connected(place.host, place.port)
+        else:
+            sock = self._to_proxy(proxy, began)
+        try:
+            if proxy is not None and place.scheme == "https":
+                talk = connection.Connection(sock, self._watch)
+                proxies.tunnel(talk, place, proxy, self._user_agent)
+                self._hurry(sock, began)
+            if place.scheme == "https":
+                sock = self._secured(sock, place.host, within_tls=_is_tls(sock))
+            return connection.Connection(sock, self._watch)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _connected(self, host: str, port: int) -> Any:
+        sock = connected(host, port, self._timeout)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+
+    def _to_proxy(self, proxy: proxies.Proxy, began: float) -> Any:
+        there = urls.parse_url(proxy.url)
+        try:
+            sock = self._connected(there.host, there.port)
+        except OSError as failure:
+            raise proxies.ProxyFailed from failure
+        if there.scheme == "http":
+            return sock
+        try:
+            self._hurry(sock, began)
+            return self._secured(sock, there.host)
+        except OSError as failure:
+            sock.close()
+            raise proxies.ProxyFailed from failure
+
+    def _hurry(self, sock: Any, began: float) -> None:
+        sock.settimeout(max(0.001, began + self._timeout - time.monotonic()))
+
+    def _secured(self, sock: Any, host: str, *, within_tls: bool = False) -> Any:
+        name = host.strip("[]").rstrip(".")
+        if not within_tls:
+            return self._context().wrap_socket(sock, server_hostname=name)
+        # TLS in TLS is rare enough to be somebody else's.
+        from urllib3.util.ssltransport import SSLTransport
+
+        return SSLTransport(sock, self._context(), server_hostname=name)
+
+
+def connected(host: str, port: int, timeout: float) -> socket.socket:
+    """Return a TCP connection to the first address of `host` that takes one."""
+    try:
+        name = host.strip("[]").encode("idna").decode()
+    except UnicodeError as failure:
+        raise ImpossibleHost(f"{host} cannot be a host's name") from failure
+    try:
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as failure:
+        raise UnknownHost(f"{host} is not known") from failure
+    problem: OSError | None = None
+    for family, kind, protocol, _, address in found:
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(timeout)
+            sock.connect(address)
+        except OSError as failure:
+            sock.close()
+            problem = failure
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise Unreachable(f"{host} cannot be reached") from problem
+
+
+def _is_tls(sock: Any) -> bool:
+    return type(sock) is not socket.socket

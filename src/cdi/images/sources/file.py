@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.sources import span
+from cdi.images.sources import source
 from cdi.images.sources.source import PIECE, Identity
 
 
@@ -41,7 +41,7 @@ class FileSource(Closing):
 
     def stream(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the bytes [start, end) in order; see `source.Source`."""
-        return self._pieces(*span.checked(str(self._path), self.size, start, end))
+        return self._pieces(*source.checked_range(str(self._path), self.size, start, end))
 
     def close(self) -> None:
         if self._descriptor >= 0:

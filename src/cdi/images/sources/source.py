@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from cdi.images import errors
 from cdi.images.layout import Extent
 
 
@@ -85,3 +86,15 @@ PIECE = 1 << 20
 def read(source: Source, offset: int, length: int) -> bytes:
     """Return exactly the bytes [offset, offset + length) of a ranged source."""
     return b"".join(source.stream(offset, offset + length))
+
+
+def checked_range(shown: str, size: int, start: int, end: int | None) -> tuple[int, int]:
+    """Return [start, end) of an object of `size` bytes. Raises TruncatedSource beyond its end."""
+    end = size if end is None else end
+    if start < 0 or end < start:
+        raise ValueError(f"no such range: {start} to {end}")
+    if end > size:
+        raise errors.TruncatedSource(
+            f"{shown} has {size} bytes and ends before byte {end}; the file may be incomplete"
+        )
+    return start, end

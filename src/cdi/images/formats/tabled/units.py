@@ -1,19 +1,19 @@
 """
 Runs of host bytes become units: what is fetched and decoded together.
 
-Here: where to cut, and how the bytes of one unit turn into writes. Elsewhere: where runs come
-from (each format's `tables`), how packed blocks are unpacked, and who fetches. A block is what
-one entry of a table maps: a cluster or a grain.
+Here: where to cut, how the bytes of one unit turn into writes, and a window over bytes that go by
+in pieces. Elsewhere: where runs come from (each format's `tables`), how packed blocks are
+unpacked, and who fetches. A block is what one entry of a table maps: a cluster or a grain.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TypeAlias
 
 from cdi.images import errors
-from cdi.images.formats.tabled.passing import Passing
 from cdi.images.formats.tabled.runs import Kind, Run
 from cdi.images.layout import Buffer, Ranges, Unit, Write
 
@@ -145,3 +145,40 @@ def _next(source: Iterator[bytes], run: Run) -> bytes:
             f"at host offset {run.start} to {run.end}"
         )
     return piece
+
+
+class Passing:
+    """The pieces that are at hand, from `start` to `end`."""
+
+    def __init__(self, start: int) -> None:
+        self.end = start
+        self._pieces: deque[tuple[int, int, memoryview]] = deque()
+
+    def add(self, piece: Buffer) -> None:
+        """Take the bytes that follow."""
+        if piece:
+            after = self.end + len(piece)
+            self._pieces.append((self.end, after, memoryview(piece)))
+            self.end = after
+
+    def forget(self, before: int) -> None:
+        """Let go of pieces that end at or before an offset."""
+        pieces = self._pieces
+        while pieces and pieces[0][1] <= before:
+            pieces.popleft()
+
+    def take(self, start: int, end: int) -> memoryview | bytes:
+        """Return the bytes [start, end), all of which are at hand."""
+        first, after, piece = self._pieces[0]
+        if first <= start and end <= after:
+            return piece[start - first : end - first]
+        parts = list(self.parts(start, end))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def parts(self, start: int, end: int) -> Iterator[memoryview]:
+        """Yield what is at hand of [start, end), as it lies."""
+        for first, after, piece in self._pieces:
+            if after > start:
+                if first >= end:
+                    return
+                yield piece[max(start - first, 0) : end - first]

@@ -16,9 +16,8 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from cdi.images import errors
-from cdi.images.formats.tabled.bitmap import Bitmap
-from cdi.images.formats.tabled.reading import READ_BYTES, Part, Tables
 from cdi.images.formats.tabled.runs import Kind, Run
+from cdi.images.formats.tabled.tables import READ_BYTES, Bitmap, Part, Tables
 from cdi.images.formats.tabled.units import Cutter
 from cdi.images.formats.vmdk import markers, tables
 from cdi.images.formats.vmdk.header import ENTRY, SECTOR, Header

@@ -17,9 +17,8 @@ from typing import NoReturn
 
 from cdi.images import errors
 from cdi.images.formats.tabled.agenda import Agenda
-from cdi.images.formats.tabled.passing import Passing
 from cdi.images.formats.tabled.runs import Kind, Run
-from cdi.images.formats.tabled.units import clipped
+from cdi.images.formats.tabled.units import Passing, clipped
 from cdi.images.formats.vmdk import markers, tables
 from cdi.images.formats.vmdk.fingerprints import Fingerprints
 from cdi.images.formats.vmdk.header import (

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from cdi.images import errors
 from cdi.images.http import semantics
+from cdi.images.http.client import PLAIN, Service
 from cdi.images.http.response import Response
-from cdi.images.http.service import PLAIN, Service
 
 log = logging.getLogger(__name__)
 

@@ -25,9 +25,9 @@ from typing import Final, TypeVar
 from cdi.images import errors
 from cdi.images.closing import Closing
 from cdi.images.http import client, connection, refusals, request, retry, urls
+from cdi.images.http.client import Fields
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, Response
-from cdi.images.http.service import Fields
 from cdi.images.sources.imageio import markup
 from cdi.images.sources.imageio.markup import Node
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from cdi.images import errors
 from cdi.images.layout import Extent
-from cdi.images.sources import span
+from cdi.images.sources import source
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.imageio.daemon import Extents
 from cdi.images.sources.imageio.lease import Lease
@@ -82,7 +82,7 @@ class ImageioSource:
         """Yield the bytes [start, end) in order; see `source.Source`."""
         if not self.ranged or self.size is None:
             return self._forward(start, end)
-        return self._range(*span.checked(self._lease.image.location, self.size, start, end))
+        return self._range(*source.checked_range(self._lease.image.location, self.size, start, end))
 
     def close(self) -> None:
         self._http.close()

@@ -23,7 +23,7 @@ from cdi.images import errors
 from cdi.images.closing import Closing
 from cdi.images.http import retry
 from cdi.images.layout import Extent
-from cdi.images.sources import span
+from cdi.images.sources import source
 from cdi.images.sources.nbd import handshake
 from cdi.images.sources.nbd.connection import Connection, Failed
 from cdi.images.sources.nbd.transport import TICK, Transport, Watch
@@ -100,7 +100,7 @@ class NbdSource(Closing):
 
     def stream(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the bytes [start, end) in order; see `source.Source`."""
-        return self._pieces(*span.checked(self._shown, self.size, start, end))
+        return self._pieces(*source.checked_range(self._shown, self.size, start, end))
 
     def extents(self) -> Iterator[Extent]:
         """Yield all parts of the disk; see `source.Mapped`."""

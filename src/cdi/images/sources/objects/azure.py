@@ -17,8 +17,8 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 
 from cdi.images import errors
+from cdi.images.http.client import Fields
 from cdi.images.http.options import HttpOptions
-from cdi.images.http.service import Fields
 from cdi.images.http.urls import Route, Url
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.objects import address

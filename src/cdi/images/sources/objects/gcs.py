@@ -8,9 +8,9 @@ import threading
 from collections.abc import Mapping
 
 from cdi.images import errors
+from cdi.images.http.client import Fields
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Response
-from cdi.images.http.service import Fields
 from cdi.images.http.urls import Route
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.objects import address, google

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from cdi.images.http import urls
+from cdi.images.http.client import Fields
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Response
-from cdi.images.http.service import Fields
 from cdi.images.http.urls import Route
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.objects import address, refusals, regions, sigv4

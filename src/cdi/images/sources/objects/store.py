@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cdi.images import errors
+from cdi.images.http.client import Fields
 from cdi.images.http.response import Response
-from cdi.images.http.service import Fields
 from cdi.images.http.urls import Route
 from cdi.images.sources.objects import refusals
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from cdi.images import errors
 from cdi.images.codecs.codec import HEAD, codec_for
 from cdi.images.formats import tar
-from cdi.images.sources import span
+from cdi.images.sources import source
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.registry import manifest, platforms, store
 from cdi.images.sources.registry.manifest import Descriptor, Document, Platform
@@ -36,7 +36,7 @@ class Slice:
         self.identity = Identity(self._file.identity.location, descriptor.size, descriptor.digest)
 
     def stream(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        start, end = span.checked(self.identity.location, self.size, start, end)
+        start, end = source.checked_range(self.identity.location, self.size, start, end)
         return self._file.stream(self._start + start, self._start + end)
 
     def close(self) -> None:

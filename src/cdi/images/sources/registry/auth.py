@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdi.images import errors
-from cdi.images.http import refusals, request, service
+from cdi.images.http import client, refusals, request
 from cdi.images.http.response import Response
 from cdi.images.http.urls import Route
 from cdi.images.sources.registry.credentials import Credentials
@@ -65,8 +65,8 @@ def parse_challenges(text: str) -> list[Challenge]:
     return [Challenge(scheme, parameters) for scheme, parameters in found]
 
 
-class Registry(service.Plain):
-    """One registry as it is spoken to about one repository; see `service.Service`."""
+class Registry(client.Plain):
+    """One registry as it is spoken to about one repository; see `client.Service`."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Registry(service.Plain):
         self._got_at = 0.0
         self._used = threading.local()  # what this thread has shown last
 
-    def headers(self, route: Route, fields: service.Fields) -> Mapping[str, str]:
+    def headers(self, route: Route, fields: client.Fields) -> Mapping[str, str]:
         del route, fields
         self._used.header = header = self._header
         return {"Authorization": header} if header else {}
@@ -98,7 +98,7 @@ class Registry(service.Plain):
             return None
         return route if self._renewed(response.headers.get("WWW-Authenticate", "")) else None
 
-    def unchanged(self, version: str) -> service.Fields:
+    def unchanged(self, version: str) -> client.Fields:
         del version
         return ()  # everything is named by its digest
 

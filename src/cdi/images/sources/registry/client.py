@@ -22,9 +22,9 @@ from typing import TypeVar
 
 from cdi.images import errors
 from cdi.images.http import client, connection, retry, urls
+from cdi.images.http.client import PLAIN, Fields, Service
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, Response
-from cdi.images.http.service import PLAIN, Fields, Service
 from cdi.images.sources.http import HttpSource, probe
 from cdi.images.sources.registry import auth, manifest, store
 from cdi.images.sources.registry.credentials import Credentials

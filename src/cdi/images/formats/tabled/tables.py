@@ -1,5 +1,6 @@
 """
-Tables read at random: those that lie near each other in one read, the others side by side.
+Tables read at random: those that lie near each other in one read, the others side by side; and
+which places of the file they have taken, so that nothing is taken twice.
 
 Raises TruncatedSource, and whatever the reader raises.
 """
@@ -15,6 +16,10 @@ from cdi.images.layout import Reader
 
 READ_BYTES = 1 << 20  # near tables are fetched in one read up to this length
 _MAX_GAP = 64 << 10
+
+_CHUNK_BITS = 13
+_CHUNK = 1 << _CHUNK_BITS  # places in one number
+_FULL = (1 << _CHUNK) - 1
 
 Part: TypeAlias = tuple[int, int, int]  # host offset and length of (part of) a table, a mark of it
 
@@ -63,3 +68,38 @@ class Tables:
             return
         with ThreadPoolExecutor(self._readers, "tables") as pool:
             yield from pool.map(lambda span: self.read(*span), spans)
+
+
+class Bitmap:
+    """Which places of a file are taken, kept as one number for every 8192 of them.
+
+    A place is a cluster or a sector, as the format counts. Memory is one bit for each at worst,
+    next to nothing where places are taken in long runs.
+    """
+
+    def __init__(self) -> None:
+        self._chunks: dict[int, int] = {}
+
+    def add(self, first: int, after: int) -> bool:
+        """Add the places [first, after); return whether none of them was in the set."""
+        free = True
+        while first < after:
+            chunk, low = first >> _CHUNK_BITS, first & (_CHUNK - 1)
+            high = min(after - (chunk << _CHUNK_BITS), _CHUNK)
+            mask = (1 << high) - (1 << low)
+            before = self._chunks.get(chunk, 0)
+            free = free and not before & mask
+            both = before | mask
+            self._chunks[chunk] = _FULL if both == _FULL else both
+            first += high - low
+        return free
+
+    def meets(self, first: int, after: int) -> bool:
+        """Return whether any of the places [first, after) is in the set."""
+        while first < after:
+            chunk, low = first >> _CHUNK_BITS, first & (_CHUNK - 1)
+            high = min(after - (chunk << _CHUNK_BITS), _CHUNK)
+            if self._chunks.get(chunk, 0) & ((1 << high) - (1 << low)):
+                return True
+            first += high - low
+        return False

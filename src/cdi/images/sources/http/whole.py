@@ -1,0 +1,107 @@
+"""
+An object of a server without ranges, read whole.
+
+When the connection breaks it is fetched again from its start, and what had been delivered is
+thrown away: the price of a server that cannot do better. Raises SourceError, Cancelled.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Protocol
+
+from cdi.images import errors
+from cdi.images.http import retry
+from cdi.images.http.client import Fields, Service
+from cdi.images.http.response import Response
+from cdi.images.sources.http import probe
+
+# What another try may cure. SourceChanged is transient too, but not for this run.
+RETRIED = (errors.SourceUnavailable, errors.ConnectionLost, errors.Stalled)
+
+
+class Asker(Protocol):
+    """Whoever asks for the object: an `HttpSource`."""
+
+    shown: str
+    service: Service
+    found: probe.Findings
+
+    def ask(self, fields: Fields) -> Response: ...
+    def piece(self, answer: Response, left: int = ...) -> bytes: ...
+    def budget(self) -> retry.Budget: ...
+    def pause(self, budget: retry.Budget, failure: errors.SourceError) -> None: ...
+    def check_same(self, answer: Response) -> None: ...
+    def changed(self, what: str) -> errors.SourceChanged: ...
+
+
+def pieces(source: Asker, body: Response | None) -> Iterator[bytes]:
+    """Yield all of a source, whose first answer may be at hand unread, over every break."""
+    budget = source.budget()
+    delivered = _Delivered(summed=not source.found.validators.strong)
+    while True:
+        try:
+            with body or _ask_again(source, delivered) as answer:
+                while piece := source.piece(answer):
+                    delivered.add(piece)
+                    budget.progressed(len(piece))
+                    yield piece
+            _check_end(source, answer)
+        except RETRIED as failure:
+            body = None
+            source.pause(budget, failure)
+        else:
+            return
+
+
+def _ask_again(source: Asker, delivered: _Delivered) -> Response:
+    """Fetch a source without ranges anew, and read up to where its reader is."""
+    answer = source.ask(())
+    try:
+        _check_whole(source, answer)
+        _skip(source, answer, delivered)
+    except BaseException:
+        answer.close()
+        raise
+    return answer
+
+
+def _check_whole(source: Asker, answer: Response) -> None:
+    if answer.status != 200:
+        raise source.service.refusal(source.shown, answer)
+    probe.check_coding(source.shown, answer, source.service)
+    source.check_same(answer)
+
+
+def _skip(source: Asker, answer: Response, delivered: _Delivered) -> None:
+    again = _Delivered(delivered.summed)
+    while again.count < delivered.count:
+        piece = source.piece(answer, delivered.count - again.count)
+        if not piece:
+            raise answer.ended_early()
+        again.add(piece)
+    if again.checksum != delivered.checksum:
+        raise source.changed("its first bytes are others")
+
+
+def _check_end(source: Asker, answer: Response) -> None:
+    if answer.surplus:
+        raise errors.SourceRefused(
+            f"{source.shown}: the server sends more bytes than it announced as "
+            "Content-Length; one of the two is wrong, ask its operator"
+        )
+
+
+class _Delivered:
+    """What a reader has got so far; summed up only if nothing else tells versions apart."""
+
+    def __init__(self, summed: bool) -> None:
+        self.summed = summed
+        self.count = 0
+        self.checksum = 0
+
+    def add(self, piece: bytes) -> None:
+        self.count += len(piece)
+        if self.summed:
+            self.checksum = zlib.crc32(piece, self.checksum)
