@@ -21,7 +21,7 @@ from cdi.controllers import cdiconfig, storageprofile
 from cdi.controllers.act import Actor
 from cdi.controllers.cluster import Cluster, empty_cluster, resource_of
 from cdi.controllers.datavolume import reconciler as datavolume
-from cdi.controllers.datavolume.operation import Operation
+from cdi.controllers.datavolume.operations.registry import OPERATIONS
 from cdi.controllers.importing import reconciler as importing
 from cdi.controllers.populating import reconciler as populating
 from cdi.controllers.settings import Settings
@@ -90,8 +90,7 @@ class World:
         make = (self.cluster, SETTINGS, actor)
         self._populating = populating.Reconciler(*make, progress)
         self._volumes = [
-            datavolume.Reconciler({each}, *make, progress, self.clock)
-            for each in (Operation.IMPORT, Operation.EXTERNAL)
+            datavolume.Reconciler(each, *make, progress, self.clock) for each in OPERATIONS
         ]
         self._importing = importing.Reconciler(self.cluster, SETTINGS, client, actor, self.clock)
         self._profiles = storageprofile.Reconciler(*make, self.clock)

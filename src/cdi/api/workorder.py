@@ -57,7 +57,14 @@ _EXTRA_HEADER: Final = "IMPORTER_EXTRA_HEADER_"
 _HEADER_NUMBER: Final = re.compile(re.escape(_EXTRA_HEADER) + r"([0-9]+)")
 
 # Anything but `archive` counts as a disk.
-_CONTENT_TYPE: Final = Codec(lambda text: ARCHIVE if text == ARCHIVE else KUBEVIRT, str)
+
+
+def content_type_of(text: str | None) -> str:
+    """What a content type means: a disk, unless it says exactly `archive`."""
+    return ARCHIVE if text == ARCHIVE else KUBEVIRT
+
+
+_CONTENT_TYPE: Final = Codec(content_type_of, str)
 
 _TRY_NONE: Final = "TRYNONE"
 

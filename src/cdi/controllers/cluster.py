@@ -58,6 +58,11 @@ class Cluster:
     csi_drivers: Cache
     snapshot_classes: Cache
 
+    def of(self, cache: str) -> Cache:
+        """The cache of this name."""
+        found: Cache = getattr(self, cache)
+        return found
+
     @property
     def config(self) -> Object | None:
         return self.configs.get(Key("", names.CDI_CONFIG))

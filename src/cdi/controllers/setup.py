@@ -18,7 +18,8 @@ from cdi.controllers import cdiconfig, kinds, storageprofile
 from cdi.controllers.act import Actor
 from cdi.controllers.cluster import Watches
 from cdi.controllers.datavolume import reconciler as datavolume
-from cdi.controllers.datavolume.operation import Operation
+from cdi.controllers.datavolume.operations.operation import Operation
+from cdi.controllers.datavolume.operations.registry import OPERATIONS
 from cdi.controllers.importing import reconciler as importing
 from cdi.controllers.populating import reconciler as populating
 from cdi.controllers.progress import Progress
@@ -74,8 +75,7 @@ async def controllers(
     made = (
         maker.cdi_config(),
         maker.storage_profile(),
-        maker.data_volume("datavolume-import-controller", Operation.IMPORT),
-        maker.data_volume("datavolume-external-population-controller", Operation.EXTERNAL),
+        *(maker.data_volume(operation) for operation in OPERATIONS),
         maker.importing(),
         maker.populating(),
     )
@@ -131,9 +131,10 @@ class _Maker:
         self._watch(controller, "volumes", made.keys_of_volume)
         return controller
 
-    def data_volume(self, name: str, operation: Operation) -> Controller:
+    def data_volume(self, operation: Operation) -> Controller:
+        name = operation.controller
         made = datavolume.Reconciler(
-            {operation},
+            operation,
             self._watches.cluster,
             self._settings,
             self._actor(name),
@@ -144,7 +145,9 @@ class _Maker:
         made.enqueue = controller.queue.add
         self._watch(controller, "data_volumes", own_key)
         self._watch(controller, "claims", datavolume.keys_of_claim)
-        self._watch(controller, "import_sources", datavolume.keys_of_import_source)
+        if operation.source_object is not None:
+            cache = operation.source_object.cache
+            self._watch(controller, cache, datavolume.keys_of_source_object)
         for cache in ("classes", "profiles", "csi_drivers", "configs"):
             self._watch(controller, cache, made.waiting)
         self._watch(controller, "volumes", made.waiting_for_volume)

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cdi.api import annotations, labels, names, resources
-from cdi.controllers import kinds, metadata
-from cdi.controllers.datavolume import operation
-from cdi.controllers.datavolume.operation import Operation
-from cdi.controllers.importing import checkpoints, requests
+from cdi.api import annotations, labels, workorder
+from cdi.controllers import metadata
+from cdi.controllers.datavolume.operations.operation import Operation
+from cdi.controllers.datavolume.operations.sourceobject import SourceObject
 from cdi.controllers.settings import Settings
 from cdi.kube import objects, owners
 from cdi.kube.objects import Object
@@ -29,6 +28,7 @@ def claim_for(
     volume: Object,
     spec: Mapping[str, Any],
     settings: Settings,
+    operation: Operation,
     *,
     use_populator: bool,
     preallocate: bool,
@@ -37,8 +37,10 @@ def claim_for(
     """The claim to create. `spec` is complete; `bind_at_once` says that nobody waits for consumers.
 
     Through a populator the claim names what it is to be filled from; otherwise its annotations
-    ask the import controller directly.
+    ask the controller of the operation directly.
     """
+    populator = operation.source_object if use_populator else None
+    filled_from = {"dataSourceRef": populator.reference_for(volume)} if populator else {}
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -48,26 +50,22 @@ def claim_for(
             "labels": _labels(volume, spec, settings),
             "annotations": {
                 **_annotations(volume, preallocate=preallocate),
-                **_for_operation(volume, use_populator=use_populator, bind_at_once=bind_at_once),
+                **_asked(volume, operation, populator, bind_at_once=bind_at_once),
             },
             "ownerReferences": [owners.owner_reference(volume)],
         },
-        "spec": dict(spec) | (_data_source(volume) if _is_populated(volume, use_populator) else {}),
+        "spec": dict(spec) | filled_from,
     }
 
 
-def waiting_for_static(claim: Object, volumes: str) -> Object:
-    """The claim as it waits for one of the named volumes, without anything that imports."""
+def waiting_for_static(claim: Object, volumes: str, operation: Operation) -> Object:
+    """The claim as it waits for one of the named volumes, without anything that fills it."""
     given = objects.annotations(claim)
-    kept = {key: value for key, value in given.items() if not _imports(key)}
+    kept = {key: value for key, value in given.items() if not operation.is_request(key)}
     wanted = {**claim, "metadata": {**claim["metadata"]}}
     wanted["metadata"]["annotations"] = {**kept, annotations.PERSISTENT_VOLUME_LIST: volumes}
     wanted["spec"] = {k: v for k, v in claim["spec"].items() if k != "dataSourceRef"}
     return wanted
-
-
-def _imports(key: str) -> bool:
-    return key.startswith((annotations.SOURCE.rpartition(".")[0], annotations.CHECKPOINT_CURRENT))
 
 
 def _labels(volume: Object, spec: Mapping[str, Any], settings: Settings) -> dict[str, str]:
@@ -82,7 +80,7 @@ def _annotations(volume: Object, *, preallocate: bool) -> dict[str, str]:
     found = {
         **{k: v for k, v in objects.annotations(volume).items() if k not in _NOT_COPIED},
         annotations.POD_RESTARTS: "0",
-        annotations.CONTENT_TYPE: requests.content_type_of(wanted.get("contentType")),
+        annotations.CONTENT_TYPE: workorder.content_type_of(wanted.get("contentType")),
         annotations.PREALLOCATION_REQUESTED: str(preallocate).lower(),
         annotations.CREATED_FOR_DATA_VOLUME: objects.uid(volume),
     }
@@ -93,29 +91,10 @@ def _annotations(volume: Object, *, preallocate: bool) -> dict[str, str]:
     return found
 
 
-def _for_operation(volume: Object, *, use_populator: bool, bind_at_once: bool) -> dict[str, str]:
-    if operation.operation_of(volume) is Operation.EXTERNAL:
-        return {annotations.EXTERNAL_POPULATION: annotations.TRUE}
-    if use_populator:
-        return {annotations.BIND_IMMEDIATE: ""} if bind_at_once else {}
-    source, wanted = operation.source_of(volume), volume["spec"]
-    asked = requests.annotations_for(source)
-    if requests.can_have_stages(source):
-        final = wanted.get("finalCheckpoint") is True
-        first = checkpoints.first(wanted.get("checkpoints") or (), final=final)
-        asked |= {key: value for key, value in first.items() if value is not None}
-    return asked
-
-
-def _is_populated(volume: Object, use_populator: bool) -> bool:
-    return use_populator and operation.operation_of(volume) is Operation.IMPORT
-
-
-def _data_source(volume: Object) -> Object:
-    return {
-        "dataSourceRef": {
-            "apiGroup": resources.CDI_GROUP,
-            "kind": kinds.IMPORT_SOURCES.kind,
-            "name": names.import_source_for(objects.uid(volume)),
-        }
-    }
+def _asked(
+    volume: Object, operation: Operation, populator: SourceObject | None, *, bind_at_once: bool
+) -> Mapping[str, str]:
+    """What is asked of whom: of the operation's controller here, of a populator elsewhere."""
+    if populator is None:
+        return operation.request(volume)
+    return {annotations.BIND_IMMEDIATE: ""} if bind_at_once else {}

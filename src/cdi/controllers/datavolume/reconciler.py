@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
-from cdi.api import names
 from cdi.controllers.act import Actor
 from cdi.controllers.cluster import UNCONFIGURED, Cluster, target_of
 from cdi.controllers.datavolume.decide import decide
-from cdi.controllers.datavolume.operation import Operation, operation_of
+from cdi.controllers.datavolume.operations.operation import Operation
+from cdi.controllers.datavolume.operations.registry import operation_of
 from cdi.controllers.datavolume.seen import Seen
-from cdi.controllers.importing.pod import pod_name_of
 from cdi.controllers.progress import Progress
 from cdi.controllers.settings import Settings
 from cdi.kube import objects, owners
@@ -21,18 +20,18 @@ from cdi.storage.rendering import Cluster as Storage
 
 
 class Reconciler:
-    """The DataVolumes of some operations."""
+    """The DataVolumes of one operation."""
 
     def __init__(
         self,
-        operations: Collection[Operation],
+        operation: Operation,
         cluster: Cluster,
         settings: Settings,
         actor: Actor,
         progress: Progress,
         clock: Clock,
     ) -> None:
-        self._operations = operations
+        self._operation = operation
         self._cluster = cluster
         self._settings = settings
         self._actor = actor
@@ -52,10 +51,9 @@ class Reconciler:
         """Everything about one DataVolume; None where it is gone or somebody else's."""
         cluster = self._cluster
         volume = cluster.data_volumes.get(key)
-        if volume is None or operation_of(volume) not in self._operations:
+        if volume is None or operation_of(volume) is not self._operation:
             return None
         claim = cluster.claims.get(key)
-        source = names.import_source_for(objects.uid(volume))
         return Seen(
             volume=volume,
             settings=self._settings,
@@ -63,9 +61,9 @@ class Reconciler:
             storage=self._storage(claim),
             claim=claim,
             prime=None if claim is None else cluster.prime_of(claim),
-            import_source=cluster.import_sources.get(Key(key.namespace, source)),
+            source_object=self._source_object(volume),
             csi_drivers=frozenset(objects.name(each) for each in cluster.csi_drivers.list()),
-            progress=None if claim is None else self._heard(volume, claim, key),
+            progress=None if claim is None else self._progress_of(volume, claim, key),
         )
 
     def _storage(self, claim: Object | None) -> Storage:
@@ -74,11 +72,18 @@ class Reconciler:
         # A claim that exists is not rendered again: profiles and volumes do not matter.
         return Storage(classes=self._cluster.classes.list(), config=self._cluster.config)
 
-    def _heard(self, volume: Object, claim: Object, key: Key) -> str | None:
-        """The progress of the importer that writes the claim itself."""
+    def _source_object(self, volume: Object) -> Object | None:
+        kind = self._operation.source_object
+        if kind is None:
+            return None
+        name = kind.name_for(objects.uid(volume))
+        return self._cluster.of(kind.cache).get(Key(objects.namespace(volume), name))
+
+    def _progress_of(self, volume: Object, claim: Object, key: Key) -> str | None:
+        """The progress of the worker that fills the claim itself."""
         if not owners.is_controlled_by(claim, volume):
             return None
-        pod = self._cluster.pods.get(Key(key.namespace, pod_name_of(claim)))
+        pod = self._cluster.pods.get(Key(key.namespace, self._operation.worker_of(claim)))
         if pod is None:
             return None
         return self._progress.of(pod, objects.uid(volume), lambda: self.enqueue(key))
@@ -98,6 +103,6 @@ def keys_of_claim(claim: Object) -> Iterable[Key]:
     return [objects.key(claim), *target_of(claim)]
 
 
-def keys_of_import_source(source: Object) -> Iterable[Key]:
+def keys_of_source_object(source: Object) -> Iterable[Key]:
     owner = owners.controller_of(source)
     return [Key(objects.namespace(source), str(owner["name"]))] if owner else []

@@ -3,16 +3,13 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from cdi.api import annotations, features
-from cdi.api.kinds.populators import VolumeImportSource
+from cdi.api import annotations, features, phases
 from cdi.controllers import metadata
 from cdi.controllers.settings import Settings
 from cdi.kube import objects
 from cdi.kube.objects import Object
 from cdi.storage import classes
 from cdi.storage.rendering import Cluster
-
-_IMPORT_SOURCE = VolumeImportSource.__name__
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +22,9 @@ class Seen:
     storage: Cluster = field(default_factory=Cluster)
     claim: Object | None = None  # of the DataVolume's name, whosever it is
     prime: Object | None = None  # what a populator fills for the claim
-    import_source: Object | None = None
+    source_object: Object | None = None  # what the populator is told with
     csi_drivers: Collection[str] = ()  # names
-    progress: str | None = None  # as the importer told it just now, if somebody asked it
+    progress: str | None = None  # as the worker said just now, if somebody asked it
 
     @property
     def gates(self) -> Collection[str]:
@@ -48,6 +45,11 @@ class Seen:
         return said is True
 
 
+def phase_of(seen: Seen) -> phases.DataVolume:
+    """The phase as it was."""
+    return phases.DataVolume(objects.get(seen.volume, "status", "phase", default=""))
+
+
 def uses_populator(claim: Object) -> bool:
     """Whether a claim is filled through a populator; it stays so whatever its DataVolume says."""
     if not objects.get(claim, "spec", "dataSourceRef"):
@@ -56,11 +58,6 @@ def uses_populator(claim: Object) -> bool:
         return metadata.parse_boolean(claim, annotations.USE_POPULATOR) is True
     except metadata.NotABoolean:
         return False
-
-
-def is_import_populated(claim: Object) -> bool:
-    """Whether the import populator fills a claim."""
-    return bool(objects.get(claim, "spec", "dataSourceRef", "kind") == _IMPORT_SOURCE)
 
 
 def waits_for_consumer(claim: Object, storage: Cluster) -> bool:

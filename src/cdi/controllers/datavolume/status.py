@@ -6,9 +6,9 @@ from typing import Any
 from cdi.api import annotations, phases, reasons
 from cdi.api.reasons import Condition, EventType, Status
 from cdi.controllers import kinds, plan
-from cdi.controllers.datavolume import conditions, operation, phase
-from cdi.controllers.datavolume.operation import Operation
-from cdi.controllers.datavolume.seen import Seen, uses_populator
+from cdi.controllers.datavolume import conditions, phase
+from cdi.controllers.datavolume.operations.operation import Operation
+from cdi.controllers.datavolume.seen import Seen, phase_of, uses_populator
 from cdi.controllers.datavolume.sync import Blocked
 from cdi.controllers.datavolume.transition import Transition
 from cdi.kube import objects
@@ -17,17 +17,17 @@ from cdi.storage.conditions import with_condition
 
 NOT_AVAILABLE = "N/A"
 DONE = "100.0%"
-PROGRESS_EVERY = 2.0  # seconds between two looks at an importer's progress
+PROGRESS_EVERY = 2.0  # seconds between two looks at a worker's progress
 
 Phase = phases.DataVolume
 
 
-def status_plan(seen: Seen, blocked: Blocked | None) -> plan.Plan:
+def status_plan(seen: Seen, operation: Operation, blocked: Blocked | None) -> plan.Plan:
     """Write the status if it changes, and tell of it."""
-    transition = _transition(seen, blocked)
+    transition = _transition(seen, operation, blocked)
     before: Object = seen.volume.get("status") or {}
-    status, said = _status(seen, before, transition, blocked)
-    again = PROGRESS_EVERY if asks_for_progress(seen, transition.phase) else None
+    status, said = _status(seen, operation, before, transition, blocked)
+    again = PROGRESS_EVERY if asks_for_progress(seen, operation, transition.phase) else None
     if status == before:
         return plan.Plan(again_in=again)
     events = [
@@ -38,25 +38,29 @@ def status_plan(seen: Seen, blocked: Blocked | None) -> plan.Plan:
     return plan.Plan((step,), tuple(events), again_in=again)
 
 
-def asks_for_progress(seen: Seen, current: phases.DataVolume) -> bool:
-    """Whether the importer itself has to be asked how far it is; a populator asks its own."""
+def asks_for_progress(seen: Seen, operation: Operation, current: phases.DataVolume) -> bool:
+    """Whether the worker itself has to be asked how far it is; a populator asks its own."""
     found = seen.claim
     if found is None or uses_populator(found):
         return False
     at_work = objects.annotations(found).get(annotations.RUNNING) == annotations.TRUE
-    return current is Phase.IMPORT_IN_PROGRESS and at_work
+    return current is operation.in_progress and at_work
 
 
-def _transition(seen: Seen, blocked: Blocked | None) -> Transition:
+def _transition(seen: Seen, operation: Operation, blocked: Blocked | None) -> Transition:
     if blocked is not None:
         return Transition(
             blocked.phase, blocked.reason, blocked.message, EventType.WARNING, stuck=True
         )
-    return phase.transition_for(seen)
+    return phase.transition_for(seen, operation)
 
 
 def _status(
-    seen: Seen, before: Object, transition: Transition, blocked: Blocked | None
+    seen: Seen,
+    operation: Operation,
+    before: Object,
+    transition: Transition,
+    blocked: Blocked | None,
 ) -> tuple[Object, Sequence[conditions.ConditionState]]:
     status: dict[str, Any] = {**before}
     if transition.phase:
@@ -66,7 +70,7 @@ def _status(
     found = seen.claim
     if found is not None and blocked is None:
         status["claimName"] = objects.name(found)
-        status["progress"] = _progress(seen, found, before, transition.phase)
+        status["progress"] = _progress(seen, operation, found, before, transition.phase)
         restarts = objects.annotations(found).get(annotations.POD_RESTARTS, "")
         if restarts.isdecimal():
             status["restartCount"] = int(restarts)
@@ -80,9 +84,11 @@ def _status(
     return status, said
 
 
-def _progress(seen: Seen, found: Object, before: Object, current: phases.DataVolume) -> str:
+def _progress(
+    seen: Seen, operation: Operation, found: Object, before: Object, current: phases.DataVolume
+) -> str:
     known = str(before.get("progress") or NOT_AVAILABLE)
-    if operation.operation_of(seen.volume) is Operation.EXTERNAL:
+    if operation.in_progress is None:
         return NOT_AVAILABLE
     if current is Phase.SUCCEEDED:
         return DONE
@@ -97,7 +103,7 @@ def _progress(seen: Seen, found: Object, before: Object, current: phases.DataVol
 
 
 def _transition_event(seen: Seen, transition: Transition) -> list[plan.Event]:
-    if not transition.reason or (transition.phase is phase.phase_of(seen) and not transition.stuck):
+    if not transition.reason or (transition.phase is phase_of(seen) and not transition.stuck):
         return []
     return [plan.Event(seen.volume, transition.type, transition.reason, transition.message)]
 

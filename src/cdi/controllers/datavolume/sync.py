@@ -8,12 +8,11 @@ What cannot be done is `Blocked` for the status, which then says why and what he
 from dataclasses import dataclass, field
 from typing import Any
 
-from cdi.api import annotations, labels, phases, reasons
+from cdi.api import annotations, phases, reasons
 from cdi.controllers import kinds, metadata, plan
-from cdi.controllers.datavolume import adoption, claim, importsource, operation, static
-from cdi.controllers.datavolume.operation import Operation
-from cdi.controllers.datavolume.seen import Seen, is_import_populated
-from cdi.controllers.importing import checkpoints, requests
+from cdi.controllers.datavolume import adoption, claim, static
+from cdi.controllers.datavolume.operations.operation import Operation
+from cdi.controllers.datavolume.seen import Seen, phase_of
 from cdi.kube import objects, owners
 from cdi.kube.objects import Object
 from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS
@@ -42,6 +41,7 @@ class Synced:
 class _Draft:
     """What has been decided so far."""
 
+    operation: Operation
     annotations: dict[str, str | None] = field(default_factory=dict)  # of the DataVolume
     labels: dict[str, str | None] = field(default_factory=dict)
     steps: list[plan.Step] = field(default_factory=list)
@@ -66,9 +66,9 @@ class ClaimMissed(plan.NotYet):
     """The claim was bound to another volume than the prepared ones; it is made again."""
 
 
-def sync(seen: Seen) -> Synced:
+def sync(seen: Seen, operation: Operation) -> Synced:
     """Decide what there should be, apart from the status."""
-    draft = _Draft()
+    draft = _Draft(operation)
     found = seen.claim
     if found is not None and (foreign := _why_not_ours(seen, found)):
         return draft.done(seen, blocked=foreign)
@@ -77,10 +77,10 @@ def sync(seen: Seen) -> Synced:
         use_populator = _uses_populator(seen, spec)
     except (rendering.ClaimNotValid, metadata.NotABoolean) as error:
         return draft.done(seen, blocked=_not_valid(str(error)))
-    if operation.operation_of(seen.volume) is Operation.IMPORT:
+    decided = metadata.has(seen.volume, annotations.USE_POPULATOR)
+    if operation.source_object is not None and not decided:
         said = annotations.TRUE if use_populator else annotations.FALSE
-        if not metadata.has(seen.volume, annotations.USE_POPULATOR):
-            draft.annotations[annotations.USE_POPULATOR] = said
+        draft.annotations[annotations.USE_POPULATOR] = said
     if metadata.has(seen.volume, annotations.CHECK_STATIC_VOLUME) and (
         ended := _static(seen, draft, spec, use_populator=use_populator)
     ):
@@ -102,7 +102,7 @@ def _why_not_ours(seen: Seen, found: Object) -> Blocked | None:
     name = objects.name(found)
     if objects.is_deleting(found):
         return Blocked(
-            _phase_of(seen),
+            phase_of(seen),
             reasons.ERR_RESOURCE_MARKED,
             f"PVC {name} is being deleted; another one is made once it is gone",
         )
@@ -124,15 +124,15 @@ def _with_claim(seen: Seen, draft: _Draft, found: Object) -> Synced:
     wanted = found
     if not owners.is_controlled_by(found, volume):
         wanted = _adopted(found, volume)
-    if _phase_of(seen) == phases.DataVolume.SUCCEEDED and populated_for(seen) is not None:
+    if phase_of(seen) == phases.DataVolume.SUCCEEDED and populated_for(seen) is not None:
         values: dict[str, str | None] = {annotations.POPULATED_FOR: populated_for(seen)}
         if not metadata.has(found, annotations.POPULATED_FOR):
             wanted = metadata.changed(wanted, annotations=values)
-    wanted = _with_first_stage(seen, wanted)
+    wanted = metadata.changed(wanted, annotations=draft.operation.claim_changes(seen, found))
     if wanted != found:
         draft.steps.append(plan.Change(PERSISTENT_VOLUME_CLAIMS, found, wanted))
-    _note_on_volume(seen, draft, found)
-    _import_source(seen, draft, found)
+    _take_over(seen, draft, found)
+    _source_object(seen, draft, found)
     return draft.done(seen)
 
 
@@ -142,61 +142,38 @@ def _adopted(found: Object, volume: Object) -> Object:
     return wanted
 
 
-def _with_first_stage(seen: Seen, found: Object) -> Object:
-    """The claim with its next stage, where it is filled itself and in several stages."""
-    stages = objects.get(seen.volume, "spec", "checkpoints", default=())
-    bound = objects.get(found, "status", "phase") == phases.Claim.BOUND
-    staged = requests.can_have_stages(operation.source_of(seen.volume))
-    if is_import_populated(found) or not (bound and staged):
-        return found
-    final = objects.get(seen.volume, "spec", "finalCheckpoint") is True
-    if checkpoints.are_missing(found, stages):
-        return metadata.changed(found, annotations=checkpoints.first(stages, final=final))
-    succeeded = objects.annotations(found).get(annotations.POD_PHASE) == phases.Pod.SUCCEEDED
-    if succeeded and checkpoints.in_progress(found):
-        changes = checkpoints.after_stage(found, stages, final=final)
-        return metadata.changed(found, annotations=changes)
-    return found
-
-
-def _note_on_volume(seen: Seen, draft: _Draft, found: Object) -> None:
+def _take_over(seen: Seen, draft: _Draft, found: Object) -> None:
     """What a DataVolume takes over from its claim."""
-    given = objects.annotations(found)
     bound = objects.get(found, "status", "phase") == phases.Claim.BOUND
     if bound and adoption.is_populated_for(found, seen.volume):
         draft.annotations[annotations.PREPOPULATED] = objects.name(found)
-    for key in (annotations.VDDK_VERSION, annotations.VDDK_HOST):
-        if given.get(key):
-            draft.annotations[key] = given[key]
-    if operation.source_of(seen.volume).get("registry") is None:
-        return
-    if not any(key in objects.labels(seen.volume) for key in labels.INSTANCETYPE_DEFAULTS):
-        known = objects.labels(found)
-        draft.labels |= {k: known[k] for k in labels.INSTANCETYPE_DEFAULTS if k in known}
+    learned = draft.operation.learned(seen, found)
+    draft.annotations |= learned.annotations
+    draft.labels |= learned.labels
 
 
-def _import_source(seen: Seen, draft: _Draft, found: Object | None) -> None:
-    """The VolumeImportSource is there while there is something to import, and then goes."""
-    if found is not None and not is_import_populated(found):
+def _source_object(seen: Seen, draft: _Draft, found: Object | None) -> None:
+    """What the populator is told with is there while there is something to fill, and then goes."""
+    kind, there = draft.operation.source_object, seen.source_object
+    if kind is None or (found is not None and not kind.fills(found)):
         return
     if found is not None and _is_over(seen, found):
-        if seen.import_source is not None:
-            draft.steps.append(plan.Remove(kinds.IMPORT_SOURCES, seen.import_source))
+        if there is not None:
+            draft.steps.append(plan.Remove(kind.resource, there))
         return
     if found is not None and not adoption.needs_work(found, seen.volume, seen.gates):
         return
-    if seen.import_source is None:
-        wanted = importsource.import_source_for(seen.volume)
-        draft.steps.append(plan.Create(kinds.IMPORT_SOURCES, wanted))
+    if there is None:
+        draft.steps.append(plan.Create(kind.resource, kind.create(seen.volume)))
         return
-    wanted = importsource.with_current_stages(seen.import_source, seen.volume)
-    if wanted != seen.import_source:
-        draft.steps.append(plan.Change(kinds.IMPORT_SOURCES, seen.import_source, wanted))
+    wanted = kind.updated(there, seen.volume)
+    if wanted != there:
+        draft.steps.append(plan.Change(kind.resource, there, wanted))
 
 
 def _is_over(seen: Seen, found: Object) -> bool:
     pod_phase = objects.annotations(found).get(annotations.POD_PHASE)
-    return pod_phase == phases.Pod.SUCCEEDED and _phase_of(seen) == phases.DataVolume.SUCCEEDED
+    return pod_phase == phases.Pod.SUCCEEDED and phase_of(seen) == phases.DataVolume.SUCCEEDED
 
 
 # There is no claim.
@@ -207,8 +184,8 @@ def _without_claim(
 ) -> Synced:
     if metadata.has(seen.volume, annotations.PREPOPULATED):
         return draft.done(seen)  # somebody else makes it
-    if use_populator and operation.operation_of(seen.volume) is Operation.IMPORT:
-        _import_source(seen, draft, None)
+    if use_populator:
+        _source_object(seen, draft, None)
     return draft.done(seen, create=_new_claim(seen, draft, spec, use_populator=use_populator))
 
 
@@ -218,6 +195,7 @@ def _new_claim(seen: Seen, draft: _Draft, spec: dict[str, Any], *, use_populator
         volume,
         spec,
         seen.settings,
+        draft.operation,
         use_populator=use_populator,
         preallocate=seen.preallocate,
         bind_at_once=not seen.honours_first_consumer,
@@ -234,7 +212,9 @@ def _static(
         if not names:
             return None
         made = _new_claim(seen, draft, spec, use_populator=use_populator)
-        return draft.done(seen, create=claim.waiting_for_static(made, static.listed(names)))
+        return draft.done(
+            seen, create=claim.waiting_for_static(made, static.listed(names), draft.operation)
+        )
     match static.verdict_of(found):
         case static.Verdict.WAITING:
             return draft.done(seen)
@@ -289,7 +269,3 @@ def _uses_populator(seen: Seen, spec: dict[str, Any]) -> bool:
 
 def _not_valid(message: str) -> Blocked:
     return Blocked(phases.DataVolume.UNSET, reasons.ERR_CLAIM_NOT_VALID, message)
-
-
-def _phase_of(seen: Seen) -> phases.DataVolume:
-    return phases.DataVolume(objects.get(seen.volume, "status", "phase", default=""))

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from cdi.api import annotations, labels, names, quantity
 from cdi.api.workersettings import CERT_DIR, METRICS_PORT, PROXY_CERT_DIR, SHARED_DIR, STALL_TIMEOUT
-from cdi.api.workorder import WorkOrder
+from cdi.api.workorder import WorkOrder, content_type_of
 from cdi.controllers import metadata
 from cdi.controllers.importing import mounts, requests
 from cdi.controllers.settings import Settings
@@ -115,7 +115,7 @@ def order_for(claim: Object, context: PodContext) -> WorkOrder:
     asked = objects.get(claim, "spec", "resources", "requests", "storage", default="0")
     order: dict[str, Any] = {
         "source": source,
-        "content_type": requests.content_type_of(given.get(annotations.CONTENT_TYPE)),
+        "content_type": content_type_of(given.get(annotations.CONTENT_TYPE)),
         "image_size": quantity.parse(asked),
         "owner_uid": _owner_uid(claim),
         "filesystem_overhead": Decimal(context.overhead),

@@ -36,10 +36,6 @@ def source_of(claim: Object) -> str:
     return said if said in _KNOWN else HTTP
 
 
-def content_type_of(text: str | None) -> str:
-    return workorder.ARCHIVE if text == workorder.ARCHIVE else workorder.KUBEVIRT
-
-
 def can_have_stages(source: Mapping[str, Any]) -> bool:
     """Whether an import from this source may have several stages."""
     return any(source.get(kind) is not None for kind in _MULTI_STAGE)

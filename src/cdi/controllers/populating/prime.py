@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cdi.api import annotations, labels, names
+from cdi.api import annotations, labels, names, workorder
 from cdi.controllers import kinds, metadata
 from cdi.controllers.importing import checkpoints, requests
 from cdi.controllers.settings import Settings
@@ -82,7 +82,7 @@ def _request(spec: Mapping[str, Any], preallocate_by_default: bool) -> dict[str,
         preallocate = preallocate_by_default
     asked = {
         annotations.POPULATOR_KIND: kinds.IMPORT_SOURCES.kind,
-        annotations.CONTENT_TYPE: requests.content_type_of(spec.get("contentType")),
+        annotations.CONTENT_TYPE: workorder.content_type_of(spec.get("contentType")),
         annotations.PREALLOCATION_REQUESTED: str(preallocate is True).lower(),
         **requests.annotations_for(source),
     }

@@ -5,9 +5,12 @@ All that is known is whether they can be filled at all, and whether they are bou
 is bound is full, because nothing binds it earlier.
 """
 
-from cdi.api import phases, reasons
+from collections.abc import Mapping
+
+from cdi.api import annotations, phases, reasons
 from cdi.api.reasons import EventType
-from cdi.controllers.datavolume import operation
+from cdi.controllers.datavolume import source
+from cdi.controllers.datavolume.operations.operation import Operation
 from cdi.controllers.datavolume.seen import Seen
 from cdi.controllers.datavolume.transition import Transition
 from cdi.kube import objects
@@ -18,15 +21,28 @@ _SNAPSHOT = "VolumeSnapshot"
 _CLAIM = "PersistentVolumeClaim"
 
 
-def external_phase(seen: Seen, found: Object, unmoved: phases.DataVolume) -> Transition:
+class ExternalPopulation(Operation):
     """Succeeded once the claim is bound; before that as it was, with a word on what is missing."""
-    source = operation.data_source_of(seen.volume["spec"]) or {}
-    if missing := _missing(seen, found, str(source.get("kind", ""))):
-        return Transition(unmoved, *missing, EventType.WARNING, stuck=True)
-    if objects.get(found, "status", "phase") != phases.Claim.BOUND:
-        return Transition(unmoved)
-    message = f"PVC {objects.name(found)} is filled"
-    return Transition(phases.DataVolume.SUCCEEDED, reasons.EXTERNAL_POPULATION_SUCCEEDED, message)
+
+    controller = "datavolume-external-population-controller"
+    sources = (source.DATA_SOURCE,)
+
+    def request(self, _volume: Object) -> Mapping[str, str]:
+        return {annotations.EXTERNAL_POPULATION: annotations.TRUE}
+
+    def transition(self, seen: Seen, claim: Object, unmoved: phases.DataVolume) -> Transition:
+        wanted = source.data_source_of(seen.volume["spec"]) or {}
+        if missing := _missing(seen, claim, str(wanted.get("kind", ""))):
+            return Transition(unmoved, *missing, EventType.WARNING, stuck=True)
+        if objects.get(claim, "status", "phase") != phases.Claim.BOUND:
+            return Transition(unmoved)
+        return self.succeeded(seen.volume)
+
+    def succeeded(self, volume: Object) -> Transition:
+        message = f"PVC {objects.name(volume)} is filled"
+        return Transition(
+            phases.DataVolume.SUCCEEDED, reasons.EXTERNAL_POPULATION_SUCCEEDED, message
+        )
 
 
 def _missing(seen: Seen, found: Object, kind: str) -> tuple[str, str] | None:

@@ -1,12 +1,13 @@
-"""The VolumeImportSource that tells the populator what a DataVolume wants imported."""
+"""The VolumeImportSource that tells the import populator what a DataVolume wants imported."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from cdi.api import names
 from cdi.controllers import kinds
-from cdi.controllers.datavolume import operation
+from cdi.controllers.datavolume import source
+from cdi.controllers.datavolume.operations.sourceobject import SourceObject
 from cdi.controllers.importing import requests
 from cdi.kube import objects, owners
 from cdi.kube.objects import Object
@@ -31,11 +32,19 @@ def with_current_stages(found: Object, volume: Object) -> Object:
     return {**found, "spec": {**found.get("spec", {}), **_stages(volume)}}
 
 
+IMPORT_SOURCE: Final = SourceObject(
+    resource=kinds.IMPORT_SOURCES,
+    cache="import_sources",
+    name_for=names.import_source_for,
+    create=import_source_for,
+    updated=with_current_stages,
+)
+
+
 def _spec(volume: Object) -> Object:
-    wanted = volume["spec"]
-    source = operation.source_of(volume)
-    chosen = next((kind for kind in requests.IMPORTABLE if source.get(kind) is not None), None)
-    spec: dict[str, Any] = {"source": {chosen: source[chosen]} if chosen else {"blank": {}}}
+    wanted, given = volume["spec"], source.source_of(volume)
+    chosen = next((kind for kind in requests.IMPORTABLE if given.get(kind) is not None), None)
+    spec: dict[str, Any] = {"source": {chosen: given[chosen]} if chosen else {"blank": {}}}
     for key in ("contentType", "preallocation"):
         if wanted.get(key) is not None:
             spec[key] = wanted[key]
@@ -45,7 +54,7 @@ def _spec(volume: Object) -> Object:
 
 def _stages(volume: Object) -> dict[str, Any]:
     wanted = volume["spec"]
-    staged = wanted.get("checkpoints") and requests.can_have_stages(operation.source_of(volume))
+    staged = wanted.get("checkpoints") and requests.can_have_stages(source.source_of(volume))
     if not staged:
         return {}
     return {

@@ -1,0 +1,38 @@
+"""Which operation a DataVolume asks for."""
+
+import pytest
+
+from cdi.controllers.datavolume.operations import registry
+
+FOREIGN = {"pvc": {"dataSourceRef": {"kind": "Other", "name": "x"}}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "controller"),
+    [
+        pytest.param({"source": {"http": {}}}, "datavolume-import-controller", id="http"),
+        pytest.param({"source": {"blank": {}}}, "datavolume-import-controller", id="blank"),
+        pytest.param({"source": {"vddk": {}}}, "datavolume-import-controller", id="vddk"),
+        pytest.param(FOREIGN, "datavolume-external-population-controller", id="foreign"),
+        pytest.param({"source": {"upload": {}}}, None, id="nobody-takes-uploads-yet"),
+        pytest.param({"source": {"pvc": {}}}, None, id="nobody-clones-yet"),
+        pytest.param({"source": {"pvc": {}, "http": {}}}, None, id="a-clone-comes-first"),
+        pytest.param({"sourceRef": {"name": "s"}}, None, id="source-ref"),
+        pytest.param({"source": {"other": {}}}, None, id="unknown"),
+        pytest.param({"source": {}}, None, id="empty-source"),
+        pytest.param({}, None, id="nothing"),
+    ],
+)
+def test_the_kind_of_its_source_decides(spec, controller):
+    found = registry.operation_of({"spec": spec})
+    assert (found and found.controller) == controller
+
+
+def test_a_kind_of_source_belongs_to_one_operation():
+    kinds = [kind for each in registry.OPERATIONS for kind in each.sources]
+    assert len(kinds) == len(set(kinds))
+
+
+@pytest.mark.parametrize("operation", registry.OPERATIONS, ids=lambda each: each.controller)
+def test_phases_of_bytes_that_flow_are_under_way(operation):
+    assert operation.in_progress is None or operation.in_progress in operation.under_way
