@@ -1,9 +1,9 @@
 """
 A sparse VMDK from its bytes in file order, without seeking and without a copy of the file.
 
-Here: the beginning (the header), the end, and the state to go on from in another process.
-Elsewhere: what happens to the bytes in between (`walk`), and whether the disk is whole and
-harmless (`inspection`, which comes before).
+Here: where the header ends, and the state to go on from in another process. Elsewhere: the pass
+itself (`tabled.forward`), what happens to the bytes behind the header (`walk`), and whether the
+disk is whole and harmless (`inspection`, which comes before).
 
 Raises CorruptImage, UnsafeImage, TruncatedSource; NeedsScratch where tables lie behind grains.
 """
@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
 
 from cdi.images.formats.tabled.agenda import packed_runs, unpacked_runs
+from cdi.images.formats.tabled.forward import Forward
 from cdi.images.formats.vmdk.header import HEADER_BYTES
 from cdi.images.formats.vmdk.walk import Walk, header_of
-from cdi.images.layout import Write
 
 AGENDA_LIMIT = 32 << 20  # bytes of memory for what is known to come
 
@@ -28,42 +27,16 @@ _POSITION = struct.Struct("<QIQQ?IIII")
 _MAX_BYTES = 4 << 20  # written every few seconds: beyond this better at a quieter moment
 
 
-class ForwardVmdk:
+class ForwardVmdk(Forward[Walk]):
     """The decoder of one image. With `state`, it goes on where `snapshot` was taken."""
 
+    header_bytes = HEADER_BYTES
+
     def __init__(self, *, agenda_limit: int = AGENDA_LIMIT, state: bytes | None = None) -> None:
+        super().__init__()
         self._limit = agenda_limit
-        self._head = b""  # bytes before the header is complete
-        self._walk: Walk | None = None
         if state is not None:
             self._restore(state)
-
-    @property
-    def virtual_size(self) -> int | None:
-        """Size of the disk, None before the header was seen."""
-        return self._walk.header.virtual_size if self._walk else None
-
-    @property
-    def fed(self) -> int:
-        """How many bytes of the file were taken: where to continue after `snapshot`."""
-        return self._walk.passing.end if self._walk else len(self._head)
-
-    def feed(self, piece: bytes) -> Iterator[Write]:
-        """Take the next bytes; see `layout.ForwardDecoder`."""
-        if self._walk is None:
-            self._head += piece
-            if len(self._head) < HEADER_BYTES:
-                return
-            piece, self._head = self._head, b""
-            self._walk = Walk(header_of(piece), self._limit)
-        yield from self._walk.advance(piece)
-
-    def finish(self) -> Iterator[Write]:
-        """End the file; raises TruncatedSource where something was still to come."""
-        if self._walk is None:
-            header_of(self._head)
-        else:
-            yield from self._walk.finish()
 
     def snapshot(self) -> bytes | None:
         """Return the state to continue from, or None while it would be large."""
@@ -85,6 +58,9 @@ class ForwardVmdk:
         )
         body = b"".join((walk.raw, position, *parts))
         return bytes([_VERSION]) + _WALK + zlib.compress(body, 1)
+
+    def _begin(self, head: bytes) -> tuple[Walk, bytes]:
+        return Walk(header_of(head), self._limit), head
 
     def _restore(self, state: bytes) -> None:
         if state[:1] != bytes([_VERSION]) or state[1:2] not in (_HEAD, _WALK):
