@@ -1,7 +1,8 @@
 """
-The Linux calls on open files that Python does not offer: allocate, punch, zero, write back.
+The Linux calls on open files that Python does not offer (allocate, punch, zero, write back), and
+the one way to make names durable.
 
-Each returns False where the file system or device cannot do it, and raises OSError for any other
+Calls return False where the file system or device cannot do it, and raise OSError for any other
 failure. Offsets and lengths in bytes. Facts: fallocate(2), sync_file_range(2),
 syncfs(2), linux/fs.h.
 """
@@ -13,6 +14,7 @@ import errno
 import fcntl
 import os
 import struct
+from pathlib import Path
 
 _FALLOC_KEEP_SIZE = 0x01
 _FALLOC_PUNCH_HOLE = 0x02
@@ -65,6 +67,15 @@ def wait_writeback(fd: int) -> bool:
 def sync_filesystem(fd: int) -> bool:
     """Write all that is dirty in the file system that `fd` is on, names included, and wait."""
     return _done(_libc.syncfs(fd))
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _fallocate(fd: int, mode: int, start: int, length: int) -> bool:

@@ -53,8 +53,8 @@ class Pool:
         place.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
         if mode == Mode.BLOCK:
             _extend(place / DISK, size)
-        _sync(place)
-        _sync(self._root)
+        sync_directory(place)
+        sync_directory(self._root)
         return place
 
     def grow(self, volume: str, mode: Mode, size: int) -> None:
@@ -99,7 +99,7 @@ class Pool:
             if doomed.exists():
                 shutil.rmtree(doomed)
             place.rename(doomed)
-            _sync(self._root)
+            sync_directory(self._root)
         if doomed.exists():
             shutil.rmtree(doomed)
 
@@ -114,7 +114,8 @@ def _extend(file: Path, size: int) -> None:
         os.close(fd)
 
 
-def _sync(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable: what was created, renamed or removed there."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

@@ -20,7 +20,6 @@ from typing import Any
 from cdi.images import errors, storage_calls
 from cdi.images.archive import tree
 from cdi.images.closing import Closing
-from cdi.images.target import paths
 
 HIDDEN = ".cdi-partial"
 
@@ -82,7 +81,7 @@ class Partial(Closing):
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._path / _MARKER)
-        paths.sync_directory(self._path)
+        storage_calls.sync_directory(self._path)
 
     def finish(self) -> None:
         """Everything is in its place: make that durable, and remove the hidden directory."""

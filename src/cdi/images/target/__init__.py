@@ -14,7 +14,6 @@ from cdi.images.target.paths import (
     device_size,
     is_device,
     partial_path,
-    sync_directory,
     tag_of,
     target_error,
 )
@@ -31,7 +30,6 @@ __all__ = [
     "insist_unused",
     "is_device",
     "partial_path",
-    "sync_directory",
     "tag_of",
     "target_error",
 ]

@@ -107,7 +107,7 @@ class FileTarget(Target):
         if not self._update:
             with self._translated():
                 self._partial.replace(self._final)
-                paths.sync_directory(self._final.parent)
+                storage_calls.sync_directory(self._final.parent)
         self.close()
 
 

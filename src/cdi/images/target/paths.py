@@ -51,15 +51,6 @@ def device_size(path: Path) -> int:
         raise target_error(error, str(path)) from error
 
 
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 def target_error(error: OSError, name: str) -> errors.TargetError:
     """Say what a failed call on the target means for a person."""
     if error.errno in _FULL:

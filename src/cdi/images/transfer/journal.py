@@ -32,7 +32,7 @@ from typing import Any
 
 from cdi.images.intervals import Intervals
 from cdi.images.sources.source import Identity
-from cdi.images.target.paths import sync_directory
+from cdi.images.storage_calls import sync_directory
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from cdi.standalone.store.lock import sync_directory
+from cdi.volumes.pool import sync_directory
 
 CA_LIFE = timedelta(days=3650)
 LIFE = timedelta(days=365)

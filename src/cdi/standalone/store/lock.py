@@ -12,17 +12,9 @@ from types import TracebackType
 from typing import Self
 
 from cdi.standalone.store import errors
+from cdi.volumes.pool import sync_directory
 
 FILE = "lock"
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable: what was created, renamed or removed there."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 class DirectoryLock:
