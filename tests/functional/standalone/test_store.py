@@ -1,7 +1,10 @@
 """The store: revisions, conflicts, lists and watches of the past, restarts."""
 
 import asyncio
+import itertools
+import os
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +14,8 @@ import pytest
 
 from cdi.standalone.store import errors
 from cdi.standalone.store.lock import DirectoryLock
-from cdi.standalone.store.record import Key, Verb
+from cdi.standalone.store.log import Log
+from cdi.standalone.store.record import Change, Key, Verb
 from cdi.standalone.store.store import COMPACT_EVERY, Store
 from cdi.standalone.store.watch import LIMIT
 
@@ -253,3 +257,62 @@ def test_state_of_a_newer_version_is_left_alone(tmp_path):
     database.close()
     with pytest.raises(sqlite3.DatabaseError, match="newer version"):
         run(tmp_path, lambda store: asyncio.sleep(0))
+
+
+def _die_at_call(path: Path, count: int) -> bool:
+    """Open the log in a child that ends at its `count`-th call into C; whether it came so far."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    left = count
+
+    def profile(_frame: object, event: str, _argument: object) -> None:
+        nonlocal left
+        if event == "c_call":
+            left -= 1
+            if not left:
+                os._exit(9)
+
+    sys.setprofile(profile)
+    Log(path)
+    os._exit(0)
+
+
+def test_a_first_start_that_is_killed_at_any_moment_leaves_what_the_next_one_can_use(tmp_path):
+    for count in itertools.count(1):
+        path = tmp_path / f"{count}.db"
+        died = _die_at_call(path, count)
+        log = Log(path)
+        assert (log.last(), log.horizon()) == (0, 0)
+        log.append([(Change(1, Verb.ADDED, ONE, b"{}", None), 0)])
+        log.close()
+        if not died:
+            break
+    assert count > 10
+
+
+@pytest.mark.parametrize("done", range(1, 6))
+def test_what_a_killed_first_start_of_a_released_version_left_is_completed(tmp_path, done):
+    path = tmp_path / "state.db"
+    table = """
+        create table log (
+            revision integer primary key, resource text not null, namespace text not null,
+            name text not null, verb text not null, body blob not null, superseded integer
+        )
+    """
+    steps = (
+        table,
+        "create index log_resource on log (resource, revision)",
+        "create index log_superseded on log (superseded) where superseded is not null",
+        "create table facts (name text primary key, value integer not null) without rowid",
+        "insert into facts values ('horizon', 0)",
+    )
+    with sqlite3.connect(path, isolation_level=None) as connection:
+        for step in steps[:done]:
+            connection.execute(step)
+    connection.close()
+
+    async def body(store):
+        assert (await store.write(ONE, thing(), 0)).revision == 1
+
+    run(tmp_path, body)

@@ -16,6 +16,7 @@ Every call blocks and belongs to one thread at a time. Raises sqlite3.Error.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cdi.standalone.store.record import Change, Entry, Key, Verb
@@ -25,24 +26,31 @@ BUSY_MS = 5000
 CHECKPOINT_PAGES = 1000  # SQLite's default: about 4 MiB of WAL before it is folded back
 
 
-def _create(connection: sqlite3.Connection) -> None:
-    connection.executescript(
-        """
-        create table log (
-            revision   integer primary key,
-            resource   text not null,
-            namespace  text not null,
-            name       text not null,
-            verb       text not null,
-            body       blob not null,
-            superseded integer
-        );
-        create index log_resource on log (resource, revision);
-        create index log_superseded on log (superseded) where superseded is not null;
-        create table facts (name text primary key, value integer not null) without rowid;
-        insert into facts values ('horizon', 0);
-        """
+# Released versions made these one by one, so that a first start may have left some of them.
+_TABLES = (
+    """
+    create table if not exists log (
+        revision   integer primary key,
+        resource   text not null,
+        namespace  text not null,
+        name       text not null,
+        verb       text not null,
+        body       blob not null,
+        superseded integer
     )
+    """,
+    "create index if not exists log_resource on log (resource, revision)",
+    "create index if not exists log_superseded on log (superseded) where superseded is not null",
+    """
+    create table if not exists facts (name text primary key, value integer not null) without rowid
+    """,
+    "insert or ignore into facts values ('horizon', 0)",
+)
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES:
+        connection.execute(statement)
 
 
 # Step n lifts a database from version n to n+1; a released step never changes.
@@ -87,27 +95,15 @@ class Log:
 
     def append(self, changes: Iterable[tuple[Change, int]]) -> None:
         """Keep all changes or none; each comes with the revision it replaces (0 for none)."""
-        self._db.execute("begin immediate")
-        try:
+        with self._transaction():
             for change, replaced in changes:
                 self._append(change, replaced)
-            self._db.execute("commit")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("rollback")
-            raise
 
     def compact(self, horizon: int) -> None:
         """Forget every state older than `horizon`."""
-        self._db.execute("begin immediate")
-        try:
+        with self._transaction():
             self._db.execute("delete from log where superseded <= ?", (horizon,))
             self._db.execute("update facts set value = ? where name = 'horizon'", (horizon,))
-            self._db.execute("commit")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("rollback")
-            raise
 
     def state_at(self, resource: str, revision: int) -> list[tuple[Key, Entry]]:
         """The objects of `resource` as they were at `revision`."""
@@ -154,5 +150,18 @@ class Log:
                 f"knows up to {len(MIGRATIONS)}); use that version or newer"
             )
         for step in range(version, len(MIGRATIONS)):
-            MIGRATIONS[step](self._db)
-            self._db.execute(f"pragma user_version = {step + 1}")
+            with self._transaction():
+                MIGRATIONS[step](self._db)
+                self._db.execute(f"pragma user_version = {step + 1}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All that the block writes, or nothing of it."""
+        self._db.execute("begin immediate")
+        try:
+            yield
+            self._db.execute("commit")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
+            raise
