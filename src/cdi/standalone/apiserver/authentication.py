@@ -25,19 +25,22 @@ class Authenticator:
         self._clock = clock
 
     def user_of(self, headers: Mapping[str, str]) -> User:
-        """The user of a request; anonymous when it carries no token at all."""
-        header = headers.get("Authorization", "")
-        if not header:
+        """The user of a request; anonymous when it carries no token at all, as in Kubernetes."""
+        scheme, _, token = headers.get("Authorization", "").strip().partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
             return identity.ANONYMOUS
-        scheme, _, token = header.partition(" ")
-        user = self.user_of_token(token.strip()) if scheme.lower() == "bearer" else None
+        user = self.user_of_token(token.strip())
         if user is None:
             raise status.unauthorized()
         return _impersonated(user, headers)
 
     def user_of_token(self, token: str) -> User | None:
         """The user that a token stands for, or None."""
-        if hmac.compare_digest(token.encode(), self._token):
+        try:
+            given = token.encode()
+        except UnicodeEncodeError:  # bytes that are no text, which no token of ours has
+            return None
+        if hmac.compare_digest(given, self._token):
             return identity.ADMIN
         try:
             claims = self._signer.check(token, self._clock())

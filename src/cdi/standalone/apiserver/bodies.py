@@ -1,7 +1,11 @@
 """
 What a client sent: JSON, YAML or Kubernetes' protobuf to a document. Raises ApiError (400, 415).
+
+Nothing that is nested deeper than MAX_DEPTH comes out of here, nor what its aliases would blow up:
+everything behind may walk a document without a thought.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -16,6 +20,9 @@ JSON = "application/json"
 YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 KNOWN = (JSON, "application/yaml", PROTOBUF)
+# Levels. The deepest definitions of users have about fifty, Kubernetes' readers stop at 10,000;
+# ours are Python and share a stack of a thousand calls with whoever reads on.
+MAX_DEPTH = 150
 
 
 def parse_object(body: bytes, content_type: str) -> Document:
@@ -33,18 +40,50 @@ def parse_object(body: bytes, content_type: str) -> Document:
 def parse_json(body: bytes) -> object:
     """Any JSON value."""
     try:
-        return msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+        value = msgspec.json.decode(body)
+    except RecursionError as error:
+        raise _too_deep() from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise status.bad_request(f"the object provided is not valid JSON: {error}") from error
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        check_depth(value)
+    return value
 
 
 def parse_yaml(body: bytes) -> object:
     """Any YAML value, as JSON would hold it."""
     try:
         value = yaml.load(body, Loader=_JsonLoader)  # noqa: S506 (a SafeLoader without timestamps)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise _too_deep() from error
+    except (yaml.YAMLError, ValueError) as error:
         raise status.bad_request(f"the object provided is not valid YAML: {error}") from error
+    # What a text says once has no more parts than the text has characters.
+    check_depth(value, len(body) + 1)
     return value
+
+
+def check_depth(value: object, parts: int | None = None) -> None:
+    """Refuse what is nested too deeply, or has more parts, repeated ones counted, than `parts`."""
+    layer, depth, seen = [value], 0, 0
+    while layer:
+        if depth > MAX_DEPTH:
+            raise _too_deep()
+        seen += len(layer)
+        if parts is not None and seen > parts:
+            raise status.bad_request("the object provided contains excessive aliasing")
+        layer = [part for each in layer for part in _parts(each)]
+        depth += 1
+
+
+def _parts(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _too_deep() -> status.ApiError:
+    return status.bad_request(f"the object provided exceeded max depth of {MAX_DEPTH}")
 
 
 class _JsonLoader(yaml.CSafeLoader):

@@ -8,7 +8,8 @@ that is being deleted, and letting it go once it is empty. Elsewhere: refusing n
 
 from typing import Any
 
-from cdi.standalone.apiserver import purge
+from cdi.standalone.apiserver import purge, status
+from cdi.standalone.apiserver.admission import AdmissionRequest
 from cdi.standalone.apiserver.objects import Objects
 from cdi.standalone.apiserver.options import DeleteOptions, WriteOptions
 from cdi.standalone.apiserver.reference import ObjectRef
@@ -24,6 +25,12 @@ SYSTEM = ("default", "kube-system", "kube-public", "cdi")
 CA_CONFIG_MAP = "kube-root-ca.crt"
 
 _OPTIONS = WriteOptions(manager="kube-controller-manager", validation="Ignore")
+
+
+async def keep_system(request: AdmissionRequest) -> None:
+    """Refuse to delete what must always be there, with all that is in it; a rule for Admission."""
+    if request.operation == "DELETE" and request.name in SYSTEM:
+        raise status.forbidden(request.kind, request.name, "this namespace may not be deleted")
 
 
 class Namespaces:
@@ -115,12 +122,12 @@ class Namespaces:
             counts[kind.resource] = counts.get(kind.resource, 0) + 1
         listed = ", ".join(f"{name} has {n} resource instances" for name, n in counts.items())
         message = f"Some resources are remaining: {listed}"
-        status = live.setdefault("status", {})
+        state = live.setdefault("status", {})
         others = [
-            c for c in status.get("conditions") or () if c["type"] != "NamespaceContentRemaining"
+            c for c in state.get("conditions") or () if c["type"] != "NamespaceContentRemaining"
         ]
         before = [
-            c for c in status.get("conditions") or () if c["type"] == "NamespaceContentRemaining"
+            c for c in state.get("conditions") or () if c["type"] == "NamespaceContentRemaining"
         ]
         since = before[0]["lastTransitionTime"] if before else rfc3339(self._objects.clock())
         condition = {
@@ -130,7 +137,7 @@ class Namespaces:
             "message": message,
             "lastTransitionTime": since,
         }
-        status["conditions"] = [*others, condition]
+        state["conditions"] = [*others, condition]
         return live
 
 

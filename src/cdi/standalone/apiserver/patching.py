@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jsonpatch
+import msgspec
 
 from cdi.kube import mergepatch
 from cdi.standalone.apiserver import bodies, status
-from cdi.standalone.schema import strategic
+from cdi.standalone.schema import admit, causes, strategic
 from cdi.standalone.schema.registry import KindInfo
 
 Document = dict[str, Any]
@@ -24,19 +25,22 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 KNOWN = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
 MAX_OPERATIONS = 10_000
+SHOWN = 4096  # bytes of a document that an error message repeats
+MAX_COPIED = 3 * 1024 * 1024  # bytes that the copies of one JSON patch may add, as in Kubernetes
 
 
 def parse_patch(kind: KindInfo, media: str, body: bytes) -> Patch:
     """A function that applies the patch to a copy of the live object."""
     content = bodies.parse_json(body)
     if media == JSON_PATCH:
-        return _json_patch(content)
+        apply = _json_patch(content)
+        return lambda live: _patched(kind, apply(live))
     if not isinstance(content, dict):
         raise status.bad_request("a patch must be a JSON object")
     if media == MERGE_PATCH:
-        return lambda live: _object(mergepatch.merged(live, content))
+        return lambda live: _patched(kind, mergepatch.merged(live, content))
     if media == STRATEGIC_PATCH and not kind.custom:
-        return lambda live: _strategic(kind, live, content)
+        return lambda live: _patched(kind, _strategic(kind, live, content))
     known = tuple(name for name in KNOWN if not (kind.custom and name == STRATEGIC_PATCH))
     raise status.unsupported_media_type(media, known)
 
@@ -48,7 +52,7 @@ def _strategic(kind: KindInfo, live: Document, content: Document) -> Document:
         raise status.bad_request(str(error)) from error
 
 
-def _json_patch(content: object) -> Patch:
+def _json_patch(content: object) -> Callable[[Document], object]:
     if not isinstance(content, list):
         raise status.bad_request("a JSON patch must be a list of operations")
     if len(content) > MAX_OPERATIONS:
@@ -59,19 +63,49 @@ def _json_patch(content: object) -> Patch:
             f"got {len(content)}",
         )
 
-    def apply(live: Document) -> Document:
+    def apply(live: Document) -> object:
         try:
-            return _object(jsonpatch.JsonPatch(content).apply(live))
+            return _steps(live, content)
         except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
             message = f"the server rejected our request due to an error in our request: {error}"
-            raise status.ApiError(422, "Invalid", message) from error
-        except (KeyError, TypeError) as error:
+            raise status.ApiError(422, "Invalid", message, {}) from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise status.bad_request(f"the JSON patch is malformed: {error}") from error
 
     return apply
 
 
-def _object(value: object) -> Document:
+def _steps(document: object, operations: list[Any]) -> object:
+    """The document after all operations; the copies of one patch may not grow without end."""
+    copied = 0
+    for operation in operations:
+        if operation["op"] == "copy":
+            source = jsonpatch.JsonPointer(operation["from"]).resolve(document)
+            copied += len(msgspec.json.encode(source))
+            if copied > MAX_COPIED:
+                raise jsonpatch.JsonPatchException(
+                    f"the copies of a JSON patch may add {MAX_COPIED} bytes, these add {copied}"
+                )
+        document = jsonpatch.apply_patch(document, [operation], in_place=True)
+    return document
+
+
+def _patched(kind: KindInfo, value: object) -> Document:
+    """What a patch leaves, if it is still an object of the kind. Raises ApiError (422)."""
     if not isinstance(value, dict):
-        raise status.bad_request("the patch does not leave an object")
+        raise _unreadable(value, "must be an object")
+    bodies.check_depth(value)
+    for field, wanted in (("apiVersion", kind.api_version), ("kind", kind.kind)):
+        if value.get(field) != wanted:
+            detail = f"{field} is {wanted} and cannot be changed by a patch"
+            raise _unreadable(value, detail)
+    if problem := admit.decode_problem(kind, value):
+        raise _unreadable(value, problem)
     return value
+
+
+def _unreadable(value: object, problem: str) -> status.ApiError:
+    """Nobody can read what the patch leaves."""
+    shown = msgspec.json.encode(value)[:SHOWN].decode(errors="replace")
+    wrong = causes.invalid("patch", shown, problem)
+    return status.ApiError(422, "Invalid", f' "" is invalid: {wrong}', status.causes_of([wrong]))

@@ -40,7 +40,8 @@ from cdi.standalone.apiserver.definitions import Definitions
 from cdi.standalone.apiserver.discovery import Discovery
 from cdi.standalone.apiserver.garbage import Garbage
 from cdi.standalone.apiserver.housekeeping import Housekeeping
-from cdi.standalone.apiserver.namespaces import SYSTEM, Namespaces
+from cdi.standalone.apiserver.namespaces import RESOURCE as NAMESPACES
+from cdi.standalone.apiserver.namespaces import SYSTEM, Namespaces, keep_system
 from cdi.standalone.apiserver.objects import Objects
 from cdi.standalone.apiserver.openapi import OpenApi
 from cdi.standalone.apiserver.rest import USER, Rest
@@ -175,6 +176,7 @@ class ApiServer:
         self._definitions = Definitions(self._objects, definition)
         self.hooks.admission.validate_with(DEFINITIONS, self._definitions.check)
         self._namespaces = Namespaces(self._objects, authority)
+        self.hooks.admission.validate_with(NAMESPACES, keep_system)
         self._housekeeping = Housekeeping(
             store, self._definitions, self._namespaces, Garbage(self._objects), self._clock
         )
@@ -306,6 +308,9 @@ async def _statuses(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     except ApiError as error:
         failure = error
+    except RecursionError:
+        # Bodies are bounded where they are read; this is about what grows in between.
+        failure = status.bad_request("the object is nested too deeply")
     except web.HTTPRequestEntityTooLarge:
         failure = ApiError(
             413, "RequestEntityTooLarge", f"Request entity too large: limit is {MAX_BODY}"

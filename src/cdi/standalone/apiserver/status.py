@@ -119,6 +119,11 @@ def invalid(kind: KindInfo, name: str, errors: Sequence[FieldError]) -> ApiError
     )
 
 
+def causes_of(errors: Iterable[FieldError]) -> Document:
+    """The `details` of an error that points to no object."""
+    return {"causes": _causes(errors)}
+
+
 def _causes(errors: Iterable[FieldError]) -> list[Document]:
     return [
         {"reason": error.type, "message": error.message, "field": error.field} for error in errors
