@@ -19,12 +19,12 @@ from cdi.web.admission.decision import Denied
 from cdi.web.admission.registry import Registration
 from cdi.web.admission.request import AdmissionRequest as Request
 from cdi.web.admission.request import User
-from cdi.web.tokens.signing import CloneTokens
+from cdi.web.tokens.signing import Tokens
 
 
-def install(admission: Admission, tokens: CloneTokens, look: inquiry.Look) -> None:
+def install(admission: Admission, tokens: Tokens, look: inquiry.Look) -> None:
     """Have the API server ask CDI's rules about every write that they are about."""
-    rules = registry.registrations(tokens.sign, tokens.read, metadata.generated_name)
+    rules = registry.registrations(tokens.sign_clone, tokens.clone_of, metadata.generated_name)
     install_rules(admission, rules, look)
 
 

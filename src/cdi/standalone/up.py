@@ -44,7 +44,7 @@ from cdi.standalone.signingkey import SigningKey
 from cdi.standalone.volumes import binder
 from cdi.standalone.volumes.caches import Caches
 from cdi.volumes.pool import Pool
-from cdi.web.tokens.signing import CloneTokens
+from cdi.web.tokens.signing import Tokens
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class Standalone:
         server = ApiServer(
             place, self._settings.listen, names=_names(self._settings.listen), hooks=hooks
         )
-        tokens = CloneTokens(SigningKey(place / "pki" / "clonetokens.key"))
+        tokens = Tokens(SigningKey(place / "pki" / "clonetokens.key"))
         admission.install(hooks.admission, tokens, Lookups(lambda: server.objects))
         return server
 

@@ -7,7 +7,7 @@ from cdi.standalone import admission
 from cdi.standalone.apiserver.server import Hooks
 from cdi.standalone.lookups import Lookups
 from cdi.standalone.signingkey import SigningKey
-from cdi.web.tokens.signing import CloneTokens
+from cdi.web.tokens.signing import Tokens
 from support import apiserver, manifests
 
 VOLUMES = "/apis/cdi.kubevirt.io/v1beta1/namespaces/default/datavolumes"
@@ -16,7 +16,7 @@ TOKEN = "cdi.kubevirt.io/storage.clone.token"
 
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory):
-    return CloneTokens(SigningKey(tmp_path_factory.mktemp("keys")) / "clone.key")
+    return Tokens(SigningKey(tmp_path_factory.mktemp("keys") / "clone.key"))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_a_token_is_put_on_a_clone_whose_name_is_generated(server, tokens):
     del wanted["metadata"]["name"]
     wanted["metadata"]["generateName"] = "copy-"
     made = server.create(VOLUMES, wanted)
-    payload = tokens.read(made["metadata"]["annotations"][TOKEN])
+    payload = tokens.clone_of(made["metadata"]["annotations"][TOKEN])
     assert (payload.namespace, payload.name) == ("default", "source")
     assert payload.target_name == made["metadata"]["name"]
 

@@ -1,90 +1,113 @@
 """
-Clone tokens: signed by the API server, read by it and by controllers.
+Tokens: signed by one part of CDI, believed by another.
 
-Where the key is kept is the caller's business. Tokens are JWS, PS256 and nothing else. Times are
-whole seconds.
+| token          | issuer           | good for   | says                                       |
+| -------------- | ---------------- | ---------- | ------------------------------------------ |
+| clone          | `cdi-apiserver`  | 5 minutes  | whoever made this DataVolume may clone     |
+| extended clone | `cdi-deployment` | 10 years   | the same, of the one object with this UID  |
+| upload         | `cdi-apiserver`  | 5 minutes  | the bearer may upload to this claim        |
+
+JWS, PS256 and nothing else; the header has `alg` alone, so a reader tries every key that is
+believed. Where keys are kept is the caller's business. Times are whole seconds, and clocks may
+differ by LEEWAY. Raises NotGenuine, payload.WrongPayload, and on signing keys.BadKeys.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import rsa
 
-from cdi.web.tokens.payload import ClonePayload
+from cdi.web.tokens.keys import Keys
+from cdi.web.tokens.payload import ClonePayload, UploadPayload, WrongPayload
 
-ISSUER: Final = "cdi-apiserver"  # of what is signed here
-ISSUERS: Final = (ISSUER, "cdi-deployment")  # controllers sign longer-lived ones with the same key
-LIFETIME: Final = 300
-LEEWAY: Final = 10  # clocks differ
+API_SERVER: Final = "cdi-apiserver"
+CONTROLLER: Final = "cdi-deployment"
+
+LIFETIME: Final = 5 * 60
+EXTENDED_LIFETIME: Final = 10 * 365 * 24 * 3600  # a clone may wait that long for storage
+LEEWAY: Final = 10
 _ALGORITHM: Final = "PS256"
 
 
-class Key(Protocol):
-    """Where a key is kept."""
-
-    @property
-    def exists(self) -> bool:
-        """Whether anything was ever signed."""
-
-    @property
-    def private(self) -> rsa.RSAPrivateKey:
-        """The key; may be made now."""
+class NotGenuine(ValueError):
+    """No key of ours signed this for us, or it is not good at this time; says which."""
 
 
-class CloneTokens:
-    """Signs and reads tokens."""
+class Tokens:
+    """Signs and reads all kinds of them."""
 
-    def __init__(self, key: Key, clock: Callable[[], float] = time.time) -> None:
-        self._key = key
+    def __init__(self, keys: Keys, clock: Callable[[], float] = time.time) -> None:
+        self._keys = keys
         self._clock = clock
 
-    def sign(self, payload: ClonePayload) -> str:
-        """Return a token that allows this clone, for the next minutes."""
-        now = int(self._clock())
-        times = {"iss": ISSUER, "iat": now, "nbf": now, "exp": now + LIFETIME}
-        # An empty `typ` is left out: the header of a clone token has `alg` alone.
-        return jwt.encode(
-            {**times, **payload.as_claims()},
-            self._key.private,
-            algorithm=_ALGORITHM,
-            headers={"typ": ""},
-        )
+    def sign_clone(self, payload: ClonePayload) -> str:
+        """A token that allows this clone, for the next minutes."""
+        return self._signed(API_SERVER, LIFETIME, payload.as_claims())
 
-    def read(self, token: str) -> ClonePayload | None:
-        """Return what a token allows, or None if it is not genuine or no longer good."""
-        if not self._key.exists:
-            return None  # nothing was ever signed
+    def sign_extended_clone(self, payload: ClonePayload) -> str:
+        """A token that allows this clone of one object for as long as it may take."""
+        if not payload.uid:
+            raise ValueError("an extended clone token is bound to the UID of an object")
+        return self._signed(CONTROLLER, EXTENDED_LIFETIME, payload.as_claims())
+
+    def sign_upload(self, payload: UploadPayload) -> str:
+        """A token that allows uploads to this claim, for the next minutes."""
+        return self._signed(API_SERVER, LIFETIME, payload.as_claims())
+
+    def read_clone(
+        self, token: str, issuers: tuple[str, ...] = (API_SERVER, CONTROLLER)
+    ) -> ClonePayload:
+        """What a clone token of one of these issuers allows."""
+        return ClonePayload.from_claims(self._genuine(token, issuers))
+
+    def read_upload(self, token: str) -> UploadPayload:
+        """What an upload token allows."""
+        return UploadPayload.from_claims(self._genuine(token, (API_SERVER,)))
+
+    def clone_of(self, token: str) -> ClonePayload | None:
+        """What a clone token of whatever issuer allows; None if it is not good for anything."""
         try:
-            claims = jwt.decode(
-                token,
-                self._key.private.public_key(),
-                algorithms=[_ALGORITHM],
-                issuer=ISSUERS,
-                options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
-            )
-            return _payload_of(claims) if self._is_good_now(claims) else None
-        except (jwt.InvalidTokenError, KeyError, TypeError, ValueError):
+            return self.read_clone(token)
+        except (NotGenuine, WrongPayload):
             return None
 
-    def _is_good_now(self, claims: dict[str, Any]) -> bool:
-        now = self._clock()
-        latest = now + LEEWAY
-        begun = claims["iat"] <= latest and claims["nbf"] <= latest
-        return bool(begun and claims["exp"] >= now - LEEWAY)
+    def _signed(self, issuer: str, lifetime: int, about: Mapping[str, object]) -> str:
+        now = int(self._clock())
+        claims = {"iss": issuer, "iat": now, "nbf": now, "exp": now + lifetime, **about}
+        # An empty `typ` is left out.
+        return jwt.encode(claims, self._keys.signing(), algorithm=_ALGORITHM, headers={"typ": ""})
 
+    def _genuine(self, token: str, issuers: tuple[str, ...]) -> Mapping[str, Any]:
+        claims = self._verified(token, issuers)
+        try:
+            begins, ends = max(claims["iat"], claims["nbf"]), claims["exp"]
+            now = self._clock()
+            if begins > now + LEEWAY:
+                raise NotGenuine("the token is not good yet")
+            if ends < now - LEEWAY:
+                raise NotGenuine("the token has expired")
+        except (KeyError, TypeError) as error:
+            raise NotGenuine("the token does not say when it is good") from error
+        return claims
 
-def _payload_of(claims: dict[str, Any]) -> ClonePayload:
-    if claims["operation"] != "Clone":
-        raise ValueError("not a clone token")
-    params = claims["params"]
-    return ClonePayload(
-        claims["resource"]["resource"],
-        claims["namespace"],
-        claims["name"],
-        params["targetNamespace"],
-        params["targetName"],
-    )
+    def _verified(self, token: str, issuers: tuple[str, ...]) -> Mapping[str, Any]:
+        why: Exception | None = None
+        for key in self._keys.believed():
+            try:
+                claims: Mapping[str, Any] = jwt.decode(
+                    token,
+                    key,
+                    algorithms=[_ALGORITHM],
+                    issuer=issuers,
+                    options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
+                )
+            except jwt.InvalidSignatureError as error:
+                why = error  # another key may have made it
+            except jwt.InvalidTokenError as error:
+                raise NotGenuine(f"the token is not ours: {error}") from error
+            else:
+                return claims
+        raise NotGenuine("the token was signed by somebody else") from why
