@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from cdi.api.logline import Lines
 from cdi.kube.logs import Fields
-from cdi.workers.logs import Lines
 
 NAME: Final = "cdi.log"
 LARGEST: Final = 10 << 20  # bytes of one file
