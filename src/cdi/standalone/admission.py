@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cdi.kube.reviews import User
 from cdi.standalone.apiserver import metadata
 from cdi.standalone.apiserver.admission import Admission, AdmissionRequest, Document
 from cdi.standalone.apiserver.catalog import resource_of
@@ -18,7 +19,6 @@ from cdi.web.admission import inquiry, registry
 from cdi.web.admission.decision import Denied
 from cdi.web.admission.registry import Registration
 from cdi.web.admission.request import AdmissionRequest as Request
-from cdi.web.admission.request import User
 from cdi.web.tokens.signing import Tokens
 
 

@@ -10,8 +10,8 @@ that roles can be limited to single sources.
 from dataclasses import dataclass
 from typing import Final
 
+from cdi.kube.reviews import User
 from cdi.web.admission.inquiry import Access, Seen
-from cdi.web.admission.request import User
 from cdi.web.tokens.payload import CLAIM
 
 DENIED_TEXT: Final = "insufficient permissions in clone source namespace"

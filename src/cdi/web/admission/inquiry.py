@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from cdi.kube.reviews import User
 from cdi.web.admission import decision
 from cdi.web.admission.decision import Decision
-from cdi.web.admission.request import AdmissionRequest, User
+from cdi.web.admission.request import AdmissionRequest
 
 Object = dict[str, Any]
 

@@ -1,24 +1,15 @@
 """What a rule is told: one write, before it happens. Frozen; rules change copies only."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
+
+from cdi.kube.reviews import NOBODY, User
 
 CREATE: Final = "CREATE"
 UPDATE: Final = "UPDATE"
 DELETE: Final = "DELETE"
 
 Object = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Who asks."""
-
-    name: str
-    groups: tuple[str, ...] = ()
-    uid: str = ""
-    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +26,7 @@ class AdmissionRequest:
     name: str
     object: Object | None
     old: Object | None = None
-    user: User = User("")
+    user: User = NOBODY
     dry_run: bool = False
     version: str = "v1beta1"
 

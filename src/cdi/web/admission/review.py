@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cdi.kube import objects
+from cdi.kube.reviews import user_of
 from cdi.web.admission import jsonpatch
 from cdi.web.admission.decision import Decision
-from cdi.web.admission.request import AdmissionRequest, User
+from cdi.web.admission.request import AdmissionRequest
 
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
@@ -67,19 +68,9 @@ def _request(asked: Mapping[str, Any]) -> AdmissionRequest:
         name=_text(asked, "name"),
         object=_object(asked, "object"),
         old=_object(asked, "oldObject"),
-        user=_user(objects.get(asked, "userInfo", default={})),
+        user=user_of(objects.get(asked, "userInfo", default={})),
         dry_run=objects.get(asked, "dryRun") is True,
         version=_text(asked, "resource", "version"),
-    )
-
-
-def _user(info: Mapping[str, Any]) -> User:
-    extra: Mapping[str, Any] = objects.get(info, "extra", default={})
-    return User(
-        name=_text(info, "username"),
-        groups=tuple(objects.get(info, "groups", default=())),
-        uid=_text(info, "uid"),
-        extra={key: tuple(values) for key, values in extra.items()},
     )
 
 
