@@ -8,20 +8,23 @@ API server that it may not speak to. Whoever started it starts it again.
 from __future__ import annotations
 
 import asyncio
-import logging
-import signal
 from typing import Final
 
 import click
 
 from cdi.controllers.settings import Settings
-from cdi.controllers.setup import LEASE, controllers
-from cdi.kube import connection, errors
+from cdi.controllers.setup import LEASE, Parts, controllers
+from cdi.kube import connection, errors, objects
 from cdi.kube.client import Client
 from cdi.kube.leader import Elector
 from cdi.kube.manager import Group, Manager
 from cdi.kube.transport import Settings as TransportSettings
-from cdi.web.metrics import ProcessMetrics, Server
+from cdi.storage import tlsprofile
+from cdi.web.metrics import ProcessMetrics
+from cdi.web.serving import process
+from cdi.web.serving.component import component_server
+from cdi.web.serving.health import Health
+from cdi.web.serving.server import Address, WebServer
 
 EXIT_FAILED: Final = 1
 _FIELD_MANAGER: Final = "cdi-controller"
@@ -34,17 +37,15 @@ def run(
     kubeconfig: str,
     context: str,
     settings: Settings,
-    metrics_address: tuple[str, int] | None,
+    listen: tuple[str, int] | None,
     *,
     leader_elect: bool,
 ) -> None:
     """Run the controllers until SIGTERM. Exits with EXIT_FAILED where they cannot go on."""
-    logging.basicConfig(
-        level=logging.DEBUG if settings.verbosity > 1 else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    process.log_to_stderr(settings.verbosity)
+    address = Address(*listen) if listen else None
     try:
-        asyncio.run(_run(kubeconfig, context, settings, metrics_address, leader_elect=leader_elect))
+        asyncio.run(_run(kubeconfig, context, settings, address, leader_elect=leader_elect))
     except (errors.KubeError, OSError) as error:
         click.echo(f"cdi controller: {error}", err=True)
         raise click.exceptions.Exit(EXIT_FAILED) from None
@@ -54,23 +55,34 @@ async def _run(
     kubeconfig: str,
     context: str,
     settings: Settings,
-    metrics_address: tuple[str, int] | None,
+    address: Address | None,
     *,
     leader_elect: bool,
 ) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = process.stop_on_signals()
     credentials = connection.choose(kubeconfig, context)
     metrics = ProcessMetrics()
     async with Client.to(
         credentials, _RATE_LIMIT, field_manager=_FIELD_MANAGER, observer=metrics
     ) as client:
         manager = Manager()
-        if metrics_address is not None:
-            manager.add(Group.SERVERS, Server(metrics, *metrics_address))
         parts = await controllers(client, settings, metrics=metrics)
+        if address is not None:
+            manager.add(Group.SERVERS, _server(address, client, parts, metrics))
         elector = Elector(client, settings.namespace, LEASE) if leader_elect else None
         parts.add_to(manager, elector)
         await manager.run(stop)
+
+
+def _server(address: Address, client: Client, parts: Parts, metrics: ProcessMetrics) -> WebServer:
+    """A follower is ready, too: it waits for the lease with full caches."""
+    watches = parts.watches
+    health = Health({"caches": lambda: all(each.synced for each in watches.informers)})
+    return component_server(
+        "cdi-deployment",
+        address,
+        client,
+        health,
+        metrics.text,
+        lambda: tlsprofile.profile_for(objects.get(watches.cluster.config, "spec")),
+    )

@@ -2,25 +2,20 @@
 What controllers and their client report about themselves, as Prometheus reads it.
 
 `ProcessMetrics` is what `cdi.kube` asks for by its protocols (`controller.Metrics` and
-`transport.Observer`); `Server` shows it. Names and labels are those of controller-runtime and
-client-go, so that dashboards made for other controllers fit. Durations are in seconds.
-
-Whoever may reach the address may read: it holds counts and names of controllers, no objects.
+`transport.Observer`); `serving.metrics` shows it. Names and labels are those of
+controller-runtime and client-go, so that dashboards made for other controllers fit. Durations are
+in seconds.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from cdi.kube.controller import Outcome
 from cdi.kube.transport import Request
 
-PATH: Final = "/metrics"
 # Outcomes as controller-runtime calls them; a conflict is a retry like any other there.
 _RESULTS: Final = {
     Outcome.DONE: "success",
@@ -93,46 +88,3 @@ class ProcessMetrics:
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""
         return generate_latest(self._registry)
-
-
-class Server:
-    """Serves the metrics over plain HTTP; a part for `manager.Group.SERVERS`."""
-
-    name = "metrics"
-
-    def __init__(self, metrics: ProcessMetrics, host: str, port: int) -> None:
-        """Port 0 takes a free one; `address` says which."""
-        self._metrics = metrics
-        self._host, self._port = host, port
-        self._address: asyncio.Future[tuple[str, int]] | None = None
-
-    async def address(self) -> tuple[str, int]:
-        """Where it listens, once it does; raises OSError where it cannot."""
-        return await asyncio.shield(self._listening())
-
-    async def ready(self) -> None:
-        await self.address()
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set. Raises OSError where the address cannot be had."""
-        app = web.Application()
-        app.router.add_get(PATH, self._answer)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, self._host, self._port).start()
-            host, port = runner.addresses[0][:2]
-            self._listening().set_result((host, port))
-            await stop.wait()
-        finally:
-            await runner.cleanup()
-
-    def _listening(self) -> asyncio.Future[tuple[str, int]]:
-        if self._address is None:
-            self._address = asyncio.get_running_loop().create_future()
-        return self._address
-
-    async def _answer(self, _: web.Request) -> web.Response:
-        return web.Response(
-            body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST}
-        )

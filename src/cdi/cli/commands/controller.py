@@ -21,10 +21,10 @@ from cdi.cli import loading, options, paramtypes
 @click.option("--leader-elect", is_flag=True, help="Work only while no other process does.")
 @options.stall_timeout
 @click.option(
-    "--metrics-listen",
+    "--listen",
     type=paramtypes.HostPort(),
     metavar="HOST:PORT",
-    help="Where metrics are shown to whoever asks; nowhere unless given.",
+    help="Where health and, to whom Kubernetes allows it, metrics are shown; nowhere unless given.",
 )
 @click.option("-v", "--verbosity", type=int, default=0, help="2 or more: debug.")
 def command(
@@ -35,7 +35,7 @@ def command(
     pull_policy: str,
     leader_elect: bool,
     stall_timeout: float | None,
-    metrics_listen: tuple[str, int] | None,
+    listen: tuple[str, int] | None,
     verbosity: int,
 ) -> None:
     """Run the controllers, until told to stop."""
@@ -50,4 +50,4 @@ def command(
         verbosity=max(verbosity, 1),
         stall_timeout=stall_timeout,
     )
-    controller.run(kubeconfig, context, settings, metrics_listen, leader_elect=leader_elect)
+    controller.run(kubeconfig, context, settings, listen, leader_elect=leader_elect)
