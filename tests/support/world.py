@@ -24,6 +24,7 @@ from cdi.controllers.datavolume import reconciler as datavolume
 from cdi.controllers.datavolume.operations.registry import OPERATIONS
 from cdi.controllers.importing import reconciler as importing
 from cdi.controllers.populating import reconciler as populating
+from cdi.controllers.populating.registry import POPULATORS
 from cdi.controllers.settings import Settings
 from cdi.kube import errors, objects
 from cdi.kube.mergepatch import merged
@@ -88,7 +89,7 @@ class World:
         actor = Actor(client, self)
         progress: Any = SilentProgress()
         make = (self.cluster, SETTINGS, actor)
-        self._populating = populating.Reconciler(*make, progress)
+        self._populating = [populating.Reconciler(each, *make, progress) for each in POPULATORS]
         self._volumes = [
             datavolume.Reconciler(each, *make, progress, self.clock) for each in OPERATIONS
         ]
@@ -341,7 +342,8 @@ class World:
             for controller in self._volumes:
                 self._once(controller.reconcile, key)
         for key in list(self.cluster.claims.keys()):
-            self._once(self._populating.reconcile, key)
+            for populator in self._populating:
+                self._once(populator.reconcile, key)
             self._once(self._importing.reconcile, key)
 
     def _once(self, reconcile: Any, key: Key) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from cdi.api import annotations as known
-from cdi.api import names
+from cdi.api import names, resources
 from cdi.controllers import kinds
 from cdi.kube import objects, owners
 from cdi.kube.cache import Cache, IndexFunction
@@ -34,7 +34,7 @@ from cdi.storage import rendering
 ABOUT: Final = "about"  # events: UID of the object they are about
 UNCLAIMED: Final = "unclaimed"  # DataVolumes: the empty value, for those without a claim
 USES: Final = "uses"  # pods: `<namespace>/<claim>` of the claims that they mount
-IMPORTS_FROM: Final = "imports-from"  # claims: `<namespace>/<VolumeImportSource>`
+POPULATED_FROM: Final = "populated-from"  # claims: `<kind>/<namespace>/<name>` of a source object
 
 # Without the CDIConfig nobody knows which feature gates are on: nothing is decided until it is
 # there, which takes its controller a moment. Seconds.
@@ -135,11 +135,19 @@ def _about(event: Object) -> Iterable[str]:
     return [uid] if uid else []
 
 
-def _imports_from(claim: Object) -> Iterable[str]:
-    reference = objects.get(claim, "spec", "dataSourceRef", default={})
-    if reference.get("kind") != kinds.IMPORT_SOURCES.kind:
+def keys_of_claim_event(event: Object) -> list[Key]:
+    """The claim that an event is about."""
+    involved = event.get("involvedObject") or {}
+    if involved.get("kind") != PERSISTENT_VOLUME_CLAIMS.kind or not involved.get("name"):
         return []
-    return [f"{objects.namespace(claim)}/{reference.get('name')}"]
+    return [Key(str(involved.get("namespace", "")), str(involved["name"]))]
+
+
+def _populated_from(claim: Object) -> Iterable[str]:
+    reference = objects.get(claim, "spec", "dataSourceRef", default={})
+    if reference.get("apiGroup") != resources.CDI_GROUP:
+        return []
+    return [f"{reference.get('kind')}/{objects.namespace(claim)}/{reference.get('name')}"]
 
 
 _RESOURCES: Final[Mapping[str, Resource]] = {
@@ -158,7 +166,7 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
 }
 _INDEXES: Final[Mapping[str, Mapping[str, IndexFunction]]] = {
     "data_volumes": {UNCLAIMED: _unclaimed},
-    "claims": {IMPORTS_FROM: _imports_from},
+    "claims": {POPULATED_FROM: _populated_from},
     "pods": {USES: _uses},
     "events": {ABOUT: _about},
 }

@@ -16,12 +16,14 @@ from typing import Final
 
 from cdi.controllers import cdiconfig, kinds, storageprofile
 from cdi.controllers.act import Actor
-from cdi.controllers.cluster import Watches
+from cdi.controllers.cluster import Watches, keys_of_claim_event
 from cdi.controllers.datavolume import reconciler as datavolume
 from cdi.controllers.datavolume.operations.operation import Operation
 from cdi.controllers.datavolume.operations.registry import OPERATIONS
 from cdi.controllers.importing import reconciler as importing
 from cdi.controllers.populating import reconciler as populating
+from cdi.controllers.populating.populator import Populator
+from cdi.controllers.populating.registry import POPULATORS
 from cdi.controllers.progress import Progress
 from cdi.controllers.settings import Settings
 from cdi.kube import errors
@@ -77,7 +79,7 @@ async def controllers(
         maker.storage_profile(),
         *(maker.data_volume(operation) for operation in OPERATIONS),
         maker.importing(),
-        maker.populating(),
+        *(maker.populating(populator) for populator in POPULATORS),
     )
     return Parts(tuple(maker.recorders), watches, made)
 
@@ -161,18 +163,18 @@ class _Maker:
         controller = self._controller(name, made.reconcile)
         self._watch(controller, "claims", own_key)
         self._watch(controller, "pods", importing.keys_of_pod)
-        self._watch(controller, "events", importing.keys_of_event)
+        self._watch(controller, "events", keys_of_claim_event)
         return controller
 
-    def populating(self) -> Controller:
-        name = "import-populator"
+    def populating(self, populator: Populator) -> Controller:
+        name = populator.controller
         made = populating.Reconciler(
-            self._watches.cluster, self._settings, self._actor(name), self._progress
+            populator, self._watches.cluster, self._settings, self._actor(name), self._progress
         )
         controller = self._controller(name, made.reconcile)
         made.enqueue = controller.queue.add
         self._watch(controller, "claims", made.keys_of_claim)
-        self._watch(controller, "import_sources", made.keys_of_import_source)
+        self._watch(controller, populator.cache, made.keys_of_source_object)
         self._watch(controller, "events", made.keys_of_event)
         return controller
 

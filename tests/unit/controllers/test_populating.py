@@ -6,9 +6,10 @@ import pytest
 
 from cdi.api import annotations as known
 from cdi.controllers import plan
-from cdi.controllers.populating.decide import Seen, decide
+from cdi.controllers.populating.decide import decide
 from cdi.controllers.populating.readiness import ClassNotUsable, Readiness, readiness_of
 from cdi.controllers.populating.rebind import CannotRebind, rebind
+from cdi.controllers.populating.seen import Seen
 from cdi.kube import errors, owners
 from cdi.kube.objects import Object
 from support import world
@@ -82,31 +83,31 @@ def creates(of: plan.Plan) -> bool:
 @pytest.mark.parametrize(
     ("of", "fields", "made"),
     [
-        pytest.param(target(), {"import_source": source()}, True, id="ready"),
+        pytest.param(target(), {"source_object": source()}, True, id="ready"),
         pytest.param(target(), {}, False, id="source-not-there-yet"),
-        pytest.param(target("Bound"), {"import_source": source()}, False, id="bound-already"),
-        pytest.param(target("Lost"), {"import_source": source()}, False, id="lost"),
+        pytest.param(target("Bound"), {"source_object": source()}, False, id="bound-already"),
+        pytest.param(target("Lost"), {"source_object": source()}, False, id="lost"),
         pytest.param(
             target(reference={"apiGroup": "other", "kind": "VolumeImportSource", "name": "s"}),
-            {"import_source": source()},
+            {"source_object": source()},
             False,
             id="another-group",
         ),
         pytest.param(
             target(reference={"apiGroup": "cdi.kubevirt.io", "kind": "VolumeImportSource",
                               "name": "s", "namespace": "ns"}),
-            {"import_source": source()},
+            {"source_object": source()},
             False,
             id="with-a-namespace",
         ),
         pytest.param(
-            target(), {"import_source": source(targetClaim="other")}, False, id="for-another-claim"
+            target(), {"source_object": source(targetClaim="other")}, False, id="for-another-claim"
         ),
         pytest.param(
-            target(), {"import_source": source(targetClaim="disk")}, True, id="for-this-claim"
+            target(), {"source_object": source(targetClaim="disk")}, True, id="for-this-claim"
         ),
         pytest.param(
-            target(storageClassName="late"), {"import_source": source()}, False, id="no-consumer"
+            target(storageClassName="late"), {"source_object": source()}, False, id="no-consumer"
         ),
     ],
 )  # fmt: skip
@@ -151,7 +152,7 @@ def test_a_class_that_cannot_be_used_is_told(name: str) -> None:
     of = target(storageClassName=name)
     with pytest.raises(ClassNotUsable):
         readiness_of(of, CLASSES)
-    found = decide(seen(of, import_source=source()))
+    found = decide(seen(of, source_object=source()))
     assert told(found) == ["ErrCreatingPVCPrime"]
     assert found.failure is not None
 
@@ -162,7 +163,7 @@ def test_the_prime_is_exactly_this() -> None:
         known.MULTUS_NETWORKS: "net",
     }  # fmt: skip
     of = target(annotations=given, labels={"users": "own"}, storageClassName="late")
-    found = decide(seen(of, import_source=source(preallocation=True)))
+    found = decide(seen(of, source_object=source(preallocation=True)))
     made = next(step.object for step in found.steps if isinstance(step, plan.Create))
     assert made == {
         "apiVersion": "v1",
@@ -197,7 +198,7 @@ def test_the_prime_is_exactly_this() -> None:
 
 
 def test_a_refused_prime_is_told() -> None:
-    create = decide(seen(import_source=source())).steps[0]
+    create = decide(seen(source_object=source())).steps[0]
     assert isinstance(create, plan.Create)
     assert create.refused is not None
     error = errors.from_status({"code": 403, "reason": "Forbidden", "message": "quota"})

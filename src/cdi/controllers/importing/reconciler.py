@@ -129,13 +129,6 @@ def keys_of_pod(found: Object) -> Iterable[Key]:
     return claims_used_by(found)
 
 
-def keys_of_event(event: Object) -> Iterable[Key]:
-    involved = event.get("involvedObject") or {}
-    if involved.get("kind") != PERSISTENT_VOLUME_CLAIMS.kind or not involved.get("name"):
-        return []
-    return [Key(str(involved.get("namespace", "")), str(involved["name"]))]
-
-
 def _is_other_user(other: Object, own: Object | None) -> bool:
     """Whether a pod uses a claim, and is not the importer."""
     if own is not None and objects.uid(other) == objects.uid(own):

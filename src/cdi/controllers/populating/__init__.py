@@ -1,9 +1,12 @@
 """
-The import populator: a claim that names a VolumeImportSource is filled before it is bound.
+Populators: a claim that names a source object is filled before it is bound.
 
-A *prime* claim of the same shape is made beside the *target*; the import controller fills it;
-then its volume is handed to the target, and the prime goes.
+A *prime* claim of the same shape is made beside the *target*; a worker fills it; then its
+volume is handed to the target, and the prime goes.
 
+    populator   what every populator has to say: a small interface
+    imports     the import populator
+    registry    which populator fills a claim
     readiness   whether a target can have its prime now
     prime       the prime claim, and what travels between the two
     rebind      handing the volume over

@@ -4,18 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from cdi.api import annotations, labels, names, workorder
-from cdi.controllers import kinds, metadata
-from cdi.controllers.importing import checkpoints, requests
+from cdi.controllers import metadata, plan
+from cdi.controllers.populating.populator import Populator
 from cdi.controllers.settings import Settings
 from cdi.kube import objects, owners
 from cdi.kube.objects import Object
+from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS
 
 _SHAPE = ("accessModes", "resources", "storageClassName", "volumeMode")
 
 
 def prime_for(
     target: Object,
-    import_source: Object,
+    source: Object,
+    populator: Populator,
     settings: Settings,
     *,
     node: str = "",
@@ -35,10 +37,12 @@ def prime_for(
                 **metadata.recommended_labels(settings),
             },
             "annotations": {
-                **_inherited(target),
+                **_inherited(target, populator),
                 annotations.BIND_IMMEDIATE: "",
                 **({annotations.SELECTED_NODE: node} if node else {}),
-                **_request(import_source.get("spec") or {}, preallocate_by_default),
+                **_asked(source, preallocate_by_default),
+                annotations.POPULATOR_KIND: populator.resource.kind,
+                **populator.request(source),
             },
             "ownerReferences": [owners.owner_reference(target)],
         },
@@ -52,42 +56,44 @@ def synced_annotations(prime: Object, target: Object) -> dict[str, str | None]:
     changes: dict[str, str | None] = {
         key: there.get(key) for key in annotations.COPIED_FROM_PRIME if key in there or key in here
     }
-    if there.get(annotations.SOURCE) == requests.VDDK:
-        reported = (annotations.VDDK_HOST, annotations.VDDK_VERSION)
-        changes |= {key: there[key] for key in reported if there.get(key)}
     return changes
 
 
+def changed(
+    claim: Object,
+    changes: Mapping[str, str | None],
+    more_labels: Mapping[str, str] | None = None,
+) -> plan.Plan:
+    """One change of a claim's metadata; none where nothing differs."""
+    given = objects.annotations(claim)
+    if all(given.get(key) == value for key, value in changes.items()) and not more_labels:
+        return plan.NOTHING
+    wanted = metadata.changed(claim, annotations=changes, labels={**(more_labels or {})})
+    return plan.Plan((plan.Change(PERSISTENT_VOLUME_CLAIMS, claim, wanted),))
+
+
 def travelling_labels(prime: Object, target: Object) -> dict[str, str]:
-    """What the importer found out about the image, for a target that does not say otherwise."""
+    """What the worker found out about the image, for a target that does not say otherwise."""
     here = objects.labels(target)
     found = labels.travelling(objects.labels(prime))
     return {key: value for key, value in found.items() if key not in here}
 
 
-def _inherited(target: Object) -> dict[str, str]:
+def _inherited(target: Object, populator: Populator) -> dict[str, str]:
     given = objects.annotations(target)
     kept = metadata.passed_on(given)
     if annotations.RETAIN_AFTER_COMPLETION in given:
         kept[annotations.RETAIN_AFTER_COMPLETION] = given[annotations.RETAIN_AFTER_COMPLETION]
-    if given.get(annotations.VDDK_EXTRA_ARGS):
-        kept[annotations.VDDK_EXTRA_ARGS] = given[annotations.VDDK_EXTRA_ARGS]
-    return kept
+    return kept | {key: given[key] for key in populator.inherited if given.get(key)}
 
 
-def _request(spec: Mapping[str, Any], preallocate_by_default: bool) -> dict[str, str]:
-    source = spec.get("source") or {}
+def _asked(source: Object, preallocate_by_default: bool) -> dict[str, str]:
+    """What every source object may say of the volume."""
+    spec: Mapping[str, Any] = source.get("spec") or {}
     preallocate = spec.get("preallocation")
     if preallocate is None:
         preallocate = preallocate_by_default
-    asked = {
-        annotations.POPULATOR_KIND: kinds.IMPORT_SOURCES.kind,
+    return {
         annotations.CONTENT_TYPE: workorder.content_type_of(spec.get("contentType")),
         annotations.PREALLOCATION_REQUESTED: str(preallocate is True).lower(),
-        **requests.annotations_for(source),
     }
-    if requests.can_have_stages(source):
-        final = spec.get("finalCheckpoint") is True
-        first = checkpoints.first(spec.get("checkpoints") or (), final=final)
-        asked |= {key: value for key, value in first.items() if value is not None}
-    return asked

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from cdi.controllers.act import Actor
-from cdi.controllers.cluster import IMPORTS_FROM, UNCONFIGURED, Cluster, target_of
-from cdi.controllers.importing.pod import pod_name_of
-from cdi.controllers.importing.reconciler import keys_of_event
-from cdi.controllers.populating.decide import Seen, decide, is_target
+from cdi.controllers.cluster import (
+    POPULATED_FROM,
+    UNCONFIGURED,
+    Cluster,
+    keys_of_claim_event,
+    target_of,
+)
+from cdi.controllers.populating.decide import decide
+from cdi.controllers.populating.populator import Populator
+from cdi.controllers.populating.registry import populator_of
+from cdi.controllers.populating.seen import Seen
 from cdi.controllers.progress import Progress
 from cdi.controllers.settings import Settings
 from cdi.kube import objects
@@ -17,11 +24,17 @@ from cdi.kube.objects import Key, Object
 
 
 class Reconciler:
-    """Claims that name a VolumeImportSource."""
+    """Claims that name one kind of source object."""
 
     def __init__(
-        self, cluster: Cluster, settings: Settings, actor: Actor, progress: Progress
+        self,
+        populator: Populator,
+        cluster: Cluster,
+        settings: Settings,
+        actor: Actor,
+        progress: Progress,
     ) -> None:
+        self._populator = populator
         self._cluster = cluster
         self._settings = settings
         self._actor = actor
@@ -42,42 +55,42 @@ class Reconciler:
         target = cluster.claims.get(key)
         if target is None:
             return None
-        prime = cluster.prime_of(target)
-        if prime is None and not is_target(target):
+        prime, populator = cluster.prime_of(target), self._populator
+        if populator_of(target, prime) is not populator:
             return None
         source = objects.get(target, "spec", "dataSourceRef", "name", default="")
         pod = None
         if prime is not None:
-            pod = cluster.pods.get(Key(key.namespace, pod_name_of(prime)))
+            pod = cluster.pods.get(Key(key.namespace, populator.worker_of(prime)))
         return Seen(
             target=target,
             settings=self._settings,
             prime=prime,
-            import_source=cluster.import_sources.get(Key(key.namespace, source)),
+            source_object=cluster.of(populator.cache).get(Key(key.namespace, source)),
             volume=cluster.volumes.get(Key("", objects.get(prime, "spec", "volumeName") or "")),
             pod=pod,
-            progress=None if pod is None else self._heard(pod, target, key),
+            progress=None if pod is None else self._progress_of(pod, target, key),
             prime_events=cluster.events_about(prime),
             target_events=cluster.events_about(target),
             classes=cluster.classes.list(),
             config=cluster.config,
         )
 
-    def _heard(self, pod: Object, target: Object, key: Key) -> str | None:
+    def _progress_of(self, pod: Object, target: Object, key: Key) -> str | None:
         return self._progress.of(pod, objects.uid(target), lambda: self.enqueue(key))
 
     def keys_of_claim(self, claim: Object) -> Iterable[Key]:
         """A target concerns itself, a prime concerns its target."""
-        own = [objects.key(claim)] if is_target(claim) else []
-        return [*own, *target_of(claim)]
+        own = [objects.key(claim)] if self._populator.is_target(claim) else []
+        return [*own, *(target_of(claim) if self._populator.owns(claim) else [])]
 
-    def keys_of_import_source(self, source: Object) -> Iterable[Key]:
-        name = str(objects.key(source))
-        return [objects.key(each) for each in self._cluster.claims.by_index(IMPORTS_FROM, name)]
+    def keys_of_source_object(self, source: Object) -> Iterable[Key]:
+        name = f"{self._populator.resource.kind}/{objects.key(source)}"
+        return [objects.key(each) for each in self._cluster.claims.by_index(POPULATED_FROM, name)]
 
     def keys_of_event(self, event: Object) -> Iterable[Key]:
         """What happens to a prime concerns its target."""
-        for key in keys_of_event(event):
+        for key in keys_of_claim_event(event):
             prime = self._cluster.claims.get(key)
-            if prime is not None:
+            if prime is not None and self._populator.owns(prime):
                 yield from target_of(prime)
