@@ -30,6 +30,7 @@ CLONE_SOURCE_DIR = "/var/run/cdi/clone/source"
 STATE_DIR = "/var/lib/cdi"
 TERMINATION_LOG = "/dev/termination-log"
 METRICS_PORT = 8443
+METRICS_PORT_NAME = "metrics"  # of a worker's pod, for whoever asks how far it is
 STALL_TIMEOUT = "CDI_STALL_TIMEOUT"
 
 PATH = Codec(Path, str)

@@ -1,8 +1,8 @@
 """
-How far an importer is, asked of the importer itself.
+How far a worker is, asked of the worker itself.
 
 `Progress.of` never waits: it returns what was heard last and, if that is some time ago, asks
-again in the background and calls back with news. Importers show certificates that they made
+again in the background and calls back with news. Workers show certificates that they made
 themselves; what they say is shown to people and decides nothing, so nobody verifies them.
 """
 
@@ -18,7 +18,7 @@ from typing import Final
 import aiohttp
 
 from cdi.api import phases
-from cdi.controllers.importing import pod as importer
+from cdi.api.workersettings import METRICS_PORT_NAME
 from cdi.kube import objects
 from cdi.kube.clock import Clock, SystemClock
 from cdi.kube.objects import Object
@@ -124,6 +124,6 @@ def _declared_port(pod: Object) -> int | None:
     containers = objects.get(pod, "spec", "containers", default=[])
     for container in containers:
         for port in container.get("ports") or []:
-            if port.get("name") == importer.METRICS:
+            if port.get("name") == METRICS_PORT_NAME:
                 return int(port["containerPort"])
     return None

@@ -13,7 +13,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from cdi.api import annotations, labels, names, quantity
-from cdi.api.workersettings import CERT_DIR, METRICS_PORT, PROXY_CERT_DIR, SHARED_DIR, STALL_TIMEOUT
+from cdi.api.workersettings import (
+    CERT_DIR,
+    METRICS_PORT,
+    METRICS_PORT_NAME,
+    PROXY_CERT_DIR,
+    SHARED_DIR,
+    STALL_TIMEOUT,
+)
 from cdi.api.workorder import WorkOrder, content_type_of
 from cdi.controllers import metadata
 from cdi.controllers.importing import mounts, requests
@@ -22,7 +29,6 @@ from cdi.kube import objects, owners
 from cdi.kube.objects import Object
 
 CONTAINER: Final = "importer"
-METRICS: Final = "metrics"  # name of the port
 _COMMAND: Final = ["python3", "-m", "cdi.workers.importer"]
 _USER: Final = 107  # qemu's, who also owns the disks of running machines
 _READY_FILE: Final = f"{SHARED_DIR}/ready"
@@ -285,7 +291,7 @@ def _containers(claim: Object, context: PodContext, mounted: list[mounts.Mount])
         **_container(CONTAINER, context.settings.worker_image, context),
         "command": _COMMAND,
         "args": [f"-v={context.settings.verbosity}"],
-        "ports": [{"name": METRICS, "containerPort": METRICS_PORT, "protocol": "TCP"}],
+        "ports": [{"name": METRICS_PORT_NAME, "containerPort": METRICS_PORT, "protocol": "TCP"}],
         "env": order_for(claim, context).to_pod_env(secret) + _patience(context.settings),
     }
     directories = [mount.in_container for mount in mounted if not mount.device]
