@@ -5,8 +5,8 @@ A view's fields give names, types and what is required; `view.doc` gives descrip
 everything else. Each call returns new dicts: nothing is shared, so the result prints without
 anchors and may be changed.
 
-The root of a kind says nothing about `metadata`, which the API server knows by itself.
-Elsewhere metadata is written out.
+The root of a kind says nothing about `metadata` but that it is an object: the API server knows it
+by itself, and refuses definitions that describe it. Elsewhere metadata is written out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ def schema_of(kind: type[View]) -> Object:
 
 def root_schema_of(kind: type[View]) -> Object:
     """Return the schema of an object of its own, described by the view's docstring."""
-    return {"description": _sentence_of(kind), **schema_of(kind)}
+    schema = {"description": _sentence_of(kind), **schema_of(kind)}
+    # Not even a description: whatever is said here but limits of names, a server refuses.
+    schema["properties"] |= {"metadata": {"type": "object"}}
+    return schema
 
 
 @functools.cache
