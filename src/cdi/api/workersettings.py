@@ -8,6 +8,7 @@ that runs as a process of a machine gets the same order, with paths as in a pod,
 
 from __future__ import annotations
 
+import os.path
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +41,9 @@ PATH = Codec(Path, str)
 class WorkerSettings(Environment):
     """The file system and the network as one worker sees them."""
 
+    root_dir: Annotated[Path, Variable("CDI_ROOT_DIR", PATH)] = Path(
+        "/"
+    )  # what is beneath no mount
     data_dir: Annotated[Path, Variable("CDI_DATA_DIR", PATH)] = Path(
         DATA_DIR
     )  # the volume, Filesystem
@@ -97,11 +101,17 @@ class WorkerSettings(Environment):
         return "localhost" if self.metrics_address == anywhere else self.metrics_address
 
     def local(self, path: str) -> Path:
-        """Return where a path of the pod is here; one beneath no mount stays as it is."""
+        """Return where a path of the pod is here, whoever wrote it and wherever it leads.
+
+        One beneath no mount is beneath `root_dir`; the same where that was not moved.
+        """
+        wanted = Path(os.path.normpath(path))
         for usual, actual in self._mounts().items():
-            if Path(path).is_relative_to(usual):
-                return actual / Path(path).relative_to(usual)
-        return Path(path)
+            if wanted.is_relative_to(usual):
+                return actual / wanted.relative_to(usual)
+        if self.root_dir == Path("/"):
+            return wanted
+        return self.root_dir / os.path.normpath(f"/{path}").lstrip("/")
 
     def _mounts(self) -> dict[str, Path]:
         return {

@@ -383,6 +383,22 @@ def test_a_path_of_the_pod_is_found_on_the_machine(path, local):
     assert settings.local(path) == Path(local)
 
 
+@pytest.mark.parametrize(
+    ("path", "local"),
+    [
+        ("/data/disk.img", "/v/pvc-1/disk.img"),
+        ("/elsewhere/x", "/pods/root/elsewhere/x"),
+        ("/data/../etc/shadow", "/pods/root/etc/shadow"),
+        ("/../../etc/shadow", "/pods/root/etc/shadow"),
+        ("../../etc/shadow", "/pods/root/etc/shadow"),
+        ("//etc/shadow", "/pods/root/etc/shadow"),
+    ],
+)
+def test_no_path_of_the_pod_leads_out_of_it(path, local):
+    place = Place.from_env({"CDI_DATA_DIR": "/v/pvc-1", "CDI_ROOT_DIR": "/pods/root"})
+    assert place.local(path) == Path(local)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Vault(environment.Environment):
     pin: Annotated[int, environment.Variable("PIN", environment.PORT, key="pin")] = 0
