@@ -14,6 +14,7 @@ What differs from `cdi up` is that CDI's own controllers are not there: tests cr
 from __future__ import annotations
 
 import asyncio
+import functools
 import signal
 import sys
 from collections.abc import Callable
@@ -28,11 +29,12 @@ from cdi.kube.events import Recorder
 from cdi.kube.manager import Group, Manager
 from cdi.kube.objects import Key, Object
 from cdi.kube.resource import EVENTS, PERSISTENT_VOLUME_CLAIMS, PODS, Resource
-from cdi.standalone.agent import node
+from cdi.standalone.agent import node, workeruser
 from cdi.standalone.agent.agent import Agent
 from cdi.standalone.agent.lifecycle import Restarts
 from cdi.standalone.agent.logs import Logs
 from cdi.standalone.agent.settings import Settings
+from cdi.standalone.agent.workeruser import WorkerUser
 from cdi.standalone.apiserver.server import ApiServer, Hooks, Listen
 from cdi.standalone.volumes import binder
 from cdi.standalone.volumes.caches import Caches
@@ -43,6 +45,12 @@ NAMESPACE = "default"
 QUICK = Restarts(first=0.2, longest=1.0)
 
 
+@functools.cache
+def worker_user() -> WorkerUser | None:
+    """The user that workers are, as `cdi up` finds it."""
+    return workeruser.find(Path("/"))[0]
+
+
 class Machine:
     """Starts everything over `folder`; may be started again over the same one."""
 
@@ -51,6 +59,7 @@ class Machine:
     ) -> None:
         self.folder = folder
         self._devices = devices
+        settings.setdefault("user", worker_user())
         self._settings = Settings(folder, frozenset({IMAGE}), restarts, **settings)
         self._stack = AsyncExitStack()
         self._stop = asyncio.Event()
@@ -65,7 +74,9 @@ class Machine:
         client = await self._stack.enter_async_context(Client.to(credentials))
         self.client = client.unthrottled()  # the server is in the same process
         self.seen = Caches.on(self.client)
-        self.pool = Pool(self.folder / "volumes", devices=self._devices)
+        user = self._settings.user
+        ids = (user.uid, user.gid) if user else None
+        self.pool = Pool(self.folder / "volumes", devices=self._devices, user=ids)
         manager = Manager()
         recorder = Recorder(self.client, "test")
         manager.add(Group.SUPPORT, recorder)

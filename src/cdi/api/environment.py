@@ -131,6 +131,11 @@ class Environment:
                 found[field] = _read(declared, text)
         return cls(**found)
 
+    @classmethod
+    def knows(cls, name: str) -> bool:
+        """Whether a variable of this name means anything to `from_env`."""
+        return name in names_of(cls)
+
     def to_env(self) -> dict[str, str]:
         """Return the variables, all of them in clear. The inverse of `from_env`."""
         return dict(self._written())

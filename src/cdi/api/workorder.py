@@ -140,6 +140,10 @@ class WorkOrder(Environment):
         order.check()
         return order
 
+    @classmethod
+    def knows(cls, name: str) -> bool:
+        return super().knows(name) or _HEADER_NUMBER.fullmatch(name) is not None
+
     def check(self) -> None:
         """Insist on what no import can do without. Raises InvalidVariable."""
         if not self.source:

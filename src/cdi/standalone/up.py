@@ -35,9 +35,10 @@ from cdi.kube.client import Client
 from cdi.kube.events import Recorder
 from cdi.kube.manager import Group, Manager, Work
 from cdi.standalone import admission
-from cdi.standalone.agent import agent, node
+from cdi.standalone.agent import agent, node, workeruser
 from cdi.standalone.agent.logs import Logs
 from cdi.standalone.agent.settings import Settings as AgentSettings
+from cdi.standalone.agent.workeruser import WorkerUser
 from cdi.standalone.apiserver.server import ApiServer, Hooks, Listen
 from cdi.standalone.lookups import Lookups
 from cdi.standalone.signingkey import SigningKey
@@ -135,16 +136,28 @@ class Standalone:
     def _add_machine(self, manager: Manager, client: Client, seen: Caches) -> None:
         """What a cluster's volume controllers and its node would do."""
         place = self._settings.data_dir
-        pool = Pool(place / "volumes")
+        user = self._worker_user()
+        pool = Pool(place / "volumes", user=(user.uid, user.gid) if user else None)
         of_volumes = Recorder(client, binder.COMPONENT)
         of_pods = Recorder(client, agent.COMPONENT)
         manager.add(Group.SUPPORT, of_volumes, of_pods)
         manager.add(Group.CACHES, *seen.all())
         binder.Binder(client, seen, pool, of_volumes, node.NAME).register(manager)
         settings = AgentSettings(
-            place, frozenset({WORKER_IMAGE}), vddk_library=self._settings.vddk_library
+            place,
+            frozenset({WORKER_IMAGE}),
+            vddk_library=self._settings.vddk_library,
+            user=user,
         )
         agent.Agent(client, seen, pool, of_pods, self._logs, settings).register(manager)
+
+    def _worker_user(self) -> WorkerUser | None:
+        user, why_not = workeruser.find(self._settings.data_dir)
+        if why_not:
+            log.warning(
+                "workers run as root: they cannot be a user of their own", extra={"cause": why_not}
+            )
+        return user
 
     async def _announce(self, stop: asyncio.Event) -> None:
         """The last part to start: everything else is at work by now."""

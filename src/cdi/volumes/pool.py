@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,8 @@ DISK: Final = "disk.img"
 DEVICE: Final = "device"  # link to the loop device, while there is one
 _DIRECTORY_MODE: Final = 0o770
 _FILE_MODE: Final = 0o660
+# Group members may add files, and remove only those that are theirs.
+_SHARED_MODE: Final = stat.S_ISVTX | _DIRECTORY_MODE
 # A directory under this name is half erased, and no volume.
 _ERASED: Final = ".erased-"
 
@@ -35,10 +38,21 @@ class Mode(StrEnum):
 
 
 class Pool:
-    """The volumes beneath one directory. `devices` says whether to use loop devices."""
+    """The volumes beneath one directory. `devices` says whether to use loop devices.
 
-    def __init__(self, root: Path, *, devices: bool | None = None) -> None:
-        self._root = root
+    `user`, by uid and gid, gets Block volumes where whoever fills them is not who we are. Over a
+    loop device it may write, and keep files of its own beside the disk, but it cannot put anything
+    in the disk's place: what root attaches is never a link of somebody else.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        devices: bool | None = None,
+        user: tuple[int, int] | None = None,
+    ) -> None:
+        self._root, self._user = root, user
         self._devices = loops.usable() if devices is None else devices
 
     def directory(self, volume: str) -> Path:
@@ -72,16 +86,39 @@ class Pool:
         if not file.exists():
             raise FileNotFoundError(f"the data of volume {volume} is missing: {file}")
         if not self._devices:
+            self._give(file)
             return file
-        link = file.with_name(DEVICE)
+        if self._user is not None:
+            os.chown(file.parent, 0, self._user[1])
+            file.parent.chmod(_SHARED_MODE)
+        return self._link(file.with_name(DEVICE), loops.attach(file))
+
+    def _give(self, file: Path) -> None:
+        if self._user is not None:
+            for path in (file, file.parent):
+                os.chown(path, *self._user, follow_symlinks=False)
+
+    def _link(self, link: Path, device: Path) -> Path:
         link.unlink(missing_ok=True)
-        link.symlink_to(loops.attach(file))
+        if self._user is None:
+            link.symlink_to(device)
+        elif os.statvfs(link.parent).f_flag & os.ST_NODEV:
+            os.chown(device, -1, self._user[1])
+            link.symlink_to(device)
+        else:
+            # A node of our own: whoever looks after /dev may change his at any time.
+            os.mknod(link, stat.S_IFBLK | _FILE_MODE, device.stat().st_rdev)
+            link.chmod(_FILE_MODE)
+            os.chown(link, -1, self._user[1])
         return link
 
     def detach(self, volume: str) -> None:
         """No pod uses the block device any longer."""
         file = self.directory(volume) / DISK
         if self._devices and file.exists():
+            # Whoever has its number next is none of the group's business.
+            for device in loops.attached(file):
+                os.chown(device, -1, Path("/dev/loop-control").stat().st_gid)
             loops.detach(file)
             file.with_name(DEVICE).unlink(missing_ok=True)
 

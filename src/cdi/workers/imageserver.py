@@ -71,7 +71,7 @@ def main(arguments: list[str], env: Mapping[str, str]) -> int:
         return STOPPED
     except errors.TransferError as error:
         log.error("the image is refused", extra={"reason": error.reason, "cause": str(error)})  # noqa: TRY400
-        _write(settings.termination_log, str(error))
+        settings.termination_log.write_text(str(error), encoding="utf-8")
         _write(refused, str(error))
         return FAILED
     host = "127.0.0.1" if settings.loopback == "localhost" else settings.loopback

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from cdi.kube import objects
 from cdi.kube.objects import Object
 from cdi.kube.resource import CONFIG_MAPS, LEASES, NODES, PODS, SECRETS
 from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS as CLAIMS
+from cdi.standalone.agent import workeruser
 from cdi.volumes import loops
 from support import disks, httpd, loopdev, machine, worker
 from support.loop import in_loop
@@ -298,6 +301,101 @@ async def test_without_root_a_block_volume_is_a_plain_file(
             bound = await one.until(CLAIMS, name, phase("Bound"))
             content = disk.read_bytes() if name == "a" else b""
             assert disk_of(one, bound).read_bytes() == content.ljust(32 * MIB, b"\0")
+
+
+def planted(folder: Path) -> Path:
+    """A directory with a module that every Python looks for; return what it would leave behind."""
+    folder.mkdir()
+    trace = folder / "was-here"
+    (folder / "sitecustomize.py").write_text(f"open({str(trace)!r}, 'w').close()\n")
+    folder.chmod(0o777)
+    return trace
+
+
+@in_loop
+async def test_a_pods_environment_runs_no_code(tmp_path: Path) -> None:
+    async with Machine(tmp_path / "data", user=None) as one:
+        trace = planted(tmp_path / "volume")
+        pod = importer("a", worker.order())
+        for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "LD_LIBRARY_PATH"):
+            entry = {"name": name, "value": str(trace.parent)}
+            pod["spec"]["containers"][0]["env"].append(entry)
+        await one.create(claim("a"))
+        await one.create(pod)
+        await one.until(PODS, "a", phase("Succeeded"))
+        assert not trace.exists()
+
+
+@in_loop
+async def test_what_the_agent_was_started_with_reaches_no_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = planted(tmp_path / "elsewhere")
+    monkeypatch.setenv("PYTHONPATH", str(trace.parent))
+    async with Machine(tmp_path / "data", user=None) as one:
+        await one.create(claim("a"))
+        await one.create(importer("a", worker.order()))
+        await one.until(PODS, "a", phase("Succeeded"))
+        assert not trace.exists()
+
+
+needs_worker_user = pytest.mark.skipif(
+    machine.worker_user() is None, reason="needs root with CAP_SYS_ADMIN"
+)
+
+
+@needs_worker_user
+@pytest.mark.root
+@pytest.mark.parametrize("mode", ["Filesystem", "Block"])
+@in_loop
+async def test_a_worker_is_a_user_of_its_own(
+    tmp_path: Path, server: httpd.Server, mode: str
+) -> None:
+    body = disks.raw_disk(tmp_path / "disk.raw").read_bytes()
+    url = server.put("/disk", httpd.Blob(body, ranges=False, twist=httpd.changed(rate=16 * MIB)))
+    user = machine.worker_user()
+    assert user is not None
+    async with Machine(tmp_path / "data", devices=True) as one:
+        await one.create(claim("a", volumeMode=mode))
+        await one.create(importer("a", worker.order(url), block=mode == "Block"))
+        await one.until(PODS, "a", phase("Running"))
+        (file,) = (one.folder / "pods").glob("*/importer/pid")
+        pid = int(file.read_text().split()[0])
+        await one.eventually(lambda: ids_of(pid) == {(user.uid, user.gid)})
+        await one.until(PODS, "a", phase("Succeeded"))
+        bound = await one.until(CLAIMS, "a", phase("Bound"))
+        assert disk_of(one, bound).read_bytes() == body.ljust(32 * MIB, b"\0")
+
+
+def ids_of(pid: int) -> set[tuple[int, int]]:
+    """Real, effective, saved and file system's user and group of a process."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    found = {line.split()[0]: [int(each) for each in line.split()[1:]] for line in lines
+             if line.startswith(("Uid:", "Gid:"))}  # fmt: skip
+    return set(zip(found["Uid:"], found["Gid:"], strict=True))
+
+
+@needs_worker_user
+@pytest.mark.root
+def test_a_worker_finds_nothing_that_is_not_its_own(tmp_path: Path) -> None:
+    ours, others = tmp_path / "data" / "pods" / "ours", tmp_path / "data" / "pods" / "others"
+    user = machine.worker_user()
+    assert user is not None
+    for directory in (ours, others):
+        directory.mkdir(parents=True)
+        (directory / "secret").write_text("s3cr3t")
+        user.read(directory)
+    (tmp_path / "data" / "state.db").write_text("s3cr3t")
+    (tmp_path / "data").chmod(0o700)
+
+    def shown(path: Path) -> str:
+        # A module of Python's own that prints a file, base64 encoded.
+        command = workeruser.command(user, [ours], "base64", ["-e", str(path)])
+        return subprocess.run(command, env={}, cwd="/", capture_output=True, text=True).stdout
+
+    assert base64.b64decode(shown(ours / "secret")) == b"s3cr3t"
+    assert shown(others / "secret") == ""
+    assert shown(tmp_path / "data" / "state.db") == ""
 
 
 @in_loop

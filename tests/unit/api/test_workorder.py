@@ -395,8 +395,8 @@ def test_a_path_of_the_pod_is_found_on_the_machine(path, local):
     ],
 )
 def test_no_path_of_the_pod_leads_out_of_it(path, local):
-    place = Place.from_env({"CDI_DATA_DIR": "/v/pvc-1", "CDI_ROOT_DIR": "/pods/root"})
-    assert place.local(path) == Path(local)
+    settings = WorkerSettings.from_env({"CDI_DATA_DIR": "/v/pvc-1", "CDI_ROOT_DIR": "/pods/root"})
+    assert settings.local(path) == Path(local)
 
 
 @dataclass(frozen=True, kw_only=True)

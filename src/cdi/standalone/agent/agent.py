@@ -73,9 +73,11 @@ class Agent:
         self._client, self._seen, self._recorder = client, seen, recorder
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._mounter = Mounter(settings.data_dir / "pods", pool, seen, settings.vddk_library)
+        self._mounter = Mounter(
+            settings.data_dir / "pods", pool, seen, settings.vddk_library, settings.user
+        )
         self._scheduler = Scheduler(client, seen, recorder, settings, self._clock)
-        self._runtime = Runtime(client, self._mounter, logs, settings.restarts, self._clock)
+        self._runtime = Runtime(client, self._mounter, logs, settings, self._clock)
         self._records: dict[str, Record] = {}  # by the UID of the pod
         self._keys: dict[Key, set[str]] = {}  # pods that had this key
         self._running: set[tuple[str, str]] = set()  # UID and container, from before the start on

@@ -2,7 +2,8 @@
 A container's environment: plain values, references to other objects, and `$(NAME)`.
 
 What is not in the container's list is not in its environment, except for what a process on this
-machine needs to run at all. Raises Missing for a reference that leads nowhere.
+machine needs to run at all; and of the list, a worker gets what its order knows (`roles`). Raises
+Missing for a reference that leads nowhere.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ INHERITED = (
     "LC_ALL",
     "TZ",
     "TMPDIR",
-    "PYTHONPATH",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 )

@@ -5,9 +5,8 @@ A pod's volumes as places of this machine, and what its containers are told abou
     <pods>/<uid>/<container>/root/...    links: what the container would find at its mount paths
     <pods>/<uid>/<container>/            pid and termination log
 
-A worker takes all of its paths from `WorkerSettings`, so moving them beneath `root` is all
-it takes.
-Files of Secrets can be read by our own user only, and go with the pod.
+A worker takes all of its paths from `WorkerSettings`, so moving them beneath `root` is all it
+takes. Files of Secrets can be read by the user only that workers are, and go with the pod.
 
 Raises Missing for what a volume refers to and does not exist, NotReady for claims that are not
 bound yet, Unsupported for kinds of volumes that workers have no use for; OSError.
@@ -17,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,12 +27,14 @@ from cdi.kube import objects
 from cdi.kube.objects import Key, Object
 from cdi.standalone.agent import vddk
 from cdi.standalone.agent.environment import Lookup, Missing, data_of
+from cdi.standalone.agent.workeruser import WorkerUser
 from cdi.standalone.volumes import caches, facts
 from cdi.standalone.volumes.caches import Caches
 from cdi.storage import local, modes
 from cdi.volumes.pool import Pool
 
 _PRIVATE = 0o700
+_SECRET_FILE = 0o600
 _NOT_MOVED = ("metrics_address", "metrics_port", "stall_timeout")
 
 
@@ -62,6 +64,14 @@ class PodDirectory:
     def volume(self, name: str) -> Path:
         return self.path / "volumes" / name
 
+    def prepare_termination_log(self, container: str, user: WorkerUser | None) -> None:
+        """Have an empty file for a worker's last message, which it may write."""
+        file = self.termination_log(container)
+        file.unlink(missing_ok=True)
+        file.touch(mode=_SECRET_FILE, exist_ok=False)
+        if user is not None:
+            os.chown(file, user.uid, user.gid)
+
     def remove(self) -> None:
         """Remove it; links to volumes go, the volumes stay."""
         shutil.rmtree(self.path, ignore_errors=True)
@@ -87,10 +97,20 @@ def settings_for(directory: PodDirectory, container: str, address: str) -> Worke
 class Mounter:
     """Prepares the volumes of pods."""
 
-    def __init__(self, pods: Path, pool: Pool, seen: Caches, library: Path | None = None) -> None:
-        """`library` is where this machine has VMware's library, if it does."""
+    def __init__(
+        self,
+        pods: Path,
+        pool: Pool,
+        seen: Caches,
+        library: Path | None = None,
+        user: WorkerUser | None = None,
+    ) -> None:
+        """`library` is where this machine has VMware's library, if it does.
+
+        `user` gets what pods mount, where workers are not the user that we are.
+        """
         self._pods, self._pool, self._seen = pods, pool, seen
-        self._library = library
+        self._library, self._user = library, user
 
     def directory(self, uid: str) -> PodDirectory:
         return PodDirectory(self._pods, uid)
@@ -112,8 +132,11 @@ class Mounter:
             if name not in used:
                 await asyncio.to_thread(self._pool.detach, name)
 
-    async def mount(self, pod: Object, lookup: Lookup) -> None:
-        """Make everything ready that the pod's containers mount; may be repeated."""
+    async def mount(self, pod: Object, lookup: Lookup) -> list[Path]:
+        """Make everything ready that the pod's containers mount, and theirs; may be repeated.
+
+        Returns the directories that its workers have to come to.
+        """
         directory = self.directory(objects.uid(pod))
         places: dict[str, Path] = {}
         for volume in objects.get(pod, "spec", "volumes", default=[]):
@@ -121,6 +144,11 @@ class Mounter:
         await asyncio.to_thread(vddk.link, pod, self._library, places)
         for container in pod["spec"]["containers"]:
             await asyncio.to_thread(_link, directory, container, places)
+        if self._user is not None:
+            await asyncio.to_thread(self._user.read, directory.path)
+        volumes = [place if place.is_dir() else place.parent for place in places.values()]
+        reach = [path for path in volumes if not path.is_relative_to(directory.path)]
+        return [directory.path, *reach, *([self._library] if self._library else [])]
 
     async def unmount(self, pod: Object) -> None:
         """Take away what the pod had; volumes keep their data."""
@@ -145,10 +173,12 @@ class Mounter:
         self, pod: Object, volume: Object, directory: PodDirectory, lookup: Lookup
     ) -> Path:
         if key := _claim_key(pod, volume):
-            return await self._claim(key)
+            return await self._claim(key, directory.volume(volume["name"]))
         place = directory.volume(volume["name"])
         if "emptyDir" in volume:
             place.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            if self._user is not None:
+                self._user.own(place)
             return place
         for kind, field, name in (
             ("secret", "secret", "secretName"),
@@ -160,32 +190,40 @@ class Mounter:
                 return place
         raise Unsupported(f'volume "{volume["name"]}" is of a kind that workers do not use')
 
-    async def _claim(self, key: Key) -> Path:
+    async def _claim(self, key: Key, own: Path) -> Path:
+        """Where the volume of a claim is; `own` is where the pod may have a device of its own."""
         claim = self._seen.claim(key)
         volume = self._seen.volume(facts.volume_name(claim)) if claim else None
         if claim is None or volume is None or not facts.is_bound(claim):
             raise NotReady(f'persistentvolumeclaim "{key.name}" is not bound')
         if objects.annotations(volume).get(facts.PROVISIONED_BY) != local.PROVISIONER:
-            return _made_by_hand(volume)
+            return await asyncio.to_thread(self._made_by_hand, volume, own)
         name = objects.name(volume)
         if facts.volume_mode(claim) == modes.BLOCK:
             return await asyncio.to_thread(self._pool.attach, name)
         place = self._pool.directory(name)
         if not place.is_dir():
             raise Missing(f"the data of volume {name} is missing: {place}")
+        if self._user is not None:
+            await asyncio.to_thread(self._user.own, place)
         return place
 
-
-def _made_by_hand(volume: Object) -> Path:
-    path = objects.get(volume, "spec", "local", "path") or objects.get(
-        volume, "spec", "hostPath", "path"
-    )
-    if not path:
-        name = objects.name(volume)
-        raise Unsupported(f"volume {name} is neither local nor hostPath, which is all there is")
-    if not Path(path).exists():
-        raise Missing(f"{path} does not exist")
-    return Path(path)
+    def _made_by_hand(self, volume: Object, own: Path) -> Path:
+        local_path = objects.get(volume, "spec", "local", "path")
+        path = local_path or objects.get(volume, "spec", "hostPath", "path")
+        if not path:
+            name = objects.name(volume)
+            raise Unsupported(f"volume {name} is neither local nor hostPath, which is all there is")
+        found = Path(path)
+        if not found.exists():
+            raise Missing(f"{path} does not exist")
+        if self._user is None:
+            return found
+        if found.is_block_device():
+            return self._user.node(found, own)
+        if local_path:  # as a kubelet does for the group of a pod; a hostPath it leaves alone
+            self._user.join(found)
+        return found
 
 
 def _claim_key(pod: Object, volume: Object) -> Key | None:
@@ -218,7 +256,7 @@ def _write(place: Path, entries: dict[str, bytes]) -> None:
         if ".." in Path(name).parts or Path(name).is_absolute():
             raise Unsupported(f"{name!r} leads out of the volume")
         path.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
+        path.touch(mode=_SECRET_FILE)
         path.write_bytes(content)
 
 

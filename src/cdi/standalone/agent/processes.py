@@ -11,14 +11,14 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
-from cdi.standalone.agent import launch
+from cdi.standalone.agent import workeruser
 from cdi.standalone.agent.roles import Role
+from cdi.standalone.agent.workeruser import WorkerUser
 
 PID_FILE: Final = "pid"
 _POLL: Final = 0.05  # seconds between two looks at a process that is not our child
@@ -31,17 +31,25 @@ class Process:
         self._child = child
 
     @classmethod
-    async def start(cls, role: Role, env: Mapping[str, str], directory: Path, log: Path) -> Process:
-        """Start a worker; everything it says goes to `log`."""
+    async def start(
+        cls,
+        role: Role,
+        env: Mapping[str, str],
+        directory: Path,
+        log: Path,
+        *,
+        user: WorkerUser | None = None,
+        reach: Collection[Path] = (),
+    ) -> Process:
+        """Start a worker in `directory`; everything it says goes to `log`.
+
+        As `user`, if one is given, it can come to the directories `reach`, but not necessarily to
+        others of ours.
+        """
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with log.open("ab") as output:
             child = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                launch.__name__,
-                str(os.getpid()),
-                role.module,
-                *role.arguments,
+                *workeruser.command(user, reach, role.module, role.arguments),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

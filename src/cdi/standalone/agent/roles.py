@@ -10,11 +10,14 @@ disk in that image without running anything of it. Pure.
 from __future__ import annotations
 
 import importlib.util
-import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from cdi.api.environment import Environment
+from cdi.api.workersettings import STALL_TIMEOUT
+from cdi.api.workorder import CloneOrder, UploadOrder, WorkOrder
 from cdi.kube import objects
 from cdi.kube.objects import Object
 from cdi.standalone.agent import vddk
@@ -22,13 +25,16 @@ from cdi.standalone.agent import vddk
 WORKERS = "cdi.workers"
 IMAGE_SERVER = f"{WORKERS}.imageserver"
 # What a container runtime has, and a worker otherwise has not: the way to registries.
-_OF_RUNTIME = (
-    *("HOME", "XDG_RUNTIME_DIR", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE"),
-    *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
-)
+PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+# Each worker, and what it is told; the image server's orders are its arguments.
+_ORDERS: Final[Mapping[str, type[Environment] | None]] = {
+    f"{WORKERS}.importer": WorkOrder,
+    f"{WORKERS}.uploadserver": UploadOrder,
+    f"{WORKERS}.clonesource": CloneOrder,
+    IMAGE_SERVER: None,
+}
 _SERVER = "/shared/server"  # what serves an image's disk, where a runtime has pulled the image
 _SERVER_BINARY = "cdi-containerimage-server"  # from where an init container copies it
-_MODULE = re.compile(re.escape(WORKERS) + r"\.([a-z][a-z_]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,16 @@ class Role:
 
     module: str
     arguments: tuple[str, ...] = ()
-    inherits: tuple[str, ...] = ()  # variables of the agent's own environment
+    pulls: bool = False  # it stands in for a container runtime, with its proxies and logins
     waited_for: bool = False  # another container of the pod waits for this one to run
+
+    def reads(self, variable: str) -> bool:
+        """Whether a variable that the pod gives means anything to the worker.
+
+        It gets no others: there are interpreters, loaders and libraries that others would steer.
+        """
+        order = _ORDERS[self.module]
+        return variable == STALL_TIMEOUT or (order is not None and order.knows(variable))
 
 
 def role_of(container: Object, images: Collection[str]) -> Role | None:
@@ -46,13 +60,13 @@ def role_of(container: Object, images: Collection[str]) -> Role | None:
     command = [*container.get("command", []), *container.get("args", [])]
     if command[:1] == [_SERVER]:
         told = ("-image", str(container.get("image")), *command[1:])
-        return Role(IMAGE_SERVER, told, _OF_RUNTIME, waited_for=True)
+        return Role(IMAGE_SERVER, told, pulls=True, waited_for=True)
     if container.get("image") not in images:
         return None
     for place, word in enumerate(command):
         if word == "-m" and place + 1 < len(command):
             module = command[place + 1]
-            known = _MODULE.fullmatch(module) and importlib.util.find_spec(module)
+            known = module in _ORDERS and importlib.util.find_spec(module)
             return Role(module, tuple(command[place + 2 :])) if known else None
     return None
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdi.standalone.agent.lifecycle import Restarts
+from cdi.standalone.agent.workeruser import WorkerUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +21,4 @@ class Settings:
     # Each worker has a process of some 60 MiB, and starting one takes a fraction of a core.
     most_running: int = 8 * (os.cpu_count() or 1)
     vddk_library: Path | None = None  # VMware's library, if this machine has it
+    user: WorkerUser | None = None  # that workers are; None: the one that the agent is

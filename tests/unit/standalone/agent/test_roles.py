@@ -36,6 +36,43 @@ def test_the_server_of_a_node_pull_is_a_worker_that_knows_the_image():
 
 
 @pytest.mark.parametrize(
+    ("variable", "reads"),
+    [
+        ("IMPORTER_ENDPOINT", True),
+        ("IMPORTER_EXTRA_HEADER_7", True),
+        ("https_proxy", True),
+        ("GOOGLE_APPLICATION_CREDENTIALS", True),
+        ("CDI_STALL_TIMEOUT", True),
+        ("CDI_DATA_DIR", False),
+        ("IMPORTER_EXTRA_HEADER_", False),
+        ("PYTHONPATH", False),
+        ("PYTHONSTARTUP", False),
+        ("LD_PRELOAD", False),
+        ("PATH", False),
+        ("HOME", False),
+        ("SSL_CERT_FILE", False),
+        ("OPENSSL_CONF", False),
+        ("GCONV_PATH", False),
+    ],
+)
+def test_an_importer_reads_what_its_order_knows_and_nothing_else(variable, reads):
+    assert roles.Role("cdi.workers.importer").reads(variable) is reads
+
+
+def test_the_server_of_a_node_pull_reads_none_of_the_pods_variables():
+    role = roles.role_of(SERVER, OURS)
+    assert role is not None
+    assert not role.reads("IMPORTER_ENDPOINT")
+    assert not role.reads("REGISTRY_AUTH_FILE")
+
+
+@pytest.mark.parametrize("module", ["metrics", "logs", "sources", "sources.http", "nothing"])
+def test_what_is_no_worker_of_its_own_does_not_run(module):
+    command = ["python3", "-m", f"cdi.workers.{module}"]
+    assert roles.role_of(IMPORTER | {"command": command}, OURS) is None
+
+
+@pytest.mark.parametrize(
     ("found", "runs"),
     [
         pytest.param(pod(IMPORTER), True, id="importer"),
