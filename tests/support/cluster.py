@@ -46,7 +46,11 @@ class Cluster:
         return self.host if self.host == "127.0.0.1" else ""
 
     def kubectl(
-        self, *arguments: str, stdin: str | None = None, environment: dict[str, str] | None = None
+        self,
+        *arguments: str,
+        stdin: str | None = None,
+        environment: dict[str, str] | None = None,
+        deadline: float = DEADLINE,
     ) -> str:
         """Run kubectl and return its output. Raises Refused with its errors."""
         done = subprocess.run(
@@ -54,7 +58,7 @@ class Cluster:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=DEADLINE,
+            timeout=deadline,
             env={**self.environment(), **(environment or {})},
         )
         if done.returncode:
@@ -133,15 +137,16 @@ class Namespace:
         found = self.kubectl("get", kind, "-ojsonpath={.items[*].metadata.name}")
         return set(found.split())
 
-    def wait_phase(self, name: str, phase: str, *, kind: str = "dv") -> Object:
+    def wait_phase(self, name: str, phase: str, *, kind: str = "dv", seconds: int = 60) -> Object:
         """Wait for a phase and return the object."""
-        self.wait(f"{kind}/{name}", f"jsonpath={{.status.phase}}={phase}")
+        self.wait(f"{kind}/{name}", f"jsonpath={{.status.phase}}={phase}", seconds)
         return self.get(kind, name)
 
     def wait(self, what: str, condition: str, seconds: int = 60) -> None:
         """`kubectl wait`; on failure say what was there instead."""
         try:
-            self.kubectl("wait", what, f"--for={condition}", f"--timeout={seconds}s")
+            limit = f"--timeout={seconds}s"
+            self.kubectl("wait", what, f"--for={condition}", limit, deadline=seconds + DEADLINE)
         except Refused as refusal:
             state = self.kubectl("get", "dv,pvc,pod,events", "-oyaml")
             raise AssertionError(f"{refusal}\n{state}") from None
