@@ -6,7 +6,7 @@ from fuzz import harness, patches
 
 with harness.instrumented():
     from cdi.images import errors
-    from cdi.images.formats import ova
+    from cdi.images.formats import bundle, tar
     from support import appliances
 
 _DISKS = {"vm-disk1.vmdk": b"first disk" * 60, "vm-disk2.vmdk": b"second disk" * 60}
@@ -30,10 +30,10 @@ def check(data: bytes) -> None:
         assert 0 <= offset <= offset + length <= len(raw), "asks for bytes beyond the end"
         return raw[offset : offset + length]
 
-    if not ova.matches(raw):
+    if not tar.matches(raw):
         return
     for disk in (None, "vm-disk2.vmdk"):
-        for way in (lambda: ova.locate(read, len(raw), disk), lambda: _passed(raw, disk)):  # noqa: B023 - called at once
+        for way in (lambda: bundle.locate(read, len(raw), disk), lambda: _passed(raw, disk)):  # noqa: B023 - called at once
             try:
                 way()
             except errors.TransferError as refused:
@@ -41,7 +41,7 @@ def check(data: bytes) -> None:
 
 
 def _passed(raw: bytes, disk: str | None) -> None:
-    appliance, taken = ova.Appliance(iter([raw]), disk), 0
+    appliance, taken = bundle.Bundle(iter([raw]), disk), 0
     for piece in appliance.data():
         taken += len(piece)
         if taken > _ENOUGH:

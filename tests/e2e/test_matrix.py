@@ -185,7 +185,7 @@ def test_the_volume_holds_the_disk(source, kind, mode, filled, images):
     disk = filled.claim_disk(name)
     if disk is None:
         return
-    same = {"iso": "disk.iso", "tar": "disk.tar", "": "nothing"}.get(kind, "disk.raw")
+    same = {"iso": "disk.iso", "": "nothing"}.get(kind, "disk.raw")
     wanted = (images / same).read_bytes() if same != "nothing" else b""
     content = disk.read_bytes()
     assert content[: len(wanted)] == wanted

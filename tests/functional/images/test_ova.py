@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cdi.images import errors
-from cdi.images.formats import ova, ovf
+from cdi.images.formats import ovf
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.stream import StreamSource
 from cdi.images.transfer import transfer
@@ -136,11 +136,102 @@ def test_of_several_disks_one_has_to_be_named(raw: Path, tmp_path: Path) -> None
     assert disks.differs(tmp_path / "disk.img", raw) == ""
 
 
-def test_a_tar_without_a_description_stays_a_raw_disk(tmp_path: Path) -> None:
-    data = tars.archive(tars.member("disk.img", b"d" * 4096))
+WAYS = pytest.mark.parametrize("stream", [False, True], ids=["at-random", "stream"])
+PACKINGS = pytest.mark.parametrize("packing", ["", "gzip -1", "xz -0"])
 
-    assert imported(data, tmp_path).format == "raw"
-    assert (tmp_path / "disk.img").read_bytes() == data
+
+@WAYS
+@PACKINGS
+@pytest.mark.parametrize("order", ["disk-first", "manifest-first", "folder-first", "subfolder"])
+def test_an_appliance_is_known_by_any_of_its_entries(
+    stream: bool, packing: str, order: str, raw: Path, tmp_path: Path
+) -> None:
+    files = {"d.qcow2": beside(raw, "qcow2")}
+    parts = {
+        "ovf": tars.member("vm.ovf", appliances.description("d.qcow2")),
+        "mf": tars.member("vm.mf", appliances.manifest(files)),
+        "disk": tars.member("d.qcow2", files["d.qcow2"]),
+        "top": tars.folder("./"),
+    }
+    data = {
+        "disk-first": tars.archive(parts["disk"], parts["ovf"], parts["mf"]),
+        "manifest-first": tars.archive(parts["mf"], parts["disk"], parts["ovf"]),
+        "folder-first": tars.archive(parts["top"], parts["ovf"], parts["disk"]),
+        "subfolder": tars.archive(
+            tars.member("vm/vm.ovf", appliances.description("disks/d.qcow2")),
+            tars.member("d.qcow2", b"another one"),
+            tars.member("vm/disks/d.qcow2", files["d.qcow2"]),
+            tars.member("vm/vm.mf", appliances.manifest({"disks/d.qcow2": files["d.qcow2"]})),
+        ),
+    }[order]
+    imported(compressed.run(packing, data) if packing else data, tmp_path, stream=stream)
+
+    assert disks.differs(tmp_path / "disk.img", raw) == ""
+
+
+@WAYS
+@PACKINGS
+@pytest.mark.parametrize("name", ["disk.raw", "a/b/System.IMG", "disk.qcow2", "disk", "d.raw.gz"])
+def test_the_only_disk_of_a_tar_is_that_disk(
+    stream: bool, packing: str, name: str, raw: Path, tmp_path: Path
+) -> None:
+    content = beside(raw, "qcow2" if name in ("disk.qcow2", "disk") else "raw")
+    if name.endswith(".gz"):
+        content = gzip.compress(content, 1)
+    side = [tars.member("README.md", b"# text" * 99), tars.member("._disk.raw", b"mac" * 99)]
+    data = tars.archive(side[0], tars.member(name, content), side[1])
+    imported(compressed.run(packing, data) if packing else data, tmp_path, stream=stream)
+
+    assert disks.differs(tmp_path / "disk.img", raw) == ""
+
+
+DOCKER_SAVE = tars.archive(
+    tars.member("blobs/sha256/0a1b", tars.archive(tars.member("etc/passwd", b"root"))),
+    tars.member("manifest.json", b"[]"),
+    tars.member("oci-layout", b"{}"),
+)
+
+
+@WAYS
+@PACKINGS
+@pytest.mark.parametrize(
+    ("data", "error", "words"),
+    [
+        pytest.param(
+            tars.archive(tars.member("etc/hosts", b"x"), tars.member("bin/sh", b"\x7fELF" * 99)),
+            errors.NotADisk, "contentType: archive", id="files",
+        ),
+        pytest.param(DOCKER_SAVE, errors.NotADisk, "docker://", id="container-image"),
+        pytest.param(
+            tars.archive(tars.member("a.raw", b"a" * 4096), tars.member("b.img", b"b" * 4096)),
+            errors.InvalidRequest, '2 disks: "a.raw", "b.img"; say which', id="two-disks",
+        ),
+        pytest.param(
+            tars.archive(
+                tars.member("a.raw", b"a" * 4096), tars.member("b.raw", b"b" * 4096),
+                tars.member("vm.ovf", appliances.description("a.raw", "b.raw")),
+            ),
+            errors.InvalidRequest, "2 disks", id="two-described-behind-them",
+        ),
+    ],
+)  # fmt: skip
+def test_no_archive_becomes_a_raw_disk(
+    stream: bool, packing: str, data: bytes, error: type[errors.TransferError], words: str,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    with pytest.raises(error, match=words):
+        imported(compressed.run(packing, data) if packing else data, tmp_path, stream=stream)
+    assert not (tmp_path / "disk.img").exists()
+
+
+@WAYS
+def test_one_of_several_disks_in_a_tar_is_named(stream: bool, raw: Path, tmp_path: Path) -> None:
+    data = tars.archive(
+        tars.member("x/a.raw", b"a" * 4096), tars.member("x/b.raw", beside(raw, "raw"))
+    )
+    imported(data, tmp_path, stream=stream, disk="b.raw")
+
+    assert disks.differs(tmp_path / "disk.img", raw) == ""
 
 
 def test_a_disk_taken_as_it_is_is_not_looked_into(tmp_path: Path) -> None:
@@ -204,11 +295,3 @@ def test_a_broken_or_hostile_appliance_is_refused(
     with pytest.raises(error, match=words):
         imported(data, tmp_path, stream=stream)
     assert not (tmp_path / "disk.img").exists()
-
-
-def test_an_appliance_is_known_by_its_first_entry() -> None:
-    assert ova.matches(appliances.appliance({"d": b"d"}))
-    assert ova.matches(tars.pax(tars.record("path", "./long.OVF")) + tars.member("x"))
-    assert not ova.matches(tars.archive(tars.member("d.vmdk"), tars.member("vm.ovf")))
-    assert not ova.matches(bytes(1024))
-    assert not ova.matches(b"")

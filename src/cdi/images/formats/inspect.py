@@ -21,7 +21,15 @@ from cdi.images.formats import lookalike, signatures, window
 from cdi.images.formats.image import Image
 from cdi.images.layout import Reader
 
-__all__ = ["HEAD", "Image", "inspect", "inspect_file", "inspect_trailer", "looks_like"]
+__all__ = [
+    "HEAD",
+    "Image",
+    "has_signature",
+    "inspect",
+    "inspect_file",
+    "inspect_trailer",
+    "looks_like",
+]
 
 HEAD: Final = 1 << 20  # bytes: one piece of a source, and enough for every header but VHDX's
 
@@ -39,6 +47,11 @@ def inspect(head: bytes, size: int | None, reader: Reader | None = None) -> Imag
     if size is None and len(head) < HEAD:
         size = len(head)
     return _inspect(window.Window(head, size, reader), deep=False)
+
+
+def has_signature(head: bytes) -> bool:
+    """Whether bytes begin like a disk of some format, read here or not."""
+    return bool(_claims(head))
 
 
 def inspect_file(path: Path) -> Image:
@@ -106,6 +119,12 @@ def _check(name: str, view: window.Window, *, deep: bool) -> Image:
     )
 
 
+def _is_tar(head: bytes) -> bool:
+    from cdi.images.formats import tar
+
+    return tar.matches(head)
+
+
 def _claims(head: bytes) -> list[str]:
     """Return every format that would take these bytes for its own."""
     found = signatures.formats_of(head)
@@ -143,6 +162,11 @@ def _own_part(head: bytes) -> int:
 
 def _refuse_other_content(view: window.Window) -> None:
     """Refuse what is no disk at all, and archives."""
+    if signatures.may_be_tar(view.head) and _is_tar(view.head):
+        raise errors.NotADisk(
+            "the source is a tar archive and no disk; for a volume with files say contentType: "
+            "archive (--archive), or unpack the disk first"
+        )
     seen = looks_like(view.head, view.size)
     if seen is None or _claims(view.head):
         return

@@ -26,7 +26,7 @@ _SEPARATOR = " "
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """One disk that has content: the name of its file in the appliance."""
+    """One disk that has content: the name of its file, relative to the description."""
 
     id: str
     file: str
@@ -93,12 +93,19 @@ class _Found:
             raise errors.UnsupportedFormat(
                 f"the appliance's disk {shown} is split into pieces; export it in one file"
             )
-        if "/" in file["href"] or "\\" in file["href"]:
+        name = urllib.parse.unquote(file["href"])
+        if not _stays_inside(name):
             raise errors.UnsafeImage(
                 f"the appliance's disk {shown} is outside of the appliance: "
                 f"{quoting.quoted(file['href'].encode('utf-8', 'replace'))}"
             )
-        return urllib.parse.unquote(file["href"])
+        return name.removeprefix("./")
+
+
+def _stays_inside(name: str) -> bool:
+    """Whether a file is beside its description, or further down."""
+    parts = name.removeprefix("./").split("/")
+    return "\\" not in name and "://" not in name and not {"", ".", ".."} & set(parts)
 
 
 def _local(name: str) -> str:

@@ -22,7 +22,7 @@ from cdi.images.formats import native
 from cdi.images.layout import Part, RandomLayout, Unit
 from cdi.images.sources.source import Mapped, read
 from cdi.images.transfer import ordered, parallel, work
-from cdi.images.transfer.one_pass import OnePass, Stream, is_appliance
+from cdi.images.transfer.one_pass import OnePass, Stream, is_archive
 from cdi.images.transfer.request import Result
 from cdi.images.transfer.way import HEAD, insist_fits
 
@@ -52,8 +52,8 @@ class Attempt(OnePass):
         codec = codec_for(head)
         if codec is None and self._request.part is not None:
             return self._file_at_random(self._request.part)
-        if codec is None and self._request.looks_inside and is_appliance(head):
-            return self._appliance()
+        if codec is None and self._request.looks_inside and is_archive(head):
+            return self._bundled()
         if codec is None:
             return self._plain(head)
         if self._request.part is not None:
@@ -90,11 +90,11 @@ class Attempt(OnePass):
         )
         return self._at_random("qcow2", layout, None)
 
-    def _appliance(self) -> Result:
-        """Transfer the disk of an appliance that is not compressed."""
-        from cdi.images.formats import ova
+    def _bundled(self) -> Result:
+        """Transfer the disk of an archive that is not compressed."""
+        from cdi.images.formats import bundle
 
-        found = ova.locate(self._read, self._whole, self._request.disk)
+        found = bundle.locate(self._read, self._whole, self._request.disk)
         if found.verifiable and self._request.checksum is None:
             return self._forward(None, None)  # in order, so that the disk can be hashed
         self._request = dataclasses.replace(self._request, part=found.part)
@@ -146,7 +146,7 @@ class Attempt(OnePass):
         if layout is None:
             return None
         content = _first_content(codec, head)
-        if codec_for(content) is not None:
+        if codec_for(content) is not None or is_archive(content):
             return None
         image = self._inspect(content, layout.virtual_size, at_random=False)
         return layout if image.format == "raw" else None

@@ -74,10 +74,10 @@ class OnePass(Way):
         else:
             head, chunks, inner = fetch.unwrapped(name, chunks, inspect.HEAD, stack)
             name, size = inner, size if inner == name else None
-        if self._request.looks_inside and is_appliance(head):
-            from cdi.images.formats import ova
+        if self._request.looks_inside and is_archive(head):
+            from cdi.images.formats import bundle
 
-            found = ova.Appliance((chunk.data for chunk in chunks), self._request.disk)
+            found = bundle.Bundle((chunk.data for chunk in chunks), self._request.disk)
             taken = map(forward.Chunk, found.data())
             chunks = stack.enter_context(closing(pipeline.ahead(taken, forward.AHEAD, "take out")))
             head, chunks, inner = fetch.unwrapped(name, chunks, inspect.HEAD, stack)
@@ -101,9 +101,10 @@ class Stream:
         yield from self._rest
 
 
-def is_appliance(head: bytes) -> bool:
+def is_archive(head: bytes) -> bool:
+    """Whether bytes begin with a tar, for certain."""
     if not signatures.may_be_tar(head):
         return False
-    from cdi.images.formats import ova
+    from cdi.images.formats import tar
 
-    return ova.matches(head)
+    return tar.matches(head)
