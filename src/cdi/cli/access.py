@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import urllib.parse
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +24,7 @@ from cdi.kube.client import Client
 from cdi.kube.connection import Credentials
 
 EXIT_FAILED: Final = 1
+EXIT_TERMINATED: Final = 128 + signal.SIGTERM
 _DEFAULT: Final = "default"
 
 Command = Callable[[Client, str], Coroutine[Any, Any, None]]
@@ -32,18 +35,52 @@ def run(command: Command, kubeconfig: str, context: str) -> None:
 
     Whatever the server refuses ends the program with one line and EXIT_FAILED.
     """
-    path = kubeconfig or _fallback()
     try:
+        path = kubeconfig or _fallback()
         credentials = connection.choose(path, context)
         asyncio.run(_with_client(command, credentials, _namespace(path, context)))
     except errors.KubeError as error:
         click.echo(f"cdi: {error}", err=True)
         raise click.exceptions.Exit(EXIT_FAILED) from None
+    except asyncio.CancelledError:
+        raise click.exceptions.Exit(EXIT_TERMINATED) from None
 
 
 async def _with_client(command: Command, credentials: Credentials, namespace: str) -> None:
+    current = asyncio.current_task()
+    if current is not None:
+        # A terminal is left as it was found, also by SIGTERM.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, current.cancel)
     async with Client.to(credentials, field_manager="cdi") as client:
-        await command(client, namespace)
+        server = (await credentials.current()).server
+        try:
+            await command(client, namespace)
+        except errors.KubeError as error:
+            raise errors.KubeError(explained(error, server)) from error
+
+
+def explained(error: errors.KubeError, server: str) -> str:
+    """Return what a person should know of an error: what happened, where, and what to do."""
+    match error:
+        case errors.ConnectFailed():
+            return f"{server} cannot be reached: {_why(error)}; {_is_it_running(server)}"
+        case errors.Unauthorized():
+            return f"{server} does not accept these credentials; name others with --kubeconfig"
+        case _:
+            return str(error)
+
+
+def _why(error: errors.ConnectFailed) -> str:
+    cause = error.__cause__
+    number = cause.errno if isinstance(cause, OSError) else None
+    return os.strerror(number).lower() if number and number > 0 else str(cause or error)
+
+
+def _is_it_running(server: str) -> str:
+    host = urllib.parse.urlsplit(server).hostname or ""
+    if host in ("localhost", "::1") or host.startswith("127."):
+        return "is `cdi up` running?"
+    return "is it running, and the right one? --kubeconfig and --context name another"
 
 
 def _namespace(kubeconfig: str, context: str) -> str:
@@ -55,15 +92,27 @@ def _namespace(kubeconfig: str, context: str) -> str:
         except (OSError, ValueError, yaml.YAMLError):
             continue  # whoever opens the connection says what is wrong with it
         wanted = context or objects.get(config, "current-context")
-        for each in objects.get(config, "contexts", default=[]):
+        contexts = objects.get(config, "contexts")
+        for each in contexts if isinstance(contexts, list) else ():
             if objects.get(each, "name") == wanted:
                 return str(objects.get(each, "context", "namespace", default=_DEFAULT))
     return _DEFAULT
 
 
 def _fallback() -> str:
-    """The kubeconfig of `cdi up`, unless kubectl would find another; else empty."""
+    """The kubeconfig of `cdi up`, unless kubectl would find another; else empty.
+
+    Raises ConfigurationError where neither is there.
+    """
+    if os.environ.get("KUBECONFIG") or os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return ""
     others = Path.home() / ".kube" / "config"
     ours = datadir.default() / "kubeconfig"
-    known = os.environ.get("KUBECONFIG") or os.environ.get("KUBERNETES_SERVICE_HOST")
-    return str(ours) if not known and not others.exists() and ours.exists() else ""
+    if others.exists():
+        return ""
+    if ours.exists():
+        return str(ours)
+    raise errors.ConfigurationError(
+        f"no API server is known: there is neither {others} nor {ours}; "
+        "start `cdi up`, or name a kubeconfig with --kubeconfig or KUBECONFIG"
+    )

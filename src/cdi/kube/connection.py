@@ -154,7 +154,7 @@ class KubeConfig:
         configuration = client.Configuration()
         try:
             await config.load_kube_config(
-                config_file=self._path,
+                config_file=_with_content(self._path),
                 context=self._context or None,
                 client_configuration=configuration,
             )
@@ -162,9 +162,33 @@ class KubeConfig:
             message = f"kubeconfig {self._path}: {error}"
             raise errors.ConfigurationError(message) from error
         except OSError as error:
-            message = f"kubeconfig {self._path} cannot be read: {error}"
+            message = f"kubeconfig {self._path} cannot be read: {error.strerror}"
+            raise errors.ConfigurationError(message) from error
+        except (TypeError, AttributeError, LookupError) as error:
+            # The loader takes for granted that lists are lists and mappings mappings.
+            message = f"kubeconfig {self._path} is none: {error}"
             raise errors.ConfigurationError(message) from error
         return await _access_of(configuration)
+
+
+def _with_content(path: str) -> str:
+    """Those files of `path` that are there and say something, joined as `path` is.
+
+    Raises ConfigurationError where none does, or one says what no kubeconfig says.
+    """
+    files = [each for each in path.split(os.pathsep) if each and Path(each).expanduser().exists()]
+    if not files:
+        raise errors.ConfigurationError(f"kubeconfig {path}: no such file")
+    found = []
+    for file in files:
+        content = yaml.safe_load(Path(file).expanduser().read_text(encoding="utf-8"))
+        if content is not None and not isinstance(content, dict):
+            raise errors.ConfigurationError(f"kubeconfig {file} is none: it holds no mapping")
+        if content:
+            found.append(file)
+    if not found:
+        raise errors.ConfigurationError(f"kubeconfig {path} is empty")
+    return os.pathsep.join(found)
 
 
 async def _access_of(configuration: Any) -> Access:

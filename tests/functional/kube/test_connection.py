@@ -181,6 +181,17 @@ async def test_tls_settings_of_a_kubeconfig_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
+        pytest.param("", id="nothing-in-it"),
+        pytest.param("hello", id="no-mapping"),
+        pytest.param("- a\n- b\n", id="list"),
+        pytest.param("\x7fELF", id="binary"),
+        pytest.param("current-context: a\ncontexts: 3\n", id="contexts-are-no-list"),
+        pytest.param("current-context: a\ncontexts: [a]\n", id="context-is-no-mapping"),
+        pytest.param(
+            "current-context: a\ncontexts: [{name: a, context: {cluster: 7, user: 8}}]\n"
+            "clusters: [{name: 7}]\nusers: [{name: 8}]\n",
+            id="cluster-without-content",
+        ),
         pytest.param("{}", id="empty"),
         pytest.param("{", id="not-yaml"),
         pytest.param("current-context: nowhere\ncontexts: []\n", id="no-such-context"),
@@ -195,8 +206,23 @@ async def test_a_useless_kubeconfig_is_an_error_that_names_it(tmp_path: Path, co
 
 
 @in_loop
+async def test_an_empty_file_among_several_kubeconfigs_adds_nothing(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.touch()
+    good = kubeconfig(tmp_path / "config", "https://good.test", {"token": "t"})
+    path = os.pathsep.join([str(empty), str(tmp_path / "nowhere"), good])
+    assert (await connection.choose(path).current()).server == "https://good.test"
+
+
+@in_loop
 async def test_a_missing_kubeconfig_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(errors.ConfigurationError, match="nowhere"):
+        await connection.choose(str(tmp_path / "nowhere")).current()
+
+
+@in_loop
+async def test_a_kubeconfig_that_is_missing_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(errors.ConfigurationError, match="no such file"):
         await connection.choose(str(tmp_path / "nowhere")).current()
 
 
