@@ -10,24 +10,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from cdi.api import labels
 from cdi.cli import rows as datavolume_rows
 from cdi.cli.progress import format_bytes
 from cdi.cli.rows import Row
 from cdi.controllers import kinds
-from cdi.kube import objects, tasks
+from cdi.kube import errors, objects, tasks
 from cdi.kube.client import Client
 from cdi.kube.informer import Informer
-from cdi.kube.objects import Key
-from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS, PODS
+from cdi.kube.objects import Key, Object
+from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS, PODS, Resource
 
+_WORKERS: Final = f"{labels.APP}={labels.APP_VALUE}"
 _REFRESH: Final = 1.0  # seconds between two looks at the rates
 _DEBOUNCE: Final = 0.1  # seconds in which changes are gathered
 _HEADER: Final = ("NAMESPACE", "NAME", "PHASE", "PROGRESS", "RATE", "REASON")
@@ -39,7 +42,7 @@ _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command line asks for. An empty namespace stands for that of the kubeconfig."""
+    """What the command line asks for. No namespace means all that may be read."""
 
     namespace: str = ""
     all_namespaces: bool = False
@@ -49,32 +52,103 @@ class Asked:
 
 async def show(asked: Asked, client: Client, default_namespace: str) -> None:
     """Show volumes as `asked`; see above. Raises KubeError."""
-    namespace = None if asked.all_namespaces else asked.namespace or default_namespace
-    async with _View(client, namespace) as view:
-        await _show(view, json_lines=asked.json_output, watch=asked.watch)
+    try:
+        namespace, volumes = await _volumes(asked, client, default_namespace)
+    except errors.NotFound as error:
+        # A list is missing only where its kind is.
+        raise errors.KubeError(
+            "the server does not know DataVolumes; `cdi crds | kubectl apply -f -` adds them"
+        ) from error
+    terminal = sys.stdout.isatty() and not asked.json_output
+    claims = await _listed(client, PERSISTENT_VOLUME_CLAIMS, namespace)
+    pods = await _listed(client, PODS, namespace, _WORKERS)
+    rows = _rows(volumes, _by_key(claims), _by_key(pods))
+    if not asked.watch and not (terminal and not _all_final(rows)):
+        _print(rows, json_output=asked.json_output)
+        return
+    allowed = {kinds.DATA_VOLUMES: volumes, PERSISTENT_VOLUME_CLAIMS: claims, PODS: pods}
+    readable = [resource for resource, found in allowed.items() if found is not None]
+    async with _View(client, namespace, readable) as view:
+        if terminal:
+            await _live(view, forever=asked.watch)
+        else:
+            await _follow(view, _json_line if asked.json_output else _Columns().line)
+
+
+async def _volumes(
+    asked: Asked, client: Client, default_namespace: str
+) -> tuple[str | None, list[Object]]:
+    """The DataVolumes that are asked for, and the namespace in which they are; None for all."""
+    if asked.namespace:
+        return asked.namespace, await client.list(kinds.DATA_VOLUMES, asked.namespace)
+    try:
+        return None, await client.list(kinds.DATA_VOLUMES)
+    except errors.Forbidden as error:
+        if asked.all_namespaces:
+            raise
+        found = await client.list(kinds.DATA_VOLUMES, default_namespace)
+        _note(f"only namespace {default_namespace} is shown: {error}")
+        return default_namespace, found
+
+
+async def _listed(
+    client: Client, resource: Resource, namespace: str | None, selector: str = ""
+) -> list[Object] | None:
+    """What rates follow from; None, said once, for whoever may not read it."""
+    try:
+        return await client.list(resource, namespace, labels=selector)
+    except errors.Forbidden as error:
+        _note(f"shown without what {resource.plural} say: {error}")
+        return None
+
+
+def _rows(
+    volumes: Iterable[Object], claims: Mapping[Key, Object], pods: Mapping[Key, Object]
+) -> list[Row]:
+    now = datetime.now(UTC)
+    found = []
+    for volume in volumes:
+        claim = claims.get(objects.key(volume))
+        worker = Key(objects.namespace(volume), datavolume_rows.worker_of(volume, claim))
+        found.append(datavolume_rows.row_for(volume, claim, pods.get(worker), now))
+    return sorted(found, key=lambda row: (row.namespace, row.name))
+
+
+def _by_key(found: Iterable[Object] | None) -> dict[Key, Object]:
+    return {objects.key(each): each for each in found or ()}
+
+
+def _print(rows: Sequence[Row], *, json_output: bool) -> None:
+    if json_output:
+        print(json.dumps([row.as_document() for row in rows], indent=2))
+    elif rows:
+        print("\n".join(table(rows)))
+    else:
+        print("No DataVolumes found.", file=sys.stderr)
+
+
+def _note(text: str) -> None:
+    print(f"cdi status: {text}", file=sys.stderr)
 
 
 class _View:
-    """DataVolumes with their claims and pods, kept up to date."""
+    """DataVolumes with those of their claims and pods that may be read, kept up to date."""
 
-    def __init__(self, client: Client, namespace: str | None) -> None:
+    def __init__(self, client: Client, namespace: str | None, readable: Sequence[Resource]) -> None:
         self.changed = asyncio.Event()
-        self._informers = [
-            Informer(client, resource, namespace)
-            for resource in (kinds.DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, PODS)
-        ]
-        self._client, self._namespace = client, namespace
+        self._informers = {
+            resource: Informer(
+                client, resource, namespace, labels=_WORKERS if resource == PODS else ""
+            )
+            for resource in readable
+        }
         self._stop = asyncio.Event()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> _View:
-        # An informer is patient; whoever runs a command wants to hear at once what is wrong.
-        pages = self._client.pages(kinds.DATA_VOLUMES, self._namespace, limit=1)
-        await anext(pages)
-        await pages.aclose()
-        running = [asyncio.ensure_future(each.run(self._stop)) for each in self._informers]
+        running = [asyncio.ensure_future(each.run(self._stop)) for each in self._informers.values()]
         self._stack.push_async_callback(tasks.cancel, *running)
-        for informer in self._informers:
+        for informer in self._informers.values():
             informer.on_change(lambda _: self.changed.set())
             await informer.ready()
         return self
@@ -84,29 +158,21 @@ class _View:
         await self._stack.aclose()
 
     def rows(self) -> list[Row]:
-        of_volumes, of_claims, of_pods = (informer.cache for informer in self._informers)
-        now = datetime.now(UTC)
-        found = []
-        for volume in of_volumes.list():
-            claim = of_claims.get(objects.key(volume))
-            worker = Key(objects.namespace(volume), datavolume_rows.worker_of(volume, claim))
-            found.append(datavolume_rows.row_for(volume, claim, of_pods.get(worker), now))
-        return sorted(found, key=lambda row: (row.namespace, row.name))
+        return _rows(
+            self._seen(kinds.DATA_VOLUMES),
+            _by_key(self._seen(PERSISTENT_VOLUME_CLAIMS)),
+            _by_key(self._seen(PODS)),
+        )
 
+    @property
+    def trouble(self) -> str:
+        """Why what is shown may be old; empty where it is not."""
+        found = [each.trouble for each in self._informers.values() if each.trouble]
+        return str(found[0]) if found else ""
 
-async def _show(view: _View, *, json_lines: bool, watch: bool) -> None:
-    terminal = sys.stdout.isatty() and not json_lines
-    rows = view.rows()
-    if json_lines and not watch:
-        print(json.dumps([row.as_document() for row in rows], indent=2))
-    elif not rows and not watch:
-        print("No DataVolumes found.", file=sys.stderr)
-    elif terminal and (watch or not _all_final(rows)):
-        await _live(view, forever=watch)
-    elif watch:
-        await _follow(view, _json_line if json_lines else _Columns().line)
-    else:
-        print("\n".join(table(rows)))
+    def _seen(self, resource: Resource) -> list[Object]:
+        informer = self._informers.get(resource)
+        return [] if informer is None else informer.cache.list()
 
 
 async def _live(view: _View, *, forever: bool) -> None:
@@ -116,8 +182,7 @@ async def _live(view: _View, *, forever: bool) -> None:
     try:
         while forever or not _all_final(rows):
             rows = view.rows()
-            size = shutil.get_terminal_size()
-            lines = [line[: size.columns] for line in table(rows)][: size.lines - 1]
+            lines = fitted([*table(rows), *_trouble_lines(view)], shutil.get_terminal_size())
             drawn = "".join(f"{line}{_CLEAR_LINE}\r\n" for line in lines)
             sys.stdout.write(f"{_CURSOR_HOME}{drawn}{_CLEAR_BELOW}")
             sys.stdout.flush()
@@ -127,16 +192,31 @@ async def _live(view: _View, *, forever: bool) -> None:
         print("\n".join(table(rows)), flush=True)
 
 
+def fitted(lines: Sequence[str], size: os.terminal_size) -> list[str]:
+    """Return what of `lines` a terminal has room for, and how many are left out."""
+    room = max(1, size.lines - 1)
+    if len(lines) > room:
+        lines = [*lines[: room - 1], f"... and {len(lines) - room + 1} more lines"]
+    return [line[: size.columns] for line in lines]
+
+
+def _trouble_lines(view: _View) -> list[str]:
+    return [f"Not up to date: {view.trouble}"] if view.trouble else []
+
+
 async def _follow(view: _View, line_of: Callable[[Row], str]) -> None:
     before: dict[tuple[str, str], Row] = {}
+    trouble = ""
     while True:
-        for row in view.rows():
+        rows = view.rows()
+        for row in rows:
             if before.get((row.namespace, row.name)) != row:
                 print(line_of(row), flush=True)
-        before = {(row.namespace, row.name): row for row in view.rows()}
-        view.changed.clear()
-        await view.changed.wait()
-        await asyncio.sleep(_DEBOUNCE)
+        before = {(row.namespace, row.name): row for row in rows}
+        if view.trouble not in ("", trouble):
+            trouble = view.trouble
+            _note(f"not up to date: {trouble}")
+        await _next(view)
 
 
 async def _next(view: _View) -> None:

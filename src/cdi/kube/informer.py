@@ -93,6 +93,7 @@ class Informer:
         self._synced = asyncio.Event()
         self._version = ""  # where the next watch starts; empty: list first
         self._failures = 0
+        self._trouble: errors.KubeError | None = None
 
     def on_change(self, handler: Handler) -> None:
         """Call `handler` for every change from now on, and at once for what is there already."""
@@ -104,6 +105,11 @@ class Informer:
     def synced(self) -> bool:
         """Whether the cache has held a complete list at least once."""
         return self._synced.is_set()
+
+    @property
+    def trouble(self) -> errors.KubeError | None:
+        """Why the last attempt to follow the server failed; None once another one is made."""
+        return self._trouble
 
     @property
     def position(self) -> str:
@@ -123,6 +129,7 @@ class Informer:
         while True:
             pause = await self._follow_once()
             await self._clock.sleep(pause)
+            self._trouble = None
 
     async def _follow_once(self) -> float:
         """List if need be and watch until the watch ends; return how long to pause then."""
@@ -144,6 +151,7 @@ class Informer:
             if error is None:
                 return 0.0
         self._failures += 1
+        self._trouble = error
         if error is not None and not _resumable(error):
             self._version = ""
         pause = self._timing.backoff.pause(self._failures, self._chance)

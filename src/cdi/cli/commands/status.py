@@ -10,8 +10,10 @@ from cdi.cli import loading, options
 
 
 @click.command
-@options.namespace
-@click.option("-A", "--all-namespaces", is_flag=True, help="Volumes of all namespaces.")
+@click.option(
+    "-n", "--namespace", metavar="NAME", default="", show_default=False, help="Only this one."
+)
+@click.option("-A", "--all-namespaces", is_flag=True, help="Those of all namespaces, or fail.")
 @click.option("-w", "--watch", is_flag=True, help="Follow what happens until interrupted.")
 @click.option(
     "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How it is shown."
@@ -21,7 +23,10 @@ from cdi.cli import loading, options
 def command(
     namespace: str, all_namespaces: bool, watch: bool, output: str, kubeconfig: str, context: str
 ) -> None:
-    """Show all volumes: phase, progress, rate, reason."""
+    """Show all volumes: phase, progress, rate, reason.
+
+    Without -n or -A those of all namespaces, or of the kubeconfig's where others may not be read.
+    """
     with loading.quickly():
         from cdi.cli import access, status
 
