@@ -198,7 +198,7 @@ def test_an_idle_connection_that_the_server_ended_is_replaced(server, pauses):
             errors.SourceChanged,
             id="another-length",
         ),
-        pytest.param(ranged(later(httpd.status(416))), errors.SourceChanged, id="416-later"),
+        pytest.param(ranged(later(httpd.status(416))), errors.SourceRefused, id="416-later"),
         pytest.param(
             ranged(later(httpd.status(200, ETag='"v2"'))),
             errors.SourceChanged,

@@ -10,6 +10,7 @@ the source stores it, before any decompression.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -76,6 +77,16 @@ class PrefersLargeRequests(Source, Protocol):
     """A ranged source to which each request costs as much as many bytes."""
 
     preferred_request: int  # bytes that one request should bring, where that many are wanted
+
+
+@runtime_checkable
+class Streamable(Source, Protocol):
+    """A ranged source that can be had in one stream as well, where its ranges fail."""
+
+    doubtful: bool  # whether a range was not answered as it should be, the last time it was not
+
+    def in_one_stream(self, cancel: threading.Event) -> Source:
+        """Open it once more, without ranges; waits end with `cancel`. Raises SourceError."""
 
 
 # Large enough that a system call and a thread switch per piece do not show,

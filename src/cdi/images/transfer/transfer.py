@@ -30,7 +30,7 @@ def run(request: TransferRequest, meter: Meter, cancel: threading.Event) -> Resu
     except errors.SourceChanged as error:
         log.warning("source changed, starting anew", extra={"cause": str(error)})
         forget(request)
-        return _run_once(request, meter, cancel)
+        return _run_once(request, meter, cancel, changed=True)
 
 
 def forget(request: TransferRequest) -> None:
@@ -41,7 +41,10 @@ def forget(request: TransferRequest) -> None:
         request.scratch.unlink(missing_ok=True)
 
 
-def _run_once(request: TransferRequest, meter: Meter, cancel: threading.Event) -> Result:
+def _run_once(
+    request: TransferRequest, meter: Meter, cancel: threading.Event, *, changed: bool = False
+) -> Result:
+    """Run one attempt. If the source has `changed` before, that is no longer believed."""
     if not request.target.parent.is_dir():
         raise errors.InvalidRequest(f"{request.target.parent}: no such directory")
     halt = Halt(cancel)
@@ -58,6 +61,12 @@ def _run_once(request: TransferRequest, meter: Meter, cancel: threading.Event) -
 
         return copying.by_copy(run, request, request.scratch, meter, cancel)
     except errors.TransferError as error:
+        if changed or not isinstance(error, errors.SourceChanged):
+            from cdi.images.transfer import one_stream  # few servers need that
+
+            if instead := one_stream.instead(request, source, error, cancel):
+                forget(request)
+                return _run_once(instead, meter, cancel, changed=True)
         if error.kind is errors.Kind.PERMANENT:
             forget(request)
         raise

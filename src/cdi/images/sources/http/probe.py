@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 # The headers of all disk formats, and most of the small tables that follow them.
 HEAD = 64 * 1024
 
-# Statuses of servers that choke on the Range and may serve the whole.
-_WITHOUT_RANGE = frozenset({400, 416, 501})
+# Statuses of servers, and of what stands before them, that choke on the Range and may serve the
+# whole. Asking once more costs a server that means it one request.
+_WITHOUT_RANGE = frozenset({400, 403, 405, 406, 409, 412, 416, 501})
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ def probe(
         answer.close()
         raise
     answer.close()
-    return found or _plain(shown, ask(()), service)
+    return found or whole(shown, ask(()), service)
 
 
 def _ranged(shown: str, answer: Response, service: Service) -> Findings | None:
@@ -78,7 +79,8 @@ def _smaller(answer: Response) -> int:
     return total if total and total < HEAD else 0
 
 
-def _plain(shown: str, answer: Response, service: Service) -> Findings:
+def whole(shown: str, answer: Response, service: Service) -> Findings:
+    """Return what the answer to a plain GET tells. Raises SourceError."""
     try:
         return _forward(shown, answer, service)
     except BaseException:

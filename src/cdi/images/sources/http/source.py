@@ -12,6 +12,7 @@ are in bytes, durations in seconds.
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
 import threading
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterator
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.http import client, connection, retry, semantics, urls
+from cdi.images.http import client, connection, refusals, retry, semantics, urls
 from cdi.images.http.client import PLAIN, Fields, Service
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, EndedEarly, Response
@@ -41,7 +42,7 @@ class HttpSource(Closing):
 
     Whoever knows what is behind the URL for certain, by a digest that it is named after, gives
     that as `version`: what its servers say of versions then does not matter, since two of them
-    may say different things of the same bytes.
+    may say different things of the same bytes. Without `ranges` none is asked for.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class HttpSource(Closing):
         service: Service = PLAIN,
         version: str = "",
         preferred_request: int = 0,
+        ranges: bool = True,
         cancel: threading.Event | None = None,
         wait: Callable[[float], bool] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -59,6 +61,18 @@ class HttpSource(Closing):
     ) -> None:
         options = options or HttpOptions()
         cancel = cancel or threading.Event()
+        self._anew = functools.partial(
+            HttpSource,
+            url,
+            options,
+            service=service,
+            version=version,
+            wait=wait,
+            clock=clock,
+            rng=rng,
+        )
+        self._ranges = ranges
+        self.doubtful = False  # see `source.Streamable`
         self._retries = options.retries
         self._wait = cancel.wait if wait is None else wait
         self._cancel = cancel
@@ -118,6 +132,10 @@ class HttpSource(Closing):
             raise ValueError("a source without ranges can only be read once")
         return whole.pieces(self, body)
 
+    def in_one_stream(self, cancel: threading.Event) -> HttpSource:
+        """Open the object once more, to be read by one GET; see `source.Streamable`."""
+        return self._anew(ranges=False, cancel=cancel)
+
     def close(self) -> None:
         if self.found.body is not None:
             self.found.body.close()
@@ -127,16 +145,22 @@ class HttpSource(Closing):
         budget: retry.Budget | None = None
         while True:
             try:
-                found = probe.probe(self.shown, self.ask, self.service)
+                found = self._first_answer()
             except RETRIED as failure:
                 budget = budget or retry.Budget(
                     self._retries, self._retries.opening_tries, self._rng
                 )
                 self.pause(budget, failure)
             else:
-                if self._version:
+                # Unequal servers behind one name would contradict each other for ever.
+                if self._version or not self._ranges:
                     found.validators = semantics.Validators()
                 return found
+
+    def _first_answer(self) -> probe.Findings:
+        if self._ranges:
+            return probe.probe(self.shown, self.ask, self.service)
+        return probe.whole(self.shown, self.ask(()), self.service)
 
     def ask(self, fields: Fields) -> Response:
         """Send one GET where the last good one went, or anew along the redirects."""
@@ -166,7 +190,9 @@ class HttpSource(Closing):
                             raise answer.ended_early()
                         position += len(piece)
                         yield piece
+                self.doubtful = False
             except RETRIED as failure:
+                self.doubtful = self.doubtful or isinstance(failure, EndedEarly)
                 budget = budget or self.budget()
                 if position > before:
                     budget.progressed(position - before)
@@ -180,13 +206,14 @@ class HttpSource(Closing):
         try:
             self._check_range(answer, start)
         except BaseException:
+            self.doubtful = self.doubtful or answer.status not in refusals.BUSY
             answer.close()
             raise
         return answer
 
     def _check_range(self, answer: Response, start: int) -> None:
         if answer.status == 416:
-            raise self.changed("it no longer has all its bytes")
+            raise self._no_such_range(answer)
         if answer.status == 412:
             raise self.changed("its ETag is another one")
         if answer.status not in {200, 206}:
@@ -202,6 +229,16 @@ class HttpSource(Closing):
                 f"{self.shown}: the server answers another range than the one asked for; "
                 "its ranges are broken"
             )
+
+    def _no_such_range(self, answer: Response) -> errors.SourceError:
+        """The error for a server that says that a range lies beyond the object's end."""
+        part = semantics.parse_content_range(answer.headers.get("Content-Range"))
+        if part is not None and part.total not in {None, self.found.size}:
+            return self.changed("it no longer has all its bytes")
+        return errors.SourceRefused(
+            f"{self.shown}: the server refuses a range that lies within the file (416); "
+            "its ranges are broken"
+        )
 
     def check_same(self, answer: Response) -> None:
         """Raise SourceChanged unless `answer` is about the object this source was opened with."""
