@@ -187,7 +187,7 @@ def pod(phase: str, **more: str) -> dict[str, str]:
             [],
             id="consumer-has-a-node",
         ),
-        pytest.param("Succeeded", None, "Succeeded", [], id="claim-deleted-afterwards"),
+        pytest.param("Succeeded", None, "Pending", [], id="claim-deleted-afterwards"),
     ],
 )
 def test_the_phase_follows_the_claim(
@@ -422,6 +422,85 @@ def test_a_claim_is_taken_over_only_when_allowed(
     assert (status(result, at)["phase"] == "Succeeded") is adopts
     taken = [s for s in result.steps if isinstance(s, plan.Change) and s.seen is found]
     assert bool(taken) is adopts
+
+
+ASKED = {known.SOURCE: "http", known.ENDPOINT: "http://h/d"}
+ADOPTING = {known.ALLOW_CLAIM_ADOPTION: "true"}
+UNFINISHED = [
+    pytest.param({**ASKED, known.POD_PHASE: "Failed", known.FATAL_ERROR: "true"}, id="failed"),
+    pytest.param({**ASKED, known.POD_PHASE: "Running"}, id="still-runs"),
+    pytest.param({**ASKED, known.POD_PHASE: "Unknown"}, id="lost-from-sight"),
+    pytest.param(ASKED, id="has-not-begun"),
+    pytest.param(
+        {**ASKED, known.POD_PHASE: "Succeeded", known.CHECKPOINT_CURRENT: "a"}, id="first-stage"
+    ),
+    pytest.param({known.UPLOAD_TARGET: "", known.POD_PHASE: "Running"}, id="upload"),
+    pytest.param({known.CLONE_REQUEST: "ns/other"}, id="clone"),
+]
+
+
+@pytest.mark.parametrize("given", UNFINISHED)
+def test_a_claim_whose_disk_is_not_whole_is_not_taken_over(given: dict[str, str]) -> None:
+    found = claim(owners=[])
+    found["metadata"]["annotations"] = given
+    at = seen(volume("Pending", **ADOPTING), claim=found)
+    result = decide(at)
+    assert status(result, at)["phase"] == "Pending"
+    assert condition(status(result, at), "Ready")[0] == "False"
+    kind, reason, message = condition(status(result, at), "Bound")
+    assert (kind, reason) == ("False", "ErrResourceExists")
+    assert "PVC dv" in message
+    assert not [s for s in result.steps if isinstance(s, plan.Change) and s.seen is found]
+
+
+@pytest.mark.parametrize("given", UNFINISHED[:5])
+def test_a_claim_that_was_taken_over_is_ready_once_it_is_whole(given: dict[str, str]) -> None:
+    found = claim(owners=[OURS])
+    found["metadata"]["annotations"] = given
+    at = seen(volume("Pending", **ADOPTING), claim=found)
+    assert status(decide(at), at)["phase"] != "Succeeded"
+    found["metadata"]["annotations"] = {
+        **ASKED, known.POD_PHASE: "Succeeded", known.CHECKPOINT_DONE: "true",
+    }  # fmt: skip
+    assert status(decide(at), at)["phase"] == "Succeeded"
+
+
+def test_a_claim_that_a_populator_has_yet_to_fill_is_not_taken_over() -> None:
+    found = claim("Pending", owners=[])
+    found["metadata"]["annotations"] = {}
+    found["spec"]["dataSourceRef"] = {"kind": "VolumeImportSource", "name": "s"}
+    at = seen(volume("Pending", **ADOPTING), claim=found)
+    assert status(decide(at), at)["phase"] == "Pending"
+    full = {**found, "status": {"phase": "Bound"}}
+    at = seen(volume("Pending", **ADOPTING), claim=full)
+    assert status(decide(at), at)["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({known.POD_PHASE: "Succeeded"}, id="imported"),
+        pytest.param({known.POPULATED_FOR: "dv"}, id="vouched-for"),
+    ],
+)
+def test_a_finished_data_volume_whose_claim_lost_its_volume_is_not_ready(
+    given: dict[str, str],
+) -> None:
+    at = seen(volume("Succeeded"), claim=claim("Lost", annotations=given))
+    result = decide(at)
+    assert status(result, at)["phase"] == "Failed"
+    assert condition(status(result, at), "Ready")[0] == "False"
+    assert condition(status(result, at), "Bound")[:2] == ("False", "ClaimLost")
+    assert "ErrClaimLost" in told(result)
+
+
+@pytest.mark.parametrize("before", ["Succeeded", "Failed"])
+def test_without_its_claim_a_data_volume_begins_anew(before: str) -> None:
+    at = seen(volume(before), claim=None)
+    result = decide(at)
+    assert created(result, "PersistentVolumeClaim") is not None
+    assert status(result, at)["phase"] == "Pending"
+    assert condition(status(result, at), "Ready")[0] == "False"
 
 
 def test_a_prepopulated_data_volume_waits_for_its_claim() -> None:

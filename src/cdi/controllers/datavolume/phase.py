@@ -29,7 +29,11 @@ def transition_for(seen: Seen, operation: Operation) -> Transition:
     if is_pending(seen):
         return Transition(Phase.PENDING)
     if found is None:
-        return Transition(before)
+        # Whatever was ready, or had failed, has gone with its claim; another one is made.
+        return Transition(Phase.PENDING if before.final else before)
+    if objects.get(found, "status", "phase") == phases.Claim.LOST:
+        message = f"PVC {objects.name(found)} lost its volume"
+        return Transition(Phase.FAILED, reasons.ERR_CLAIM_LOST, message, EventType.WARNING)
     needed = adoption.needs_work(found, seen.volume, seen.gates)
     if needed and objects.annotations(found).get(annotations.POD_PHASE) == phases.Pod.SUCCEEDED:
         return operation.transition(seen, found, before)
@@ -41,9 +45,6 @@ def transition_for(seen: Seen, operation: Operation) -> Transition:
             return operation.transition(seen, found, bound)
         case phases.Claim.PENDING | phases.Claim.EMPTY | phases.Claim.BOUND:
             return operation.succeeded(seen.volume)
-        case phases.Claim.LOST:
-            message = f"PVC {objects.name(found)} lost its volume"
-            return Transition(Phase.FAILED, reasons.ERR_CLAIM_LOST, message, EventType.WARNING)
         case _:
             return Transition(Phase.UNKNOWN)
 

@@ -111,12 +111,15 @@ def _why_not_ours(seen: Seen, found: Object) -> Blocked | None:
     ref = owners.controller_of(found)
     if ref is None and not adoption.needs_work(found, seen.volume, seen.gates):
         return None
-    return Blocked(
-        phases.DataVolume.PENDING,
-        reasons.ERR_RESOURCE_EXISTS,
-        f"PVC {name} exists and does not belong to this DataVolume; delete one of them, or let "
-        f"the DataVolume take the PVC over with annotation {annotations.ALLOW_CLAIM_ADOPTION}",
-    )
+    why = f"PVC {name} exists and does not belong to this DataVolume; "
+    if ref is None and adoption.may_adopt(found, seen.volume, seen.gates):
+        why += f"it is taken over once it is whole, and {adoption.why_unfinished(found)}"
+    else:
+        why += (
+            "delete one of them, or let the DataVolume take the PVC over with annotation "
+            f"{annotations.ALLOW_CLAIM_ADOPTION}"
+        )
+    return Blocked(phases.DataVolume.PENDING, reasons.ERR_RESOURCE_EXISTS, why)
 
 
 def _with_claim(seen: Seen, draft: _Draft, found: Object) -> Synced:
