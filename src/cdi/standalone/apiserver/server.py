@@ -35,7 +35,6 @@ from cdi.standalone.apiserver.admission import Admission
 from cdi.standalone.apiserver.authentication import Authenticator
 from cdi.standalone.apiserver.authorization import Authorizer, Question
 from cdi.standalone.apiserver.catalog import Catalog
-from cdi.standalone.apiserver.definitions import RESOURCE as DEFINITIONS
 from cdi.standalone.apiserver.definitions import Definitions
 from cdi.standalone.apiserver.discovery import Discovery
 from cdi.standalone.apiserver.garbage import Garbage
@@ -174,7 +173,6 @@ class ApiServer:
         if definition is None:
             raise LookupError("the built-in kinds lack CustomResourceDefinition")
         self._definitions = Definitions(self._objects, definition)
-        self.hooks.admission.validate_with(DEFINITIONS, self._definitions.check)
         self._namespaces = Namespaces(self._objects, authority)
         self.hooks.admission.validate_with(NAMESPACES, keep_system)
         self._housekeeping = Housekeeping(

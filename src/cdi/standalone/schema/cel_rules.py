@@ -209,16 +209,17 @@ def _escape(key: str) -> str:
     return key
 
 
-def rules_of(schema: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every rule in a schema, with its place in the definition."""
+def rules_of(schema: Any, path: str, alone: str = "") -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Every rule, its place, and the list around it whose items have no past, if there is one."""
     if not isinstance(schema, dict):
         return
     for index, rule in enumerate(schema.get(RULES) or ()):
-        yield f"{path}.{RULES}[{index}]", rule
+        yield f"{path}.{RULES}[{index}]", rule, alone
     for name, field in (schema.get("properties") or {}).items():
-        yield from rules_of(field, f"{path}.properties[{name}]")
-    yield from rules_of(schema.get("items"), f"{path}.items")
-    yield from rules_of(schema.get("additionalProperties"), f"{path}.additionalProperties")
+        yield from rules_of(field, f"{path}.properties[{name}]", alone)
+    nameless = alone or ("" if schema.get("x-kubernetes-list-type") == "map" else path)
+    yield from rules_of(schema.get("items"), f"{path}.items", nameless)
+    yield from rules_of(schema.get("additionalProperties"), f"{path}.additionalProperties", alone)
 
 
 def is_transition(rule: str) -> bool:

@@ -28,6 +28,11 @@ def kinds_of_crd(crd: dict[str, Any]) -> tuple[KindInfo, ...]:
     """One kind a served or stored version. Raises InvalidCrd."""
     if causes := crd_rules.validate(crd):
         raise InvalidCrd(causes)
+    return kinds_of_stored(crd)
+
+
+def kinds_of_stored(crd: dict[str, Any]) -> tuple[KindInfo, ...]:
+    """The same of a definition that was accepted once, by whichever rules were in force then."""
     spec = crd["spec"]
     return tuple(_kind(spec, version) for version in spec["versions"])
 

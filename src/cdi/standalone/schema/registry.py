@@ -7,7 +7,7 @@ The door to `builtin`, `crd` and `openapi`; nothing is decided here.
 from __future__ import annotations
 
 from cdi.standalone.schema.builtin import kinds as builtin_kinds
-from cdi.standalone.schema.crd import InvalidCrd, kinds_of_crd
+from cdi.standalone.schema.crd import InvalidCrd, kinds_of_crd, kinds_of_stored
 from cdi.standalone.schema.kinds import Column, KindInfo, Scale
 from cdi.standalone.schema.openapi import openapi_v3
 
@@ -18,5 +18,6 @@ __all__ = [
     "Scale",
     "builtin_kinds",
     "kinds_of_crd",
+    "kinds_of_stored",
     "openapi_v3",
 ]

@@ -219,10 +219,10 @@ _COMBINATIONS: tuple[tuple[str, str, Callable[[int], bool]], ...] = (
 )
 
 
-def compiles(pattern: str) -> bool:
-    """Whether a schema's pattern is a regular expression."""
+def pattern_problem(pattern: str) -> str:
+    """Why a schema's pattern is no regular expression; empty when it is one."""
     try:
         formats.compiled(pattern)
-    except re.error:
-        return False
-    return True
+    except re.error as error:
+        return str(error)
+    return ""

@@ -139,7 +139,7 @@ INTEGER = {"type": "integer"}
                 "type": "array",
                 "x-kubernetes-list-type": "map",
                 "x-kubernetes-list-map-keys": ["n"],
-                "items": {"type": "object", "properties": {"n": STRING}},
+                "items": {"type": "object", "required": ["n"], "properties": {"n": STRING}},
             },
             [{"n": "a"}, {"n": "a"}],
             'spec.f[1]: Duplicate value: {"n":"a"}',

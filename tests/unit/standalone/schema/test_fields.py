@@ -46,6 +46,7 @@ LATER = "2026-01-02T00:00:00Z"
                                             "x-kubernetes-list-map-keys": ["name"],
                                             "items": {
                                                 "type": "object",
+                                                "required": ["name"],
                                                 "properties": {
                                                     "name": {"type": "string"},
                                                     "weight": {"type": "integer"},

@@ -36,7 +36,7 @@ def field(schema):
     return {"type": "object", "properties": {"f": schema}}
 
 
-AT = "spec.versions[0].schema.openAPIV3Schema"
+AT = "spec.validation.openAPIV3Schema"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ AT = "spec.versions[0].schema.openAPIV3Schema"
             id="name",
         ),
         pytest.param(
-            definition(names={"plural": "widgets"}),
+            definition(names={"plural": "widgets", "singular": "widget", "listKind": "WidgetList"}),
             "spec.names.kind: Required value",
             id="no-kind",
         ),
@@ -65,7 +65,7 @@ AT = "spec.versions[0].schema.openAPIV3Schema"
         ),
         pytest.param(
             definition(versions=[{"name": "v1", "served": True, "storage": True}]),
-            f"{AT}: Required value: schemas are required",
+            "spec.versions[0].schema.openAPIV3Schema: Required value",
             id="no-schema",
         ),
         pytest.param(
@@ -110,21 +110,22 @@ AT = "spec.versions[0].schema.openAPIV3Schema"
         ),
         pytest.param(
             definition(field({"type": "string", "pattern": "("})),
-            f'{AT}.properties[f].pattern: Invalid value: "(": must be a valid regular expression',
+            f'{AT}.properties[f].pattern: Invalid value: "(": must be a valid regular expression, '
+            "but isn't: missing ), unterminated subpattern at position 0",
             id="pattern",
         ),
         pytest.param(
             definition(field({"type": "string", "default": 1})),
-            f'{AT}.properties[f].default: Invalid value: "integer": {AT}.properties[f].default in '
-            'body must be of type string: "integer"',
+            f'{AT}.properties[f].default: Invalid value: "integer":  in body must be of type '
+            'string: "integer"',
             id="default-of-another-type",
         ),
         pytest.param(
             definition(
                 versions=[version(OBJECT, additionalPrinterColumns=[{"name": "a", "type": "text"}])]
             ),
-            'spec.versions[0].additionalPrinterColumns[0].type: Invalid value: "text": must be '
-            "one of boolean,date,integer,number,string",
+            'spec.additionalPrinterColumns[0].type: Invalid value: "text": must be one of '
+            "boolean,date,integer,number,string",
             id="column-type",
         ),
     ],
