@@ -17,6 +17,9 @@ def _ours(kind: str) -> Resource:
 
 DATA_VOLUMES: Final = _ours("DataVolume")
 IMPORT_SOURCES: Final = _ours("VolumeImportSource")
+# What claims may name as the source of a populator of ours.
+SOURCE_OBJECTS: Final = (IMPORT_SOURCES,)
+
 STORAGE_PROFILES: Final = _ours("StorageProfile")
 CDI_CONFIGS: Final = _ours("CDIConfig")
 CDIS: Final = _ours("CDI")

@@ -749,3 +749,40 @@ def test_the_claim_of_an_external_population_is_marked() -> None:
     assert made is not None
     assert made["metadata"]["annotations"][known.EXTERNAL_POPULATION] == "true"
     assert made["spec"]["dataSourceRef"] == {"kind": "Other", "name": "x"}
+
+
+OUR_SOURCE = {"apiGroup": "cdi.kubevirt.io", "kind": "VolumeImportSource", "name": "x"}
+
+
+@pytest.mark.parametrize(
+    ("bound", "given", "phase", "reason"),
+    [
+        pytest.param("Pending", {}, "Pending", "", id="not-begun"),
+        pytest.param("Pending", {known.POD_PHASE: "Running"}, "Pending", "", id="at-work"),
+        pytest.param(
+            "Pending", {known.POD_PHASE: "Failed", known.FATAL_ERROR: "true"}, "Failed",
+            "ImportFailed", id="failed-for-good",
+        ),
+        pytest.param(
+            "Bound", {known.PVC_PRIME: "prime-c", known.POD_PHASE: "Running"}, "PVCBound", "",
+            id="bound-before-it-was-full",
+        ),
+        pytest.param(
+            "Bound", {known.PVC_PRIME: "prime-c", known.POD_PHASE: "Succeeded"}, "Succeeded",
+            "ExternalPopulationSucceeded", id="full",
+        ),
+        pytest.param(
+            "Bound", {}, "Succeeded", "ExternalPopulationSucceeded", id="bound-by-hand"
+        ),
+    ],
+)  # fmt: skip
+def test_what_our_own_populator_fills_needs_no_driver(
+    bound: str, given: dict[str, str], phase: str, reason: str
+) -> None:
+    found = claim(bound, annotations=given, storageClassName="fast", dataSourceRef=OUR_SOURCE)
+    of = volume("Pending", spec={"storage": {"dataSourceRef": OUR_SOURCE}})
+    at = seen(of, claim=found, csi_drivers=[])
+    result = decide(at)
+    assert status(result, at)["phase"] == phase
+    assert told(result).count("NoCSIDriverForExternalPopulation") == 0
+    assert not reason or reason in told(result)

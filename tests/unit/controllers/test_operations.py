@@ -2,7 +2,9 @@
 
 import pytest
 
+from cdi.controllers import kinds
 from cdi.controllers.datavolume.operations import registry
+from cdi.controllers.populating.registry import POPULATORS
 
 FOREIGN = {"pvc": {"dataSourceRef": {"kind": "Other", "name": "x"}}}
 
@@ -36,3 +38,7 @@ def test_a_kind_of_source_belongs_to_one_operation():
 @pytest.mark.parametrize("operation", registry.OPERATIONS, ids=lambda each: each.controller)
 def test_phases_of_bytes_that_flow_are_under_way(operation):
     assert operation.in_progress is None or operation.in_progress in operation.under_way
+
+
+def test_every_source_object_that_claims_may_name_has_its_populator():
+    assert tuple(each.resource for each in POPULATORS) == kinds.SOURCE_OBJECTS

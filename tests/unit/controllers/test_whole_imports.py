@@ -274,3 +274,25 @@ def test_a_profile_that_becomes_complete_lets_it_go_on() -> None:
     })  # fmt: skip
     found.settle()
     assert phase_of(found) == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("script", "phase"),
+    [
+        pytest.param(world.SUCCEEDS, "Succeeded", id="filled"),
+        pytest.param([world.CREATING, world.RUNNING, NOT_FOUND], "Failed", id="not-found"),
+    ],
+)
+def test_an_import_source_of_a_user_fills_a_class_without_a_driver(
+    script: list[Object], phase: str
+) -> None:
+    found = with_classes(World([list(script)]))
+    found.put("import_sources", {"metadata": {"name": "mine"}, "spec": {"source": world.HTTP}})
+    reference = {"apiGroup": "cdi.kubevirt.io", "kind": "VolumeImportSource", "name": "mine"}
+    spec = {"pvc": {**world.pvc_spec(), "dataSourceRef": reference}}
+    found.put("data_volumes", {"metadata": {"name": "dv"}, "spec": spec})
+    found.settle()
+    assert phase_of(found) == phase
+    bound = objects.get(found.get_one("claims", "dv"), "status", "phase") == "Bound"
+    assert bound is (phase == "Succeeded")
+    assert len(found.cluster.import_sources) == 1
