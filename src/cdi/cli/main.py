@@ -47,6 +47,12 @@ def _controller() -> click.Command:
     return controller.command
 
 
+def _apiserver() -> click.Command:
+    from cdi.cli.commands import apiserver
+
+    return apiserver.command
+
+
 def _crds() -> click.Command:
     from cdi.cli.commands import crds
 
@@ -66,6 +72,7 @@ _COMMANDS: Final[Mapping[str, Callable[[], click.Command]]] = {
     "status": _status,
     "explain": _explain,
     "controller": _controller,
+    "apiserver": _apiserver,
     "crds": _crds,
     "completion": _completion,
 }

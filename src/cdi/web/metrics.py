@@ -70,6 +70,18 @@ class ProcessMetrics:
             ("verb",),
             registry=self._registry,
         )
+        self._reviews = Counter(
+            "cdi_admission_reviews_total",
+            "Writes that were judged, by webhook and by whether they were allowed.",
+            ("webhook", "allowed"),
+            registry=self._registry,
+        )
+        self._review_seconds = Histogram(
+            "controller_runtime_webhook_latency_seconds",
+            "How long judging one write took.",
+            ("webhook",),
+            registry=self._registry,
+        )
 
     def reconciled(self, controller: str, outcome: Outcome, seconds: float) -> None:
         self._reconciled.labels(controller, _RESULTS[outcome]).inc()
@@ -84,6 +96,10 @@ class ProcessMetrics:
     def answered(self, request: Request, code: int, seconds: float) -> None:
         self._answered.labels(str(code), request.method).inc()
         self._request_seconds.labels(request.method).observe(seconds)
+
+    def reviewed(self, webhook: str, allowed: bool, seconds: float) -> None:
+        self._reviews.labels(webhook, "true" if allowed else "false").inc()
+        self._review_seconds.labels(webhook).observe(seconds)
 
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""

@@ -34,7 +34,10 @@ def parse_review(review: Any) -> tuple[str, AdmissionRequest]:
     uid = objects.get(asked, "uid")
     if not isinstance(asked, Mapping) or not isinstance(uid, str):
         raise NotAReview(f"the {KIND} has no request, or its request has no uid")
-    return uid, _request(asked)
+    try:
+        return uid, _request(asked)
+    except (AttributeError, TypeError) as error:
+        raise NotAReview(f"the request of the {KIND} does not have the form of one") from error
 
 
 def answer_to(uid: str, request: AdmissionRequest, decision: Decision) -> Object:

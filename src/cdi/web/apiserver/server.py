@@ -1,0 +1,186 @@
+"""
+The process behind Service `cdi-api`: what is started in which order.
+
+Up: the signing key is read or made; the server listens; caches and what is followed fill up; then
+it is ready. Down: not ready, drained, caches ended. Whatever comes before the caches are full
+waits for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from cdi.api import labels
+from cdi.kube import errors, objects
+from cdi.kube.cache import Change
+from cdi.kube.client import Client
+from cdi.kube.informer import Informer
+from cdi.kube.manager import Group, Manager, Work
+from cdi.kube.resource import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS
+from cdi.storage import tlsprofile
+from cdi.storage.tlsprofile import TLSProfile
+from cdi.web.admission import registry
+from cdi.web.apiserver import answers, frontproxy
+from cdi.web.apiserver.aggregated import UploadApi
+from cdi.web.apiserver.frontproxy import FrontProxy
+from cdi.web.apiserver.keystore import KeyStore
+from cdi.web.apiserver.lookups import Lookups
+from cdi.web.apiserver.webhooks import Webhooks
+from cdi.web.metrics import ProcessMetrics
+from cdi.web.serving.health import Health
+from cdi.web.serving.metrics import Scrapes, TokenJudge
+from cdi.web.serving.server import DRAIN, Address, WebServer
+from cdi.web.serving.tls import Files, ServerTls
+from cdi.web.tokens.signing import Tokens
+from cdi.web.uploadtokens.request import TokenRequests
+
+log = logging.getLogger(__name__)
+
+_SUFFIX: Final = 5  # characters, as Kubernetes completes names
+_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the process belongs and what it shows."""
+
+    namespace: str
+    address: Address
+    certificate: Files
+    installed_by: Mapping[str, str]  # labels
+    drain: float = DRAIN
+
+
+class FollowedProxy:
+    """The front proxy as the cluster describes it now."""
+
+    def __init__(self, client: Client) -> None:
+        self._proxy: FrontProxy | None = None
+        self.informer = Informer(
+            client,
+            CONFIG_MAPS,
+            frontproxy.NAMESPACE,
+            fields=f"metadata.name={frontproxy.CONFIG_MAP}",
+        )
+        self.informer.on_change(self._follow)
+
+    def __call__(self) -> FrontProxy | None:
+        return self._proxy
+
+    def authority(self) -> str:
+        """PEM, empty where there is none."""
+        return self._proxy.authority if self._proxy else ""
+
+    def _follow(self, change: Change) -> None:
+        if change.new is None:
+            self._proxy = None
+            log.warning("nobody says any more who the front proxy is")
+            return
+        try:
+            found = frontproxy.parse_config(change.new)
+        except frontproxy.NoFrontProxy as error:
+            log.warning("the front proxy is not known", extra={"cause": str(error)})
+            return
+        if found != self._proxy:
+            self._proxy = found
+            log.info("front proxy is known", extra={"names": list(found.names)})
+
+
+class ApiServer:
+    """All parts, over one client."""
+
+    def __init__(self, client: Client, settings: Settings, metrics: ProcessMetrics) -> None:
+        self._client = client
+        self._settings = settings
+        self._metrics = metrics
+        self._keys = KeyStore(client, settings.namespace, settings.installed_by)
+        self._lookups = Lookups(client)
+        self._proxy = FollowedProxy(client)
+        self.server = self._make_server()
+
+    async def prepare(self) -> None:
+        """What has to be there before anything is served. Raises keys.BadKeys, KubeError."""
+        await self._keys.ensure()
+
+    def add_to(self, manager: Manager) -> None:
+        """Register all parts."""
+        manager.add(Group.SERVERS, self.server)
+        manager.add(Group.CACHES, *self._lookups.informers)
+        manager.add(Group.CACHES, self._proxy.informer, self._keys.informer, self._keys)
+        manager.add(Group.CONTROLLERS, Work("ready", _announce))
+
+    async def ready(self) -> None:
+        """Return once everything that is followed has been seen; asked while the parts run."""
+        await self.server.ready()
+        for informer in (*self._lookups.informers, self._proxy.informer, self._keys.informer):
+            await informer.ready()
+
+    def _make_server(self) -> WebServer:
+        health = Health(
+            {
+                "caches": lambda: self._lookups.are_synced,
+                "front proxy": lambda: self._proxy.informer.synced,
+            }
+        )
+        app = web.Application(
+            client_max_size=answers.LARGEST_BODY, middlewares=[answers.as_statuses]
+        )
+        for routes in (
+            health.routes(),
+            Scrapes(self._metrics.text, TokenJudge(self._client)).routes(),
+            self._webhooks().routes(),
+            self._upload_api().routes(),
+        ):
+            app.router.add_routes(routes)
+        tls = ServerTls(self._settings.certificate, self._profile, self._proxy.authority)
+        return WebServer(
+            labels.API_SERVER, app, self._settings.address, tls, health, drain=self._settings.drain
+        )
+
+    def _webhooks(self) -> Webhooks:
+        tokens = Tokens(self._keys)
+        rules = registry.registrations(tokens.sign_clone, tokens.clone_of, completed_name)
+        return Webhooks(rules, self._lookups, answers.Bodies(), self._metrics)
+
+    def _upload_api(self) -> UploadApi:
+        requests = TokenRequests(Tokens(self._keys).sign_upload, self._uid_of_claim)
+        return UploadApi(self._client, requests, self._proxy, answers.Bodies())
+
+    async def _uid_of_claim(self, namespace: str, name: str) -> str | None:
+        try:
+            found = await self._client.get(PERSISTENT_VOLUME_CLAIMS, name, namespace)
+        except errors.NotFound:
+            return None
+        return objects.uid(found)
+
+    def _profile(self) -> TLSProfile:
+        return tlsprofile.profile_for(objects.get(self._lookups.config, "spec"))
+
+
+async def _announce(stop: asyncio.Event) -> None:
+    """The last part to start: everything else is there by now."""
+    log.info("ready")
+    await stop.wait()
+
+
+def completed_name(beginning: str) -> str:
+    """A name that begins so, as Kubernetes completes `generateName`."""
+    longest = 63 - _SUFFIX
+    return beginning[:longest] + "".join(secrets.choice(_LETTERS) for _ in range(_SUFFIX))
+
+
+def installer_labels(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The labels that an installer wants on everything."""
+    given = {
+        labels.PART_OF: environment.get("INSTALLER_PART_OF_LABEL", ""),
+        labels.VERSION: environment.get("INSTALLER_VERSION_LABEL", ""),
+    }
+    return {key: value for key, value in given.items() if value}
