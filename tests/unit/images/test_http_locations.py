@@ -61,6 +61,8 @@ def test_what_is_shown_tells_different_queries_apart():
     ("target", "url", "trusted"),
     [
         pytest.param("/y", "https://a.test/y", True, id="path"),
+        pytest.param("/\xc3\xa4 b", "https://a.test/%C3%A4%20b", True, id="raw-utf-8"),
+        pytest.param("/\xe4", "https://a.test/%E4", True, id="raw-latin-1"),
         pytest.param("y?q", "https://a.test/d/y?q", True, id="relative"),
         pytest.param("https://a.test:443/y", "https://a.test/y", True, id="same-origin"),
         pytest.param("//b.test/y", "https://b.test/y", False, id="another-host"),

@@ -3,7 +3,7 @@ One source's conversations over HTTP: connections, proxies and redirects.
 
 Here: sending one GET along a route, or any one request, and handing out the answer unread.
 Elsewhere: what a broken conversation is called (`failures`), who may see which header
-(`headers`), what an answer means (`semantics`), and whether to try again (`retry`, `http`). Any
+(`request`), what an answer means (`semantics`), and whether to try again (`retry`, `sources`). Any
 thread may call. Raises SourceError, InvalidRequest, Cancelled.
 """
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cdi.images import errors
 from cdi.images.http import connection, pool, refusals, request, response, semantics, urls
+from cdi.images.http.cookies import Cookies
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, Response
 
@@ -91,6 +92,7 @@ class Client:
         self._trust = _trust(options) if options.ca_files or options.ca_dirs else None
         dialer = pool.Dialer(watch, options.connect_timeout, self._context, options.user_agent)
         self._pool = pool.Pool(dialer, options.proxies, options.connections)
+        self._cookies = Cookies()
         self._counter = received
         self._service = service
         self._lock = threading.Lock()
@@ -106,6 +108,8 @@ class Client:
             again = self._retry_route(route, answer)
             if again is None and answer.status not in semantics.REDIRECTS:
                 return answer, route
+            if wanted := answer.headers.get("Set-Cookie"):
+                self._cookies.keep(route.location, wanted)
             answer.close()
             route = again or urls.redirected(route, answer.headers.get("Location"))
             log.info(
@@ -140,11 +144,15 @@ class Client:
         """Send one request, with POST if there is a body, and return its answer as it is."""
         place = route.location
         given = self._service.headers(route, fields) if route.trusted else {}
+        headers = self._headers.for_route(route, fields, given)
+        if cookies := self._cookies.header(place):
+            own = headers.get("Cookie")
+            headers["Cookie"] = f"{own}; {cookies}" if own else cookies
         try:
             head, rest = self._pool.request(
                 method or ("GET" if body is None else "POST"),
                 place,
-                self._headers.for_route(route, fields, given),
+                headers,
                 body,
             )
         except (OSError, errors.Stalled) as failure:

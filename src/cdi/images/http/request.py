@@ -57,7 +57,9 @@ class HeaderMap(MutableMapping[str, str]):
         """Set a field, or append to what it has already."""
         key = name.lower()
         before = self._held.get(key)
-        self._held[key] = (name, value) if before is None else (before[0], f"{before[1]}, {value}")
+        # The dates of cookies hold commas, so that these are one a line (RFC 6265, 3).
+        mark = "\n" if key == "set-cookie" else ", "
+        self._held[key] = (name, value if before is None else f"{before[1]}{mark}{value}")
 
     def __getitem__(self, name: str) -> str:
         return self._held[name.lower()][1]

@@ -20,6 +20,7 @@ from cdi.images import errors
 PORTS = {"http": 80, "https": 443}
 
 # A URL that no normalization changes: no credentials, escapes, dot segments or odd characters.
+_RAW = re.compile(r"[\x80-\xff]")
 _PLAIN = re.compile(
     r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::([1-9][0-9]{0,3}))?"
     r"((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?)"
@@ -92,12 +93,20 @@ def redirected(route: Route, target: str | None) -> Route:
     if not target:
         raise errors.SourceRefused(f"{shown} redirects to nowhere; ask its operator")
     try:
-        there = _parse(urllib.parse.urljoin(route.location.url, target))
+        there = _parse(urllib.parse.urljoin(route.location.url, _escaped(target)))
     except ValueError as wrong:
         raise errors.SourceRefused(f"{shown} redirects to a URL that {wrong}") from None
     # Credentials in a Location header are the server's invention, not the user's.
     bare = replace(there, user="", password="", secret_path=route.location.secret_path)
     return Route(bare, route.trusted and bare.origin == route.location.origin)
+
+
+def _escaped(target: str) -> str:
+    """Escape the bytes of a Location header that no URL may have, in whatever encoding they are.
+
+    Headers are read as latin-1, which keeps the bytes as they came.
+    """
+    return _RAW.sub(lambda byte: f"%{ord(byte[0]):02X}", target)
 
 
 def _parse(url: str) -> Url:
