@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import email.utils
+import gzip
 import hashlib
 import itertools
 import random
@@ -29,6 +30,7 @@ from cdi.images.transfer.request import TransferRequest
 from support import authority, httpd, proxy
 
 DISK = random.Random(40).randbytes(1 << 20)
+PACKED = gzip.compress(DISK)
 NEWER = random.Random(41).randbytes(1 << 20)
 PAGE = b"<!DOCTYPE html><html><body><form>Log in</form></body></html>\n"
 SECRET = "canary-password"
@@ -135,6 +137,53 @@ def expiring_mirror(net: Net) -> str:
     return net.plain.put("/disk", httpd.redirect(f"{there}?signature=canary-signature"))
 
 
+def mirrors(*lacking: int) -> Serve:
+    """A redirector that sends to another mirror each time; the first ones do not have it."""
+
+    def serve(net: Net) -> str:
+        there = net.server()
+        places = [
+            there.put(f"/{number}", httpd.Blob(DISK, twist=httpd.status(code)))
+            for number, code in enumerate(lacking)
+        ]
+        turns = map(httpd.redirect, [*places, *[there.put("/good", httpd.Blob(DISK))] * 3])
+
+        def resource(request: httpd.Request) -> httpd.Reply:
+            return next(turns)(request)
+
+        return net.plain.put("/disk", resource)
+
+    return serve
+
+
+def in_utf8(net: Net) -> str:
+    net.plain.put("/%C3%84pfel", httpd.Blob(DISK))
+    return net.plain.put("/disk", httpd.redirect("/\u00c4pfel".encode().decode("latin-1")))
+
+
+def cookie_check(net: Net) -> str:
+    """Serves nobody who does not keep cookies, both of them."""
+    kept = httpd.Blob(DISK)
+    expires = "Expires=Wed, 21 Oct 2099 07:28:00 GMT"
+
+    def checked(request: httpd.Request) -> httpd.Reply:
+        cookies = (request.header("cookie") or "").split("; ")
+        if {"one=canary-1", "two=canary-2"} <= set(cookies):
+            return kept(request)
+        return httpd.Reply(403)
+
+    def first(_: httpd.Request) -> httpd.Reply:
+        given = f"one=canary-1; {expires}; Path=/"
+        return httpd.Reply(302, b"", {"Location": "/second", "Set-Cookie": given})
+
+    def second(_: httpd.Request) -> httpd.Reply:
+        return httpd.Reply(302, b"", {"Location": "/kept", "Set-Cookie": "two=canary-2; HttpOnly"})
+
+    net.plain.put("/kept", checked)
+    net.plain.put("/second", second)
+    return net.plain.put("/disk", first)
+
+
 def untrusted(net: Net) -> str:
     return net.server(net.ca.server_context("127.0.0.1")).put("/disk", httpd.Blob(DISK))
 
@@ -204,6 +253,31 @@ BEHAVIOURS = [
         content(DISK, Content_Encoding="gzip"),
         errors.SourceRefused, "switch Content-Encoding off", id="gzip-unasked",
     ),
+    pytest.param(
+        content(PACKED, Content_Encoding="gzip"), FINE, "", id="gzip-without-a-name-for-it"
+    ),
+    pytest.param(
+        lambda net: net.plain.put("/disk", httpd.Blob(
+            PACKED, ranges=False, twist=httpd.with_headers(Content_Encoding="x-gzip")
+        )),
+        FINE, "", id="gzip-in-one-stream",
+    ),
+    pytest.param(
+        content(DISK, Content_Encoding="br"),
+        errors.SourceRefused, "switch Content-Encoding off", id="brotli",
+    ),
+    pytest.param(
+        ranged(httpd.with_headers(Content_Length="9" * 5000)),
+        errors.ConnectionLost, "length makes no sense", id="length-of-5000-digits",
+    ),
+    pytest.param(
+        later(httpd.with_headers(Content_Range=f"bytes 0-{'9' * 5000}/{'9' * 5000}")),
+        FINE, "", id="range-of-5000-digits",
+    ),
+    pytest.param(
+        ranged(httpd.status(503, Retry_After="9" * 5000)),
+        errors.SourceUnavailable, "try again later", id="pause-of-5000-digits",
+    ),
     # How it fails
     pytest.param(ranged(httpd.first(3, httpd.cut_after(9999))), FINE, "", id="cut"),
     pytest.param(ranged(httpd.first(3, httpd.cut_after(9999, reset=True))), FINE, "", id="reset"),
@@ -252,6 +326,13 @@ BEHAVIOURS = [
     ),
     pytest.param(from_tls_to_plain, FINE, "", id="redirect-from-tls-to-plain"),
     pytest.param(expiring_mirror, FINE, "", id="mirror-expires"),
+    pytest.param(mirrors(404, 404), FINE, "", id="two-mirrors-lack-it"),
+    pytest.param(mirrors(503), FINE, "", id="a-mirror-is-busy"),
+    pytest.param(
+        mirrors(*[404] * 10), errors.NotFound, "check the address", id="ten-mirrors-lack-it"
+    ),
+    pytest.param(in_utf8, FINE, "", id="redirect-in-raw-utf-8"),
+    pytest.param(cookie_check, FINE, "", id="redirect-wants-its-cookies-back"),
     # Who it is
     pytest.param(untrusted, errors.CertificateInvalid, "CA certificate", id="not-trusted"),
     pytest.param(expired, errors.CertificateInvalid, "expired", id="certificate-expired"),

@@ -101,6 +101,8 @@ def _reason_in(chain: list[BaseException]) -> str:
     for cause in chain:
         if isinstance(cause, response.NotHttp):
             return "what answers does not speak HTTP"
+        if isinstance(cause, response.BadAnswer):
+            return str(cause)
         if isinstance(cause, ssl.SSLError):
             return f"TLS failed ({cause.reason})"
         if isinstance(cause, OSError) and cause.strerror:

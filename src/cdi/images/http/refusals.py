@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 
 from cdi.images import errors
+from cdi.images.http import semantics
 
 # Worth another try: the server is busy, or a gateway before it is. 408 and 425 ask for it.
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -36,8 +37,8 @@ def error_for(
 def parse_retry_after(value: str | None, now: float) -> float | None:
     """Read a Retry-After header in both forms; seconds from `now` (Unix time), at least 0."""
     text = (value or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
+    if (seconds := semantics.parse_number(text)) is not None:
+        return float(seconds)
     moment = _parse_date(text)
     return None if moment is None else max(0.0, moment - now)
 

@@ -19,6 +19,7 @@ from typing import Final
 
 from cdi.images import errors
 from cdi.images.closing import Closing
+from cdi.images.http import semantics
 from cdi.images.http.connection import Connection
 from cdi.images.http.request import FIELDS, HeaderMap
 
@@ -209,9 +210,10 @@ def framing(head: Head) -> tuple[bool, int | None]:
         return True, None
     lengths = {text.strip() for text in head.fields.get("Content-Length", "").split(",")}
     text = lengths.pop()
-    if lengths or (text and not (text.isascii() and text.isdigit())):
+    length = semantics.parse_number(text)
+    if lengths or (text and length is None):
         raise BadAnswer("the answer's length makes no sense")
-    return False, int(text) if text else None
+    return False, length
 
 
 class EndedEarly(errors.ConnectionLost):
@@ -244,6 +246,7 @@ class Response(Closing):
         self._body = body
         self._counter = received
         self._text: str | None = None
+        self._ahead = b""  # looked at, and not read
 
     @property
     def surplus(self) -> bool:
@@ -252,6 +255,18 @@ class Response(Closing):
 
     def read(self, limit: int) -> bytes:
         """Return up to `limit` bytes, none at the end. Less than `limit` is not yet the end."""
+        if self._ahead:
+            piece, self._ahead = self._ahead[:limit], self._ahead[limit:]
+            return piece
+        return self._read(limit)
+
+    def look(self, count: int) -> bytes:
+        """Return the first `count` bytes of the body, fewer if it ends before; they stay unread."""
+        while len(self._ahead) < count and (piece := self._read(count - len(self._ahead))):
+            self._ahead += piece
+        return self._ahead[:count]
+
+    def _read(self, limit: int) -> bytes:
         body = self._body
         # What has arrived, without waiting for more: bytes that are held back here are lost
         # to a process that is killed, and fetched again.

@@ -26,7 +26,12 @@ _SUFFIXES = {
     "zstd": (".zst", ".tzst"),
 }
 
-_CONTENT_RANGE = re.compile(r"\s*bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)\s*", re.IGNORECASE)
+# No object has more bytes than 63 bits count, and Python refuses to read numbers without end.
+MOST_DIGITS = 18
+_NUMBER = rf"[0-9]{{1,{MOST_DIGITS}}}"
+_CONTENT_RANGE = re.compile(
+    rf"\s*bytes\s+(?:({_NUMBER})-({_NUMBER})|\*)/({_NUMBER}|\*)\s*", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +79,13 @@ def parse_content_range(value: str | None) -> ContentRange | None:
 
 def parse_length(value: str | None) -> int | None:
     """Read a Content-Length header; None if it says nothing usable."""
-    text = (value or "").strip()
-    return int(text) if text.isascii() and text.isdigit() else None
+    return parse_number((value or "").strip())
+
+
+def parse_number(text: str) -> int | None:
+    """Read a number of a header, None if it is none that anybody could mean."""
+    sane = text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS
+    return int(text) if sane else None
 
 
 def validators_of(headers: Mapping[str, str]) -> Validators:

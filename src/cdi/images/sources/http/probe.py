@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cdi.images import errors
+from cdi.images.codecs import codec
 from cdi.images.http import semantics
 from cdi.images.http.client import PLAIN, Service
 from cdi.images.http.response import Response
@@ -26,6 +27,10 @@ HEAD = 64 * 1024
 _WITHOUT_RANGE = frozenset({400, 403, 405, 406, 409, 412, 416, 501})
 
 
+# Content codings that are decompressed here, as the object itself may be.
+_CODECS = {"gzip": "gz", "x-gzip": "gz", "xz": "xz", "x-xz": "xz", "zstd": "zst", "bzip2": "bz2"}
+
+
 @dataclass(slots=True)
 class Findings:
     """What the first answer told. Either `head` (ranged) or `body` (forward only) is of use."""
@@ -35,6 +40,7 @@ class Findings:
     ranged: bool = False
     head: bytes = b""
     body: Response | None = None
+    coding: str = ""  # of every answer, where the object comes compressed though nobody asked
 
 
 def probe(
@@ -66,10 +72,14 @@ def _ranged(shown: str, answer: Response, service: Service) -> Findings | None:
         return Findings(0, semantics.validators_of(answer.headers), ranged=True)
     if answer.status != 206:
         return None
-    check_coding(shown, answer, service)
+    coding = check_coding(shown, answer, service, seen=answer.look(codec.HEAD))
+    length = semantics.parse_length(answer.headers.get("Content-Length"))
+    if coding and length != part.end - part.start:
+        return None  # packed on its way: offsets count something else than what comes
     _warn_of_text(shown, answer)
     head = read_exactly(answer, min(part.end, HEAD))
-    return Findings(part.total, semantics.validators_of(answer.headers), ranged=True, head=head)
+    validators = semantics.validators_of(answer.headers)
+    return Findings(part.total, validators, ranged=True, head=head, coding=coding)
 
 
 def _smaller(answer: Response) -> int:
@@ -91,19 +101,31 @@ def whole(shown: str, answer: Response, service: Service) -> Findings:
 def _forward(shown: str, answer: Response, service: Service) -> Findings:
     if answer.status != 200:
         raise service.refusal(shown, answer)
-    check_coding(shown, answer, service)
+    coding = check_coding(shown, answer, service, seen=answer.look(codec.HEAD))
     _warn_of_text(shown, answer)
     size = semantics.parse_length(answer.headers.get("Content-Length"))
-    return Findings(size, semantics.validators_of(answer.headers), body=answer)
+    validators = semantics.validators_of(answer.headers)
+    return Findings(size, validators, body=answer, coding=coding)
 
 
-def check_coding(shown: str, answer: Response, service: Service = PLAIN) -> None:
-    """Refuse a body that is not the object's own bytes."""
-    if coding := service.unwanted_coding(answer.headers, shown.partition("?")[0]):
+def check_coding(
+    shown: str, answer: Response, service: Service = PLAIN, *, seen: bytes = b"", known: str = ""
+) -> str:
+    """Return in which coding the object comes that it should not have, if it can be read so.
+
+    That is one whose first bytes, `seen`, are what they should be, so that it is decompressed
+    like any other; or the one `known` of an answer before. Raises SourceRefused for others.
+    """
+    coding = service.unwanted_coding(answer.headers, shown.partition("?")[0])
+    if not coding or coding == known:
+        return coding
+    found = codec.codec_for(seen) if coding in _CODECS else None
+    if found is None or found.name != _CODECS[coding]:
         raise errors.SourceRefused(
             f"{shown}: the server compresses its answer ({coding}) although asked not to; "
             "switch Content-Encoding off for this file"
         )
+    return coding
 
 
 def read_exactly(answer: Response, length: int) -> bytes:
@@ -121,5 +143,7 @@ def read_exactly(answer: Response, length: int) -> bytes:
 def _warn_of_text(shown: str, answer: Response) -> None:
     kind = answer.headers.get("Content-Type", "")
     if kind.startswith("text/"):
-        # Existing installations look for this text, with the type inside it.
-        log.warning("Unexpected content type '%s'", kind.partition(";")[0], extra={"url": shown})
+        # Existing installations look for this text, with the type inside it. Servers say
+        # text/plain of every name they do not know: no reason to alarm anybody.
+        level = logging.INFO if kind.startswith("text/plain") else logging.WARNING
+        log.log(level, "Unexpected content type '%s'", kind.partition(";")[0], extra={"url": shown})

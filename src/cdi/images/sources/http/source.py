@@ -32,6 +32,9 @@ from cdi.images.sources.source import PIECE, Identity
 
 log = logging.getLogger(__name__)
 
+# How often a redirector is asked for another mirror. Some send to one that lacks the file yet.
+_MIRRORS = 4
+
 
 class HttpSource(Closing):
     """One object behind a URL; see `source.Source`. The constructor makes the first request.
@@ -166,11 +169,13 @@ class HttpSource(Closing):
         """Send one GET where the last good one went, or anew along the redirects."""
         route = self._route
         answer, arrived = self._client.follow(route, fields)
-        if answer.status in semantics.EXPIRED and route is not self._start:
+        for _ in range(_MIRRORS):
+            if answer.status not in semantics.EXPIRED or arrived.location == self._start.location:
+                break
             answer.close()
-            log.info("The resolved address has expired and is asked for anew")
+            log.info("Where the source redirects to has nothing (any more): it is asked anew")
             answer, arrived = self._client.follow(self._start, fields)
-        if answer.status not in semantics.EXPIRED:
+        if answer.status < 400:
             # Where nothing redirected, there is nothing to go back to.
             self._route = self._start if arrived.location == self._start.location else arrived
         return answer
@@ -222,7 +227,7 @@ class HttpSource(Closing):
         if answer.status == 200:
             # Another server behind the same name, most likely; the next one may do better.
             raise errors.SourceUnavailable(f"{self.shown}: the server no longer serves ranges")
-        probe.check_coding(self.shown, answer, self.service)
+        probe.check_coding(self.shown, answer, self.service, known=self.found.coding)
         part = semantics.parse_content_range(answer.headers.get("Content-Range"))
         if part is None or part.start != start:
             raise errors.SourceRefused(

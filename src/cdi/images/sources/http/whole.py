@@ -70,7 +70,7 @@ def _ask_again(source: Asker, delivered: _Delivered) -> Response:
 def _check_whole(source: Asker, answer: Response) -> None:
     if answer.status != 200:
         raise source.service.refusal(source.shown, answer)
-    probe.check_coding(source.shown, answer, source.service)
+    probe.check_coding(source.shown, answer, source.service, known=source.found.coding)
     source.check_same(answer)
 
 
