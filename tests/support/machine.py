@@ -77,6 +77,7 @@ class Machine:
         user = self._settings.user
         ids = (user.uid, user.gid) if user else None
         self.pool = Pool(self.folder / "volumes", devices=self._devices, user=ids)
+        self.pool.ensure()
         manager = Manager()
         recorder = Recorder(self.client, "test")
         manager.add(Group.SUPPORT, recorder)

@@ -138,6 +138,8 @@ class Standalone:
         place = self._settings.data_dir
         user = self._worker_user()
         pool = Pool(place / "volumes", user=(user.uid, user.gid) if user else None)
+        pool.ensure()
+        pool.tidy()
         of_volumes = Recorder(client, binder.COMPONENT)
         of_pods = Recorder(client, agent.COMPONENT)
         manager.add(Group.SUPPORT, of_volumes, of_pods)

@@ -1,8 +1,13 @@
 """
 Local volumes: making, growing, attaching and removing directories and block devices.
 
-    pool    the volumes beneath one directory
-    loops   files that the machine shows as block devices
+    pool        the volumes beneath one directory: made, grown, cloned, measured, erased
+    snapshots   what volumes held at one moment
+    devices     the block devices of volumes, and who may use them
+    loops       files that the machine shows as block devices
+    copying     a file's data, shared where the file system can
+    trees       a directory with all that is in it
+    errors      why something could not be done
 
 It knows nothing of Kubernetes and imports nothing of ours: whoever gives volumes to pods of one
 machine, or to a kubelet, stands on it. Every call blocks, may be repeated, and leaves either the

@@ -41,6 +41,16 @@ def refresh(file: Path) -> None:
         _losetup("--set-capacity", str(device))
 
 
+def flush(file: Path) -> None:
+    """Bring what was written to the devices over `file`, and is only in memory, into the file."""
+    for device in attached(file):
+        fd = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
 def attached(file: Path) -> list[Path]:
     """Return the devices over `file`."""
     found = _losetup("--json", "--list", "--output", "NAME", "--associated", str(file))
