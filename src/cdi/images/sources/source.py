@@ -89,6 +89,13 @@ class Streamable(Source, Protocol):
         """Open it once more, without ranges; waits end with `cancel`. Raises SourceError."""
 
 
+@runtime_checkable
+class Once(Source, Protocol):
+    """A source that can be read once: whoever opens it again gets what is left of it."""
+
+    once: bool
+
+
 # Large enough that a system call and a thread switch per piece do not show,
 # small enough that two dozen pieces in flight fit the memory budget.
 PIECE = 1 << 20

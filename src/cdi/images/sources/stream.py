@@ -22,6 +22,7 @@ class StreamSource:
     """An open file descriptor to read from; see `source.Source`. It stays open: it is not ours."""
 
     ranged = False
+    once = True  # see `source.Once`
 
     def __init__(self, descriptor: int, name: str, cancel: threading.Event) -> None:
         """`name` says in messages where the bytes come from."""

@@ -24,7 +24,7 @@ from cdi.images.sources.source import Mapped, read
 from cdi.images.transfer import ordered, parallel, work
 from cdi.images.transfer.one_pass import OnePass, Stream, is_archive
 from cdi.images.transfer.request import Result
-from cdi.images.transfer.way import HEAD, insist_fits
+from cdi.images.transfer.way import HEAD, insist_fits, needs_copy
 
 _UNIT_MOST = 1 << 20  # what a killed run has written and not noted, per worker
 _TABLE_READERS = 4
@@ -36,6 +36,8 @@ class Attempt(OnePass):
     """One attempt with one open source."""
 
     def run(self) -> Result:
+        if self._copy_is_begun():
+            raise errors.NeedsScratch("an earlier attempt has begun a copy")
         if isinstance(self._source, Mapped):
             return self._mapped(self._source)
         if self._request.base is not None:
@@ -61,6 +63,11 @@ class Attempt(OnePass):
         if (layout := self._block_layout(codec, head)) is not None:
             return self._at_random("raw", layout, codec.name, layout.at_once)
         return self._forward(codec, None)
+
+    def _copy_is_begun(self) -> bool:
+        if self._request.scratch is None:
+            return False
+        return work.earlier(self._request.as_copy(), self._source.identity) is not None
 
     # Many connections, in any order.
 
@@ -135,6 +142,8 @@ class Attempt(OnePass):
         """Return format and layout of a disk that is not compressed."""
         unit = min(self._bytes_at_once(), _UNIT_MOST)
         image = self._inspect(head, self._size, at_random=True)
+        if not (image.native or image.flat):
+            raise needs_copy(image)
         source = native.Ranged(self._read, self._size, unit, _TABLE_READERS)
         return image.format, native.layout_of(image, source)
 

@@ -1,7 +1,8 @@
 """
 A disk by way of a temporary copy, for formats that need random access or a tool.
 
-The copy lies in the scratch space, and is removed in the end. Raises TransferError.
+The copy lies in the scratch space, and is removed once the disk is there, or can never be. Until
+then it stays, with a note that says of what it is a copy. Raises TransferError.
 """
 
 from __future__ import annotations
@@ -17,35 +18,18 @@ from cdi.images.formats import inspect
 from cdi.images.formats.image import Image
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.source import Identity
-from cdi.images.transfer import way, work
+from cdi.images.transfer import journal, way, work
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
 
 Run = Callable[[TransferRequest, Meter, threading.Event], Result]  # `transfer.run`
 
 
-def by_copy(
-    run: Run, request: TransferRequest, scratch: Path, meter: Meter, cancel: threading.Event
+def from_copy(
+    run: Run, request: TransferRequest, copied: Result, meter: Meter, cancel: threading.Event
 ) -> Result:
-    """Take a temporary copy of the source's content, and make the disk from that."""
-    copy = dataclasses.replace(
-        request,
-        target=scratch,
-        journal=None,
-        scratch=None,
-        size=None,
-        limit=None,
-        preallocate=False,
-        as_is=True,
-        appliance=request.looks_inside,
-        update=False,
-        base=None,
-    )
-    copied = run(copy, meter, cancel)
-    try:
-        made = _from_copy(run, request, scratch, meter, cancel)
-    finally:
-        scratch.unlink(missing_ok=True)
+    """Make the disk from the complete copy, which `copied` tells about."""
+    made = _from_copy(run, request, request.as_copy().target, meter, cancel)
     return dataclasses.replace(
         made,
         compression=copied.compression,
@@ -54,6 +38,34 @@ def by_copy(
         resumed=copied.resumed,
         seconds=dict(meter.seconds),
     )
+
+
+def note_complete(copy: TransferRequest, identity: Identity, made: Result) -> None:
+    """Remember, durably, that the copy is complete: a run that is stopped need not fetch again."""
+    if identity.version:
+        told = {"key": work.key_of_complete(copy, identity), "compression": made.compression}
+        journal.save_document(_note_of(copy), told | {"digest": made.digest, "size": made.size})
+
+
+def found_complete(copy: TransferRequest, identity: Identity) -> Result | None:
+    """Return how an earlier run made the copy, if it is there and still of this source."""
+    told = journal.load_document(_note_of(copy)) if identity.version else None
+    if told is None or told.get("key") != work.key_of_complete(copy, identity):
+        return None
+    size, digest = told["size"], told["digest"]
+    made = Result("raw", told["compression"], size, size, fetched=0, written=0, resumed=True)
+    return dataclasses.replace(made, digest=tuple(digest) if digest else None)
+
+
+def forget(copy: TransferRequest) -> None:
+    """Remove the copy, whatever there is of it."""
+    work.forget(copy)
+    copy.target.unlink(missing_ok=True)
+    _note_of(copy).unlink(missing_ok=True)
+
+
+def _note_of(copy: TransferRequest) -> Path:
+    return copy.target.with_name(copy.target.name + ".cdi-complete")
 
 
 def _from_copy(

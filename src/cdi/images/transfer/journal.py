@@ -205,6 +205,27 @@ class Journal:
         self._fd = fd
 
 
+def save_document(path: Path, value: dict[str, Any]) -> None:
+    """Put one record into a file of its own: all of it and durably, or not at all."""
+    fresh = path.with_name(path.name + ".new")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.write(fd, _line(value))
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    fresh.replace(path)
+    sync_directory(path.parent)
+
+
+def load_document(path: Path) -> dict[str, Any] | None:
+    """Return the record in a file of its own, None if there is none to trust."""
+    try:
+        return _parse(path.read_bytes().rstrip(b"\n"))
+    except OSError:
+        return None
+
+
 def _records(progress: Progress) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     if progress.zeroed:

@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing
 
 from cdi.images.codecs.codec import Codec
 from cdi.images.formats import inspect, signatures
+from cdi.images.formats.image import Image
 from cdi.images.transfer import fetch, forward, pipeline
 from cdi.images.transfer.journal import Progress, StreamPoint
 from cdi.images.transfer.request import Result
@@ -53,7 +54,11 @@ class OnePass(Way):
                 disk = forward.Disk.restored(point.decoder)
                 virtual_size = disk.decoder.virtual_size
             else:
-                virtual_size, disk, chunks, name = self._look(codec, chunks, stack)
+                image, chunks, name = self._look(codec, chunks, stack)
+                if not image.native:
+                    self._copy_instead(image)
+                virtual_size = image.virtual_size if image.native else None
+                disk = forward.Disk(image.format if image.native else "raw")
             insist_fits(self._request, virtual_size)
             job = stack.enter_context(self._open(virtual_size, earlier if point.output else None))
             limit = limit_of(self._request)  # once, as looking at the target for each piece costs
@@ -64,8 +69,8 @@ class OnePass(Way):
 
     def _look(
         self, codec: Codec | None, chunks: Iterator[forward.Chunk], stack: ExitStack
-    ) -> tuple[int | None, forward.Disk, Iterator[forward.Chunk], str | None]:
-        """Look at the content's first bytes, and choose what decodes it."""
+    ) -> tuple[Image, Iterator[forward.Chunk], str | None]:
+        """Look at the content's first bytes: the image, all of the content, its compression."""
         name = codec.name if codec else None
         part = self._request.part
         size = part.size if part else self._source.size if codec is None else None
@@ -82,8 +87,7 @@ class OnePass(Way):
             chunks = stack.enter_context(closing(pipeline.ahead(taken, forward.AHEAD, "take out")))
             head, chunks, inner = fetch.unwrapped(name, chunks, inspect.HEAD, stack)
             name, size = inner, found.size if inner == name else None
-        image = self._inspect(head, size, at_random=False)
-        return image.virtual_size, forward.Disk(image.format), chunks, name
+        return self._inspect(head, size, at_random=False), chunks, name
 
     def _in_order(self, start: int) -> Iterator[bytes]:
         request_bytes, most = self._bytes_at_once(), self._request.connections

@@ -60,6 +60,27 @@ class TransferRequest:
         """Where the journal lies."""
         return self.journal or journal_path(self.target)
 
+    def as_copy(self) -> TransferRequest:
+        """Return what is asked of a temporary copy: the source's content as it is, in the scratch.
+
+        Raises NeedsScratch where there is none.
+        """
+        if self.scratch is None:
+            raise errors.NeedsScratch("this disk is made from a temporary copy")
+        return dataclasses.replace(
+            self,
+            target=self.scratch,
+            journal=None,
+            scratch=None,
+            size=None,
+            limit=None,
+            preallocate=False,
+            as_is=True,
+            appliance=self.looks_inside,
+            update=False,
+            base=None,
+        )
+
     def of(self, spec: SourceSpec) -> TransferRequest:
         """Return the same for the source in `spec`.
 

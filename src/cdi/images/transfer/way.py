@@ -8,6 +8,7 @@ compared, and the commit. Elsewhere: the ways themselves (`attempt`, `one_pass`)
 from __future__ import annotations
 
 import dataclasses
+import logging
 import threading
 import time
 
@@ -21,6 +22,8 @@ from cdi.images.transfer import work
 from cdi.images.transfer.journal import Progress
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
+
+log = logging.getLogger(__name__)
 
 SECTOR = 512
 # What is looked at before anything is decided: what an opening http source holds ready anyway.
@@ -41,6 +44,7 @@ class Way:
         self._request, self._source, self._meter, self._halt = request, source, meter, halt
         self._work: work.Work | None = None
         self._digest: tuple[str, str] | None = None
+        self.copied = False  # what was made is a temporary copy, not the disk
         meter.total = source.size
 
     def _read(self, offset: int, length: int) -> bytes:
@@ -76,10 +80,18 @@ class Way:
         if self._request.as_is:
             return Image("raw", size, native=True)
         image = inspect.inspect(head, size, self._read if at_random else None)
-        if not image.native and not (at_random and image.flat):
-            insist_fits(self._request, image.virtual_size)
-            raise errors.NeedsScratch(f"a {image.format} image is converted from a copy")
+        insist_fits(self._request, image.virtual_size)
         return image
+
+    def _copy_instead(self, image: Image) -> None:
+        """Go on with a temporary copy: what was read of the source so far goes into it.
+
+        Raises NeedsScratch where there is no room for one.
+        """
+        if self._request.scratch is None:
+            raise needs_copy(image)
+        log.info("taking a temporary copy", extra={"format": image.format})
+        self._request, self.copied = self._request.as_copy(), True
 
     def _earlier(self) -> Progress | None:
         return work.earlier(self._request, self._source.identity)
@@ -117,6 +129,10 @@ class Way:
                 image_format, virtual_size = image.format, image.virtual_size
         result = finish(self._request, job, self._meter, image_format, virtual_size)
         return dataclasses.replace(result, compression=compression, digest=self._digest)
+
+
+def needs_copy(image: Image) -> errors.NeedsScratch:
+    return errors.NeedsScratch(f"a {image.format} image is converted from a copy")
 
 
 def insist_fits(request: TransferRequest, virtual_size: int | None) -> None:

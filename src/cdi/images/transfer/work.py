@@ -33,6 +33,12 @@ def earlier(request: TransferRequest, identity: Identity) -> Progress | None:
     return Journal.load(request.journal_file, _key(request, identity, tag))
 
 
+def key_of_complete(request: TransferRequest, identity: Identity) -> dict[str, Any] | None:
+    """Return what identifies the complete file that a request has made; None if there is none."""
+    tag = targets.tag_of(request.target, complete=True)
+    return None if tag is None else _key(request, identity, tag)
+
+
 def forget(request: TransferRequest) -> None:
     """Remove what unfinished attempts left."""
     if not targets.is_device(request.target):
