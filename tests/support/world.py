@@ -60,10 +60,13 @@ class Turning:
 
 
 class SilentProgress:
-    """Nobody asks importers anything."""
+    """No importer answers; keeps which were asked, by UID."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
 
     def of(self, pod: Object, owner_uid: str, tell: Callable[[], None]) -> None:
-        return None
+        self.asked.append(objects.uid(pod))
 
 
 @dataclass
@@ -88,6 +91,7 @@ class World:
         client: Any = self  # what controllers need of one is here
         actor = Actor(client, self)
         progress: Any = SilentProgress()
+        self.progress = progress
         make = (self.cluster, SETTINGS, actor)
         self._populating = [populating.Reconciler(each, *make, progress) for each in POPULATORS]
         self._volumes = [

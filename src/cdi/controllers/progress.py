@@ -4,15 +4,20 @@ How far a worker is, asked of the worker itself.
 `Progress.of` never waits: it returns what was heard last and, if that is some time ago, asks
 again in the background and calls back with news. Workers show certificates that they made
 themselves; what they say is shown to people and decides nothing, so nobody verifies them.
+
+Whom to ask is the caller's business: a pod that was made for the claim in question. It is asked
+at its own address and declared port and nowhere else: whatever it answers, nobody is sent on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 import aiohttp
@@ -31,7 +36,6 @@ _AT_ONCE: Final = 64
 _MANY: Final = 1000  # pods remembered before the old ones are looked for
 _FORGET_AFTER: Final = 60.0  # seconds
 _LONGEST_ANSWER: Final = 1 << 20  # bytes
-PORT_ANNOTATION: Final = "cdi.kubevirt.io/metrics.port"  # pod: port, where it is not its own
 _METRIC: Final = (
     r'^kubevirt_cdi_(?:import|clone)_progress_total\{{ownerUID="{uid}"\}} (\d{{1,3}}(?:\.\d*)?)'
 )
@@ -95,11 +99,21 @@ def address_of(pod: Object) -> str | None:
     ip = objects.get(pod, "status", "podIP")
     if objects.get(pod, "status", "phase") != phases.Pod.RUNNING or not ip:
         return None
-    port = objects.annotations(pod).get(PORT_ANNOTATION) or _declared_port(pod)
-    if not port:
+    port = _declared_port(pod)
+    if port is None or not _is_of_a_pod(ip):
         return None
     host = f"[{ip}]" if ":" in ip else ip
     return f"https://{host}:{port}/metrics"
+
+
+def _is_of_a_pod(ip: str) -> bool:
+    """Whether pods may have such an address: no name, and not where clouds keep their secrets."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return False
+    special = (address.is_link_local, address.is_multicast, address.is_unspecified)
+    return not any(special) and "%" not in ip
 
 
 def parse_progress(metrics: str, owner_uid: str) -> str | None:
@@ -114,9 +128,10 @@ async def fetch_metrics(address: str) -> str:
     timeout = aiohttp.ClientTimeout(total=_PATIENCE)
     async with (
         aiohttp.ClientSession(timeout=timeout) as session,
-        session.get(address, ssl=False) as answer,
+        session.get(address, ssl=False, allow_redirects=False) as answer,
     ):
-        answer.raise_for_status()
+        if answer.status != HTTPStatus.OK:
+            raise aiohttp.ClientError(f"status {answer.status}")
         return (await answer.content.read(_LONGEST_ANSWER)).decode(errors="replace")
 
 
@@ -124,6 +139,7 @@ def _declared_port(pod: Object) -> int | None:
     containers = objects.get(pod, "spec", "containers", default=[])
     for container in containers:
         for port in container.get("ports") or []:
-            if port.get("name") == METRICS_PORT_NAME:
-                return int(port["containerPort"])
+            number = port.get("containerPort")
+            if port.get("name") == METRICS_PORT_NAME and isinstance(number, int):
+                return number if 0 < number < 1 << 16 else None
     return None

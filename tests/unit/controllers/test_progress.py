@@ -15,8 +15,8 @@ kubevirt_cdi_import_progress_total{ownerUID="u-1"} 12.3456
 """
 
 
-def pod(phase: str = "Running", ip: str = "10.0.0.1", **given: str) -> Object:
-    ports = [{"name": "metrics", "containerPort": 8443}]
+def pod(phase: str = "Running", ip: str = "10.0.0.1", port: object = 8443, **given: str) -> Object:
+    ports = [{"name": "metrics", "containerPort": port}]
     return {
         "metadata": {"uid": "p", "annotations": given},
         "spec": {"containers": [{"name": "importer", "ports": ports}]},
@@ -46,10 +46,17 @@ def test_progress_is_read_from_metrics(text: str, expected: str | None) -> None:
         pytest.param(pod(ip="fd00::1"), "https://[fd00::1]:8443/metrics", id="ipv6"),
         pytest.param(pod("Pending"), None, id="not-running"),
         pytest.param(pod(ip=""), None, id="no-address"),
+        pytest.param(pod(ip="127.64.0.9"), "https://127.64.0.9:8443/metrics", id="one-machine"),
+        pytest.param(pod(ip="169.254.169.254"), None, id="where-clouds-keep-secrets"),
+        pytest.param(pod(ip="fe80::1%eth0"), None, id="link-local"),
+        pytest.param(pod(ip="example.com"), None, id="a-name"),
+        pytest.param(pod(ip="10.0.0.1:1/x?"), None, id="more-than-an-address"),
+        pytest.param(pod(port="1/@example.com/"), None, id="a-port-that-is-none"),
+        pytest.param(pod(port=70000), None, id="a-port-too-large"),
         pytest.param(
-            pod(**{"cdi.kubevirt.io/metrics.port": "40001"}),
-            "https://10.0.0.1:40001/metrics",
-            id="port-of-one-machine",
+            pod(**{"cdi.kubevirt.io/metrics.port": "1@example.com/"}),
+            "https://10.0.0.1:8443/metrics",
+            id="annotations-say-nothing",
         ),
     ],
 )

@@ -296,3 +296,16 @@ def test_an_import_source_of_a_user_fills_a_class_without_a_driver(
     bound = objects.get(found.get_one("claims", "dv"), "status", "phase") == "Bound"
     assert bound is (phase == "Succeeded")
     assert len(found.cluster.import_sources) == 1
+
+
+@pytest.mark.parametrize("populator", [False, True])
+def test_only_the_pod_that_was_made_for_a_claim_is_asked_how_far_it_is(populator: bool) -> None:
+    found = imported([[world.CREATING, world.RUNNING]], populator=populator)
+    (pod,) = found.cluster.pods.list()
+    assert set(found.progress.asked) == {objects.uid(pod)}
+    found.progress.asked.clear()
+    foreign = json.loads(json.dumps(pod))
+    foreign["metadata"] |= {"uid": "foreign", "ownerReferences": []}
+    found.put("pods", foreign)
+    found.reconcile_all()
+    assert found.progress.asked == []

@@ -10,6 +10,7 @@ from cdi.controllers.datavolume.decide import decide
 from cdi.controllers.datavolume.operations.operation import Operation
 from cdi.controllers.datavolume.operations.registry import operation_of
 from cdi.controllers.datavolume.seen import Seen
+from cdi.controllers.importing.pod import is_of
 from cdi.controllers.progress import Progress
 from cdi.controllers.settings import Settings
 from cdi.kube import objects, owners
@@ -84,7 +85,7 @@ class Reconciler:
         if not owners.is_controlled_by(claim, volume):
             return None
         pod = self._cluster.pods.get(Key(key.namespace, self._operation.worker_of(claim)))
-        if pod is None:
+        if pod is None or not is_of(pod, claim):
             return None
         return self._progress.of(pod, objects.uid(volume), lambda: self.enqueue(key))
 

@@ -12,6 +12,7 @@ from cdi.controllers.cluster import (
     keys_of_claim_event,
     target_of,
 )
+from cdi.controllers.importing.pod import is_of
 from cdi.controllers.populating.decide import decide
 from cdi.controllers.populating.populator import Populator
 from cdi.controllers.populating.registry import populator_of
@@ -69,14 +70,19 @@ class Reconciler:
             source_object=cluster.of(populator.cache).get(Key(key.namespace, source)),
             volume=cluster.volumes.get(Key("", objects.get(prime, "spec", "volumeName") or "")),
             pod=pod,
-            progress=None if pod is None else self._progress_of(pod, target, key),
+            progress=self._progress_of(pod, prime, target, key),
             prime_events=cluster.events_about(prime),
             target_events=cluster.events_about(target),
             classes=cluster.classes.list(),
             config=cluster.config,
         )
 
-    def _progress_of(self, pod: Object, target: Object, key: Key) -> str | None:
+    def _progress_of(
+        self, pod: Object | None, prime: Object | None, target: Object, key: Key
+    ) -> str | None:
+        """What the worker that was made for the prime says; a namesake is not asked."""
+        if pod is None or prime is None or not is_of(pod, prime):
+            return None
         return self._progress.of(pod, objects.uid(target), lambda: self.enqueue(key))
 
     def keys_of_claim(self, claim: Object) -> Iterable[Key]:
