@@ -137,6 +137,17 @@ def expiring_mirror(net: Net) -> str:
     return net.plain.put("/disk", httpd.redirect(f"{there}?signature=canary-signature"))
 
 
+def few_requests(count: int) -> Serve:
+    """Refuses by rate after `count` requests, but for those that ask for half of the disk."""
+
+    def twist(request: httpd.Request, reply: httpd.Reply) -> httpd.Reply:
+        start, end = request.span or (0, None)
+        large = end is None or end - start >= len(DISK) // 2 or end == len(DISK)
+        return reply if large else httpd.Reply(429)
+
+    return ranged(httpd.after(count, twist))
+
+
 def mirrors(*lacking: int) -> Serve:
     """A redirector that sends to another mirror each time; the first ones do not have it."""
 
@@ -294,6 +305,8 @@ BEHAVIOURS = [
         errors.Stalled, "headers", id="slow-headers",
     ),
     pytest.param(later(httpd.first(1, httpd.status(429, Retry_After="7"))), FINE, 7.0, id="429"),
+    pytest.param(few_requests(3), FINE, "", id="429-to-more-than-a-few-small-requests"),
+    pytest.param(later(to_ranges(httpd.status(429))), FINE, "", id="429-to-every-range"),
     pytest.param(later(httpd.first(1, httpd.status(503, **IN_30_S))), FINE, 30.0, id="503-date"),
     pytest.param(
         ranged(httpd.status(503, Retry_After="3600")),

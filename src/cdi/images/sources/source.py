@@ -76,7 +76,9 @@ class Mapped(Source, Protocol):
 class PrefersLargeRequests(Source, Protocol):
     """A ranged source to which each request costs as much as many bytes."""
 
-    preferred_request: int  # bytes that one request should bring, where that many are wanted
+    @property
+    def preferred_request(self) -> int:
+        """Bytes that one request should bring, where that many are wanted. It may grow."""
 
 
 @runtime_checkable

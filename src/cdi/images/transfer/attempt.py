@@ -162,12 +162,11 @@ class Attempt(OnePass):
 
     def _run_units(self, units: Iterator[Unit], job: work.Work, at_once: int) -> None:
         self._meter.stage = "transferring"
-        request_bytes = self._bytes_at_once()
         hashed = None
         if self._request.algorithm is not None:
             digest, offset = self._start_digest(job.progress)
             hashed = ordered.OrderedDigest(digest, offset, self._whole, job.journal, self._meter)
-            units = ordered.tiled(units, offset, self._whole, request_bytes)
+            units = ordered.tiled(units, offset, self._whole, self._bytes_at_once())
         try:
             parallel.ParallelPass(
                 fetch=self._source.stream,
@@ -175,7 +174,7 @@ class Attempt(OnePass):
                 target=job.target,
                 journal=job.journal,
                 meter=self._meter,
-                request_bytes=request_bytes,
+                request_bytes=self._bytes_at_once,
                 connections=min(self._request.connections, at_once),
                 halt=self._halt,
                 ordered=hashed,

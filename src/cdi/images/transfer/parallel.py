@@ -40,7 +40,7 @@ class ParallelPass:
     target: Target
     journal: Journal
     meter: Meter
-    request_bytes: int  # bytes to ask for at once
+    request_bytes: Callable[[], int]  # how many bytes to ask for at once, just now
     connections: int  # at most so many
     halt: threading.Event  # set at a failure, so that the other workers do not wait for bytes
     ordered: OrderedDigest | None = None
@@ -103,7 +103,7 @@ class _Crew:
             if first is None:
                 return []
             taken, end, unfolded = [first], first.end, first.unfolded
-            while end - first.start < self._task.request_bytes and unfolded < SHARE:
+            while end - first.start < self._task.request_bytes() and unfolded < SHARE:
                 unit = next(self._units, None)
                 if unit is None or not end - OVERLAP <= unit.start <= end + _GAP:
                     self._ahead = unit

@@ -13,6 +13,7 @@ are in bytes, durations in seconds.
 from __future__ import annotations
 
 import functools
+import http
 import logging
 import random
 import threading
@@ -27,6 +28,7 @@ from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, EndedEarly, Response
 from cdi.images.sources import source
 from cdi.images.sources.http import probe, whole
+from cdi.images.sources.http.restraint import Restraint
 from cdi.images.sources.http.whole import RETRIED
 from cdi.images.sources.source import PIECE, Identity
 
@@ -81,7 +83,9 @@ class HttpSource(Closing):
         self._cancel = cancel
         self.service = service
         self._version = version
-        self.preferred_request = preferred_request  # see `source.PrefersLargeRequests`
+        self._preferred_request = preferred_request
+        self._restraint: Restraint | None = None  # once the server has refused by rate
+        self._clock = clock
         self._rng = rng
         self._start = urls.Route(urls.parse_url(url, secret_path=options.secret_path))
         self._route = self._start
@@ -113,6 +117,12 @@ class HttpSource(Closing):
     @property
     def ranged(self) -> bool:
         return self.found.ranged
+
+    @property
+    def preferred_request(self) -> int:
+        """See `source.PrefersLargeRequests`."""
+        restraint = self._restraint
+        return max(self._preferred_request, restraint.request if restraint else 0)
 
     @property
     def fetched(self) -> int:
@@ -204,6 +214,10 @@ class HttpSource(Closing):
                 self.pause(budget, failure)
 
     def _ask_range(self, start: int, end: int) -> Response:
+        if restraint := self._restraint:
+            end = max(end, min(start + restraint.request, self.found.size or end))
+            if (delay := restraint.delay()) and self._wait(delay):
+                raise errors.Cancelled("the transfer was asked to stop")
         fields: Fields = (("Range", f"bytes={start}-{end - 1}"),)
         if unchanged := self.found.validators.strong:
             fields += self.service.unchanged(unchanged)
@@ -211,10 +225,17 @@ class HttpSource(Closing):
         try:
             self._check_range(answer, start)
         except BaseException:
-            self.doubtful = self.doubtful or answer.status not in refusals.BUSY
+            self._note_refusal(answer, restraint)
             answer.close()
             raise
         return answer
+
+    def _note_refusal(self, answer: Response, before: Restraint | None) -> None:
+        by_rate = answer.status == http.HTTPStatus.TOO_MANY_REQUESTS
+        self.doubtful = self.doubtful or by_rate or answer.status not in refusals.BUSY
+        # What was asked before the others were refused says nothing new.
+        if by_rate and self._restraint is before:
+            self._restraint = before.tightened() if before else Restraint(self._clock)
 
     def _check_range(self, answer: Response, start: int) -> None:
         if answer.status == 416:
