@@ -67,6 +67,10 @@ class SourceRefused(SourceError):
     kind = Kind.PERMANENT
 
 
+class SpeaksNoTls(SourceRefused):
+    """Something answered in plain words where TLS was to be spoken."""
+
+
 class CertificateInvalid(SourceError):
     """The source's TLS certificate is not trusted."""
 

@@ -368,5 +368,7 @@ def test_a_missing_tag_is_told_in_the_words_of_the_registry(server):
 
 
 def test_plain_http_is_not_spoken_unasked(server):
-    with pytest.raises(errors.ImagePullFailed, match="TLS"):
+    with pytest.raises(errors.ImagePullFailed, match="plain HTTP and no TLS") as refusal:
         spec(server.url("test/there"), options=HttpOptions())
+    assert "add 127.0.0.1:" in str(refusal.value)
+    assert "to insecureRegistries of the CDI configuration" in str(refusal.value)

@@ -72,6 +72,14 @@ def told(of: plan.Plan) -> list[str]:
 # When a claim is handled.
 
 
+RUNTIME_SAYS = {
+    "tls": "rpc error: code = Unknown desc = tls: failed to verify certificate: x509: unknown",
+    "401": "rpc error: code = Unknown desc = failed to authorize: 401 Unauthorized",
+    "not-found": "rpc error: code = NotFound desc = registry.example/cdi:1: not found",
+    "rate-limit": "rpc error: code = Unknown desc = 429 Too Many Requests - toomanyrequests",
+}
+
+
 @pytest.mark.parametrize(
     ("of", "gates", "starts"),
     [
@@ -217,6 +225,21 @@ TEXT = "plain words\nof another importer"
             "Pending",
             id="image-cannot-be-pulled",
         ),
+        *[
+            pytest.param(
+                state("Pending", waiting={"reason": reason, "message": f"{before}{cause}"}),
+                "false",
+                "ImagePullFailed",
+                f"failed to pull image: registry.example/cdi:1: {cause}",
+                "Pending",
+                id=f"the-runtime-says-{word}{'-in-pauses' if before else ''}",
+            )
+            for word, cause in RUNTIME_SAYS.items()
+            for reason, before in (
+                ("ErrImagePull", ""),
+                ("ImagePullBackOff", 'Back-off pulling image "x": ErrImagePull: '),
+            )
+        ],
         pytest.param(
             world.SUCCEEDED, "false", "Completed", "Import Complete", "Succeeded", id="complete"
         ),
@@ -237,6 +260,15 @@ def test_the_claim_shows_what_the_pod_tells(
     keys = (known.RUNNING, known.RUNNING_REASON, known.RUNNING_MESSAGE, known.POD_PHASE)
     assert tuple(found.get(key) for key in keys) == (running, reason, message, phase)
     assert found[known.IMPORT_POD] == "importer-disk"
+
+
+def test_why_an_image_cannot_be_pulled_is_told_between_two_tries_too() -> None:
+    """Kubernetes 1.30 says only that it waits, then."""
+    said = "failed to pull image: registry.example/cdi:1: 401 Unauthorized"
+    pause = {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "x"'}
+    of = claim(**{known.RUNNING_MESSAGE: said})
+    found = changes(decide(seen(of, pod=importer(state("Pending", waiting=pause), of))), of)
+    assert known.RUNNING_MESSAGE not in found
 
 
 def test_nothing_is_written_where_nothing_changed() -> None:

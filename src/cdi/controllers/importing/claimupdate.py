@@ -36,7 +36,11 @@ def _is_told(claim: Object, changes: dict[str, str | None]) -> bool:
 def annotations_of(seen: Seen, found: Object, report: Report) -> dict[str, str | None]:
     """What a pod says, as annotations of its claim."""
     given = objects.annotations(seen.claim)
-    changes = running_for(report, given.get(annotations.POD_RESTARTS))
+    changes = running_for(
+        report,
+        given.get(annotations.POD_RESTARTS),
+        given.get(annotations.RUNNING_MESSAGE, ""),
+    )
     changes[annotations.IMPORT_POD] = objects.name(found)
     changes[annotations.POD_SCHEDULABLE] = (
         annotations.FALSE if report.unschedulable else annotations.TRUE

@@ -20,6 +20,8 @@ from cdi.kube import objects
 from cdi.kube.objects import Object
 
 CRASH_LOOP: Final = "CrashLoopBackOff"
+_PAUSE: Final = "back-off"  # Kubernetes 1.30 says only that it waits
+_LONGEST_CAUSE: Final = 1024
 PULL_FAILURES: Final = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
 _CANCELLED: Final = "Cancelled"  # an importer that was told to stop, and will continue
 
@@ -47,6 +49,7 @@ class Report:
     waiting_reason: str = ""
     waiting_message: str = ""
     failed_pull: str = ""  # image that cannot be pulled
+    pull_cause: str = ""  # what the container runtime said of it, if it is said just now
     now_ended: Ended | None = None  # the process ended and has not been started again
     last_ended: Ended | None = None  # an earlier process ended like this
     unschedulable: bool = False
@@ -109,13 +112,15 @@ def report_of(found: Object) -> Report:
     statuses: list[Object] = objects.get(found, "status", "containerStatuses", default=[])
     own: Object = next((each for each in statuses if each.get("name") == pod.CONTAINER), {})
     waiting = objects.get(own, "state", "waiting", default={})
+    image, cause = _failed_pull(found)
     return Report(
         phase=str(objects.get(found, "status", "phase", default="")),
         restarts=own.get("restartCount", 0) if own else None,
         running=bool(statuses) and all(_is_running(each) for each in statuses),
         waiting_reason=str(waiting.get("reason") or ""),
         waiting_message=str(waiting.get("message") or ""),
-        failed_pull=_failed_pull(found),
+        failed_pull=image,
+        pull_cause=cause,
         now_ended=_ended(objects.get(own, "state", "terminated")),
         last_ended=_ended(objects.get(own, "lastState", "terminated")),
         unschedulable=_is_unschedulable(found),
@@ -150,16 +155,24 @@ def _ended(terminated: Any) -> Ended | None:
     )
 
 
-def _failed_pull(found: Object) -> str:
+def _failed_pull(found: Object) -> tuple[str, str]:
+    """Return the image that cannot be pulled, and why; the cause is empty between two tries."""
     statuses = [
         *objects.get(found, "status", "initContainerStatuses", default=[]),
         *objects.get(found, "status", "containerStatuses", default=[]),
     ]
     for status in statuses:
-        reason = objects.get(status, "state", "waiting", "reason")
-        if reason in PULL_FAILURES and not status.get("started"):
-            return str(status.get("image") or "unknown")
-    return ""
+        waiting = objects.get(status, "state", "waiting", default={})
+        if waiting.get("reason") in PULL_FAILURES and not status.get("started"):
+            return str(status.get("image") or "unknown"), _cause(str(waiting.get("message") or ""))
+    return "", ""
+
+
+def _cause(message: str) -> str:
+    """What a kubelet passes on of the runtime's words; newer ones do so in pauses as well."""
+    if message.lower().startswith(_PAUSE):
+        message = message.partition(": ")[2].removeprefix("ErrImagePull: ")
+    return message.strip()[:_LONGEST_CAUSE]
 
 
 def _is_unschedulable(found: Object) -> bool:

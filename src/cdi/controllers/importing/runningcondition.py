@@ -21,14 +21,16 @@ _TOO_SMALL: Final = (
 _NEXT: Final = "next attempt at"
 
 
-def running_for(report: Report, stored_restarts: str | None) -> dict[str, str | None]:
+def running_for(
+    report: Report, stored_restarts: str | None, stored_message: str = ""
+) -> dict[str, str | None]:
     """The annotations to set. Nothing as long as nothing is known of the containers."""
     if report.restarts is None:
         if report.lost:
             return _not_running(report.lost, reasons.ERROR)
         return {}
     restarts = {annotations.POD_RESTARTS: _most(report.restarts, stored_restarts)}
-    return restarts | _state(report)
+    return restarts | _state(report, stored_message)
 
 
 def simplified(message: str) -> str:
@@ -56,7 +58,7 @@ def without_next_attempt(message: str) -> str:
     return message.partition(f"; {_NEXT}")[0]
 
 
-def _state(report: Report) -> dict[str, str | None]:
+def _state(report: Report, stored_message: str) -> dict[str, str | None]:
     if report.running:
         return {
             annotations.RUNNING: annotations.TRUE,
@@ -66,8 +68,7 @@ def _state(report: Report) -> dict[str, str | None]:
     if fatal := report.fatal:
         return _not_running(simplified(fatal.termination.message), final_reason(fatal))
     if report.failed_pull:
-        message = f"{reasons.IMAGE_PULL_MESSAGE}: {report.failed_pull}"
-        return _not_running(message, reasons.IMAGE_PULL_FAILED)
+        return _not_running(_pull_message(report, stored_message), reasons.IMAGE_PULL_FAILED)
     if report.waiting_reason and report.waiting_reason != CRASH_LOOP:
         return _not_running(simplified(report.waiting_message), report.waiting_reason)
     if report.lost:
@@ -75,6 +76,14 @@ def _state(report: Report) -> dict[str, str | None]:
     if report.ended is not None:
         return _after(report.ended, report)
     return {annotations.RUNNING: annotations.FALSE}
+
+
+def _pull_message(report: Report, stored: str) -> str:
+    """Clients know the beginning; between two tries the cause of the last one stays."""
+    message = f"{reasons.IMAGE_PULL_MESSAGE}: {report.failed_pull}"
+    if report.pull_cause:
+        return f"{message}: {report.pull_cause}"
+    return stored if stored.startswith(f"{message}: ") else message
 
 
 def _after(ended: Ended, report: Report) -> dict[str, str | None]:

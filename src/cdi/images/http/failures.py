@@ -13,15 +13,15 @@ from collections.abc import Iterator
 from cdi.images import errors
 from cdi.images.http import pool, proxies, refusals, response
 
-# What TLS says of a server that speaks something else, or only what is no longer safe.
+# What TLS says of a server that speaks something else ...
+_PLAIN_WORDS = frozenset({"HTTP_REQUEST", "WRONG_VERSION_NUMBER"})
+# ... or only what is no longer safe.
 _NO_COMMON_TLS = frozenset(
     {
-        "HTTP_REQUEST",
         "NO_PROTOCOLS_AVAILABLE",
         "TLSV1_ALERT_PROTOCOL_VERSION",
         "UNKNOWN_PROTOCOL",
         "UNSUPPORTED_PROTOCOL",
-        "WRONG_VERSION_NUMBER",
     }
 )
 
@@ -36,6 +36,11 @@ def error_for(shown: str, failure: Exception) -> errors.TransferError:
             return errors.CertificateInvalid(
                 f"{shown}: the certificate is not trusted: {cause.verify_message}; "
                 "give its authority as a CA certificate"
+            )
+        if isinstance(cause, ssl.SSLError) and cause.reason in _PLAIN_WORDS:
+            return errors.SpeaksNoTls(
+                f"{shown}: the server does not speak TLS but something else, perhaps plain HTTP; "
+                "check scheme and port"
             )
         if isinstance(cause, ssl.SSLError) and cause.reason in _NO_COMMON_TLS:
             return errors.SourceRefused(

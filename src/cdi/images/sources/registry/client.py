@@ -184,7 +184,14 @@ class Registry:
         if self._talk is None:
             self._talk = self._client_for(location, self._options, self._service)
         talk = self._talk
-        return self._retried(lambda: _fetch(talk, location, fields, limit, self._service))
+        try:
+            return self._retried(lambda: _fetch(talk, location, fields, limit, self._service))
+        except errors.SpeaksNoTls as error:
+            raise errors.SourceRefused(
+                f"{location.printable}: the registry speaks plain HTTP and no TLS; if that is "
+                f"meant, add {self._image.host} to insecureRegistries of the CDI configuration, "
+                "or use --insecure on the command line"
+            ) from error
 
     def _client_for(
         self,
