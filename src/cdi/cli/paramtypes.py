@@ -55,7 +55,7 @@ class DiskSize(click.ParamType[int]):
 
 
 class HomePath(click.Path[Path]):
-    """A path in which `~` is a home directory, also where a shell leaves it: `--option=~/x`."""
+    """A path. `~` is a home directory also where a shell leaves it: `--option=~/x`."""
 
     def __init__(self, *, exists: bool = False, file_okay: bool = True) -> None:
         super().__init__(exists=exists, file_okay=file_okay, path_type=Path)
@@ -66,10 +66,12 @@ class HomePath(click.Path[Path]):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Path:
+        if not os.fspath(value):
+            self.fail("an empty name is no path.", param, ctx)
         try:
             expanded = Path(value).expanduser()
-        except RuntimeError as error:
-            self.fail(f"{value}: {error}", param, ctx)
+        except RuntimeError:
+            self.fail(f"nobody knows the home directory of {value}.", param, ctx)
         return super().convert(expanded, param, ctx).absolute()
 
 

@@ -8,8 +8,11 @@ is at work. Exit status: 0 stopped as asked, 1 it cannot go on.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import signal
+import socket
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +25,9 @@ from cdi.standalone.apiserver.server import Listen
 from cdi.standalone.store.errors import StoreError
 
 EXIT_FAILED: Final = 1
+
+# What binding a socket may end with. Nothing else that `cdi up` does ends so without a file.
+_NO_ADDRESS: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES, errno.EAFNOSUPPORT)
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +45,22 @@ def run(
         asyncio.run(_run(settings))
     except (StoreError, KubeError, EndedError, OSError) as error:
         log.debug("up failed", exc_info=True)
-        click.echo(f"cdi up: {error}", err=True)
+        click.echo(f"cdi up: {explained(error, listen)}", err=True)
         raise click.exceptions.Exit(EXIT_FAILED) from None
+
+
+def explained(error: Exception, listen: tuple[str, int]) -> str:
+    """Return what a person should know of an error: what happened, to what, and what to do."""
+    if not isinstance(error, OSError):
+        return str(error)
+    number = error.errno or 0
+    why = (os.strerror(number) if number > 0 else error.strerror or str(error)).lower()
+    if error.filename is not None:
+        return f"{error.filename}: {why}"
+    if isinstance(error, socket.gaierror) or error.errno in _NO_ADDRESS:
+        host, port = listen
+        return f"cannot listen on {host}:{port}: {why}; name another address with --listen"
+    return str(error)
 
 
 async def _run(settings: up.Settings) -> None:

@@ -255,7 +255,7 @@ def test_state_of_a_newer_version_is_left_alone(tmp_path):
     database = sqlite3.connect(tmp_path / "state.db")
     database.execute("pragma user_version = 99")
     database.close()
-    with pytest.raises(sqlite3.DatabaseError, match="newer version"):
+    with pytest.raises(errors.Newer, match="newer version"):
         run(tmp_path, lambda store: asyncio.sleep(0))
 
 

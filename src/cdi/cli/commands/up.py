@@ -12,7 +12,7 @@ from cdi.cli import datadir, loading, options, paramtypes
 @click.command
 @click.option(
     "--data-dir",
-    type=paramtypes.HomePath(),
+    type=paramtypes.HomePath(file_okay=False),
     metavar="DIR",
     help="Where everything is kept; $XDG_DATA_HOME/cdi unless given.",
 )

@@ -8,8 +8,12 @@ Why the store said no.
     |-- FutureRevision  the revision has not been written yet
     |-- Overrun         a watch fell too far behind and has been closed
     |-- Locked          another process holds the state directory
+    |-- Unreadable      what lies at the place of the database is damaged, or no database
+    |-- Newer           a newer version of cdi has written the database
     `-- WriteFailed     the disk refused; nothing of the batch was kept
 """
+
+from pathlib import Path
 
 
 class StoreError(Exception):
@@ -44,6 +48,26 @@ class Overrun(StoreError):
 
 class Locked(StoreError):
     """Another process uses this state directory."""
+
+
+class Unreadable(StoreError):
+    """The database cannot be opened or read."""
+
+    def __init__(self, path: Path, why: Exception) -> None:
+        super().__init__(
+            f"{path} cannot be read: {why}. Restore it from a backup; without one, moving it "
+            "away begins anew, without any objects, and leaves the volumes' data where it is"
+        )
+
+
+class Newer(StoreError):
+    """The database has a schema that only a newer version knows."""
+
+    def __init__(self, path: Path, version: int, known: int) -> None:
+        super().__init__(
+            f"{path} was written by a newer version of cdi (schema {version}, this one knows up "
+            f"to {known}); use that version or newer"
+        )
 
 
 class WriteFailed(StoreError):

@@ -11,7 +11,7 @@ superseded after R, and compaction to horizon H removes the rows superseded at o
 The commit point is the COMMIT of append(): in WAL mode with synchronous=FULL it returns after the
 log file has reached the disk. A crash before it leaves nothing of the batch, a crash after it all.
 
-Every call blocks and belongs to one thread at a time. Raises sqlite3.Error.
+Every call blocks and belongs to one thread at a time. Raises sqlite3.Error; when opened, Newer.
 """
 
 import sqlite3
@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cdi.standalone.store import errors
 from cdi.standalone.store.record import Change, Entry, Key, Verb
 
 CACHE_KIB = 2048  # the index in memory answers the reads; SQLite's own cache only needs a little
@@ -62,6 +63,7 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         # Secrets are in there; SQLite gives its side files the mode of this one.
+        self._path = path
         path.touch(mode=0o600)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute(f"pragma busy_timeout = {BUSY_MS}")
@@ -145,10 +147,7 @@ class Log:
         (version,) = self._db.execute("pragma user_version").fetchone()
         if version > len(MIGRATIONS):
             self._db.close()
-            raise sqlite3.DatabaseError(
-                f"the state was written by a newer version of cdi (schema {version}, this one "
-                f"knows up to {len(MIGRATIONS)}); use that version or newer"
-            )
+            raise errors.Newer(self._path, version, len(MIGRATIONS))
         for step in range(version, len(MIGRATIONS)):
             with self._transaction():
                 MIGRATIONS[step](self._db)

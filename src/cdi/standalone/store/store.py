@@ -63,7 +63,7 @@ class Store:
         self._queue: list[_Write] = []
         self._pump: asyncio.Task[None] | None = None
         self._hub = Hub()
-        self._closed = False
+        self._opened = self._closed = False
 
     @classmethod
     @asynccontextmanager
@@ -77,21 +77,27 @@ class Store:
             await store.stop()
 
     async def start(self) -> None:
-        """Open the database and read the current state into memory."""
+        """Open the database and read the state into memory. Raises Unreadable, Newer, OSError."""
         self._writer = ThreadPoolExecutor(1, "store-writer")
         self._reader = ThreadPoolExecutor(1, "store-reader")
-        loop = asyncio.get_running_loop()
         try:
-            self._log = await loop.run_in_executor(self._writer, Log, self._path)
-        except BaseException:
-            self._writer.shutdown()
-            self._reader.shutdown()
-            raise
+            await self._read()
+        except sqlite3.Error as error:
+            raise errors.Unreadable(self._path, error) from error
+        finally:
+            if not self._opened:
+                self._writer.shutdown()
+                self._reader.shutdown()
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._log = await loop.run_in_executor(self._writer, Log, self._path)
         self._history = await loop.run_in_executor(self._reader, Log, self._path)
         for key, entry in self._log.current():
             self._index.setdefault(key.resource, {})[key.namespace, key.name] = entry
         self._revision = self._log.last()
         self._horizon = self._compacted_at = self._log.horizon()
+        self._opened = True
 
     async def stop(self) -> None:
         """End the watches, finish the writes under way, close the database; safe to repeat."""
