@@ -4,7 +4,7 @@ import pytest
 
 from support import httpd
 from support.cluster import Machine
-from support.manifests import BLANK, RETAIN, WAITING_CLASS, consumer, data_volume, http
+from support.manifests import BLANK, RETAIN, RETRY_NEVER, WAITING_CLASS, consumer, data_volume, http
 
 pytestmark = pytest.mark.e2e
 
@@ -43,7 +43,9 @@ def stuck(images) -> httpd.Blob:
             {"annotations": {"cdi.kubevirt.io/storage.usePopulator": "true"}},
             id="populating",
         ),
-        pytest.param("Failed", {"http": {"url": "none"}}, {}, id="failed"),
+        pytest.param(
+            "Failed", {"http": {"url": "none"}}, {"annotations": RETRY_NEVER}, id="failed"
+        ),
         pytest.param("Succeeded", BLANK, {}, id="succeeded"),
         pytest.param("Succeeded", BLANK, {"annotations": {RETAIN: "true"}}, id="retained"),
     ],

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from support import httpd
-from support.manifests import data_volume, http
+from support.manifests import RETRY_NEVER, data_volume, http
 
 pytestmark = pytest.mark.e2e
 
@@ -19,10 +19,21 @@ def failed(space, name: str = "bad", seconds: int = 10) -> dict:
 
 
 def test_a_missing_image_fails(space, server):
-    space.apply(data_volume("bad", http(f"{server.origin}/nothing")))
+    space.apply(data_volume("bad", http(f"{server.origin}/nothing"), annotations=RETRY_NEVER))
     said = failed(space)
     assert (said["status"], said["reason"]) == ("False", "SourceNotFound")
     assert "404" in said["message"]
+
+
+def test_an_image_that_appears_later_is_imported(space, server, images):
+    """Until then its DataVolume says what it lacks, and that it is at work."""
+    url = f"{server.origin}/later"
+    space.apply(data_volume("good", http(url)))
+    space.wait("dv/good", 'jsonpath={.status.conditions[?(@.type=="Running")].status}=False')
+    space.until_event("pvc/good", "ErrImportFailed")
+    server.put("/later", images.blob("qcow2"))
+    assert space.get("dv", "good")["status"]["phase"] == "ImportInProgress"
+    space.wait_phase("good", "Succeeded")
 
 
 def test_a_wrong_checksum_fails(space, server, images):
@@ -69,7 +80,7 @@ def test_a_text_page_fails(space, server):
 
 
 def test_a_failure_is_told_everywhere_people_look(cluster, space, server):
-    space.apply(data_volume("bad", http(f"{server.origin}/nothing")))
+    space.apply(data_volume("bad", http(f"{server.origin}/nothing"), annotations=RETRY_NEVER))
     failed(space)
     told = json.loads(space.kubectl("get", "events", "-ojson"))["items"]
     warnings = {each["involvedObject"]["kind"] for each in told if each["type"] == "Warning"}

@@ -11,7 +11,7 @@ import pytest
 from cdi.api.phases import DataVolume as Phase
 from support import authority, disks, ovirt, stages
 from support.cluster import Cluster, Namespace
-from support.manifests import data_volume
+from support.manifests import RETRY_NEVER, data_volume
 
 pytestmark = pytest.mark.e2e
 
@@ -106,7 +106,9 @@ def test_a_disk_in_use_is_followed_in_stages(mode, space, engine, raw, tmp_path)
 
 def test_a_wrong_password_fails_for_good(space, engine, raw):
     engine.disks["disk-1"], engine.password = ovirt.Disk(raw), "another"
-    space.apply(volume(engine, "Filesystem"))
+    wanted = volume(engine, "Filesystem")
+    wanted["metadata"]["annotations"] |= RETRY_NEVER
+    space.apply(wanted)
     space.wait_phase("disk", Phase.FAILED)
     running = space.conditions("disk")["Running"]
     assert running["reason"] == "AccessDenied"

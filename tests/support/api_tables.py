@@ -161,7 +161,8 @@ tlsSecurityProfile.custom.minTLSVersion string R 'enum=VersionTLS10,VersionTLS11
 VersionTLS13'
 """
 
-CONFIG_SPEC = """
+# `importRetryFor` is an addition of ours.
+CONFIG_SPEC = r"""
 uploadProxyURLOverride      string -
 =PROXY
 scratchSpaceStorageClass    string -
@@ -173,6 +174,7 @@ webhookPvcRendering         string -
 preallocation               bool   -
 insecureRegistries          list   -
 insecureRegistries[]        string -
+importRetryFor              string - 'pattern=^(0|([0-9]+(\.[0-9]+)?(ms|s|m|h))+)$'
 dataVolumeTTLSeconds        int32  -
 =TLS_PROFILE
 =PULL_SECRETS

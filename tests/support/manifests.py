@@ -11,6 +11,8 @@ SIZE = "64Mi"
 BIND_AT_ONCE = "cdi.kubevirt.io/storage.bind.immediate.requested"
 # A class that waits for a consumer; on clusters of others it may have another name.
 WAITING_CLASS = os.environ.get("CDI_TEST_WAITING_CLASS", "local-wffc")
+# Failures that somebody may mend elsewhere end at once, where a test waits for the end.
+RETRY_NEVER = {"cdi.kubevirt.io/storage.import.retryFor": "0"}
 RETAIN = "cdi.kubevirt.io/storage.pod.retainAfterCompletion"
 
 

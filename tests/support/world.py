@@ -422,6 +422,19 @@ SUCCEEDED = state("Succeeded", terminated=ended(COMPLETE))
 SUCCEEDS = [CREATING, RUNNING, SUCCEEDED]
 
 
+def mendable(reason: str, message: str, restarts: int = 0, **when: str) -> Object:
+    """The importer cannot go on until somebody mends something elsewhere; it is started again."""
+    told = {"message": message, "reason": reason, "permanent": True, "mendable": True}
+    stopped = {**ended(json.dumps(told), 1), **when}
+    waiting = {
+        "reason": "CrashLoopBackOff",
+        "message": "back-off 10s restarting failed container=importer pod=importer-disk_ns(p)",
+    }
+    if restarts:
+        return state("Running", restarts, waiting=waiting, last=stopped)
+    return state("Running", terminated=stopped)
+
+
 def final(reason: str, message: str, code: int = 1) -> Object:
     """The importer has given up for good; the kubelet does not know that yet."""
     text = json.dumps({"message": message, "reason": reason, "permanent": True})

@@ -156,6 +156,12 @@ REQUIRES_SCRATCH = _IMPORT + "requiresScratch"
 REQUIRES_DIRECT_IO = _IMPORT + "requiresDirectIo"
 # PVC, prime: no further attempt makes sense
 FATAL_ERROR = _IMPORT + "fatalError"
+# DV, PVC, prime: how long an import is tried again after what somebody may mend elsewhere: `30m`
+RETRY_FOR = _IMPORT + "retryFor"
+# PVC, prime: since when an import fails with what somebody may mend elsewhere; RFC 3339
+FAILING_SINCE = _IMPORT + "failingSince"
+# PVC, prime: what the import depended on when it failed; a change of it is another chance
+FAILED_WITH = _IMPORT + "failedWith"
 
 # Multi-stage import
 

@@ -46,6 +46,7 @@ class Termination:
     message: str = ""  # for people
     reason: str = ""  # for programs; empty where all went well
     permanent: bool = False  # another attempt would fail the same way
+    mendable: bool = False  # unless somebody mends it elsewhere; goes with `permanent`
     scratch_space_required: bool = False  # try again with scratch space
     preallocation_applied: bool = False
     deadline_passed: bool = False  # an upload server made way for its successor
@@ -95,6 +96,7 @@ class Termination:
                 message=_text(keys, "message"),
                 reason=_text(keys, "reason"),
                 permanent=keys.get("permanent") is True,
+                mendable=keys.get("mendable") is True,
                 scratch_space_required=keys.get("scratchSpaceRequired") is True,
                 preallocation_applied=keys.get("preallocationApplied") is True,
                 deadline_passed=keys.get("deadlinePassed") is True,
@@ -118,6 +120,7 @@ def _json_of(ended: Termination) -> str:
     optional = {
         "deadlinePassed": ended.deadline_passed or None,
         "permanent": ended.permanent or None,
+        "mendable": ended.mendable or None,
         "reason": ended.reason or None,
         "sha256": ended.sha256 or None,
         "bytesFetched": ended.bytes_fetched,

@@ -40,6 +40,7 @@ class TransferError(Exception):
 
     reason = "Error"
     kind = Kind.TRANSIENT
+    mendable = False  # where permanent: somebody may mend it at the source, without a word to us
 
 
 class SourceError(TransferError):
@@ -51,6 +52,7 @@ class NotFound(SourceError):
 
     reason = "SourceNotFound"
     kind = Kind.PERMANENT
+    mendable = True
 
 
 class AccessDenied(SourceError):
@@ -58,6 +60,7 @@ class AccessDenied(SourceError):
 
     reason = "AccessDenied"
     kind = Kind.PERMANENT
+    mendable = True
 
 
 class SourceRefused(SourceError):
@@ -76,6 +79,7 @@ class CertificateInvalid(SourceError):
 
     reason = "CertificateInvalid"
     kind = Kind.PERMANENT
+    mendable = True
 
 
 class SourceUnavailable(SourceError):
@@ -116,13 +120,14 @@ class SourceChanged(SourceError):
 
 
 class ImagePullFailed(SourceError):
-    """A container image's manifest cannot be had; `kind` is that of the cause."""
+    """A container image's manifest cannot be had; what can be done is that of the cause."""
 
     reason = "ImagePullFailed"
 
-    def __init__(self, message: str, kind: Kind = Kind.PERMANENT) -> None:
+    def __init__(self, message: str, kind: Kind = Kind.PERMANENT, *, mendable: bool = True) -> None:
         super().__init__(f"failed to pull image: {message}")
         self.kind = kind
+        self.mendable = mendable
 
 
 class NoSuchPlatform(SourceError):

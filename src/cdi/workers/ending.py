@@ -5,6 +5,7 @@ How an importer ends: from a result or an error to a termination message and an 
     the disk is complete         0       `Import Complete`
     scratch space is needed      0       scratchSpaceRequired
     checksum mismatch            0       permanent, `checksum validation failed: ...`
+    not found, denied, ...       1       permanent and mendable, a reason, `Unable to ...: ...`
     other permanent failure      1       permanent, a reason, `Unable to ...: ...`
     transient failure            1       a reason, `Unable to ...: ...`
     told to stop                 143     reason `Cancelled`
@@ -86,6 +87,7 @@ def failed(error: BaseException, source: str, *, connecting: bool) -> Terminatio
                 message=_line(prefix + str(error)),
                 reason=error.reason,
                 permanent=error.kind is errors.Kind.PERMANENT,
+                mendable=error.kind is errors.Kind.PERMANENT and error.mendable,
                 exit_code=FAILED,
             )
             if isinstance(error, errors.ChecksumMismatch):

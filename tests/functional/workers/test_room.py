@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cdi.api.termination import Termination
 from cdi.images import errors
 from cdi.workers import ending, metrics, room
 from cdi.workers.room import Room
@@ -72,6 +73,29 @@ def test_an_end_has_its_exit_code(
     assert (ended.exit_code, ended.permanent) == (code, permanent)
     assert ended.scratch_space_required is scratch
     assert not ended.done
+
+
+@pytest.mark.parametrize(
+    ("error", "mendable"),
+    [
+        pytest.param(errors.NotFound("x"), True, id="not-found"),
+        pytest.param(errors.AccessDenied("x"), True, id="denied"),
+        pytest.param(errors.CertificateInvalid("x"), True, id="certificate"),
+        pytest.param(errors.ImagePullFailed("x"), True, id="image"),
+        pytest.param(errors.ImagePullFailed("x", mendable=False), False, id="image-refused"),
+        pytest.param(errors.SourceUnavailable("x"), False, id="passes-by-itself"),
+        pytest.param(errors.SourceRefused("x"), False, id="refused"),
+        pytest.param(errors.NotADisk("x"), False, id="no-disk"),
+        pytest.param(errors.TooSmall(2, 1), False, id="too-small"),
+        pytest.param(errors.ChecksumMismatch("md5", "0", "1"), False, id="checksum"),
+    ],
+)
+def test_an_end_says_whether_somebody_may_mend_it_elsewhere(
+    error: Exception, mendable: bool
+) -> None:
+    ended = ending.failed(error, "http", connecting=True)
+    assert ended.mendable is mendable
+    assert Termination.from_message(ended.to_message()).mendable is mendable
 
 
 class Meter:

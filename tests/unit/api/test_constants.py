@@ -65,6 +65,9 @@ ANNOTATIONS = [
             "storage.import.importPodName",
             "storage.import.requiresScratch",
             "storage.import.requiresDirectIo",
+            "storage.import.retryFor",  # this and the next two are additions of ours
+            "storage.import.failingSince",
+            "storage.import.failedWith",
             "storage.import.fatalError",
             "storage.checkpoint.current",
             "storage.checkpoint.previous",

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from cdi.api import durations
 from cdi.api.core.claims import ResourceRequirements
 from cdi.api.core.metadata import LocalObjectReference
 from cdi.api.kinds.root import Nothing, Root
@@ -11,6 +12,7 @@ from cdi.api.view import Int32, View, doc
 
 OVERHEAD_PATTERN = r"^(0(?:\.\d{1,3})?|1)$"
 
+Duration = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": durations.PATTERN})]
 # A share of a volume, as text: schemas know no exact fractions.
 Percent = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": OVERHEAD_PATTERN})]
 
@@ -105,6 +107,10 @@ class CDIConfigSpec(View):
     ] = None
     insecure_registries: Annotated[
         list[str] | None, doc("Registries, host[:port], whose TLS is not verified.")
+    ] = None
+    import_retry_for: Annotated[
+        Duration | None,
+        doc("How long imports are tried again if their source may yet be mended: 1h, 0 for never."),
     ] = None
     data_volume_ttl_seconds: Annotated[
         Int32 | None, doc("Ignored: finished DataVolumes are no longer collected.")

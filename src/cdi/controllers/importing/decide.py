@@ -8,6 +8,7 @@ What to do next about one importing claim.
     any            asks for scratch   it is replaced by one that has scratch space
     any            killed for memory  replaced once by one that goes around the page cache
     any            evicted, lost      replaced after a pause
+    any            may be mended      it is started again until the patience is over, see `retries`
     any            failed for good    the claim says so, the pod goes, and none follows
     any            says it is done    the claim says so, the pod goes unless it is to be kept
     failed         any                the pod goes; what it says on its way out is not heard
@@ -25,17 +26,22 @@ What each kind of pod proves about its volume:
     foreign                   nothing: it is not controlled by this claim, by its UID
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cdi.api import annotations, features, finalizers, names, phases, reasons
 from cdi.controllers import boundcondition, metadata, plan
-from cdi.controllers.importing import checkpoints, pod, requests, scratchclaim
+from cdi.controllers.importing import checkpoints, pod, requests, retries, scratchclaim
 from cdi.controllers.importing.claimupdate import annotations_of, change, updated, with_finalizers
 from cdi.controllers.importing.prerequisites import LOOK_AGAIN, is_left_over, prerequisites
-from cdi.controllers.importing.report import Report, parse_moment, report_of
-from cdi.controllers.importing.runningcondition import final_reason, simplified, with_next_attempt
+from cdi.controllers.importing.report import Ended, Report, parse_moment, report_of
+from cdi.controllers.importing.runningcondition import (
+    at_moment,
+    final_reason,
+    simplified,
+    with_next_attempt,
+)
 from cdi.controllers.importing.seen import Seen
 from cdi.kube import objects
 from cdi.kube.errors import ApiError
@@ -46,6 +52,16 @@ REPLACE_AFTER: Final = timedelta(seconds=10)  # a pod that is evicted again and 
 AWAITING_VDDK_MESSAGE: Final = (
     f"waiting for an image with the VDDK library: name it in ConfigMap {names.VDDK_CONFIG_MAP}, "
     f"key vddk-init-image, or in annotation {annotations.VDDK_INIT_IMAGE}"
+)
+
+# What a claim forgets when it may be tried again although it had failed for good.
+_ANOTHER_CHANCE: Final[Mapping[str, str | None]] = dict.fromkeys(
+    (
+        annotations.FATAL_ERROR,
+        annotations.POD_PHASE,
+        annotations.FAILING_SINCE,
+        annotations.FAILED_WITH,
+    )
 )
 
 
@@ -105,6 +121,8 @@ def _left_over_pod(seen: Seen) -> plan.Plan:
 def _without_pod(seen: Seen, bound: dict[str, str | None]) -> plan.Plan:
     claim = seen.claim
     failed = metadata.is_true(claim, annotations.FATAL_ERROR)
+    if failed and retries.has_changed(claim, seen.inputs) and not objects.is_deleting(claim):
+        return change(seen, {**bound, **_ANOTHER_CHANCE})
     if is_complete(claim) or failed or objects.is_deleting(claim):
         return change(seen, bound)
     if seen.users:
@@ -205,6 +223,8 @@ def _with_pod(seen: Seen, found: Object, bound: dict[str, str | None]) -> plan.P
     report = report_of(found)
     if metadata.is_true(seen.claim, annotations.FATAL_ERROR):
         return _given_up(seen, found, bound)
+    if report.fatal is not None and retries.may_be_mended(report):
+        return _tried_again(seen, found, report, report.fatal, bound)
     if report.fatal is not None or _asks_in_vain(report):
         return _failed(seen, found, report, bound)
     if report.complete:
@@ -221,6 +241,30 @@ def _with_pod(seen: Seen, found: Object, bound: dict[str, str | None]) -> plan.P
 def _given_up(seen: Seen, found: Object, bound: dict[str, str | None]) -> plan.Plan:
     """The claim has said why it failed; the pod's own end would only write over it."""
     return change(seen, bound).with_steps(plan.Remove(PODS, found))
+
+
+def _tried_again(
+    seen: Seen, found: Object, report: Report, ended: Ended, bound: dict[str, str | None]
+) -> plan.Plan:
+    """The pod stays, and the kubelet starts its importer again, while there is patience."""
+    claim = seen.claim
+    if retries.has_changed(claim, seen.inputs):
+        another = dict.fromkeys((annotations.FAILING_SINCE, annotations.FAILED_WITH))
+        return change(seen, another | bound).with_steps(plan.Remove(PODS, found))
+    since = retries.failing_since(claim, ended, seen.now)
+    until = since + retries.patience_of(claim, seen.context.config)
+    if seen.now >= until:
+        return _failed(seen, found, report, bound)
+    remembered: dict[str, str | None] = {
+        annotations.FAILING_SINCE: at_moment(since),
+        annotations.FAILED_WITH: seen.inputs.with_size(claim),
+    }
+    if objects.is_deleting(found):
+        return updated(seen, found, report, remembered | bound)
+    if report.lost:
+        return _lost(seen, found, report, remembered | bound)
+    waits = min(retries.LOOK_AGAIN, (until - seen.now).total_seconds())
+    return updated(seen, found, report, remembered | bound).then(plan.Plan(again_in=waits))
 
 
 def _asks_in_vain(report: Report) -> bool:
@@ -243,6 +287,10 @@ def _failed(seen: Seen, found: Object, report: Report, bound: dict[str, str | No
         annotations.RUNNING_REASON: reason,
         annotations.RUNNING_MESSAGE: message,
     }
+    if fatal is not None:
+        mendable = retries.may_be_mended(report)
+        inputs = seen.inputs.with_size(seen.claim) if mendable else retries.size_of(seen.claim)
+        changes[annotations.FAILED_WITH] = inputs
     done = change(seen, changes).with_steps(plan.Remove(PODS, found))
     return done.with_events(plan.warning(seen.claim, reasons.ERR_IMPORT_FAILED, message))
 
@@ -253,6 +301,7 @@ def _completed(
     claim = seen.claim
     changes = annotations_of(seen, found, report) | bound | scratchclaim.created(claim)
     changes |= {annotations.POD_PHASE: phases.Pod.SUCCEEDED.value}
+    changes |= dict.fromkeys((annotations.FAILING_SINCE, annotations.FAILED_WITH))
     for remembered in (annotations.REQUIRES_SCRATCH, annotations.REQUIRES_DIRECT_IO):
         if metadata.is_true(claim, remembered):
             changes[remembered] = annotations.FALSE

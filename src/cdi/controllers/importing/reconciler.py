@@ -8,8 +8,9 @@ from cdi.api import annotations as known
 from cdi.api import names, phases
 from cdi.controllers.act import Actor
 from cdi.controllers.cluster import UNCONFIGURED, Cluster, claims_used_by
-from cdi.controllers.importing import pod, requests
+from cdi.controllers.importing import pod, requests, retries
 from cdi.controllers.importing.decide import decide, is_handled
+from cdi.controllers.importing.report import report_of
 from cdi.controllers.importing.seen import Seen
 from cdi.controllers.settings import Settings
 from cdi.kube import errors, objects, owners
@@ -17,7 +18,7 @@ from cdi.kube.client import Client
 from cdi.kube.clock import Clock
 from cdi.kube.controller import Result
 from cdi.kube.objects import Key, Object
-from cdi.kube.resource import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, Resource
+from cdi.kube.resource import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, SECRETS, Resource
 from cdi.storage import overhead
 
 _ENDED = (phases.Pod.SUCCEEDED, phases.Pod.FAILED)
@@ -65,6 +66,7 @@ class Reconciler:
             classes=cluster.classes.list(),
             proxy_ca=ca,
             proxy_ca_copy=ca_copy,
+            inputs=await self._inputs(claim, found),
             gates=cluster.gates,
         )
 
@@ -116,6 +118,27 @@ class Reconciler:
             await self._read(CONFIG_MAPS, name, self._settings.namespace),
             await self._read(CONFIG_MAPS, copied, objects.namespace(claim)),
         )
+
+    async def _inputs(self, claim: Object, found: Object | None) -> retries.Inputs:
+        """What a failed import depends on; one that has not failed is not asked."""
+        failed = known.FAILED_WITH in objects.annotations(claim)
+        if not failed and (found is None or report_of(found).fatal is None):
+            return retries.Inputs()
+        return retries.Inputs(
+            await self._version(SECRETS, claim, known.SECRET),
+            await self._version(CONFIG_MAPS, claim, known.CERT_CONFIG_MAP),
+        )
+
+    async def _version(self, resource: Resource, claim: Object, key: str) -> str:
+        """The version of what an annotation names; empty where it is not there, or not shown."""
+        name = objects.annotations(claim).get(key)
+        if not name:
+            return ""
+        try:
+            found = await self._read(resource, name, objects.namespace(claim))
+        except errors.Forbidden:
+            return ""
+        return "" if found is None else f"{objects.uid(found)}.{objects.resource_version(found)}"
 
     async def _read(self, resource: Resource, name: str, namespace: str) -> Object | None:
         try:

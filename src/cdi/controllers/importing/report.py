@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from cdi.api import phases, reasons
+from cdi.api import durations, phases, reasons
 from cdi.api.termination import Termination
 from cdi.controllers.importing import mounts, pod
 from cdi.kube import objects
@@ -26,8 +26,6 @@ PULL_FAILURES: Final = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidIm
 _CANCELLED: Final = "Cancelled"  # an importer that was told to stop, and will continue
 
 _BACK_OFF: Final = re.compile(r"back-off ((?:\d+(?:\.\d+)?(?:ms|h|m|s))+) restarting")
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +35,7 @@ class Ended:
     termination: Termination
     reason: str  # the container's: Completed, Error, OOMKilled
     at: datetime | None
+    began: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ class Report:
             return None
         if self.last_ended is None or self.last_ended.at is None:
             return None
-        return self.last_ended.at + timedelta(seconds=_seconds(found[1]))
+        return self.last_ended.at + timedelta(seconds=durations.parse(found[1]))
 
 
 def report_of(found: Object) -> Report:
@@ -152,6 +151,7 @@ def _ended(terminated: Any) -> Ended | None:
         termination=Termination.from_message(str(terminated.get("message") or ""), code),
         reason=str(terminated.get("reason") or ""),
         at=parse_moment(terminated.get("finishedAt")),
+        began=parse_moment(terminated.get("startedAt")),
     )
 
 
@@ -222,7 +222,3 @@ def _unexplained(found: Object, own: Object) -> str:
     if termination.says_complete or termination.scratch_space_required or termination.permanent:
         return ""
     return termination.message or "the importer ended without a word"
-
-
-def _seconds(duration: str) -> float:
-    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(duration))

@@ -66,7 +66,8 @@ def _state(report: Report, stored_message: str) -> dict[str, str | None]:
             annotations.RUNNING_REASON: reasons.POD_RUNNING,
         }
     if fatal := report.fatal:
-        return _not_running(simplified(fatal.termination.message), final_reason(fatal))
+        message = with_next_attempt(simplified(fatal.termination.message), report.next_attempt)
+        return _not_running(message, final_reason(fatal))
     if report.failed_pull:
         return _not_running(_pull_message(report, stored_message), reasons.IMAGE_PULL_FAILED)
     if report.waiting_reason and report.waiting_reason != CRASH_LOOP:

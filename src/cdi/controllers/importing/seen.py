@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cdi.controllers.importing import pod
+from cdi.controllers.importing.retries import Inputs
 from cdi.kube.objects import Object
 
 
@@ -24,4 +25,5 @@ class Seen:
     classes: Sequence[Object] = ()  # StorageClasses
     proxy_ca: Object | None = None  # the ConfigMap to copy, of the installation
     proxy_ca_copy: Object | None = None
+    inputs: Inputs = field(default_factory=Inputs)  # where the import has failed
     gates: Sequence[str] = field(default_factory=tuple)

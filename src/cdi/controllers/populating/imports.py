@@ -18,7 +18,7 @@ class ImportPopulator(Populator):
     controller = "import-populator"
     resource = kinds.IMPORT_SOURCES
     cache = "import_sources"
-    inherited = (annotations.VDDK_EXTRA_ARGS,)
+    inherited = (annotations.VDDK_EXTRA_ARGS, annotations.RETRY_FOR)
 
     def request(self, source: Object) -> Mapping[str, str]:
         spec = objects.get(source, "spec", default={})

@@ -185,7 +185,7 @@ def _pulled(get: Callable[[], Document]) -> Document:
     except (errors.Cancelled, errors.InvalidRequest, errors.ContentError):
         raise
     except errors.SourceError as error:
-        raise errors.ImagePullFailed(str(error), error.kind) from error
+        raise errors.ImagePullFailed(str(error), error.kind, mendable=error.mendable) from error
 
 
 def _config(store: Store, image: Manifest) -> Config:
