@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cdi.api import crds
 from cdi.kube import connection, pki
@@ -98,6 +99,10 @@ class Running:
     kubernetes: Kubernetes
     folder: Path
 
+    def signing_key(self) -> rsa.RSAPrivateKey:
+        """The key with which it signs now."""
+        return self.api.keys.signing()
+
     def url(self, path: str) -> str:
         return f"https://{serving.HOST}:{self.api.server.port}{path}"
 
@@ -124,7 +129,9 @@ class Running:
             self.client(shown) as client,
             client.request(method, self.url(path), **options) as answer,
         ):
-            return answer.status, await answer.json(content_type=None)
+            if answer.content_type != "application/json":
+                return answer.status, await answer.text()
+            return answer.status, await answer.json()
 
     async def token_request(
         self, document: Any, namespace: str = "vms", headers: dict[str, str] | None = None

@@ -101,26 +101,26 @@ class ApiServer:
         self._client = client
         self._settings = settings
         self._metrics = metrics
-        self._keys = KeyStore(client, settings.namespace, settings.installed_by)
+        self.keys = KeyStore(client, settings.namespace, settings.installed_by)
         self._lookups = Lookups(client)
         self._proxy = FollowedProxy(client)
         self.server = self._make_server()
 
     async def prepare(self) -> None:
         """What has to be there before anything is served. Raises keys.BadKeys, KubeError."""
-        await self._keys.ensure()
+        await self.keys.ensure()
 
     def add_to(self, manager: Manager) -> None:
         """Register all parts."""
         manager.add(Group.SERVERS, self.server)
         manager.add(Group.CACHES, *self._lookups.informers)
-        manager.add(Group.CACHES, self._proxy.informer, self._keys.informer, self._keys)
+        manager.add(Group.CACHES, self._proxy.informer, self.keys.informer, self.keys)
         manager.add(Group.CONTROLLERS, Work("ready", _announce))
 
     async def ready(self) -> None:
         """Return once everything that is followed has been seen; asked while the parts run."""
         await self.server.ready()
-        for informer in (*self._lookups.informers, self._proxy.informer, self._keys.informer):
+        for informer in (*self._lookups.informers, self._proxy.informer, self.keys.informer):
             await informer.ready()
 
     def _make_server(self) -> WebServer:
@@ -146,12 +146,12 @@ class ApiServer:
         )
 
     def _webhooks(self) -> Webhooks:
-        tokens = Tokens(self._keys)
+        tokens = Tokens(self.keys)
         rules = registry.registrations(tokens.sign_clone, tokens.clone_of, completed_name)
         return Webhooks(rules, self._lookups, answers.Bodies(), self._metrics)
 
     def _upload_api(self) -> UploadApi:
-        requests = TokenRequests(Tokens(self._keys).sign_upload, self._uid_of_claim)
+        requests = TokenRequests(Tokens(self.keys).sign_upload, self._uid_of_claim)
         return UploadApi(self._client, requests, self._proxy, answers.Bodies())
 
     async def _uid_of_claim(self, namespace: str, name: str) -> str | None:
