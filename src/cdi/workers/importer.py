@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from cdi.images.transfer import memory, transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
 from cdi.workers import archives, blank, ending, logs, room, sources
+from cdi.workers.progresslog import ProgressLog
 
 log = logging.getLogger(__name__)
 
@@ -75,12 +77,15 @@ class Import:
         """Return how it ended, at the latest LEAVE_WITHIN after a signal."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._told_to_stop)
+        order = self._order
+        log.info("begins", extra={"source": order.source, "content_type": order.content_type})
+        progress = ProgressLog(self._meter, time.monotonic())
         threading.Thread(target=self._work, name="import", daemon=True).start()
         if not self._over.wait(METRICS_AFTER):
             self._serve_metrics()
         # A wait without an end would hold signals back until something else happens.
         while not self._over.wait(0.5) and not self._cancel.is_set():
-            pass
+            progress.look(time.monotonic())
         self._over.wait(LEAVE_WITHIN)
         return self._ended or ending.failed(
             errors.Cancelled("a thread is stuck"), self._order.source, connecting=False
