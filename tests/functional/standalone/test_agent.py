@@ -268,6 +268,25 @@ async def test_logs_are_followed_to_the_end(tmp_path: Path, server: httpd.Server
         assert none == ""
 
 
+@in_loop
+async def test_a_log_that_is_followed_speaks_while_the_worker_works(
+    tmp_path: Path, server: httpd.Server
+) -> None:
+    body = disks.raw_disk(tmp_path / "disk.raw").read_bytes()
+    blob = httpd.Blob(body, ranges=False, twist=httpd.changed(stall_after=MIB))
+    async with Machine(tmp_path / "data") as one:
+        await one.create(claim("a"))
+        await one.create(importer("a", worker.order(server.put("/disk", blob))))
+        await one.until(PODS, "a", phase("Running"))
+        text = ""
+        async for piece in one.client.logs("a", machine.NAMESPACE, follow=True):
+            text += piece.decode()
+            if '"progress"' in text:
+                break
+        assert '"begins"' in text
+        assert phase("Running")(await one.client.get(PODS, "a", machine.NAMESPACE))
+
+
 @loopdev.needs_root
 @pytest.mark.root
 @in_loop

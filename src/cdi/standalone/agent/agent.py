@@ -71,7 +71,7 @@ class Agent:
     ) -> None:
         self.name = "node agent"
         self._client, self._seen, self._recorder = client, seen, recorder
-        self._settings = settings
+        self._settings, self._logs = settings, logs
         self._clock = clock or SystemClock()
         self._mounter = Mounter(
             settings.data_dir / "pods", pool, seen, settings.vddk_library, settings.user
@@ -98,16 +98,23 @@ class Agent:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Forget pods that have gone; at the end stop all workers, which keep their journals."""
-        uids = {objects.uid(pod) for pod in self._seen.pods.cache.list()}
+        uids = self._uids()
         for uid in self._mounter.left():
             if uid not in uids:
                 await self._clear(uid)
+        await self._prune_logs()
         try:
             await self._mounter.release_unused()
         except OSError as error:
             log.warning("a block device cannot be detached", extra={"cause": str(error)})
         await stop.wait()
         await self._stop_all()
+
+    def _uids(self) -> set[str]:
+        return {objects.uid(pod) for pod in self._seen.pods.cache.list()}
+
+    async def _prune_logs(self) -> None:
+        await asyncio.to_thread(self._logs.prune, self._uids(), self._clock.wall())
 
     async def _stop_all(self) -> None:
         running = [record for record in self._records.values() if record.processes]
@@ -147,6 +154,7 @@ class Agent:
         for former in self._keys.get(key, set()) - {uid}:
             await self._vanished(key, former)
         if pod is None:
+            await self._prune_logs()
             return None
         assigned = objects.get(pod, "spec", "nodeName")
         if not assigned:

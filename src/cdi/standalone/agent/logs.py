@@ -5,14 +5,15 @@ What containers wrote, and how `kubectl logs` reads it.
 
 Files hold what the process wrote, byte by byte; `n` counts its starts. When a line was written
 is taken from the line itself, as our workers log JSON with a `time`; a line without one belongs
-to the line before it. Logs outlive their pods.
+to the line before it. Logs outlive their pods, but not for ever (`prune`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+import shutil
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,10 @@ from cdi.standalone.agent.containers import Waiting
 from cdi.standalone.apiserver import status
 from cdi.standalone.apiserver.subresources import Call, Subresource, Subresources
 
+STARTS: Final = 10  # of one container; the API shows the last two
+# Of pods that are gone: what helps to find out what went wrong, and does not fill a disk.
+MOST: Final = 500
+KEPT_FOR: Final = timedelta(days=7)
 _POLL: Final = 0.1  # seconds between two looks at a log that grows
 _TAIL: Final = 2048  # bytes of a log that a termination message may hold
 _TAIL_LINES: Final = 80
@@ -78,13 +83,28 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
 class Logs:
     """The logs beneath one directory, and which of them are being written."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, *, most: int = MOST) -> None:
+        """`most` is of how many pods that are gone logs are kept."""
+        self._root, self._most = root, most
         self._growing: set[Path] = set()
 
     def began(self, file: Path) -> None:
-        """A process writes `file` from now on."""
+        """A process writes `file` from now on; of its former starts, the latest few are kept."""
         self._growing.add(file)
+        file.with_name(f"{int(file.stem) - STARTS}.log").unlink(missing_ok=True)
+
+    def prune(self, pods: Collection[str], now: datetime) -> None:
+        """Remove old logs of pods that are not among those with these UIDs."""
+        growing = {file.parent.parent for file in tuple(self._growing)}
+        old = [
+            (_written_last(directory), directory)
+            for directory in self._root.glob("*_*_*/")
+            if directory.name.rpartition("_")[2] not in pods and directory not in growing
+        ]
+        oldest = (now - KEPT_FOR).timestamp()
+        for number, (moment, directory) in enumerate(sorted(old, reverse=True)):
+            if number >= self._most or moment < oldest:
+                shutil.rmtree(directory, ignore_errors=True)
 
     def ended(self, file: Path) -> None:
         """Nobody writes `file` any longer."""
@@ -169,6 +189,13 @@ class _Stamp:
 
     def is_before(self, moment: datetime) -> bool:
         return bool(self.text) and containers.read(self.text) < moment
+
+
+def _written_last(directory: Path) -> float:
+    try:
+        return max((path.stat().st_mtime for path in directory.rglob("*.log")), default=0.0)
+    except FileNotFoundError:  # somebody else removes it
+        return 0.0
 
 
 def _content(file: Path, offset: int = 0, *, whole_lines: bool = False) -> tuple[bytes, int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,43 @@ def test_the_end_of_a_log_stands_in_for_a_message(tmp_path: Path) -> None:
     assert logs.tail(file).endswith("x\nlast\n")
     assert len(logs.tail(file)) == 2048
     assert logs.tail(tmp_path / "none") == ""
+
+
+def logged(root: Path, uid: str, age: timedelta) -> Path:
+    file = root / f"default_importer-a_{uid}" / "importer" / "0.log"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(CONTENT)
+    moment = (NOW - age).timestamp()
+    os.utime(file, (moment, moment))
+    return file
+
+
+def uids_in(root: Path) -> set[str]:
+    return {path.name.rpartition("_")[2] for path in root.iterdir()}
+
+
+def test_logs_of_pods_that_are_gone_go_after_a_week(tmp_path: Path) -> None:
+    for uid, days in (("there", 30), ("lately", 6), ("long-gone", 8)):
+        logged(tmp_path, uid, timedelta(days=days))
+    Logs(tmp_path).prune({"there"}, NOW)
+    assert uids_in(tmp_path) == {"there", "lately"}
+
+
+def test_of_many_pods_that_are_gone_the_latest_logs_are_kept(tmp_path: Path) -> None:
+    for number in range(5):
+        logged(tmp_path, f"pod-{number}", timedelta(minutes=number))
+    kept = Logs(tmp_path, most=2)
+    kept.began(logged(tmp_path, "still-writing", timedelta(minutes=9)))
+    kept.prune((), NOW)
+    assert uids_in(tmp_path) == {"pod-0", "pod-1", "still-writing"}
+
+
+def test_of_a_container_that_starts_again_and_again_the_latest_logs_are_kept(
+    tmp_path: Path,
+) -> None:
+    kept = Logs(tmp_path)
+    for number in range(25):
+        file = tmp_path / f"{number}.log"
+        file.touch()
+        kept.began(file)
+    assert sorted(int(path.stem) for path in tmp_path.iterdir()) == list(range(15, 25))
