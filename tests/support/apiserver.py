@@ -17,6 +17,7 @@ from typing import Any
 
 import urllib3
 
+from cdi.standalone.apiserver.connections import Patience
 from cdi.standalone.apiserver.server import ApiServer, Hooks, Listen
 
 DEADLINE = 30  # seconds that anything in a test may take before it counts as hung
@@ -156,7 +157,9 @@ def kubectl() -> str:
 
 
 @contextmanager
-def running(directory: Path, hooks: Hooks | None = None, **options: Any) -> Iterator[Running]:
+def running(
+    directory: Path, hooks: Hooks | None = None, *, patience: Patience | None = None, **options: Any
+) -> Iterator[Running]:
     """A server over `directory`, on a free port, until the block ends."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="apiserver", daemon=True)
@@ -165,7 +168,8 @@ def running(directory: Path, hooks: Hooks | None = None, **options: Any) -> Iter
     def call(coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result(DEADLINE)
 
-    server = ApiServer(directory, Listen(port=0), hooks=hooks, **options)
+    listen = Listen(port=0, patience=patience or Patience())
+    server = ApiServer(directory, listen, hooks=hooks, **options)
     try:
         call(server.start())
         try:

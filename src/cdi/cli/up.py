@@ -23,6 +23,7 @@ from cdi.kube.manager import EndedError
 from cdi.standalone import logfile, up
 from cdi.standalone.apiserver.server import Listen
 from cdi.standalone.store.errors import StoreError
+from cdi.standalone.store.lock import ensure_directory
 
 EXIT_FAILED: Final = 1
 
@@ -41,6 +42,7 @@ def run(
     """Serve at host and port `listen`. Exits with EXIT_FAILED where it cannot go on."""
     settings = up.Settings(directory, Listen(*listen), stall_timeout, vddk_library)
     try:
+        ensure_directory(directory)
         logfile.start(directory / "logs")
         asyncio.run(_run(settings))
     except (StoreError, KubeError, EndedError, OSError) as error:

@@ -6,7 +6,7 @@ Here: bearer tokens and impersonation headers to a User. Elsewhere: what the use
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from cdi.standalone.apiserver import identity, status, tokens
 from cdi.standalone.apiserver.identity import User
@@ -34,8 +34,10 @@ class Authenticator:
             raise status.unauthorized()
         return _impersonated(user, headers)
 
-    def user_of_token(self, token: str) -> User | None:
-        """The user that a token stands for, or None."""
+    def user_of_token(
+        self, token: str, audiences: Collection[str] = (tokens.DEFAULT_AUDIENCE,)
+    ) -> User | None:
+        """The user that a token stands for, if it was issued for one of `audiences`, or None."""
         try:
             given = token.encode()
         except UnicodeEncodeError:  # bytes that are no text, which no token of ours has
@@ -46,6 +48,8 @@ class Authenticator:
             claims = self._signer.check(token, self._clock())
         except tokens.InvalidToken:
             return None
+        if not set(claims.audiences) & set(audiences):
+            return None  # whoever it was meant for may have passed it on
         entry = self._store.get(Key("serviceaccounts", claims.namespace, claims.name))
         if entry is None or entry.document()["metadata"]["uid"] != claims.uid:
             return None  # the account was deleted, or deleted and made again

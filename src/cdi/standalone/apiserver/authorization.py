@@ -16,7 +16,7 @@ from cdi.standalone.store.store import Store
 
 Document = dict[str, Any]
 
-_RBAC = "rbac.authorization.k8s.io"
+RBAC = "rbac.authorization.k8s.io"
 
 # What any cluster lets everybody do: look around and ask about themselves.
 _PUBLIC_PATHS = ("/healthz", "/livez", "/readyz", "/version", "/version/")
@@ -70,24 +70,24 @@ class Authorizer:
             yield _SELF_REVIEWS
         for binding in self._documents("clusterrolebindings", ""):
             if _binds(binding, user):
-                yield from self._role(binding, "")
+                yield from self.rules_of_role(binding.get("roleRef") or {}, "") or ()
         if namespace:
             for binding in self._documents("rolebindings", namespace):
                 if _binds(binding, user):
-                    yield from self._role(binding, namespace)
+                    yield from self.rules_of_role(binding.get("roleRef") or {}, namespace) or ()
 
     def _documents(self, plural: str, namespace: str) -> Iterable[Document]:
-        for _, entry in self._store.entries(f"{plural}.{_RBAC}", namespace):
+        for _, entry in self._store.entries(f"{plural}.{RBAC}", namespace):
             yield entry.document()
 
-    def _role(self, binding: Document, namespace: str) -> list[Document]:
-        reference = binding.get("roleRef") or {}
+    def rules_of_role(self, reference: Document, namespace: str) -> list[Document] | None:
+        """The rules of the role that a binding in `namespace` refers to; None without one."""
         if reference.get("kind") == "Role":
-            key = Key(f"roles.{_RBAC}", namespace, reference.get("name", ""))
+            key = Key(f"roles.{RBAC}", namespace, reference.get("name", ""))
         else:
-            key = Key(f"clusterroles.{_RBAC}", "", reference.get("name", ""))
+            key = Key(f"clusterroles.{RBAC}", "", reference.get("name", ""))
         entry = self._store.get(key)
-        return list((entry.document().get("rules") or []) if entry else [])
+        return list(entry.document().get("rules") or []) if entry else None
 
 
 def _binds(binding: Document, user: User) -> bool:

@@ -50,9 +50,9 @@ def ensure_certificates(directory: Path, hosts: Iterable[str], now: datetime) ->
     found = Certificates(directory / "ca.crt", directory / "server.crt", directory / "server.key")
     ca_key_path = directory / "ca.key"
     names = tuple(dict.fromkeys((*ALWAYS, *hosts)))
-    if not found.authority.exists() or not ca_key_path.exists():
+    if not _has_content(found.authority) or not _has_content(ca_key_path):
         _make_authority(found.authority, ca_key_path, now)
-    elif _covers(found.certificate, names, now) and found.key.exists():
+    elif _covers(found.certificate, names, now) and _has_content(found.key):
         return found
     ca_key = serialization.load_pem_private_key(ca_key_path.read_bytes(), None)
     if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
@@ -146,8 +146,13 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
+def _has_content(path: Path) -> bool:
+    """Whether a file is there and not empty, as a full disk may have left it."""
+    return path.exists() and path.stat().st_size > 0
+
+
 def _covers(path: Path, names: tuple[str, ...], now: datetime) -> bool:
-    if not path.exists():
+    if not _has_content(path):
         return False
     certificate = x509.load_pem_x509_certificate(path.read_bytes())
     if certificate.not_valid_after_utc < now.astimezone(UTC) + RENEW_BEFORE:

@@ -1,10 +1,11 @@
 """
-The one task that reacts to changes inside the API server: definitions, namespaces, ownership;
+The one task that reacts to changes inside the API server: definitions, namespaces, ownership,
+aggregated roles;
 and, when it has been quiet for a while, lets old events go.
 
 Here: the loop, what it hands to whom, and what happens when a step fails. Elsewhere: the steps
-(`definitions`, `namespaces`, `garbage`). A failed step is tried again after RETRY seconds; a watch
-that fell behind starts over from the current state. The loop ends only with its server.
+(`definitions`, `namespaces`, `garbage`, `roles`). A failed step is tried again after RETRY seconds;
+a watch that fell behind starts over from the current state. The loop ends only with its server.
 """
 
 import asyncio
@@ -12,10 +13,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from cdi.standalone.apiserver import definitions, expiry, namespaces
+from cdi.standalone.apiserver import definitions, expiry, namespaces, roles
 from cdi.standalone.apiserver.definitions import Definitions
 from cdi.standalone.apiserver.garbage import Garbage
 from cdi.standalone.apiserver.namespaces import Namespaces
+from cdi.standalone.apiserver.roles import Roles
 from cdi.standalone.apiserver.status import ApiError
 from cdi.standalone.apiserver.timestamps import Clock
 from cdi.standalone.store import errors
@@ -40,6 +42,7 @@ class Housekeeping:
         defined: Definitions,
         spaces: Namespaces,
         garbage: Garbage,
+        aggregated: Roles,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -49,6 +52,7 @@ class Housekeeping:
         self._definitions = defined
         self._namespaces = spaces
         self._garbage = garbage
+        self._roles = aggregated
         self._again: dict[tuple[Step, str], None] = {}
 
     async def run(self) -> None:
@@ -71,6 +75,7 @@ class Housekeeping:
             await self._step(self._definitions.settle, key.name)
         for key, _ in self._store.entries(namespaces.RESOURCE):
             await self._step(self._namespaces.settle, key.name)
+        await self._step(self._roles.settle, "")
         await self._collect(self._garbage.load())
 
     async def _follow(self, watch: Watch) -> None:
@@ -102,6 +107,8 @@ class Housekeeping:
     async def _react(self, batch: list[Change]) -> None:
         for name in dict.fromkeys(filter(None, map(self._definition_of, batch))):
             await self._step(self._definitions.settle, name)
+        if any(change.key.resource == roles.RESOURCE for change in batch):
+            await self._step(self._roles.settle, "")
         await self._collect(self._garbage.observe(batch))
         for name in dict.fromkeys(filter(None, map(self._namespace_of, batch))):
             await self._step(self._namespaces.settle, name)

@@ -111,12 +111,13 @@ class Rest:
         )
         resource = status.qualified(target.plural, target.group)
         named = f' "{target.name}"' if target.name else ""
+        details = {"name": target.name, "group": target.group, "kind": target.plural}
         raise status.ApiError(
             403,
             "Forbidden",
             f'{resource}{named} is forbidden: User "{user.name}" cannot {verb} resource '
             f'"{question.resource}" in API group "{target.group}" {where}',
-            {"name": target.name, "group": target.group, "kind": target.plural},
+            {key: value for key, value in details.items() if value},
         )
 
     async def _get(self, request: web.Request, ref: ObjectRef, user: User) -> web.StreamResponse:  # noqa: ARG002 (all operations are called alike)

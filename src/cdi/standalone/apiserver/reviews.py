@@ -11,6 +11,7 @@ from typing import Any
 from cdi.standalone.apiserver.authentication import Authenticator
 from cdi.standalone.apiserver.authorization import Authorizer, Question
 from cdi.standalone.apiserver.identity import User
+from cdi.standalone.apiserver.tokens import DEFAULT_AUDIENCE
 
 Document = dict[str, Any]
 Answer = Callable[[Document, str, User], Document]  # object, namespace, who asks -> status
@@ -43,12 +44,17 @@ class Reviews:
 
     def _token(self, document: Document, namespace: str, user: User) -> Document:  # noqa: ARG002 (all answers are called alike)
         spec = document.get("spec") or {}
-        found = self._authenticator.user_of_token(spec.get("token", ""))
-        if found is None:
+        meant = spec.get("audiences") or [DEFAULT_AUDIENCE]
+        # One by one: the answer says for which of them the token is good.
+        fitting = [
+            (found, audience)
+            for audience in meant
+            if (found := self._authenticator.user_of_token(spec.get("token", ""), [audience]))
+        ]
+        if not fitting:
             return {"user": {}, "error": "the token is not valid"}
-        answer: Document = {"authenticated": True, "user": found.as_document()}
-        if spec.get("audiences"):
-            answer["audiences"] = spec["audiences"]
+        answer: Document = {"authenticated": True, "user": fitting[0][0].as_document()}
+        answer["audiences"] = [audience for _, audience in fitting]
         return answer
 
     def _self(self, document: Document, namespace: str, user: User) -> Document:  # noqa: ARG002

@@ -5,11 +5,12 @@ Here: the order in which the parts come up and go down, TLS, addresses that are 
 (health, version, discovery, OpenAPI), and the last line of defence for errors. Elsewhere: the
 resource API (`rest`) and everything below it.
 
-Up: lock, store, certificates, definitions, system namespaces, socket, kubeconfig, housekeeping.
-Down: in reverse. A kubeconfig that exists therefore points to a server that answered.
+Up: lock, store, certificates, definitions, roles, system namespaces, socket, kubeconfig,
+housekeeping. Down: in reverse. A kubeconfig that exists therefore points to a server that answered.
 """
 
 import asyncio
+import functools
 import logging
 import platform
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -35,8 +36,10 @@ from cdi.standalone.apiserver.admission import Admission
 from cdi.standalone.apiserver.authentication import Authenticator
 from cdi.standalone.apiserver.authorization import Authorizer, Question
 from cdi.standalone.apiserver.catalog import Catalog
+from cdi.standalone.apiserver.connections import Connections, Patience
 from cdi.standalone.apiserver.definitions import Definitions
 from cdi.standalone.apiserver.discovery import Discovery
+from cdi.standalone.apiserver.escalation import EscalationCheck
 from cdi.standalone.apiserver.garbage import Garbage
 from cdi.standalone.apiserver.housekeeping import Housekeeping
 from cdi.standalone.apiserver.namespaces import RESOURCE as NAMESPACES
@@ -45,6 +48,7 @@ from cdi.standalone.apiserver.objects import Objects
 from cdi.standalone.apiserver.openapi import OpenApi
 from cdi.standalone.apiserver.rest import USER, Rest
 from cdi.standalone.apiserver.reviews import Reviews
+from cdi.standalone.apiserver.roles import Roles
 from cdi.standalone.apiserver.status import ApiError
 from cdi.standalone.apiserver.subresources import Subresources
 from cdi.standalone.apiserver.timestamps import Clock, system_clock
@@ -65,10 +69,11 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Where to listen. Port 0 takes a free one."""
+    """Where to listen, and how long to wait for clients. Port 0 takes a free one."""
 
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
+    patience: Patience = field(default_factory=Patience)
 
 
 @dataclass(slots=True)
@@ -158,6 +163,7 @@ class ApiServer:
         self._definitions.load()
         for definition in self.hooks.definitions:
             await self._definitions.ensure(definition)
+        await self._roles.ensure()
         await self._namespaces.ensure_system()
         for name in SYSTEM:
             await self._namespaces.settle(name)
@@ -175,11 +181,18 @@ class ApiServer:
         self._definitions = Definitions(self._objects, definition)
         self._namespaces = Namespaces(self._objects, authority)
         self.hooks.admission.validate_with(NAMESPACES, keep_system)
+        self._roles = Roles(self._objects)
         self._housekeeping = Housekeeping(
-            store, self._definitions, self._namespaces, Garbage(self._objects), self._clock
+            store,
+            self._definitions,
+            self._namespaces,
+            Garbage(self._objects),
+            self._roles,
+            self._clock,
         )
         self._authenticator = Authenticator(token, signer, store, self._clock)
         self._authorizer = Authorizer(store)
+        EscalationCheck(self._authorizer).install(self.hooks.admission)
         table = Subresources()
         subresources.Builtin(self._objects, signer).register(table)
         table.update(self.hooks.subresources)
@@ -189,20 +202,34 @@ class ApiServer:
         self._rest = Rest(self._objects, self._authorizer, reviews, table, self._definitions)
 
     async def _serve(self, pki: certificates.Certificates, store: Store) -> None:
-        app = web.Application(client_max_size=MAX_BODY, middlewares=[_statuses, self._authenticate])
+        connections = Connections(self._listen.patience)
+        app = web.Application(
+            client_max_size=MAX_BODY,
+            middlewares=[_statuses, connections.watch, self._authenticate],
+        )
         for path, handler in self._addresses().items():
             app.router.add_get(path, handler)
         app.router.add_route("*", "/{path:.*}", self._rest.handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=SHUTDOWN,
+            keepalive_timeout=connections.patience.idle,
+        )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         # Ends the watches first, which would otherwise keep their connections open.
         self._stack.callback(store.end_watches)
-        site = web.TCPSite(
-            runner, self._listen.host, self._listen.port, ssl_context=pki.server_context()
+        opened = functools.partial(connections.open, _server_of(runner))
+        listening = await asyncio.get_running_loop().create_server(
+            opened,
+            self._listen.host,
+            self._listen.port,
+            ssl=pki.server_context(),
+            ssl_handshake_timeout=connections.patience.first,
         )
-        await site.start()
-        port = runner.addresses[0][1]
+        self._stack.callback(listening.close)
+        port = listening.sockets[0].getsockname()[1]
         host = self._listen.host
         shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host)  # noqa: S104 (compared, not bound)
         self._url = f"https://{shown or (f'[{host}]' if ':' in host else host)}:{port}"
@@ -352,6 +379,13 @@ def _aggregated(document: Document, version: str) -> web.Response:
     )
     response.enable_compression()
     return response
+
+
+def _server_of(runner: web.AppRunner) -> web.Server:
+    """What answers requests, once the runner is set up."""
+    if runner.server is None:
+        raise RuntimeError("the runner is not set up")
+    return runner.server
 
 
 def _found(document: Document | None) -> web.Response:

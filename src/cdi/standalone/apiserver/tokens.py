@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,8 @@ DEFAULT_AUDIENCE = ISSUER
 DEFAULT_SECONDS = 3600
 MIN_SECONDS = 600
 MAX_SECONDS = 2**32
+KEY_BYTES = 32
+_logger = logging.getLogger(__name__)
 _HEADER = {"alg": "HS256", "typ": "JWT"}
 
 
@@ -46,9 +49,14 @@ class Signer:
     """Issues and checks tokens with the key kept at `path`."""
 
     def __init__(self, path: Path) -> None:
-        if not path.exists():
-            write_private(path, secrets.token_bytes(32))
-        self._key = path.read_bytes()
+        key = path.read_bytes() if path.exists() else b""
+        if len(key) < KEY_BYTES:
+            if path.exists():
+                # Whoever knows that it is empty could sign what they like.
+                _logger.warning("%s held no whole key: tokens issued so far end", path)
+            key = secrets.token_bytes(KEY_BYTES)
+            write_private(path, key)
+        self._key = key
 
     def issue(self, claims: Claims, now: datetime) -> str:
         """A token that carries the claims."""

@@ -10,6 +10,7 @@ Why the store said no.
     |-- Locked          another process holds the state directory
     |-- Unreadable      what lies at the place of the database is damaged, or no database
     |-- Newer           a newer version of cdi has written the database
+    |-- Exposed         everybody can write to the state directory
     `-- WriteFailed     the disk refused; nothing of the batch was kept
 """
 
@@ -68,6 +69,10 @@ class Newer(StoreError):
             f"{path} was written by a newer version of cdi (schema {version}, this one knows up "
             f"to {known}); use that version or newer"
         )
+
+
+class Exposed(StoreError):
+    """Others could replace what is kept in the state directory."""
 
 
 class WriteFailed(StoreError):

@@ -1,12 +1,13 @@
 """
-One process per state directory.
+One process per state directory, and nobody else in it.
 
 The lock is an flock on a file inside it: the kernel drops it when the process dies, however it
-dies, so no stale lock is ever left behind. Raises errors.Locked.
+dies, so no stale lock is ever left behind. Raises errors.Locked, errors.Exposed.
 """
 
 import fcntl
 import os
+import stat
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,13 +18,29 @@ from cdi.volumes.pool import sync_directory
 FILE = "lock"
 
 
+def ensure_directory(directory: Path) -> None:
+    """
+    Have a directory that its owner alone can open, or one that was made by somebody else and that
+    others cannot write to. Raises errors.Exposed, OSError.
+    """
+    try:
+        directory.mkdir(parents=True, mode=0o700)
+    except FileExistsError:
+        mode = stat.S_IMODE(directory.stat().st_mode)
+        if mode & stat.S_IWOTH:
+            raise errors.Exposed(
+                f"everybody can write to {directory} (mode {mode:04o}) and replace keys, database "
+                f"and disks in it; run chmod go-w {directory}, or choose another directory"
+            ) from None
+    else:
+        sync_directory(directory.parent)
+
+
 class DirectoryLock:
     """Held from construction until close()."""
 
     def __init__(self, directory: Path) -> None:
-        if not directory.exists():
-            directory.mkdir(parents=True, mode=0o700)
-            sync_directory(directory.parent)
+        ensure_directory(directory)
         self._fd = os.open(directory / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
