@@ -301,7 +301,10 @@ class Server:
             return self._end(connection, "reset" if reply.reset else "close")
         if reply.chunked:
             connection.sendall(b"0\r\n\r\n")
-        return (reply.headers.get("Connection") or "").lower() != "close"
+        goes_on = (reply.headers.get("Connection") or "").lower() != "close"
+        if not goes_on and isinstance(connection, ssl.SSLSocket):
+            connection.unwrap()  # in good order: the client hears that this is the end
+        return goes_on
 
     def _end(self, connection: socket.socket, how: str) -> bool:
         if how == "stall":

@@ -45,6 +45,20 @@ def opened(url, pauses, **options):
     return http.HttpSource(url, HttpOptions(**options), wait=pauses, rng=lambda: 1.0)
 
 
+@pytest.mark.parametrize("reset", [False, True], ids=["no-farewell", "reset"])
+def test_a_body_cut_short_over_tls_is_not_taken_for_whole(reset, pauses, tmp_path):
+    made = authority.Authority(tmp_path / "ca")
+    unmeasured = {"Content-Length": None, "Connection": "close"}
+    blob = forward(httpd.changed(headers=unmeasured, cut_after=9, reset=reset))
+    well = httpd.changed(headers=unmeasured)
+    with httpd.Server(tls=made.server_context("127.0.0.1")) as secured:
+        url = secured.put("/disk", blob)
+        with pytest.raises(errors.ConnectionLost):
+            whole(url, pauses, ca_files=(made.ca,))
+        url = secured.put("/disk", forward(well))
+        assert whole(url, pauses, ca_files=(made.ca,)) == DATA
+
+
 def whole(url, pauses, **options):
     with opened(url, pauses, **options) as one:
         return b"".join(one.stream())

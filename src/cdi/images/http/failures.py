@@ -108,6 +108,8 @@ def _reason_in(chain: list[BaseException]) -> str:
             return "what answers does not speak HTTP"
         if isinstance(cause, response.BadAnswer):
             return str(cause)
+        if isinstance(cause, ssl.SSLEOFError):
+            return "it ended without the farewell of TLS, so that nobody knows what is missing"
         if isinstance(cause, ssl.SSLError):
             return f"TLS failed ({cause.reason})"
         if isinstance(cause, OSError) and cause.strerror:

@@ -176,11 +176,14 @@ class Dialer:
     def _secured(self, sock: Any, host: str, *, within_tls: bool = False) -> Any:
         name = host.strip("[]").rstrip(".")
         if not within_tls:
-            return self._context().wrap_socket(sock, server_hostname=name)
+            # The end of a connection is the end of a body only if the server says so.
+            return self._context().wrap_socket(
+                sock, server_hostname=name, suppress_ragged_eofs=False
+            )
         # TLS in TLS is rare enough to be somebody else's.
         from urllib3.util.ssltransport import SSLTransport
 
-        return SSLTransport(sock, self._context(), server_hostname=name)
+        return SSLTransport(sock, self._context(), server_hostname=name, suppress_ragged_eofs=False)
 
 
 def connected(host: str, port: int, timeout: float) -> socket.socket:
