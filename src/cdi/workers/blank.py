@@ -18,8 +18,7 @@ def make_file(path: Path, size: int | None, *, preallocate: bool) -> None:
     """Make the disk `path`, durably."""
     if not size:
         raise errors.InvalidRequest("a blank disk needs a size; the claim requests none")
-    targets.insist_unused(path)
-    targets.partial_path(path).unlink(missing_ok=True)
+    targets.remove_partial(path)
     with targets.FileTarget(path, size, preallocate=preallocate) as disk:
         disk.finish(size)
 

@@ -88,8 +88,8 @@ def test_only_one_may_write_a_disk(tmp_path: Path) -> None:
         with pytest.raises(errors.TargetFailed, match="another import"):
             target.FileTarget(tmp_path / "disk.img", MIB, resume=True)
         with pytest.raises(errors.TargetFailed, match="another import"):
-            target.insist_unused(tmp_path / "disk.img")
-    target.insist_unused(tmp_path / "disk.img")
+            target.remove_partial(tmp_path / "disk.img")
+    target.remove_partial(tmp_path / "disk.img")
 
 
 def test_a_link_under_the_partial_name_is_not_followed(tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ Raises NoSpace, TargetFailed, TooSmall, InvalidRequest. Offsets and sizes are in
 """
 
 from cdi.images.target.device import BlockTarget
-from cdi.images.target.file import FileTarget, insist_unused
+from cdi.images.target.file import FileTarget, remove_partial
+from cdi.images.target.identity import samples_of, still_holds
 from cdi.images.target.paths import (
     device_size,
     is_device,
     partial_path,
+    path_of_work,
     tag_of,
     target_error,
 )
@@ -27,9 +29,12 @@ __all__ = [
     "Target",
     "data_runs",
     "device_size",
-    "insist_unused",
     "is_device",
     "partial_path",
+    "path_of_work",
+    "remove_partial",
+    "samples_of",
+    "still_holds",
     "tag_of",
     "target_error",
 ]

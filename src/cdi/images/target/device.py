@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cdi.images import errors, storage_calls
-from cdi.images.target import paths, zeros
+from cdi.images.target import identity, paths, zeros
 from cdi.images.target.writing import Target
 
 # What the kernel is asked to zero in one call, which nothing interrupts.
@@ -63,7 +63,7 @@ class BlockTarget(Target):
 
     @property
     def tag(self) -> str:
-        return paths.tag_for(os.fstat(self._fd))
+        return identity.tag_for(self._fd)
 
     @property
     def path(self) -> Path:

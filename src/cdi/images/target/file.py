@@ -19,7 +19,7 @@ import os
 from pathlib import Path
 
 from cdi.images import errors, storage_calls
-from cdi.images.target import paths, zeros
+from cdi.images.target import identity, paths, zeros
 from cdi.images.target.writing import Target
 
 _MODE = 0o660  # spec/import.md, "Resize and final checks"
@@ -62,23 +62,32 @@ class FileTarget(Target):
         self._preallocate = preallocate
         try:
             _lock(fd, path)
+            self._insist_on_place()
             with self._translated():
                 if size is not None and os.fstat(fd).st_size < size:
                     os.ftruncate(fd, size)
                 self._fill = update or (preallocate and not self._allocate(size))
         except BaseException:
-            self.close()
-            if not resume:
+            if not resume and identity.is_at(fd, self._partial):
                 self._partial.unlink(missing_ok=True)
+            self.close()
             raise
 
     @property
     def tag(self) -> str:
-        return paths.tag_for(os.fstat(self._fd))
+        return identity.tag_for(self._fd)
 
     @property
     def path(self) -> Path:
         return self._partial
+
+    def _insist_on_place(self) -> None:
+        """The name must be that of the file that is locked: it may have been given to another."""
+        if not identity.is_at(self._fd, self._partial):
+            raise errors.TargetFailed(
+                f"{self._final}: another import has taken its place meanwhile; run again once "
+                "that one has ended"
+            )
 
     def _allocate(self, size: int | None) -> bool:
         """Have every block given; False where that takes writing them.
@@ -105,20 +114,27 @@ class FileTarget(Target):
             os.fchmod(self._fd, _MODE)
         self._sync()
         if not self._update:
+            self._insist_on_place()
             with self._translated():
                 self._partial.replace(self._final)
                 storage_calls.sync_directory(self._final.parent)
         self.close()
 
 
-def insist_unused(path: Path) -> None:
-    """Raise TargetFailed if a partial disk for `path` exists and somebody is writing it."""
+def remove_partial(path: Path) -> None:
+    """Remove the partial disk for `path`, if there is one.
+
+    Raises TargetFailed if somebody is writing it: nobody takes a file away from its writer.
+    """
+    partial = paths.partial_path(path)
     try:
-        fd = os.open(paths.partial_path(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(partial, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return
     try:
         _lock(fd, path)
+        if identity.is_at(fd, partial):
+            partial.unlink(missing_ok=True)
     finally:
         os.close(fd)
 

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from cdi.images import errors
+from cdi.images.target import identity
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -22,16 +23,12 @@ def tag_of(path: Path, *, complete: bool = False) -> str | None:
 
     `complete` asks for the tag of the complete file instead.
     """
-    try:
-        return tag_for((path if complete or is_device(path) else partial_path(path)).stat())
-    except OSError:
-        return None
+    return identity.tag_of(path_of_work(path, complete=complete))
 
 
-def tag_for(status: os.stat_result) -> str:
-    if stat.S_ISBLK(status.st_mode):
-        return f"device {status.st_rdev}"
-    return f"file {status.st_dev}:{status.st_ino}"
+def path_of_work(path: Path, *, complete: bool = False) -> Path:
+    """Where the bytes for `path` are while it is written; `complete` if that is in place."""
+    return path if complete or is_device(path) else partial_path(path)
 
 
 def is_device(path: Path) -> bool:

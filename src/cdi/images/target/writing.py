@@ -19,7 +19,7 @@ from cdi.images import storage_calls
 from cdi.images.closing import Closing
 from cdi.images.intervals import Intervals
 from cdi.images.layout import Buffer, Change, Zeros
-from cdi.images.target import paths, zeros
+from cdi.images.target import identity, paths, zeros
 
 # One pwritev takes at most this much, so that a slow device shows in progress and cancelling.
 BATCH = 4 << 20
@@ -211,6 +211,10 @@ class Target(Closing):
     def lossy(self) -> bool:
         """Whether the storage has lost something that was written since the last `flush`."""
         return self._failed is not None
+
+    def samples(self, ranges: Iterable[tuple[int, int]]) -> list[identity.Sample]:
+        """Return samples of what has been written, by which a later run knows it again."""
+        return identity.samples_of(self._fd, ranges)
 
     @abstractmethod
     def finish(self, size: int) -> None:

@@ -20,6 +20,7 @@ ends the reading: what stands before it still holds. A finished disk has no jour
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import logging
 import os
@@ -33,6 +34,7 @@ from typing import Any
 from cdi.images.intervals import Intervals
 from cdi.images.sources.source import Identity
 from cdi.images.storage_calls import sync_directory
+from cdi.images.target.identity import Sample
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,9 @@ class Progress:
     """How far a transfer is: everything a later run needs to go on.
 
     `done` counts guest bytes. `digested` source bytes from the start have gone into the digest
-    whose state is `digest`. `stream` describes where a forward transfer can begin anew.
+    whose state is `digest`. `stream` describes where a forward transfer can begin anew. `samples`
+    are of bytes that were done at the last checkpoint (see `target.identity`); `durable` are the
+    records that hold after a power cut.
     """
 
     done: Intervals = field(default_factory=Intervals)
@@ -54,6 +58,8 @@ class Progress:
     digest: bytes | None = None
     stream: StreamPoint | None = None
     zeroed: bool = False
+    samples: list[Sample] = field(default_factory=list)
+    durable: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +90,10 @@ class Journal:
         self._lock = threading.Lock()
         self._checkpoint_lock = threading.Lock()
         self._progress = progress
-        self._durable: list[dict[str, Any]] = []
+        self._durable = list(progress.durable)
         self._fd = -1
-        self._rewrite(sync=False)
+        # What holds after a power cut has to do so through this, too.
+        self._rewrite(sync=bool(self._durable))
 
     @staticmethod
     def load(path: Path, key: dict[str, Any]) -> Progress | None:
@@ -98,7 +105,8 @@ class Journal:
         header = _parse(lines[0])
         if header is None or header.get("version") != VERSION or header.get("key") != key:
             return None
-        durable, same_boot = header.get("durable"), header.get("boot") == _boot_id()
+        durable, boot = header.get("durable"), _boot_id()
+        same_boot = bool(boot) and header.get("boot") == boot
         progress = Progress()
         for index, line in enumerate(lines[1:]):
             record = _parse(line)
@@ -110,6 +118,8 @@ class Journal:
                 # Intact, and still no record of ours: nothing in such a file is to be believed.
                 log.warning("journal makes no sense", extra={"cause": repr(wrong)})
                 return None
+            if isinstance(durable, int) and index < durable:
+                progress.durable.append(record)
         return progress
 
     @staticmethod
@@ -141,10 +151,21 @@ class Journal:
             self._progress.stream = point
             self._append(_stream_record(point))
 
-    def checkpoint(self, flush: Callable[[], None]) -> None:
-        """Make what is complete now survive a power cut; `flush` makes the target durable."""
+    def checkpoint(
+        self,
+        flush: Callable[[], None],
+        sample: Callable[[list[tuple[int, int]]], list[Sample]] = lambda _: [],
+    ) -> None:
+        """Make what is complete now survive a power cut; `flush` makes the target durable.
+
+        `sample` takes samples of it, by which the next run knows that it is still there.
+        """
         with self._checkpoint_lock:
             with self._lock:
+                done = list(self._progress.done)
+            samples = sample(done)
+            with self._lock:
+                self._progress.samples = samples
                 records = _records(self._progress)
             flush()
             with self._lock:
@@ -152,10 +173,25 @@ class Journal:
                 self._rewrite(sync=True)
 
     def believe_durable(self) -> None:
-        """The storage lost what was written since the last checkpoint: note only what is safe."""
+        """The storage lost what was written since the last checkpoint: note only what is safe.
+
+        Storage that refuses this as well is left without a journal: nothing is done then.
+        """
         with self._lock:
             self._progress = Progress()
-            self._rewrite(sync=True)
+            try:
+                self._rewrite(sync=True)
+            except OSError as error:
+                log.warning("journal is given up", extra={"cause": str(error)})
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """Leave nothing that could be believed, by whichever way the storage still takes."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._fd, 0)
+        self.close()
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """The transfer is finished, or given up: leave no journal."""
@@ -230,6 +266,8 @@ def _records(progress: Progress) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     if progress.zeroed:
         records.append({"zeroed": True})
+    if progress.samples:
+        records.append({"samples": progress.samples})
     if len(progress.done):
         records.append({"done": list(progress.done)})
     if progress.digested:
@@ -253,6 +291,8 @@ def _replay(record: dict[str, Any], progress: Progress) -> None:
         progress.done.add(start, end)
     if record.get("zeroed"):
         progress.zeroed = True
+    if "samples" in record:
+        progress.samples = [(int(at), int(crc)) for at, crc in record["samples"]]
     if "digested" in record:
         state = record["state"]
         progress.digested = record["digested"]

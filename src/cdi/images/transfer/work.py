@@ -30,7 +30,14 @@ def earlier(request: TransferRequest, identity: Identity) -> Progress | None:
     tag = targets.tag_of(request.target, complete=request.update)
     if tag is None or not identity.version:
         return None
-    return Journal.load(request.journal_file, _key(request, identity, tag))
+    found = Journal.load(request.journal_file, _key(request, identity, tag))
+    if found is None:
+        return None
+    written = targets.path_of_work(request.target, complete=request.update)
+    if not targets.still_holds(written, found.samples):
+        log.warning("the target does not hold what its journal says, starting anew")
+        return None
+    return found
 
 
 def key_of_complete(request: TransferRequest, identity: Identity) -> dict[str, Any] | None:
@@ -40,9 +47,9 @@ def key_of_complete(request: TransferRequest, identity: Identity) -> dict[str, A
 
 
 def forget(request: TransferRequest) -> None:
-    """Remove what unfinished attempts left."""
+    """Remove what unfinished attempts left. Raises TargetFailed where one is under way."""
     if not targets.is_device(request.target):
-        targets.partial_path(request.target).unlink(missing_ok=True)
+        targets.remove_partial(request.target)
     request.journal_file.unlink(missing_ok=True)
 
 
@@ -60,8 +67,7 @@ class Work:
         self._request = request
         self.resumed = progress is not None
         self.progress = progress or Progress()
-        if progress is None:
-            targets.insist_unused(request.target)
+        if progress is None and not targets.is_device(request.target):
             forget(request)
         self.target = self._open_target(virtual_size)
         try:
@@ -129,7 +135,7 @@ class Work:
 
     def _checkpoint(self) -> None:
         try:
-            self.journal.checkpoint(self.target.flush)
+            self.journal.checkpoint(self.target.flush, self.target.samples)
         except (OSError, errors.TargetError) as error:
             # The target remembers, and fails at its next sync, at the latest the last one.
             log.warning("checkpoint failed", extra={"cause": str(error)})
