@@ -54,7 +54,7 @@ def main(env: Mapping[str, str]) -> int:
         ended = ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
         return _report(ended, WorkerSettings())
     try:
-        order = WorkOrder.from_env(env)
+        order = _without_line_ends(WorkOrder.from_env(env))
     except InvalidVariable as error:
         ended = ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
     else:
@@ -288,6 +288,12 @@ def _sync(path: Path) -> None:
     finally:
         os.close(fd)
     log.info("Successfully completed fsync(%s) syscall", path)
+
+
+def _without_line_ends(order: WorkOrder) -> WorkOrder:
+    """Drop the end of line that a Secret has which was made from a file, or by `echo`."""
+    names = ("access_key_id", "secret_key", "session_token")
+    return replace(order, **{name: getattr(order, name).rstrip("\r\n") for name in names})
 
 
 def _report(ended: Termination, settings: WorkerSettings) -> int:

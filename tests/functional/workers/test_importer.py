@@ -218,6 +218,15 @@ def test_an_order_that_cannot_be_read_is_answered(mounts: worker.Mounts) -> None
     assert "IMPORTER_IMAGE_SIZE" in ended.termination.message
 
 
+def test_credentials_of_a_secret_made_from_files_end_with_a_line(
+    server: httpd.Server, mounts: worker.Mounts, folder: Path
+) -> None:
+    blob = httpd.Blob((folder / "disk.qcow2").read_bytes())
+    url = server.put("/guarded", httpd.guarded("someone", "s3cr3t", blob))
+    order = worker.order(url, access_key_id="someone\n", secret_key="s3cr3t\r\n")
+    assert worker.run(order, mounts).status == 0
+
+
 def test_credentials_and_headers_reach_the_source_and_no_log(
     server: httpd.Server, mounts: worker.Mounts, folder: Path
 ) -> None:

@@ -47,6 +47,15 @@ def test_keys_and_session_token_come_from_the_environment(
     assert_filled(worker.run(order, mounts), mounts, disk)
 
 
+def test_keys_of_a_secret_made_from_files_end_with_a_line(
+    server: httpd.Server, mounts: worker.Mounts, disk: Path
+) -> None:
+    blob = objectstores.Signed(httpd.Blob(disk.read_bytes()), token=TOKEN)
+    keys = {name: f"{value}\n" for name, value in (KEYS | {"session_token": TOKEN}).items()}
+    order = worker.order(server.put("/bucket/disk", blob), source="s3", **keys)
+    assert_filled(worker.run(order, mounts), mounts, disk)
+
+
 def test_a_private_authority_is_trusted(mounts: worker.Mounts, disk: Path, tmp_path: Path) -> None:
     certificates = authority.Authority(tmp_path / "ca")
     (mounts.certs / "ca.pem").write_bytes(certificates.ca.read_bytes())

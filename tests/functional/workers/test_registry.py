@@ -59,7 +59,7 @@ def test_a_disk_comes_out_of_an_image_with_its_labels(server, mounts):
     assert mounts.disk.stat().st_size == 32 * MIB
 
 
-@pytest.mark.parametrize("given", ["keys", "file", "nothing"])
+@pytest.mark.parametrize("given", ["keys", "keys-of-files", "file", "nothing"])
 def test_credentials_are_keys_or_a_file_of_the_secret(mounts, tmp_path, given):
     keys = {"access_key_id": registry.USER, "secret_key": registry.PASSWORD}
     with registry.Registry(tmp_path / "guarded", guarded=True) as guarded:
@@ -68,7 +68,9 @@ def test_credentials_are_keys_or_a_file_of_the_secret(mounts, tmp_path, given):
             auth = base64.b64encode(f"{registry.USER}:{registry.PASSWORD}".encode()).decode()
             config = {"auths": {guarded.host: {"auth": auth}}}
             (mounts.registry / ".dockerconfigjson").write_text(json.dumps(config))
-        ended = worker.run(order(url, **(keys if given == "keys" else {})), mounts)
+        if given == "keys-of-files":
+            keys = {name: f"{value}\n" for name, value in keys.items()}
+        ended = worker.run(order(url, **(keys if given.startswith("keys") else {})), mounts)
     assert (ended.status == 0) == (given != "nothing")
     assert registry.PASSWORD not in ended.log
     if given == "nothing":

@@ -151,8 +151,16 @@ def test_a_request_is_written_as_it_is_meant():
         pytest.param("/", "A", "b\nC: d", id="line-feed-in-a-value"),
         pytest.param("/", "A\r\nB", "c", id="line-break-in-a-name"),
         pytest.param("/", "", "c", id="no-name"),
+        pytest.param("/", "A", "\u20ac", id="no-latin-1"),
     ],
 )
 def test_a_request_is_one_request(target, name, value):
     with pytest.raises(ValueError, match="characters"):
         request.request_bytes("GET", target, "a.test", HeaderMap([(name, value)]), None)
+
+
+def test_a_header_that_cannot_be_sent_is_named_and_its_value_is_not() -> None:
+    fields = HeaderMap([("Good", "b"), ("X-Key", "canary\n")])
+    with pytest.raises(ValueError, match="the header X-Key holds characters") as refusal:
+        request.request_bytes("GET", "/", "a.test", fields, None)
+    assert "canary" not in str(refusal.value)

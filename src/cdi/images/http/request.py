@@ -39,6 +39,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 # All fields at once, each with the end of its line: one pattern costs less than one for each.
 FIELDS = re.compile(rf"(?:{_WORD}:[^\r\n\0]*\r?\n)*")
+_OTHER = re.compile(r"[^\x00-\xff]")  # what HTTP cannot write
 _TARGET = re.compile(r"[!-~]+")
 _WITH_BODY: Final = frozenset({"PATCH", "POST", "PUT"})
 
@@ -158,9 +159,18 @@ def request_bytes(
     if body is not None:
         lines.append(f"Content-Length: {len(body)}\r\n")
     head = "".join(lines)
-    if not FIELDS.fullmatch(head) or head.count("\n") != len(lines):
-        raise ValueError("a header holds characters that none may have")
+    if not FIELDS.fullmatch(head) or head.count("\n") != len(lines) or _OTHER.search(head):
+        raise ValueError(f"{_wrong_one(lines)} holds characters that none may have")
     return f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + (body or b"")
+
+
+def _wrong_one(lines: Iterable[str]) -> str:
+    """Name the header that is none, whose value is not for anybody to see."""
+    for line in lines:
+        if not FIELDS.fullmatch(line) or line.count("\n") != 1 or _OTHER.search(line):
+            name = line.partition(":")[0]
+            return f"the header {name}" if TOKEN.fullmatch(name) else "a header's name"
+    return "a header"
 
 
 def basic(user: str, password: str) -> str:

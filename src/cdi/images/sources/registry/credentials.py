@@ -83,7 +83,8 @@ def _bare(key: str) -> str:
 
 def _credentials(entry: dict[str, Any]) -> Credentials:
     if entry.get("username"):
-        return Credentials(str(entry["username"]), str(entry.get("password") or ""))
+        user, password = str(entry["username"]), str(entry.get("password") or "")
+        return Credentials(user.rstrip("\r\n"), password.rstrip("\r\n"))
     if not entry.get("auth"):
         return Credentials()
     try:
