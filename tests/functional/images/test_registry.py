@@ -271,6 +271,15 @@ def test_an_archive_may_hold_several_images(tmp_path, tag, data):
 
 # Artifacts: the layer is the disk.
 
+NO_IMAGE = "application/vnd.unknown.config.v1+json"  # as `oras push` has it
+
+
+def pushed(name: str, media_type: str) -> registry.Blob:
+    """A file as `oras push` leaves it: the disk, or something beside it."""
+    content = DISK if name == "fedora-41" else f"this is {name}".encode()
+    return registry.Blob(content, media_type, {"org.opencontainers.image.title": name})
+
+
 QCOW2 = registry.Blob(DISK, "application/x-qcow2")
 NOTE = registry.Blob(b"{}", "application/json", {"org.opencontainers.image.title": "sbom.json"})
 PACKED = registry.Blob(
@@ -279,13 +288,35 @@ PACKED = registry.Blob(
     {"org.opencontainers.image.title": "machine.x86_64.raw.zst"},
 )
 TITLED = registry.Blob(DISK, registry.TAR, {"org.opencontainers.image.title": "disk.img"})
-ARTIFACTS = {
-    "by-media-type": Image([QCOW2], config_type=registry.EMPTY, artifact_type="x/y"),
-    "beside-others": Image([NOTE, QCOW2], config_type=registry.EMPTY),
-    "compressed": Image([PACKED], config_type=registry.EMPTY),
-    "by-its-title": Image([NOTE, TITLED], config_type=registry.EMPTY, artifact_type="x/y"),
-    "with-the-configuration-of-an-image": Image([QCOW2]),
-}
+ARTIFACTS = (
+    {
+        "by-media-type": Image([QCOW2], config_type=registry.EMPTY, artifact_type="x/y"),
+        "beside-others": Image([NOTE, QCOW2], config_type=registry.EMPTY),
+        "compressed": Image([PACKED], config_type=registry.EMPTY),
+        "by-its-title": Image([NOTE, TITLED], config_type=registry.EMPTY, artifact_type="x/y"),
+        "with-the-configuration-of-an-image": Image([QCOW2]),
+    }
+    | {
+        # Tools give every file the same media type.
+        f"beside-{name}": Image(
+            [pushed(name, kind), pushed("fedora-41", kind)], config_type=NO_IMAGE
+        )
+        for name in (
+            "README.md",
+            "docs/readme",
+            "LICENSE",
+            "SHA256SUMS",
+            "vm.qcow2.sha256",
+            "vm.tar.gz",
+        )
+        for kind in (registry.TAR, "application/octet-stream")
+    }
+    | {
+        "beside-a-text": Image(
+            [registry.Blob(b"# A disk", "text/markdown"), QCOW2], config_type=registry.EMPTY
+        ),
+    }
+)
 
 
 @pytest.mark.parametrize("image", ARTIFACTS.values(), ids=ARTIFACTS)

@@ -51,7 +51,15 @@ _DISK = re.compile(
     r"(?:.*/)?(?:disk\.[^/]+|[^/]+\.(?:qcow2|raw|img|iso|vmdk|vdi|vhd|vhdx|qed)(?:\.[a-z0-9]+)?)",
     re.IGNORECASE,
 )
-_NO_DISK = re.compile(r"(?:application|text)/(?:vnd\.oci\.empty\.v1\+json|[^;]*\bjson|plain|html)")
+_NO_DISK = re.compile(r"text/.*|application/(?:vnd\.oci\.empty\.v1\+json|[^;]*\b(?:json|yaml|pdf))")
+# What people push beside a disk, by its name: tools give every file the same media type.
+_NO_DISK_TITLE = re.compile(
+    r"(?:.*/)?(?:(?:readme|licen[sc]e|copying|notice|changelog|[^/]*sums?)(?:\.[^/]*)?"
+    r"|[^/]+\.(?:md|txt|rst|adoc|html?|json|ya?ml|xml|ovf|mf|md5|sha\d+|asc|sig|crt|pem|log|pdf))",
+    re.IGNORECASE,
+)
+_ARCHIVE_TITLE = re.compile(r".*\.(?:tar(?:\.[a-z0-9]+)?|tgz|txz|zip|7z)", re.IGNORECASE)
+_UNPACK = "io.deis.oras.content.unpack"  # "true" of a folder that was packed for the push
 
 
 @dataclass(frozen=True)
@@ -129,11 +137,11 @@ def disk_of(image: Manifest) -> Descriptor | None:
     Raises UnsupportedFormat where it could be any of several.
     """
     layers = image.layers
-    files = [each for each in layers if not _is_tar(each) and not _NO_DISK.match(each.media_type)]
     is_image = not image.artifact_type and image.config.media_type in {*manifest.CONFIGS, ""}
+    files = [each for each in layers if _may_be_disk(each, titled=not is_image)]
     if is_image and not files:
         return None
-    titled = [each for each in layers if _DISK.fullmatch(each.annotations.get(_TITLE, ""))]
+    titled = [each for each in layers if _is_titled_disk(each.annotations.get(_TITLE, ""))]
     candidates = titled or files
     if len(candidates) > 1:
         names = ", ".join(each.annotations.get(_TITLE) or each.media_type for each in candidates)
@@ -141,6 +149,20 @@ def disk_of(image: Manifest) -> Descriptor | None:
             f"the artifact holds several files that may be the disk: {names}; push one alone"
         )
     return candidates[0] if candidates else None
+
+
+def _is_titled_disk(title: str) -> bool:
+    return bool(_DISK.fullmatch(title)) and not _NO_DISK_TITLE.fullmatch(title)
+
+
+def _may_be_disk(layer: Descriptor, *, titled: bool) -> bool:
+    """Whether a layer is a file that is neither an archive nor text; by its title if it counts."""
+    title = layer.annotations.get(_TITLE, "")
+    if titled and title:
+        if layer.annotations.get(_UNPACK) == "true" or _ARCHIVE_TITLE.fullmatch(title):
+            return False
+        return not _NO_DISK_TITLE.fullmatch(title) and not _NO_DISK.match(layer.media_type)
+    return not _is_tar(layer) and not _NO_DISK.match(layer.media_type)
 
 
 def _is_tar(layer: Descriptor) -> bool:
