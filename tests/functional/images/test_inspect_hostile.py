@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import subprocess
 import sys
 from collections import deque
 
@@ -9,7 +10,7 @@ import pytest
 
 from cdi.images import errors
 from cdi.images.formats import inspect, native
-from support import corpus, hostile, readers
+from support import corpus, disks, hostile, readers
 
 MIB = hostile.MIB
 
@@ -83,3 +84,20 @@ def test_damage_of_any_kind_ends_with_a_reason(builder, areas, tmp_path):
         path.write_bytes(raw[: dice.choice([len(raw), dice.randrange(len(raw))])])
         with contextlib.suppress(errors.ContentError):
             assert look(path).checks_left == ()
+
+
+@pytest.mark.parametrize("layout", ["twoGbMaxExtentSparse", "twoGbMaxExtentFlat"])
+def test_one_file_of_a_split_disk_is_refused_as_a_part(layout, tmp_path):
+    """Its description is elsewhere: it is no disk, and not a damaged one."""
+    disk = disks.raw_disk(tmp_path / "disk.raw", size=MIB, data=MIB)
+    whole = tmp_path / "disk.vmdk"
+    command = ["qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o", f"subformat={layout}"]
+    subprocess.run([*command, disk, whole], check=True)
+    sparse = tmp_path / "disk-s001.vmdk"
+    for path, words in (whole, "names its data in other files"), (sparse, "a part of a disk"):
+        if not path.exists():
+            continue  # a flat part cannot be told from a raw disk
+        with pytest.raises(errors.UnsafeImage, match=words):
+            inspect.inspect_file(path)
+        with pytest.raises(errors.UnsafeImage, match=words):
+            inspect.inspect(path.read_bytes()[: inspect.HEAD], path.stat().st_size)

@@ -44,6 +44,14 @@ def refusal(head: bytes) -> errors.UnsafeImage:
     )
 
 
+def part_of_a_disk() -> errors.UnsafeImage:
+    """The error for one extent of a split disk: it has no description of its own."""
+    return errors.UnsafeImage(
+        "the VMDK is a part of a disk whose description is in another file; "
+        "make one file of all parts first, for example with `qemu-img convert -O qcow2`"
+    )
+
+
 def check_embedded(text: bytes, capacity: int, grain: int) -> None:
     """Insist that an embedded descriptor describes just the extent of `capacity` sectors.
 
@@ -52,8 +60,10 @@ def check_embedded(text: bytes, capacity: int, grain: int) -> None:
     Raises UnsafeImage, UnsupportedFormat or CorruptImage.
     """
     settings = {key.lower(): value.strip().lower() for key, value in _SETTING.findall(text)}
+    if not text.strip(b"\0 \r\n"):
+        raise part_of_a_disk()
     if not settings:
-        raise errors.CorruptImage("the VMDK's descriptor is empty")
+        raise errors.CorruptImage("the VMDK's descriptor says nothing")
     kind = settings.get(b"createtype", b"")
     if kind not in _WHOLE_DISKS:
         raise errors.UnsafeImage(

@@ -14,6 +14,7 @@ from functools import cached_property
 
 from cdi.images import errors
 from cdi.images.formats import image
+from cdi.images.formats.vmdk import descriptor as descriptors
 
 MAGIC = b"KDMV"
 COWD_MAGIC = b"COWD"
@@ -86,10 +87,7 @@ def parse_header(raw: bytes) -> Header:
         raise errors.CorruptImage("the VMDK's footer holds no header")
     _check_features(version, flags, newlines, compression)
     if capacity == 0 or descriptor == 0:
-        raise errors.UnsafeImage(
-            "the VMDK is a part of a disk whose description is in another file; "
-            "make one file of all parts first, for example with `qemu-img convert -O qcow2`"
-        )
+        raise descriptors.part_of_a_disk()
     if (
         grain not in _GRAINS
         or entries != _TABLE_ENTRIES
