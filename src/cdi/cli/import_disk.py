@@ -6,6 +6,8 @@ import hashlib
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from cdi.images.sources import opening
 from cdi.images.transfer import memory, transfer
 from cdi.images.transfer.request import TransferRequest
 
+# Bytes of the longest ending that a file under way has, beside the target's own name.
+_BESIDE = len(".cdi-scratch.cdi-complete")
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 
 
@@ -123,6 +127,11 @@ def _password(arguments: Arguments) -> str:
 
 
 def _check_output(output: Path, *, block: bool) -> None:
+    with _refused(output):
+        _check_place(output, block=block)
+
+
+def _check_place(output: Path, *, block: bool) -> None:
     device = targets.is_device(output)
     if block and not device:
         raise click.UsageError(f"{output} is not a block device, leave out --block")
@@ -132,14 +141,34 @@ def _check_output(output: Path, *, block: bool) -> None:
         raise click.UsageError(f"{output} exists and is not a file")
     if not output.parent.is_dir():
         raise click.UsageError(f"{output.parent}: no such directory")
+    longest = os.pathconf(output.parent, "PC_NAME_MAX")
+    if len(os.fsencode(output.name)) + _BESIDE > longest and not device:
+        raise click.UsageError(
+            f"{output.name}: the name is too long; {_BESIDE} of {longest} bytes are needed for "
+            "the names of files that lie beside it for a while"
+        )
 
 
 def _check_directory(output: Path) -> None:
+    with _refused(output):
+        _make_directory(output)
+
+
+def _make_directory(output: Path) -> None:
     if not output.parent.is_dir():
         raise click.UsageError(f"{output.parent}: no such directory")
     if output.exists() and not output.is_dir():
         raise click.UsageError(f"{output} exists and is not a directory")
     output.mkdir(exist_ok=True)
+
+
+@contextmanager
+def _refused(output: Path) -> Iterator[None]:
+    """What the file system says of a place that cannot be used is a mistake of whoever named it."""
+    try:
+        yield
+    except OSError as error:
+        raise click.UsageError(f"{error.filename or output}: {error.strerror}") from None
 
 
 def _scratch(output: Path, *, block: bool) -> Path:

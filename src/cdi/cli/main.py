@@ -1,7 +1,8 @@
 """
 The `cdi` command: what it offers, and how it ends.
 
-Exit status: that of the command; 2 for a command line that cannot be understood, 130 for Ctrl-C.
+Exit status: that of the command; 1 for output that cannot be written, 2 for a command line that
+cannot be understood, 130 for Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import Final
 import click
 
 import cdi
+from cdi.cli import streams
 
+EXIT_FAILED: Final = 1
 EXIT_INTERRUPTED: Final = 130
 
 
@@ -102,13 +105,23 @@ def program() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exits with its status."""
+    streams.ensure_standard()
     try:
         status = program.main(arguments, prog_name="cdi", standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        streams.discard_output()  # whoever read it has read enough
+        sys.exit(EXIT_FAILED)
+    except OSError as error:
+        streams.discard_output()
+        about = "standard output" if error.filename is None else error.filename
+        click.echo(f"cdi: {about}: {(error.strerror or str(error)).lower()}", err=True)
+        sys.exit(EXIT_FAILED)
     sys.exit(status)
 
 

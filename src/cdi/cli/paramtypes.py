@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from pathlib import Path
+from typing import Final
 
 import click
 from click.shell_completion import CompletionItem
+
+# What the name of a header is made of (RFC 9110, section 5.6.2).
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Source(click.ParamType[str]):
@@ -73,6 +78,42 @@ class HomePath(click.Path[Path]):
         except RuntimeError:
             self.fail(f"nobody knows the home directory of {value}.", param, ctx)
         return super().convert(expanded, param, ctx).absolute()
+
+
+class Output(click.Path[Path]):
+    """Where a disk goes: a file, a device or a directory, not a stream."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, readable=False)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
+        if not os.fspath(value):
+            self.fail("an empty name is no path.", param, ctx)
+        if os.fspath(value) == "-":
+            self.fail(
+                "a disk is written with holes, not to standard output; "
+                "./- names a file that is called so.",
+                param,
+                ctx,
+            )
+        return Path(value)
+
+
+class Header(click.ParamType[str]):
+    """One line of a request's head."""
+
+    name = "header"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        name, colon, _ = value.partition(":")
+        if not colon or not _TOKEN.fullmatch(name):
+            self.fail("a header is written NAME: VALUE.", param, ctx)  # its value may be a secret
+        return value
 
 
 class Checksum(click.ParamType[tuple[str, str]]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -206,3 +207,52 @@ def test_plain_lines_end_with_what_was_done(folder: Path, tmp_path: Path) -> Non
     )
     assert seen.returncode == 0
     assert seen.stderr.startswith("cdi import: Completed: qcow2 disk of 24.0 MiB")
+
+
+# Root may read and write everything, unless it gives that up.
+WITHOUT_POWER = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+
+
+@pytest.mark.parametrize(
+    ("output", "options", "words"),
+    [
+        pytest.param("-", (), "not to standard output", id="standard-output"),
+        pytest.param("", (), "empty name", id="empty"),
+        pytest.param("directory", (), "is not a file", id="directory"),
+        pytest.param("nowhere/disk", (), "no such directory", id="no-parent"),
+        pytest.param("file/disk", (), "no such directory", id="parent-is-a-file"),
+        pytest.param("l" * 300, (), "too long", id="long-name"),
+        pytest.param("l" * 240, (), "too long", id="no-room-for-the-partial-name"),
+        pytest.param("closed/disk", (), "Permission denied", id="closed-parent"),
+        pytest.param("closed/deep/disk", (), "Permission denied", id="closed-above"),
+        pytest.param("closed/disk", ("--archive",), "Permission denied", id="closed-archive"),
+        pytest.param("readonly/dir", ("--archive",), "Permission denied", id="readonly-archive"),
+        pytest.param("disk", ("--header", "nonsense"), "NAME: VALUE", id="header"),
+        pytest.param("disk", ("--header", "a b: c"), "NAME: VALUE", id="header-name"),
+        pytest.param("disk", ("--ca-cert", "nowhere"), "does not exist", id="no-ca"),
+        pytest.param("disk", ("--ca-cert", "unreadable"), "not readable", id="unreadable-ca"),
+        pytest.param(
+            "disk", ("--user", "u", "--password-file", "directory"), "directory", id="password"
+        ),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_usage_and_left_alone(
+    output: str, options: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    for name, mode in (("directory", 0o755), ("closed", 0o000), ("readonly", 0o500)):
+        (tmp_path / name).mkdir(mode=mode)
+    for name, mode in (("file", 0o644), ("unreadable", 0o000), ("source", 0o644)):
+        (tmp_path / name).write_bytes(b"x" * 4096)
+        (tmp_path / name).chmod(mode)
+    before = sorted(tmp_path.iterdir())
+    command = (sys.executable, "-m", "cdi", "import", "source", "-o", output, *options)
+    done = subprocess.run(
+        [*(WITHOUT_POWER if os.geteuid() == 0 else ()), *command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(tmp_path.iterdir()) == before

@@ -21,7 +21,8 @@ from cdi.cli import loading, options, paramtypes
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=paramtypes.Output(),
+    metavar="PATH",
     required=True,
     help="Where the raw disk goes.",
 )
@@ -39,7 +40,12 @@ from cdi.cli import loading, options, paramtypes
 )
 @click.option("--sha256", is_flag=True, help="Report the file's sha256.")
 @click.option(
-    "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Extra request header."
+    "--header",
+    "headers",
+    type=paramtypes.Header(),
+    multiple=True,
+    metavar="'NAME: VALUE'",
+    help="Extra request header.",
 )
 @click.option("--user", metavar="NAME", help="User for basic authentication.")
 @click.option(
