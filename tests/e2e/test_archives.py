@@ -57,7 +57,8 @@ def test_a_block_volume_takes_no_archive(space, server):
     space.apply(archive("bad", url, by="pvc", volumeMode="Block"))
     space.wait("dv/bad", "jsonpath={.status.phase}=Failed", 20)
     said = space.conditions("bad")["Running"]
-    assert said["reason"] == "InvalidRequest"
+    assert said["reason"] == "Error"
+    assert "; reason=InvalidRequest" in said["message"]
     assert "use volumeMode Filesystem" in said["message"]
 
 
@@ -73,7 +74,8 @@ def test_something_else_is_named(space, server):
     space.apply(archive("bad", url))
     space.wait("dv/bad", "jsonpath={.status.phase}=Failed", 20)
     said = space.conditions("bad")["Running"]
-    assert (said["status"], said["reason"]) == ("False", "NotAnArchive")
+    assert (said["status"], said["reason"]) == ("False", "Error")
+    assert "; reason=NotAnArchive" in said["message"]
     assert "Unable to process data" in said["message"]
 
 

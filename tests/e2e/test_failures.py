@@ -21,7 +21,8 @@ def failed(space, name: str = "bad", seconds: int = 10) -> dict:
 def test_a_missing_image_fails(space, server):
     space.apply(data_volume("bad", http(f"{server.origin}/nothing"), annotations=RETRY_NEVER))
     said = failed(space)
-    assert (said["status"], said["reason"]) == ("False", "SourceNotFound")
+    assert (said["status"], said["reason"]) == ("False", "Error")
+    assert "; reason=SourceNotFound" in said["message"]
     assert "404" in said["message"]
 
 
@@ -57,7 +58,8 @@ def test_a_disk_that_does_not_fit_fails(space, server, images, by):
     url = server.put("/disk", images.blob("qcow2"))
     space.apply(data_volume("bad", http(url), by=by, size="16Mi"))
     said = failed(space)
-    assert said["reason"] == "TargetTooSmall"
+    assert said["reason"] == "Error"
+    assert "; reason=TargetTooSmall" in said["message"]
     assert "DataVolume too small to contain image" in said["message"]
 
 
@@ -68,7 +70,8 @@ def test_a_backing_file_fails(space, server, tmp_path):
     url = server.put("/disk", httpd.Blob(image.read_bytes()))
     space.apply(data_volume("bad", http(url)))
     said = failed(space)
-    assert said["reason"] == "UnsafeImage"
+    assert said["reason"] == "Error"
+    assert "; reason=UnsafeImage" in said["message"]
     assert "backing file" in said["message"]
 
 
@@ -76,7 +79,9 @@ def test_a_text_page_fails(space, server):
     page = b"<!DOCTYPE html><html><body>Sign in to download</body></html>" * 20
     url = server.put("/disk", httpd.Blob(page))
     space.apply(data_volume("bad", http(url)))
-    assert failed(space)["reason"] == "NotADisk"
+    said = failed(space)
+    assert said["reason"] == "Error"
+    assert "; reason=NotADisk" in said["message"]
 
 
 def test_a_failure_is_told_everywhere_people_look(cluster, space, server):

@@ -111,5 +111,6 @@ def test_a_wrong_password_fails_for_good(space, engine, raw):
     space.apply(wanted)
     space.wait_phase("disk", Phase.FAILED)
     running = space.conditions("disk")["Running"]
-    assert running["reason"] == "AccessDenied"
+    assert running["reason"] == "Error"
+    assert "; reason=AccessDenied" in running["message"]
     assert running["message"].startswith("Unable to connect to imageio data source: ")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from cdi.api import annotations, phases
+from cdi.api import annotations, failures, phases
 from cdi.cli import rows
 from cdi.cli.progress import format_bytes
 from cdi.kube import objects
@@ -259,7 +259,7 @@ def _phase(seen: Seen) -> str:
 
 def _said(seen: Seen, kind: str) -> tuple[str, str]:
     found = rows.condition(seen.volume, kind)
-    return str(found.get("reason") or ""), str(found.get("message") or "")
+    return failures.precise(str(found.get("reason") or ""), str(found.get("message") or ""))
 
 
 def _changed(seen: Seen, kind: str) -> datetime | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from cdi.api import annotations, names, phases, quantity
+from cdi.api import annotations, failures, names, phases, quantity
 from cdi.kube import objects
 from cdi.kube.objects import Object
 
@@ -124,5 +124,6 @@ def _reason(volume: Object, phase: str) -> tuple[str, str]:
     for kind in ("Running", "Bound"):
         found = condition(volume, kind)
         if found.get("status") != "True" and (found.get("reason") or found.get("message")):
-            return str(found.get("reason") or ""), str(found.get("message") or "")
+            said = str(found.get("reason") or ""), str(found.get("message") or "")
+            return failures.precise(*said)
     return "", ""

@@ -67,7 +67,7 @@ async def test_a_permanent_failure_is_final_and_says_what_to_do(tmp_path: Path) 
         await stage.create(kinds.DATA_VOLUMES, world.data_volume())
         found = await stage.until(kinds.DATA_VOLUMES, "dv", phase("Failed"))
         await stage.until_gone(PODS, "importer-dv")
-        assert condition(found, "Running") == ("False", "NotFound", text)
+        assert condition(found, "Running") == ("False", "Error", f"{text}; reason=NotFound")
         claim = stage.seen(PERSISTENT_VOLUME_CLAIMS, "dv")
         assert claim is not None
         assert objects.annotations(claim)[known.FATAL_ERROR] == "true"

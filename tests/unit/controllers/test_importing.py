@@ -181,7 +181,7 @@ TEXT = "plain words\nof another importer"
             crashed("connection refused"),
             "false",
             "Error",
-            "connection refused; next attempt at 2030-01-01T00:00:10Z",
+            "connection refused; reason=ConnectionFailed; next attempt at 2030-01-01T00:00:10Z",
             "Running",
             id="says-when-it-tries-again",
         ),
@@ -189,7 +189,7 @@ TEXT = "plain words\nof another importer"
             crashed("connection refused", 4, "1m20s"),
             "false",
             "Error",
-            "connection refused; next attempt at 2030-01-01T00:01:20Z",
+            "connection refused; reason=ConnectionFailed; next attempt at 2030-01-01T00:01:20Z",
             "Running",
             id="longer-pauses",
         ),
@@ -292,13 +292,21 @@ def test_an_unschedulable_pod_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "reason"),
+    ("status", "reason", "message"),
     [
-        pytest.param(final("NotFound", "404 not found"), "NotFound", id="exit-1"),
-        pytest.param(final("ChecksumError", "mismatch", 0), "ChecksumError", id="exit-0"),
+        pytest.param(
+            final("NotFound", "404 not found"),
+            "Error",
+            "404 not found; reason=NotFound",
+            id="exit-1",
+        ),
+        pytest.param(
+            final("ChecksumError", "mismatch", 0), "ChecksumError", "mismatch", id="exit-0"
+        ),
         pytest.param(
             state("Succeeded", terminated=ended(json.dumps({"message": "a checksum mismatch"}))),
             "ChecksumError",
+            "a checksum mismatch",
             id="by-words-of-another-importer",
         ),
         pytest.param(
@@ -308,18 +316,22 @@ def test_an_unschedulable_pod_is_shown() -> None:
                 waiting={"reason": "CrashLoopBackOff"},
                 last=ended(json.dumps({"message": "m", "permanent": True, "reason": "NoDisk"}), 1),
             ),
-            "NoDisk",
+            "Error",
+            "m; reason=NoDisk",
             id="seen-only-after-the-kubelet-waits",
         ),
     ],
 )
-def test_a_permanent_failure_ends_the_import_at_once(status: Object, reason: str) -> None:
+def test_a_permanent_failure_ends_the_import_at_once(
+    status: Object, reason: str, message: str
+) -> None:
     found = decide(seen(pod=importer(status)))
     after = changes(found)
     assert after[known.FATAL_ERROR] == "true"
     assert after[known.POD_PHASE] == "Failed"
     assert after[known.RUNNING] == "false"
     assert after[known.RUNNING_REASON] == reason
+    assert after[known.RUNNING_MESSAGE] == message
     assert removed(found) == ["Pod"]
     assert told(found) == ["ErrImportFailed"]
     assert isinstance(found.steps[0], plan.Change), "what it told is kept before the pod goes"

@@ -3,7 +3,7 @@
 from cdi.api import annotations, labels, phases, reasons
 from cdi.controllers import metadata, plan
 from cdi.controllers.importing.report import Report
-from cdi.controllers.importing.runningcondition import running_for, simplified, without_next_attempt
+from cdi.controllers.importing.runningcondition import failure_of, running_for, without_next_attempt
 from cdi.controllers.importing.seen import Seen
 from cdi.kube import objects
 from cdi.kube.objects import Object
@@ -19,7 +19,7 @@ def updated(seen: Seen, found: Object, report: Report, more: dict[str, str | Non
         return changed
     if _is_told(seen.claim, changes):
         return changed
-    message = simplified(ended.termination.message)
+    message = failure_of(ended.termination)
     return changed.with_events(plan.warning(seen.claim, reasons.ERR_IMPORT_FAILED, message))
 
 

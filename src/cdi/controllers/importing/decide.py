@@ -30,7 +30,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from cdi.api import annotations, features, finalizers, names, phases, reasons
+from cdi.api import annotations, failures, features, finalizers, names, phases, reasons
 from cdi.controllers import boundcondition, metadata, plan
 from cdi.controllers.importing import checkpoints, pod, requests, retries, scratchclaim
 from cdi.controllers.importing.claimupdate import annotations_of, change, updated, with_finalizers
@@ -38,7 +38,7 @@ from cdi.controllers.importing.prerequisites import LOOK_AGAIN, is_left_over, pr
 from cdi.controllers.importing.report import Ended, Report, parse_moment, report_of
 from cdi.controllers.importing.runningcondition import (
     at_moment,
-    final_reason,
+    failure_of,
     simplified,
     with_next_attempt,
 )
@@ -275,8 +275,8 @@ def _failed(seen: Seen, found: Object, report: Report, bound: dict[str, str | No
     changes = annotations_of(seen, found, report) | bound
     fatal = report.fatal
     if fatal is not None:
-        reason = final_reason(fatal)
-        message = simplified(fatal.termination.message)
+        reason = failures.word_for(fatal.termination.reason)
+        message = failure_of(fatal.termination)
     else:
         reason = reasons.ERROR
         message = "the importer asked for scratch space although it had it"

@@ -8,7 +8,8 @@ importer's own words.
 from datetime import UTC, datetime
 from typing import Final
 
-from cdi.api import annotations, reasons
+from cdi.api import annotations, failures, reasons
+from cdi.api.termination import Termination
 from cdi.controllers.importing.report import CRASH_LOOP, Ended, Report
 
 # Parts of messages of importers, past and present, that all mean one thing to clients.
@@ -40,9 +41,9 @@ def simplified(message: str) -> str:
     return message
 
 
-def final_reason(ended: Ended) -> str:
-    """The reason of an import that will not be tried again."""
-    return ended.termination.reason or reasons.ERROR
+def failure_of(termination: Termination) -> str:
+    """What a failed importer said, in words that clients know, with its precise reason."""
+    return failures.with_reason(simplified(termination.message), termination.reason)
 
 
 def at_moment(moment: datetime) -> str:
@@ -66,8 +67,8 @@ def _state(report: Report, stored_message: str) -> dict[str, str | None]:
             annotations.RUNNING_REASON: reasons.POD_RUNNING,
         }
     if fatal := report.fatal:
-        message = with_next_attempt(simplified(fatal.termination.message), report.next_attempt)
-        return _not_running(message, final_reason(fatal))
+        message = with_next_attempt(failure_of(fatal.termination), report.next_attempt)
+        return _not_running(message, failures.word_for(fatal.termination.reason))
     if report.failed_pull:
         return _not_running(_pull_message(report, stored_message), reasons.IMAGE_PULL_FAILED)
     if report.waiting_reason and report.waiting_reason != CRASH_LOOP:
@@ -90,10 +91,8 @@ def _pull_message(report: Report, stored: str) -> str:
 def _after(ended: Ended, report: Report) -> dict[str, str | None]:
     if ended.termination.scratch_space_required:
         return _not_running(reasons.SCRATCH_REQUIRED_MESSAGE, reasons.SCRATCH_REQUIRED)
-    message = simplified(ended.termination.message)
-    found = _not_running(
-        with_next_attempt(message, report.next_attempt), _reason(ended, ended.termination.message)
-    )
+    message = with_next_attempt(failure_of(ended.termination), report.next_attempt)
+    found = _not_running(message, _reason(ended, ended.termination.message))
     if ended.termination.preallocation_applied:
         found[annotations.PREALLOCATION] = annotations.TRUE
     return found
