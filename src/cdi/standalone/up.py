@@ -34,7 +34,7 @@ from cdi.kube import connection, transport
 from cdi.kube.client import Client
 from cdi.kube.events import Recorder
 from cdi.kube.manager import Group, Manager, Work
-from cdi.standalone import admission
+from cdi.standalone import admission, uploadtokens
 from cdi.standalone.agent import agent, node, workeruser
 from cdi.standalone.agent.logs import Logs
 from cdi.standalone.agent.settings import Settings as AgentSettings
@@ -98,11 +98,13 @@ class Standalone:
         place = self._settings.data_dir
         hooks = Hooks(definitions=crds.all())
         self._logs.register(hooks.subresources)
+        tokens = Tokens(SigningKey(place / "pki" / "clonetokens.key"))
+        look = Lookups(lambda: server.objects)
+        admission.install(hooks.admission, tokens, look)
+        hooks.unstored = (uploadtokens.unstored(tokens, look),)
         server = ApiServer(
             place, self._settings.listen, names=_names(self._settings.listen), hooks=hooks
         )
-        tokens = Tokens(SigningKey(place / "pki" / "clonetokens.key"))
-        admission.install(hooks.admission, tokens, Lookups(lambda: server.objects))
         return server
 
     def _client(self, server: ApiServer) -> Client:

@@ -32,6 +32,7 @@ from cdi.standalone.apiserver.paths import Target
 from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.apiserver.reviews import Reviews
 from cdi.standalone.apiserver.subresources import Call, Subresources, body_of
+from cdi.standalone.apiserver.unstored import UnstoredKind
 from cdi.standalone.apiserver.watching import Stream
 from cdi.standalone.schema import table
 from cdi.standalone.schema.registry import KindInfo
@@ -54,12 +55,14 @@ class Rest:
         reviews: Reviews,
         subresources: Subresources,
         definitions: Definitions,
+        unstored: Iterable[UnstoredKind] = (),
     ) -> None:
         self._objects = objects
         self._authorizer = authorizer
         self._reviews = reviews
         self._subresources = subresources
         self._definitions = definitions
+        self._unstored = {each.kind.resource: each for each in unstored}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request to a resource address. Raises ApiError."""
@@ -165,6 +168,13 @@ class Rest:
                 body=View().render(answer), status=201, content_type="application/json"
             )
         wanted = self._write_options(request)
+        if unstored := self._unstored.get(resource):
+            reply = await unstored.reply(document, ref.namespace, wanted.validation)
+            response = web.Response(
+                body=View().render(reply.document), content_type="application/json"
+            )
+            _warn(response, reply.warnings)
+            return response
         result = await self._objects.create(ref, document, wanted, user)
         return await self._written(request, ref, result)
 

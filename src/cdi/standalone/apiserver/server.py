@@ -52,6 +52,7 @@ from cdi.standalone.apiserver.roles import Roles
 from cdi.standalone.apiserver.status import ApiError
 from cdi.standalone.apiserver.subresources import Subresources
 from cdi.standalone.apiserver.timestamps import Clock, system_clock
+from cdi.standalone.apiserver.unstored import UnstoredKind
 from cdi.standalone.schema import registry
 from cdi.standalone.store.lock import DirectoryLock
 from cdi.standalone.store.store import WINDOW, Store
@@ -83,6 +84,7 @@ class Hooks:
     definitions: Sequence[Document] = ()
     admission: Admission = field(default_factory=Admission)
     subresources: Subresources = field(default_factory=Subresources)
+    unstored: Sequence[UnstoredKind] = ()
 
 
 class ApiServer:
@@ -173,7 +175,8 @@ class ApiServer:
         self._stack.push_async_callback(_cancelled, task)
 
     def _assemble(self, store: Store, token: str, signer: tokens.Signer, authority: str) -> None:
-        catalog = Catalog(registry.builtin_kinds())
+        unstored = [each.kind for each in self.hooks.unstored]
+        catalog = Catalog((*registry.builtin_kinds(), *unstored))
         self._objects = Objects(store, catalog, self.hooks.admission, self._clock)
         definition = catalog.kind_of("apiextensions.k8s.io/v1", "CustomResourceDefinition")
         if definition is None:
@@ -199,7 +202,14 @@ class ApiServer:
         self._discovery = Discovery(catalog, table)
         self._openapi = OpenApi(catalog)
         reviews = Reviews(self._authenticator, self._authorizer)
-        self._rest = Rest(self._objects, self._authorizer, reviews, table, self._definitions)
+        self._rest = Rest(
+            self._objects,
+            self._authorizer,
+            reviews,
+            table,
+            self._definitions,
+            self.hooks.unstored,
+        )
 
     async def _serve(self, pki: certificates.Certificates, store: Store) -> None:
         connections = Connections(self._listen.patience)
