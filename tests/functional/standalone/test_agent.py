@@ -495,3 +495,17 @@ async def test_an_end_that_nobody_saw_is_believed_only_if_it_was_good(
     async with Machine(tmp_path / "data") as one:
         await one.until(PODS, "a", phase("Succeeded"))
         assert (len(server.requests) > before) is fetched
+
+
+@in_loop
+async def test_a_cordoned_node_takes_no_pods_until_it_is_uncordoned(tmp_path: Path) -> None:
+    async with Machine(tmp_path) as one:
+        await one.until(NODES, "cdi-local", lambda _: True)
+        await one.client.patch(NODES, "cdi-local", None, {"spec": {"unschedulable": True}})
+        await one.until(NODES, "cdi-local", lambda it: it["spec"].get("unschedulable"))
+        await one.create(claim("a"))
+        await one.create(importer("a", worker.order()))
+        told = await one.event("a", "FailedScheduling")
+        assert told == "0/1 nodes are available: 1 node(s) were unschedulable."
+        await one.client.patch(NODES, "cdi-local", None, {"spec": {"unschedulable": None}})
+        await one.until(PODS, "a", phase("Succeeded"))

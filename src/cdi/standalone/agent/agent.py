@@ -88,6 +88,7 @@ class Agent:
         self._controller.watch(self._seen.pods)
         self._controller.watch(self._seen.claims, self._pods_about_claim)
         self._controller.watch(self._seen.classes, lambda _: self._pods_without_node())
+        self._controller.watch(self._seen.nodes, lambda _: self._pods_without_node())
         manager.add(Group.SERVERS, node.Node(self._client, clock=self._clock))
         manager.add(Group.CONTROLLERS, self, self._controller)
 

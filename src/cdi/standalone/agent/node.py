@@ -45,6 +45,16 @@ def labels() -> dict[str, str]:
     }
 
 
+def bare() -> Object:
+    """The Node as it is made: what anybody has put on it since, such as taints, is not there."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": NAME, "labels": labels()},
+        "spec": {},
+    }
+
+
 class Node:
     """Keeps the Node and its Lease. A part for a manager."""
 
@@ -82,13 +92,7 @@ class Node:
             "metadata": {"name": LEASE_NAMESPACE},
         }
         await apply.ensure_created(self._client, NAMESPACES, namespace)
-        node: Object = {
-            "apiVersion": "v1",
-            "kind": "Node",
-            "metadata": {"name": NAME, "labels": labels()},
-            "spec": {},
-        }
-        made = await apply.ensure_created(self._client, NODES, node)
+        made = await apply.ensure_created(self._client, NODES, bare())
         kept = await apply.ensure_metadata(self._client, NODES, made.object, labels=labels())
         await apply.ensure_status(self._client, NODES, kept.object, _status(now))
 

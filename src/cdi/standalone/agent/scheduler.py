@@ -65,8 +65,7 @@ class Scheduler:
     def _observe(self, pod: Object) -> scheduling.Seen:
         return scheduling.Seen(
             pod=pod,
-            node=node.NAME,
-            labels=node.labels(),
+            node=self._seen.node(node.NAME) or node.bare(),
             claims={key: self._seen.claim(key) for key in caches.claim_keys(pod)},
             storage_classes={
                 objects.name(found): found for found in self._seen.classes.cache.list()

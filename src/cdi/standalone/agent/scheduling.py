@@ -2,14 +2,15 @@
 Whether a pod may run on this node now, and what it waits for: a pure decision.
 
 Only our own pods are ever assigned. Any other pod stays Pending, and says why; but it still is
-the first consumer of claims that wait for one. Node selectors are honoured; affinity and
-tolerations are not looked at, as there is one node and it has no taints.
+the first consumer of claims that wait for one. Cordons, taints and node selectors are honoured;
+affinity is not looked at, as there is one node.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from cdi.kube import objects
 from cdi.kube.objects import Key, Object
@@ -17,6 +18,7 @@ from cdi.standalone.volumes import facts
 from cdi.storage import classes
 
 UNSCHEDULABLE = "Unschedulable"
+_CORDONED: Final = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,7 @@ class Seen:
     """A pod without a node, and what decides about it."""
 
     pod: Object
-    node: str
-    labels: Mapping[str, str]  # of the node
+    node: Object
     claims: Mapping[Key, Object | None]  # that the pod names
     storage_classes: Mapping[str, Object] = field(default_factory=dict)  # by name
     refusal: str = ""  # why it is none of ours
@@ -43,9 +44,8 @@ class Plan:
 
 def decide(seen: Seen) -> Plan:
     """Choose what becomes of the pod."""
-    selector = objects.get(seen.pod, "spec", "nodeSelector", default={})
-    if any(seen.labels.get(key) != value for key, value in selector.items()):
-        return _waiting("1 node(s) didn't match Pod's node affinity/selector")
+    if refused := _node_refuses(seen.pod, seen.node):
+        return _waiting(refused)
     select: list[Key] = []
     unbound = False
     for key, claim in seen.claims.items():
@@ -67,6 +67,34 @@ def decide(seen: Seen) -> Plan:
     if seen.refusal:
         return _waiting(seen.refusal)
     return Plan(assign=True)
+
+
+def _node_refuses(pod: Object, node: Object) -> str:
+    """Why this node takes no such pod, in Kubernetes' words; empty if it does."""
+    tolerations = objects.get(pod, "spec", "tolerations", default=[])
+    if objects.get(node, "spec", "unschedulable") and not _tolerates(tolerations, _CORDONED):
+        return "1 node(s) were unschedulable"
+    labels = objects.labels(node)
+    selector = objects.get(pod, "spec", "nodeSelector", default={})
+    if any(labels.get(key) != value for key, value in selector.items()):
+        return "1 node(s) didn't match Pod's node affinity/selector"
+    for taint in objects.get(node, "spec", "taints", default=[]):
+        if taint.get("effect") != "PreferNoSchedule" and not _tolerates(tolerations, taint):
+            return f"1 node(s) had untolerated taint {{{taint['key']}: {taint.get('value', '')}}}"
+    return ""
+
+
+def _tolerates(tolerations: Iterable[Object], taint: Object) -> bool:
+    return any(_is_tolerated_by(each, taint) for each in tolerations)
+
+
+def _is_tolerated_by(toleration: Object, taint: Object) -> bool:
+    if toleration.get("effect") not in (None, "", taint["effect"]):
+        return False
+    same: bool = toleration.get("key") == taint["key"]
+    if toleration.get("operator") == "Exists":
+        return same or not toleration.get("key")
+    return same and str(toleration.get("value", "")) == str(taint.get("value", ""))
 
 
 def _pending(seen: Seen) -> str:

@@ -9,6 +9,7 @@ A Kubernetes-compatible API server over the store, measured by what stock kubect
     purge           delete many                         garbage, namespaces, expiry: clean-up
     checks, metadata, deletion, patching, selectors     pure rules of the above
     discovery, openapi                                  what clients learn about the kinds
+    podadmission                                        what a pod names and has to exist
     admission, subresources                             where other parts plug in their own rules
 
 Elsewhere: the kinds and their schemas (`standalone.schema`), durability (`standalone.store`).

@@ -46,6 +46,7 @@ from cdi.standalone.apiserver.namespaces import RESOURCE as NAMESPACES
 from cdi.standalone.apiserver.namespaces import SYSTEM, Namespaces, keep_system
 from cdi.standalone.apiserver.objects import Objects
 from cdi.standalone.apiserver.openapi import OpenApi
+from cdi.standalone.apiserver.podadmission import PodAdmission
 from cdi.standalone.apiserver.rest import USER, Rest
 from cdi.standalone.apiserver.reviews import Reviews
 from cdi.standalone.apiserver.roles import Roles
@@ -185,6 +186,7 @@ class ApiServer:
         self._namespaces = Namespaces(self._objects, authority)
         self.hooks.admission.validate_with(NAMESPACES, keep_system)
         self._roles = Roles(self._objects)
+        self.hooks.admission.mutate_with("pods", PodAdmission(store).complete)
         self._housekeeping = Housekeeping(
             store,
             self._definitions,

@@ -10,6 +10,7 @@ from cdi.kube.client import Client
 from cdi.kube.informer import Informer
 from cdi.kube.objects import Key, Object
 from cdi.kube.resource import (
+    NODES,
     PERSISTENT_VOLUME_CLAIMS,
     PERSISTENT_VOLUMES,
     PODS,
@@ -30,6 +31,7 @@ class Caches:
     volumes: Informer
     classes: Informer
     pods: Informer
+    nodes: Informer
 
     @classmethod
     def on(cls, client: Client) -> Caches:
@@ -41,10 +43,14 @@ class Caches:
             volumes=Informer(client, PERSISTENT_VOLUMES, indexes={_BY_CLAIM: _claim_of_volume}),
             classes=Informer(client, STORAGE_CLASSES),
             pods=Informer(client, PODS, indexes={_BY_CLAIM: _claims_of_pod}),
+            nodes=Informer(client, NODES),
         )
 
     def all(self) -> tuple[Informer, ...]:
-        return self.claims, self.volumes, self.classes, self.pods
+        return self.claims, self.volumes, self.classes, self.pods, self.nodes
+
+    def node(self, name: str) -> Object | None:
+        return self.nodes.cache.get(Key("", name))
 
     def claim(self, key: Key) -> Object | None:
         return self.claims.cache.get(key)

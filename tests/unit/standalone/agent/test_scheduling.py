@@ -28,11 +28,21 @@ def claim(of: str = "later", **metadata: Any) -> Object:
 
 BOUND = claim(annotations={"pv.kubernetes.io/bind-completed": "yes"})
 SELECTED = claim(annotations={"volume.kubernetes.io/selected-node": "n"})
+TAINT = {"key": "for", "value": "others", "effect": "NoSchedule"}
 LOST = claim() | {"status": {"phase": "Lost"}}
 
 
 def seen(found: Object | None, refusal: str = "", **spec: Any) -> Seen:
-    return Seen({"spec": spec}, "n", {"disk": "ssd"}, {KEY: found}, CLASSES, refusal)
+    return Seen({"spec": spec}, node(), {KEY: found}, CLASSES, refusal)
+
+
+def node(**spec: Any) -> Object:
+    return {"metadata": {"name": "n", "labels": {"disk": "ssd"}}, "spec": spec}
+
+
+def on(found: Object, **spec: Any) -> Seen:
+    """A pod whose claims are bound, and this node for it."""
+    return Seen({"spec": spec}, found, {KEY: BOUND}, CLASSES)
 
 
 def waits(why: str, select: tuple[Key, ...] = ()) -> Plan:
@@ -64,6 +74,34 @@ CASES = [
         waits("1 node(s) didn't match Pod's node affinity/selector"), id="other-node-wanted",
     ),
     pytest.param(seen(BOUND, nodeSelector={"disk": "ssd"}), Plan(assign=True), id="this-node"),
+    pytest.param(
+        on(node(unschedulable=True)), waits("1 node(s) were unschedulable"), id="cordoned"
+    ),
+    pytest.param(
+        on(node(unschedulable=True), tolerations=[{"operator": "Exists"}]), Plan(assign=True),
+        id="cordoned-and-tolerated",
+    ),
+    pytest.param(
+        on(node(taints=[TAINT])), waits("1 node(s) had untolerated taint {for: others}"),
+        id="tainted",
+    ),
+    pytest.param(
+        on(node(taints=[TAINT]), tolerations=[{"key": "for", "value": "others"}]),
+        Plan(assign=True), id="taint-tolerated",
+    ),
+    pytest.param(
+        on(node(taints=[TAINT]), tolerations=[{"key": "for", "value": "us"}]),
+        waits("1 node(s) had untolerated taint {for: others}"), id="another-value-tolerated",
+    ),
+    pytest.param(
+        on(node(taints=[TAINT]),
+           tolerations=[{"key": "for", "operator": "Exists", "effect": "NoExecute"}]),
+        waits("1 node(s) had untolerated taint {for: others}"), id="another-effect-tolerated",
+    ),
+    pytest.param(
+        on(node(taints=[TAINT | {"effect": "PreferNoSchedule"}])), Plan(assign=True),
+        id="taint-that-only-wishes",
+    ),
 ]  # fmt: skip
 
 

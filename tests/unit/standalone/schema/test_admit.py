@@ -305,6 +305,14 @@ CONTAINER = {"name": "a", "image": "b"}
             id="claim-with-unknown-mode",
         ),
         pytest.param(
+            "", built_in("PersistentVolumeClaim", spec={**CLAIM, "volumeMode": "Foo"}),
+            [
+                ('spec.volumeMode: Unsupported value: "Foo": supported values: "Block", '
+                '"Filesystem"')
+            ],
+            id="claim-with-unknown-volume-mode",
+        ),
+        pytest.param(
             "",
             built_in(
                 "PersistentVolumeClaim",
