@@ -1,17 +1,19 @@
 """
-What a DataVolume is waiting for, since when, and what to do about it: a pure function.
+What a volume is waiting for, since when, and what to do about it: pure functions.
 
 `explanation_for` goes through what has to happen one after the other - the claim, its volume, a
 consumer, the worker, the bytes - and explains the first that has not happened. Words for what
-failed come from whoever failed; what to do follows from the reason, which is stable.
+failed come from whoever failed; what to do follows from the reason, which is stable. Where a
+condition names a trouble, the answer is never that there is nothing to do.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from cdi.api import annotations, failures, phases
+from cdi.api import annotations, failures, phases, reasons
 from cdi.cli import rows
 from cdi.cli.progress import format_bytes
 from cdi.kube import objects
@@ -20,32 +22,57 @@ from cdi.kube.objects import Object
 Phase = phases.DataVolume
 
 _UNSEEN_FOR: Final = timedelta(seconds=15)  # so long nobody looks at a DataVolume: none is there
-_REDO: Final = "then delete the DataVolume and apply it again"
-_BY_ITSELF: Final = "nothing: it is tried again by itself"
+_IN_USE: Final = (reasons.IMPORT_TARGET_IN_USE,)
+_BY_ITSELF: Final = "it is tried again by itself"
 
-# What to do about a reason of condition Running.
+# What to do about a reason of a condition, before it is tried again.
 REMEDIES: Final[Mapping[str, str]] = {
-    "SourceNotFound": f"check the URL, {_REDO}",
-    "AccessDenied": f"check the Secret that secretRef names, {_REDO}",
-    "SourceRefused": f"see what the server says, correct the source, {_REDO}",
-    "CertificateInvalid": f"give the server's CA in a ConfigMap that certConfigMap names, {_REDO}",
-    "ChecksumError": f"check the checksum, or the file at the source, {_REDO}",
-    "NotADisk": f"use the URL of the image itself, not of a page about it, {_REDO}",
-    "UnsupportedFormat": f"convert or unpack the image first, {_REDO}",
-    "CorruptImage": f"fetch or make the image again, {_REDO}",
-    "UnsafeImage": f"flatten the image with qemu-img convert, {_REDO}",
-    "TruncatedSource": f"fetch or make the image again, {_REDO}",
-    "TargetTooSmall": f"ask for a larger size, {_REDO}",
-    "InvalidRequest": f"correct the manifest, {_REDO}",
-    "SourceLocked": "see what the engine is doing with the disk; it is tried again by itself",
-    "NoSpace": "make room on the storage; it is tried again by itself",
-    "ImagePullFailed": "see whether nodes can pull CDI's worker image",
+    "SourceNotFound": "check the URL",
+    "AccessDenied": "check the Secret that secretRef names",
+    "SourceRefused": "see what the server says, correct the source",
+    "SourceUnavailable": "see whether the source is up and can be reached from here",
+    "SourceChanged": "wait until nobody writes the source any more",
+    "CertificateInvalid": "give the server's CA in a ConfigMap that certConfigMap names",
+    "ChecksumError": "check the checksum, or the file at the source",
+    "NotADisk": "use the URL of the image itself, not of a page about it",
+    "NotAnArchive": "check the URL, or leave contentType archive out",
+    "UnsupportedFormat": "convert or unpack the image first",
+    "CorruptImage": "fetch or make the image again",
+    "UnsafeImage": "flatten the image with qemu-img convert",
+    "TruncatedSource": "fetch or make the image again",
+    "TargetTooSmall": "ask for a larger size",
+    "InvalidRequest": "correct the manifest",
+    "SourceLocked": "see what the engine is doing with the disk",
+    "NoSpace": "make room on the storage",
+    "ImagePullFailed": "check the name of the image and whether nodes can pull it",
+    "Unschedulable": "see why no node takes it, with kubectl describe",
     "OOMKilled": "give workers more memory, in spec.podResourceRequirements of CDIConfig",
+    "AwaitingVDDK": "name an image with the VDDK library",
+    "ErrStartingPod": "see why the pod is refused, in the message",
     "ErrExceededQuota": "raise the quota of the namespace, or delete something",
     "ErrClaimNotValid": "correct the manifest, or name a StorageClass that exists",
     "ErrResourceExists": "delete the claim of that name, or choose another name",
     "ErrResourceMarkedForDeletion": "wait until the claim of that name is gone",
+    "ImportTargetInUse": "stop the pod that uses the claim",
 }
+
+# Reasons of conditions that are not true yet, and of no concern.
+_USUAL: Final = frozenset(
+    {
+        "",
+        reasons.CLAIM_BOUND,
+        reasons.CLAIM_PENDING,
+        reasons.CLAIM_NOT_FOUND,
+        reasons.CREATING_SCRATCH,
+        reasons.TRANSFER_RUNNING,
+        reasons.POD_RUNNING,
+        reasons.POPULATOR_RUNNING,
+        reasons.COMPLETED,
+        reasons.SCRATCH_REQUIRED,
+        "ContainerCreating",
+        "PodInitializing",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +86,7 @@ class Seen:
     pod: Object | None = None
     storage_class: Object | None = None
     events: Sequence[Object] = ()
+    noun: str = "DataVolume"  # what is deleted and applied again, where nothing else helps
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +108,53 @@ class Explanation:
 
 def explanation_for(seen: Seen) -> Explanation:
     """Explain the first thing that has not happened yet."""
+    return _in_words_of_users(_with_trouble(_first(seen), seen), seen)
+
+
+def _first(seen: Seen) -> Explanation:
     for step in _STEPS:
         if found := step(seen):
             return found
     return Explanation("the controllers' next step", "nothing, for now", _created(seen.volume))
+
+
+def _with_trouble(found: Explanation, seen: Seen) -> Explanation:
+    """Say what to do about a condition's trouble, where what is waited for asks for nothing."""
+    over = objects.is_deleting(seen.volume) or _phase(seen) == Phase.SUCCEEDED
+    trouble = _trouble(seen)
+    if over or trouble is None or not found.do.startswith("nothing"):
+        return found
+    reason, message = trouble
+    waits_for = found.waits_for
+    if message not in waits_for or reason not in waits_for:
+        waits_for = f"{waits_for}, after {_joined(reason, message)}"
+    return replace(found, waits_for=waits_for, do=_again(_remedy(reason)))
+
+
+def _in_words_of_users(found: Explanation, seen: Seen) -> Explanation:
+    """Name the claim that somebody made, and not the one in which a populator fills it."""
+    prime, claim = objects.name(seen.prime or {}), objects.name(seen.claim or {})
+    if not prime or not claim:
+        return found
+    ours = re.compile(rf"(?<![-.\w]){re.escape(prime)}(?![-.\w])")
+    return replace(found, waits_for=ours.sub(claim, found.waits_for), do=ours.sub(claim, found.do))
+
+
+def _trouble(seen: Seen) -> tuple[str, str] | None:
+    """Reason and message of the first condition that is not true and says why."""
+    for kind in ("Running", "Bound", "Ready"):
+        reason, message = _said(seen, kind)
+        if rows.condition(seen.volume, kind).get("status") != "True" and reason not in _USUAL:
+            return reason, message
+    return None
+
+
+def _remedy(reason: str) -> str:
+    return REMEDIES.get(reason, "see the message")
+
+
+def _again(remedy: str) -> str:
+    return f"{remedy}; {_BY_ITSELF}"
 
 
 # The steps, in the order in which things happen.
@@ -110,9 +181,11 @@ def _failed(seen: Seen) -> Explanation | None:
     reason, message = _said(seen, "Running")
     if not reason and not message:
         reason, message = _said(seen, "Bound")
-    remedy = REMEDIES.get(reason, f"see the message, remove its cause, {_REDO}")
+    remedy = REMEDIES.get(reason, "see the message, remove its cause")
     return Explanation(
-        f"nothing: it failed for good: {_joined(reason, message)}", remedy, _changed(seen, "Ready")
+        f"nothing: it failed for good: {_joined(reason, message)}",
+        f"{remedy}, then delete the {seen.noun} and apply it again",
+        _changed(seen, "Ready"),
     )
 
 
@@ -133,7 +206,7 @@ def _without_claim(seen: Seen) -> Explanation | None:
     reason, message = _said(seen, "Bound")
     return Explanation(
         f"its claim to be created: {_joined(reason, message)}",
-        REMEDIES.get(reason, "see the message"),
+        "nothing, for now" if reason in _USUAL else _again(_remedy(reason)),
         _changed(seen, "Bound"),
     )
 
@@ -158,7 +231,8 @@ def _unbound(seen: Seen) -> Explanation | None:
     if name and seen.storage_class is None:
         what = f"StorageClass {name}, which does not exist"
         return Explanation(what, "create it, or name another class", _changed(seen, "Bound"))
-    told = _newest_warning(seen, "PersistentVolumeClaim") or _said(seen, "Bound")[1]
+    warned = _newest_warning(seen)
+    told = warned[1] if warned else _said(seen, "Bound")[1]
     return Explanation(
         f"a volume for claim {objects.name(claim or {})}" + (f": {told}" if told else ""),
         "see whether the provisioner of its StorageClass runs",
@@ -169,11 +243,11 @@ def _unbound(seen: Seen) -> Explanation | None:
 def _without_pod(seen: Seen) -> Explanation | None:
     if seen.pod is not None:
         return None
-    reason, message = _said(seen, "Running")
+    reason, message = _trouble(seen) or _newest_warning(seen, _IN_USE) or ("", "")
     why = _joined(reason, message)
     return Explanation(
         "its importer pod to be created" + (f": {why}" if why else ""),
-        REMEDIES.get(reason, "nothing, for now"),
+        _again(_remedy(reason)) if why else "nothing, for now",
         _changed(seen, "Running"),
     )
 
@@ -192,11 +266,10 @@ def _unscheduled(seen: Seen) -> Explanation | None:
 def _retried(seen: Seen) -> Explanation | None:
     reason, message = _said(seen, "Running")
     status = rows.condition(seen.volume, "Running").get("status")
-    if status == "True" or not (reason or message):
+    if status == "True" or reason in _USUAL:
         return None
-    remedy = REMEDIES.get(reason, _BY_ITSELF)
     what = f"another attempt, after {_joined(reason, message)}"
-    return Explanation(what, remedy, _changed(seen, "Running"))
+    return Explanation(what, _again(_remedy(reason)), _changed(seen, "Running"))
 
 
 def _starting(seen: Seen) -> Explanation | None:
@@ -247,8 +320,8 @@ _STEPS: Final[Sequence[Callable[[Seen], Explanation | None]]] = (
     _paused,
     _without_pod,
     _unscheduled,
-    _running,
     _retried,
+    _running,
     _starting,
 )
 
@@ -271,16 +344,21 @@ def _created(obj: Object) -> datetime | None:
     return rows.moment(objects.metadata(obj).get("creationTimestamp"))
 
 
-def _newest_warning(seen: Seen, kind: str) -> str:
-    """The message of the newest warning about an object of this kind."""
+def _newest_warning(seen: Seen, reasons: Container[str] = ()) -> tuple[str, str] | None:
+    """Reason and message of the newest warning about the claim, with one of `reasons` if given."""
     found = [
-        (str(event.get("lastTimestamp") or event.get("eventTime") or ""), str(event["message"]))
+        (
+            str(event.get("lastTimestamp") or event.get("eventTime") or ""),
+            str(event.get("reason") or ""),
+            str(event["message"]),
+        )
         for event in seen.events
         if event.get("type") == "Warning"
-        and objects.get(event, "involvedObject", "kind") == kind
+        and objects.get(event, "involvedObject", "kind") == "PersistentVolumeClaim"
         and event.get("message")
+        and (not reasons or event.get("reason") in reasons)
     ]
-    return max(found)[1] if found else ""
+    return max(found)[1:] if found else None
 
 
 def _joined(reason: str, message: str) -> str:

@@ -28,7 +28,7 @@ def disk(tmp_path):
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_does_not_become_the_disk(closed, disk, tmp_path):
-    done = shell(f"$CDI import {disk} -o {tmp_path}/out.img --json {closed}")
+    done = shell(f"$CDI import {disk} -o {tmp_path}/out.img {closed}")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out.img").read_bytes() == disk.read_bytes()
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cdi.cli.explanation import Seen, explanation_for
+from cdi.cli.explanation import REMEDIES, Seen, explanation_for
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 THEN = "2030-01-01T11:59:00Z"
@@ -172,3 +172,60 @@ def test_the_first_thing_that_has_not_happened_is_explained(seen, waits_for, do)
     if found.since is not None:
         assert found.since == NOW - timedelta(minutes=1)
         assert "(60 s ago)" in "\n".join(found.lines(NOW))
+
+
+AT_WORK = pod({"running": {"startedAt": THEN}})
+WAITING = pod({"waiting": {"reason": "ContainerCreating"}})
+
+
+@pytest.mark.parametrize("reason", sorted(REMEDIES))
+@pytest.mark.parametrize(
+    ("phase", "worker"),
+    [
+        pytest.param("ImportScheduled", None, id="no-pod"),
+        pytest.param("ImportScheduled", WAITING, id="starting"),
+        pytest.param("ImportInProgress", AT_WORK, id="running"),
+        pytest.param("ImportInProgress", pod(), id="unknown"),
+        pytest.param("Failed", None, id="failed"),
+    ],
+)
+@pytest.mark.parametrize("condition", ["running", "bound"])
+def test_what_a_condition_names_is_never_nothing_to_do(reason, phase, worker, condition):
+    told = volume(phase, **{condition: (reason, "because of that")})
+    found = explanation_for(Seen(told, NOW, claim=claim(), storage_class=LOCAL, pod=worker))
+    assert found.do.startswith(REMEDIES[reason])
+    assert "because of that" in found.waits_for
+    assert ("apply it again" in found.do) is (phase == "Failed")
+    assert ("tried again by itself" in found.do) is (phase != "Failed")
+
+
+def test_a_reason_that_nobody_knows_is_not_nothing_either():
+    told = volume("ImportInProgress", ("Odd", "something odd"))
+    found = explanation_for(Seen(told, NOW, claim=claim(), pod=AT_WORK))
+    assert found.do == "see the message; it is tried again by itself"
+
+
+def test_a_claim_that_another_pod_uses_names_the_pod():
+    used = {**FULL, "reason": "ImportTargetInUse", "message": "pod vm uses it"}
+    told = volume("ImportScheduled")
+    found = explanation_for(Seen(told, NOW, claim=claim(), events=[used]))
+    assert "pod vm uses it" in found.waits_for
+    assert found.do == "stop the pod that uses the claim; it is tried again by itself"
+
+
+def test_the_claim_of_the_user_is_named_and_not_the_one_that_is_filled_for_it():
+    prime = {"metadata": {"name": "prime-1"}, "status": {"phase": "Pending"}}
+    told = {**FULL, "message": "no room for prime-1, pod importer-prime-1 waits"}
+    found = explanation_for(
+        Seen(
+            volume("ImportScheduled", bound=("Pending", "target PVC disk Pending and prime-1 too")),
+            NOW,
+            claim=claim("Pending"),
+            prime=prime,
+            storage_class=LOCAL,
+            events=[told],
+        )
+    )
+    assert found.waits_for == (
+        "a volume for claim disk: no room for disk, pod importer-prime-1 waits"
+    )
