@@ -2,8 +2,9 @@
 A disk of zeros, and nothing else.
 
 On a file system it is a sparse file, or one whose blocks are all allocated. A block device is
-discarded rather than trusted to be empty; preallocated, all of it is written. Sizes in bytes;
-raises TargetError, InvalidRequest.
+discarded rather than trusted to be empty; preallocated, all of it is written. What takes long is
+a transfer like any other: noted in a journal, and ended when it is told to. Sizes in bytes;
+raises TargetError, InvalidRequest, Cancelled.
 """
 
 from __future__ import annotations
@@ -12,18 +13,33 @@ from pathlib import Path
 
 from cdi.images import errors
 from cdi.images import target as targets
+from cdi.images.sources.blank import BlankSource
+from cdi.images.transfer.request import TransferRequest
 
 
-def make_file(path: Path, size: int | None, *, preallocate: bool) -> None:
-    """Make the disk `path`, durably."""
+def make_file(path: Path, size: int | None) -> None:
+    """Make the sparse disk `path`, durably."""
+    checked = _checked(size)
+    targets.remove_partial(path)
+    with targets.FileTarget(path, checked) as disk:
+        disk.finish(checked)
+
+
+def request_for(
+    path: Path, size: int | None, *, preallocate: bool, journal: Path | None = None
+) -> TransferRequest:
+    """Return what makes a disk that has to be written: on a device, or of allocated blocks."""
+    whole = targets.device_size(path) if targets.is_device(path) else _checked(size)
+    return TransferRequest(
+        source=lambda _: BlankSource(whole),
+        target=path,
+        journal=journal,
+        size=whole,
+        preallocate=preallocate,
+    )
+
+
+def _checked(size: int | None) -> int:
     if not size:
         raise errors.InvalidRequest("a blank disk needs a size; the claim requests none")
-    targets.remove_partial(path)
-    with targets.FileTarget(path, size, preallocate=preallocate) as disk:
-        disk.finish(size)
-
-
-def clear_device(path: Path, *, preallocate: bool) -> None:
-    """Make all of a block device read as zeros, durably."""
-    with targets.BlockTarget(path, None, preallocate=preallocate) as device:
-        device.finish(0)
+    return size

@@ -208,11 +208,19 @@ class Import:
 
     def _blank(self, device: Path | None) -> Termination:
         order = self._order
-        if device is None:
-            room.clear(self._disk)
-            blank.make_file(self._disk, self._room().size, preallocate=order.preallocation)
+        if device is not None:
+            size = None if targets.is_device(device) else device.stat().st_size
+            journal = self._journal_for(device)
+            self._transfer(
+                blank.request_for(device, size, preallocate=order.preallocation, journal=journal)
+            )
         else:
-            blank.clear_device(device, preallocate=order.preallocation)
+            room.clear(self._disk)
+            size = self._room().size
+            if order.preallocation:
+                self._transfer(blank.request_for(self._disk, size, preallocate=True))
+            else:
+                blank.make_file(self._disk, size)
         _sync(device or self._disk)
         return ending.complete(None, preallocated=order.preallocation)
 

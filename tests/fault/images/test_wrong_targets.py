@@ -12,12 +12,14 @@ import pytest
 
 from cdi.images import errors, target
 from cdi.images.layout import Write
+from cdi.images.sources.blank import BlankSource
 from cdi.images.sources.http import HttpSource
 from cdi.images.target import identity
-from cdi.images.transfer import journal, transfer
+from cdi.images.transfer import journal, transfer, work
 from cdi.images.transfer.journal import Journal, Progress
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import TransferRequest
+from cdi.workers import blank
 from support import disks, httpd, importing, loopdev
 
 MIB = 1 << 20
@@ -184,3 +186,37 @@ def test_storage_that_refuses_the_rewrite_as_well_leaves_no_journal(tmp_path: Pa
     (tmp_path / "j.new").mkdir()  # so that no new journal can be written
     kept.believe_durable()
     assert Journal.load(tmp_path / "j", KEY) is None
+
+
+# Zeroing, which takes as long as writing.
+
+
+class AfterSomeZeros(threading.Event):
+    """Set once a transfer has been asked a few times whether to go on while it commits."""
+
+    def __init__(self, meter: Meter) -> None:
+        super().__init__()
+        self._meter, self._looks = meter, 0
+
+    def is_set(self) -> bool:
+        self._looks += self._meter.stage == "syncing"
+        return self._looks > 4
+
+
+@loopdev.needs_root
+def test_zeroing_a_device_can_be_stopped_and_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdi.images.target.writing.FILL_STEP", MIB)
+    (tmp_path / "one").write_bytes(b"old!" * (SIZE // 4))
+    with loopdev.device(tmp_path / "one") as device:
+        request = blank.request_for(device, None, preallocate=True, journal=tmp_path / "journal")
+        meter = Meter()
+        with pytest.raises(errors.Cancelled):
+            transfer.run(request, meter, AfterSomeZeros(meter))
+        noted = work.earlier(request, BlankSource(SIZE).identity)
+        assert noted is not None
+        assert 4 * MIB <= sum(end - start for start, end in noted.done) < SIZE
+        assert transfer.run(request, Meter(), threading.Event()).resumed
+        assert not device.read_bytes().strip(b"\0")
+    assert not (tmp_path / "journal").exists()

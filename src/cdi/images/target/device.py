@@ -92,9 +92,12 @@ class BlockTarget(Target):
     def _in_steps(self, call: Callable[[int, int, int], bool], start: int, end: int) -> bool:
         return all(call(self._fd, at, min(_STEP, end - at)) for at in range(start, end, _STEP))
 
+    def _size_to_fill(self, size: int) -> int:
+        del size  # what lies behind the disk is zeroed, too
+        return self.size if self._fill and not self._update else 0
+
     def finish(self, size: int) -> None:
         del size  # a device has the size it has; what lies behind the disk is zeroed
-        if self._fill and not self._update:
-            self._fill_up(self.size)
+        self._fill_up(self.size)
         self._sync()
         self.close()

@@ -104,13 +104,18 @@ class FileTarget(Target):
         # Preallocated blocks are kept, which only writing does.
         return not self._preallocate and storage_calls.punch(self._fd, start, end - start)
 
+    def _size_to_fill(self, size: int) -> int:
+        return size if self._preallocate and self._fill and not self._update else 0
+
     def finish(self, size: int) -> None:
         with self._translated():
             found = os.fstat(self._fd).st_size
             if found < size or (found > size and not self._update):
                 os.ftruncate(self._fd, size)
             if self._preallocate and size and not self._update:
-                self._fill_up(size) if self._fill else storage_calls.allocate(self._fd, size)
+                self._fill_up(size)
+                if not self._fill:
+                    storage_calls.allocate(self._fd, size)
             os.fchmod(self._fd, _MODE)
         self._sync()
         if not self._update:

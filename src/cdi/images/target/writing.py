@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -30,6 +31,8 @@ WRITEBACK_STEP = 8 << 20
 DIRTY_LIMIT = 64 << 20
 # For one that is not to fill the page cache at all.
 _DIRECT_STEP, _DIRECT_LIMIT = 4 << 20, 16 << 20
+# A slow device may take a second for so much, and whoever is told to stop has five.
+FILL_STEP = 16 << 20
 # Fewer zeros than this are written along with the data around them.
 _FEW_ZEROS = 256 << 10
 
@@ -119,9 +122,23 @@ class Target(Closing):
         with self._lock:
             return tuple(self._touched) if self._fill else ()
 
+    def fill(self, size: int) -> Iterator[tuple[int, int]]:
+        """Make zero what nobody wrote of a disk of `size` bytes; yield each range that is done.
+
+        Nothing where holes are zeros. Whoever stops in between can go on later, by `already`.
+        """
+        for start, end in list(self._touched.missing(0, self._size_to_fill(size))):
+            for at in range(start, end, FILL_STEP):
+                until = min(end, at + FILL_STEP)
+                self._zero(at, until)
+                yield at, until
+
+    @abstractmethod
+    def _size_to_fill(self, size: int) -> int:
+        """How many bytes have to be written or zeroed for a disk of `size`; none if 0."""
+
     def _fill_up(self, size: int) -> None:
-        for start, end in list(self._touched.missing(0, size)):
-            self._zero(start, end)
+        deque(self.fill(size), maxlen=0)
 
     def _put(self, batch: list[Buffer], offset: int) -> None:
         if not batch:

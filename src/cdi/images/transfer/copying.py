@@ -108,4 +108,4 @@ def _converted(
             preallocate=request.preallocate,
             cache_none=request.direct_io,
         )
-        return way.finish(request, job, meter, image.format, size)
+        return way.finish(request, job, meter, cancel, image.format, size)

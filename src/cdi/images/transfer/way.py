@@ -127,7 +127,7 @@ class Way:
             image = inspect.inspect_trailer(trailer, virtual_size)
             if image.format != "raw" and image.virtual_size is not None:
                 image_format, virtual_size = image.format, image.virtual_size
-        result = finish(self._request, job, self._meter, image_format, virtual_size)
+        result = finish(self._request, job, self._meter, self._halt, image_format, virtual_size)
         return dataclasses.replace(result, compression=compression, digest=self._digest)
 
 
@@ -156,13 +156,18 @@ def insist_within(limit: int | None, virtual_size: int | None) -> None:
 
 
 def finish(
-    request: TransferRequest, job: work.Work, meter: Meter, image_format: str, virtual_size: int
+    request: TransferRequest,
+    job: work.Work,
+    meter: Meter,
+    stop: threading.Event,
+    image_format: str,
+    virtual_size: int,
 ) -> Result:
     """Commit the complete disk, and say what was done."""
     meter.stage = "syncing"
     size = max(_whole_sectors(virtual_size), request.size or 0)
     began = time.perf_counter()
-    job.finish(size)
+    job.finish(size, stop)
     meter.spent("sync", time.perf_counter() - began)
     meter.spent("write", job.target.seconds)
     return Result(

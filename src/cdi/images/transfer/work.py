@@ -122,8 +122,15 @@ class Work:
             self.journal.close()
             self.target.close()
 
-    def finish(self, size: int) -> None:
-        """The disk of `size` bytes is complete and verified: commit it."""
+    def finish(self, size: int, stop: threading.Event) -> None:
+        """The disk of `size` bytes is complete and verified: commit it.
+
+        Zeroing what nobody wrote may take long: it is noted, and ends with `stop`.
+        """
+        for done in self.target.fill(size):
+            self.journal.done((done,))
+            if stop.is_set():
+                raise errors.Cancelled("the transfer was asked to stop")
         self._left.set()
         self._keeper.join()
         self.target.finish(size)
