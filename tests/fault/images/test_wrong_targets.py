@@ -15,7 +15,7 @@ from cdi.images.layout import Write
 from cdi.images.sources.blank import BlankSource
 from cdi.images.sources.http import HttpSource
 from cdi.images.target import identity
-from cdi.images.transfer import journal, transfer, work
+from cdi.images.transfer import journal, resuming, transfer, work
 from cdi.images.transfer.journal import Journal, Progress
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import TransferRequest
@@ -158,7 +158,7 @@ def test_an_unknown_boot_is_not_the_same_as_another_unknown_one(
 ) -> None:
     monkeypatch.setattr(journal, "_BOOT_ID", tmp_path / "absent")
     Journal(tmp_path / "j", KEY, Progress()).done(((0, 10),))
-    found = Journal.load(tmp_path / "j", KEY)
+    found = resuming.load(tmp_path / "j", KEY)
     assert found is not None
     assert not len(found.done)
 
@@ -170,12 +170,12 @@ def test_what_is_durable_stays_so_when_a_transfer_is_taken_up(
     kept.done(((0, 10),))
     kept.checkpoint(lambda: None)
     kept.done(((10, 20),))
-    found = Journal.load(tmp_path / "j", KEY)
+    found = resuming.load(tmp_path / "j", KEY)
     assert found is not None
     Journal(tmp_path / "j", KEY, found)  # and the power goes
     monkeypatch.setattr(journal, "_BOOT_ID", tmp_path / "another-boot")
     (tmp_path / "another-boot").write_text("another\n")
-    after = Journal.load(tmp_path / "j", KEY)
+    after = resuming.load(tmp_path / "j", KEY)
     assert after is not None
     assert list(after.done) == [(0, 10)]
 
@@ -185,7 +185,7 @@ def test_storage_that_refuses_the_rewrite_as_well_leaves_no_journal(tmp_path: Pa
     kept.done(((0, 10),))
     (tmp_path / "j.new").mkdir()  # so that no new journal can be written
     kept.believe_durable()
-    assert Journal.load(tmp_path / "j", KEY) is None
+    assert resuming.load(tmp_path / "j", KEY) is None
 
 
 # Zeroing, which takes as long as writing.

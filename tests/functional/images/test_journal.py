@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cdi.images.intervals import Intervals
-from cdi.images.transfer import journal
+from cdi.images.transfer import journal, resuming
 from cdi.images.transfer.journal import Journal, Progress, StreamPoint
 
 KEY = {"source": "http://host/disk", "version": "v1"}
@@ -20,7 +20,7 @@ def test_what_was_noted_is_found_by_the_same_transfer(tmp_path: Path) -> None:
     kept.done(((0, 10), (20, 30)))
     kept.digested(30, b"state")
     kept.at(StreamPoint(7, 9, 1, b"decoder"))
-    found = Journal.load(tmp_path / "j", KEY)
+    found = resuming.load(tmp_path / "j", KEY)
     assert found is not None
     assert found.done == Intervals([(0, 10), (20, 30)])
     assert (found.digested, found.digest) == (30, b"state")
@@ -29,8 +29,8 @@ def test_what_was_noted_is_found_by_the_same_transfer(tmp_path: Path) -> None:
 
 def test_another_transfer_finds_nothing(tmp_path: Path) -> None:
     Journal(tmp_path / "j", KEY, Progress()).done(((0, 10),))
-    assert Journal.load(tmp_path / "j", {**KEY, "version": "v2"}) is None
-    assert Journal.load(tmp_path / "absent", KEY) is None
+    assert resuming.load(tmp_path / "j", {**KEY, "version": "v2"}) is None
+    assert resuming.load(tmp_path / "absent", KEY) is None
 
 
 def test_after_a_reboot_only_what_was_flushed_counts(
@@ -44,7 +44,7 @@ def test_after_a_reboot_only_what_was_flushed_counts(
     other_boot = tmp_path / "boot_id"
     other_boot.write_text("another boot\n")
     monkeypatch.setattr(journal, "_BOOT_ID", other_boot)
-    found = Journal.load(tmp_path / "j", KEY)
+    found = resuming.load(tmp_path / "j", KEY)
     assert flushed
     assert found is not None
     assert found.done == Intervals([(0, 10)])
@@ -56,9 +56,9 @@ def test_what_completes_while_the_target_is_flushed_is_not_called_durable(
     kept = Journal(tmp_path / "j", KEY, Progress())
     kept.done(((0, 10),))
     kept.checkpoint(lambda: kept.done(((10, 20),)))
-    same_boot = Journal.load(tmp_path / "j", KEY)
+    same_boot = resuming.load(tmp_path / "j", KEY)
     monkeypatch.setattr(journal, "_BOOT_ID", tmp_path / "absent")
-    rebooted = Journal.load(tmp_path / "j", KEY)
+    rebooted = resuming.load(tmp_path / "j", KEY)
     assert same_boot is not None
     assert rebooted is not None
     assert same_boot.done == Intervals([(0, 20)])
@@ -72,7 +72,7 @@ def test_a_torn_line_ends_the_reading_and_harms_nothing_before_it(tmp_path: Path
     kept.done(((0, 10),))
     kept.done(((20, 30),))
     path.write_bytes(path.read_bytes()[:-cut])
-    found = Journal.load(path, KEY)
+    found = resuming.load(path, KEY)
     assert found is not None
     assert list(found.done) in ([], [(0, 10)], [(0, 10), (20, 30)])
 
@@ -85,7 +85,7 @@ def test_no_flipped_bit_is_believed(tmp_path: Path) -> None:
         damaged = bytearray(whole)
         damaged[at // 8] ^= 1 << at % 8
         path.write_bytes(damaged)
-        found = Journal.load(path, KEY)
+        found = resuming.load(path, KEY)
         assert found is None or list(found.done) in ([], [(0, 10), (20, 30)])
 
 
@@ -118,4 +118,4 @@ def test_an_intact_record_that_makes_no_sense_spoils_the_journal(
     text = json.dumps(record).encode()
     with (tmp_path / "j").open("ab") as file:
         file.write(b"%08x %s\n" % (zlib.crc32(text), text))
-    assert Journal.load(tmp_path / "j", KEY) is None
+    assert resuming.load(tmp_path / "j", KEY) is None

@@ -92,7 +92,7 @@ class Client:
         self._trust = _trust(options) if options.ca_files or options.ca_dirs else None
         dialer = pool.Dialer(watch, options.connect_timeout, self._context, options.user_agent)
         self._pool = pool.Pool(dialer, options.proxies, options.connections)
-        self._cookies = Cookies()
+        self._cookies: Cookies | None = None  # few servers set one with a redirect
         self._counter = received
         self._service = service
         self._lock = threading.Lock()
@@ -109,6 +109,7 @@ class Client:
             if again is None and answer.status not in semantics.REDIRECTS:
                 return answer, route
             if wanted := answer.headers.get("Set-Cookie"):
+                self._cookies = self._cookies or Cookies()
                 self._cookies.keep(route.location, wanted)
             answer.close()
             route = again or urls.redirected(route, answer.headers.get("Location"))
@@ -145,7 +146,7 @@ class Client:
         place = route.location
         given = self._service.headers(route, fields) if route.trusted else {}
         headers = self._headers.for_route(route, fields, given)
-        if cookies := self._cookies.header(place):
+        if self._cookies and (cookies := self._cookies.header(place)):
             own = headers.get("Cookie")
             headers["Cookie"] = f"{own}; {cookies}" if own else cookies
         try:

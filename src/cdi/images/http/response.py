@@ -19,21 +19,19 @@ from typing import Final
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.http import semantics
+from cdi.images.http import chunks, semantics
 from cdi.images.http.connection import Connection
 from cdi.images.http.request import FIELDS, HeaderMap
 
 _HEAD_MOST = 64 << 10
 _HEAD_READ = 16 << 10  # what comes with it of the body is copied once more
 _LINES_MOST = 200
-_CHUNK_LINE_MOST = 4096
 MAX_TEXT = 16 * 1024  # of a refusal's body; those of object stores have a few hundred bytes
 
 _BEGINNING: Final = b"HTTP/1."
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: (.*))?")
 _FOLDED = re.compile(r"\r?\n[ \t]+")  # of old servers
-_CHUNK = re.compile(rb"[0-9A-Fa-f]{1,15}")
 
 _BODILESS: Final = frozenset({204, 304})
 
@@ -163,37 +161,14 @@ class Body:
 
     def _next_chunk(self) -> bool:
         """Go to the next chunk; False at the end of the body, however it ended."""
-        if self._between and self._chunk_line() != b"":
-            return self._broken()
-        size = (self._chunk_line() or b"").partition(b";")[0].strip()
-        if not _CHUNK.fullmatch(size):
-            return self._broken()
-        self._left, self._between = int(size, 16), True
-        if self._left:
-            return True
-        for _ in range(_LINES_MOST):  # trailers
-            trailer = self._chunk_line()
-            if trailer == b"":
-                self._finish()
-                return False
-            if trailer is None:
-                break
-        return self._broken()
-
-    def _broken(self) -> bool:
-        self.close()
-        return False
-
-    def _chunk_line(self) -> bytes | None:
-        data = b""
-        while b"\n" not in data:
-            more = self._connection.take(_CHUNK_LINE_MOST) if len(data) < _CHUNK_LINE_MOST else b""
-            if not more:
-                return None
-            data += more
-        found, _, rest = data.partition(b"\n")
-        self._connection.give_back(rest)
-        return found.rstrip(b"\r")
+        size = chunks.next_size(self._connection, between=self._between)
+        if size is None:
+            self.close()
+            return False
+        self._left, self._between = size, True
+        if not size:
+            self._finish()
+        return size > 0
 
 
 def framing(head: Head) -> tuple[bool, int | None]:

@@ -22,9 +22,9 @@ from cdi.images.formats import native
 from cdi.images.layout import Part, RandomLayout, Unit
 from cdi.images.sources.source import Mapped, read
 from cdi.images.transfer import ordered, parallel, work
-from cdi.images.transfer.one_pass import OnePass, Stream, is_archive
+from cdi.images.transfer.one_pass import OnePass, Stream
 from cdi.images.transfer.request import Result
-from cdi.images.transfer.way import HEAD, insist_fits, needs_copy
+from cdi.images.transfer.way import HEAD, insist_fits, is_archive, needs_copy
 
 _UNIT_MOST = 1 << 20  # what a killed run has written and not noted, per worker
 _TABLE_READERS = 4

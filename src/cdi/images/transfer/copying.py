@@ -18,7 +18,7 @@ from cdi.images.formats import inspect
 from cdi.images.formats.image import Image
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.source import Identity
-from cdi.images.transfer import journal, way, work
+from cdi.images.transfer import journal, resuming, way, work
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
 
@@ -44,28 +44,19 @@ def note_complete(copy: TransferRequest, identity: Identity, made: Result) -> No
     """Remember, durably, that the copy is complete: a run that is stopped need not fetch again."""
     if identity.version:
         told = {"key": work.key_of_complete(copy, identity), "compression": made.compression}
-        journal.save_document(_note_of(copy), told | {"digest": made.digest, "size": made.size})
+        journal.save_document(
+            copy.note_of_completion, told | {"digest": made.digest, "size": made.size}
+        )
 
 
 def found_complete(copy: TransferRequest, identity: Identity) -> Result | None:
     """Return how an earlier run made the copy, if it is there and still of this source."""
-    told = journal.load_document(_note_of(copy)) if identity.version else None
+    told = resuming.load_document(copy.note_of_completion) if identity.version else None
     if told is None or told.get("key") != work.key_of_complete(copy, identity):
         return None
     size, digest = told["size"], told["digest"]
     made = Result("raw", told["compression"], size, size, fetched=0, written=0, resumed=True)
     return dataclasses.replace(made, digest=tuple(digest) if digest else None)
-
-
-def forget(copy: TransferRequest) -> None:
-    """Remove the copy, whatever there is of it."""
-    work.forget(copy)
-    copy.target.unlink(missing_ok=True)
-    _note_of(copy).unlink(missing_ok=True)
-
-
-def _note_of(copy: TransferRequest) -> Path:
-    return copy.target.with_name(copy.target.name + ".cdi-complete")
 
 
 def _from_copy(

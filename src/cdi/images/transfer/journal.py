@@ -15,6 +15,8 @@ Order of a checkpoint: (1) note what is complete, (2) flush the target, (3) writ
 journal beside the old one, (4) rename, (5) sync the directory. A crash before (4) leaves the old
 journal, whose durable part is still true; after it, the new one. A line that is torn or altered
 ends the reading: what stands before it still holds. A finished disk has no journal.
+
+Elsewhere: what a later run reads out of it (`resuming`).
 """
 
 from __future__ import annotations
@@ -32,14 +34,12 @@ from pathlib import Path
 from typing import Any
 
 from cdi.images.intervals import Intervals
-from cdi.images.sources.source import Identity
 from cdi.images.storage_calls import sync_directory
 from cdi.images.target.identity import Sample
 
 log = logging.getLogger(__name__)
 
 VERSION = 1
-_LONGEST_HEADER = 1 << 20
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -94,43 +94,6 @@ class Journal:
         self._fd = -1
         # What holds after a power cut has to do so through this, too.
         self._rewrite(sync=bool(self._durable))
-
-    @staticmethod
-    def load(path: Path, key: dict[str, Any]) -> Progress | None:
-        """Return the progress noted for the transfer `key`, or None if there is none to trust."""
-        try:
-            lines = path.read_bytes().split(b"\n")
-        except OSError:
-            return None
-        header = _parse(lines[0])
-        if header is None or header.get("version") != VERSION or header.get("key") != key:
-            return None
-        durable, boot = header.get("durable"), _boot_id()
-        same_boot = bool(boot) and header.get("boot") == boot
-        progress = Progress()
-        for index, line in enumerate(lines[1:]):
-            record = _parse(line)
-            if record is None or not (same_boot or (isinstance(durable, int) and index < durable)):
-                break
-            try:
-                _replay(record, progress)
-            except (LookupError, TypeError, ValueError) as wrong:
-                # Intact, and still no record of ours: nothing in such a file is to be believed.
-                log.warning("journal makes no sense", extra={"cause": repr(wrong)})
-                return None
-            if isinstance(durable, int) and index < durable:
-                progress.durable.append(record)
-        return progress
-
-    @staticmethod
-    def source_of(path: Path) -> Identity | None:
-        """Return what the journal at `path` is about, None if there is none."""
-        try:
-            with path.open("rb") as file:
-                header = _parse(file.readline(_LONGEST_HEADER).rstrip(b"\n"))
-            return Identity(**header["key"]["source"]) if header else None
-        except (OSError, KeyError, TypeError):
-            return None
 
     def done(self, ranges: tuple[tuple[int, int], ...]) -> None:
         """Guest `ranges` have been written."""
@@ -220,7 +183,7 @@ class Journal:
         header = {
             "version": VERSION,
             "key": self._key,
-            "boot": _boot_id(),
+            "boot": boot_id(),
             "durable": len(self._durable),
         }
         fresh = self._path.with_name(self._path.name + ".new")
@@ -254,14 +217,6 @@ def save_document(path: Path, value: dict[str, Any]) -> None:
     sync_directory(path.parent)
 
 
-def load_document(path: Path) -> dict[str, Any] | None:
-    """Return the record in a file of its own, None if there is none to trust."""
-    try:
-        return _parse(path.read_bytes().rstrip(b"\n"))
-    except OSError:
-        return None
-
-
 def _records(progress: Progress) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     if progress.zeroed:
@@ -286,23 +241,6 @@ def _stream_record(point: StreamPoint) -> dict[str, Any]:
     return {"stream": [point.source, point.output, point.detail, decoder]}
 
 
-def _replay(record: dict[str, Any], progress: Progress) -> None:
-    for start, end in record.get("done", ()):
-        progress.done.add(start, end)
-    if record.get("zeroed"):
-        progress.zeroed = True
-    if "samples" in record:
-        progress.samples = [(int(at), int(crc)) for at, crc in record["samples"]]
-    if "digested" in record:
-        state = record["state"]
-        progress.digested = record["digested"]
-        progress.digest = None if state is None else base64.b85decode(state)
-    if "stream" in record:
-        source, output, detail, decoder = record["stream"]
-        state = None if decoder is None else base64.b85decode(decoder)
-        progress.stream = StreamPoint(source, output, detail, state)
-
-
 def _to_text(state: bytes) -> str:
     return base64.b85encode(state).decode("ascii")
 
@@ -312,18 +250,7 @@ def _line(record: dict[str, Any]) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def _parse(line: bytes) -> dict[str, Any] | None:
-    checksum, _, text = line.partition(b" ")
-    try:
-        if int(checksum, 16) != zlib.crc32(text):
-            return None
-        record = json.loads(text)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def _boot_id() -> str:
+def boot_id() -> str:
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:

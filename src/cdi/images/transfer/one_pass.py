@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 from cdi.images.codecs.codec import Codec
-from cdi.images.formats import inspect, signatures
+from cdi.images.formats import inspect
 from cdi.images.formats.image import Image
 from cdi.images.transfer import fetch, forward, pipeline
 from cdi.images.transfer.journal import Progress, StreamPoint
 from cdi.images.transfer.request import Result
-from cdi.images.transfer.way import Way, insist_fits, insist_within, limit_of
+from cdi.images.transfer.way import Way, insist_fits, insist_within, is_archive, limit_of
 
 
 class OnePass(Way):
@@ -103,12 +103,3 @@ class Stream:
     def __iter__(self) -> Iterator[bytes]:
         yield self._first
         yield from self._rest
-
-
-def is_archive(head: bytes) -> bool:
-    """Whether bytes begin with a tar, for certain."""
-    if not signatures.may_be_tar(head):
-        return False
-    from cdi.images.formats import tar
-
-    return tar.matches(head)

@@ -81,6 +81,11 @@ class TransferRequest:
             base=None,
         )
 
+    @property
+    def note_of_completion(self) -> Path:
+        """Where it is noted that a temporary copy is complete."""
+        return self.target.with_name(self.target.name + ".cdi-complete")
+
     def of(self, spec: SourceSpec) -> TransferRequest:
         """Return the same for the source in `spec`.
 

@@ -37,9 +37,10 @@ def forget(request: TransferRequest) -> None:
     """Remove what unfinished transfers of this request left, a temporary copy included."""
     work.forget(request)
     if request.scratch is not None:
-        from cdi.images.transfer import copying
-
-        copying.forget(request.as_copy())
+        copy = request.as_copy()
+        work.forget(copy)
+        copy.target.unlink(missing_ok=True)
+        copy.note_of_completion.unlink(missing_ok=True)
 
 
 def _run_once(

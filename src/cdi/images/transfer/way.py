@@ -15,7 +15,7 @@ import time
 from cdi.images import digest as digests
 from cdi.images import errors
 from cdi.images import target as targets
-from cdi.images.formats import inspect
+from cdi.images.formats import inspect, signatures
 from cdi.images.formats.image import Image
 from cdi.images.sources.source import PrefersLargeRequests, Source, read
 from cdi.images.transfer import work
@@ -184,3 +184,12 @@ def finish(
 
 def _whole_sectors(size: int) -> int:
     return -(-size // SECTOR) * SECTOR  # a guest reads whole sectors
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether bytes begin with a tar, for certain."""
+    if not signatures.may_be_tar(head):
+        return False
+    from cdi.images.formats import tar
+
+    return tar.matches(head)

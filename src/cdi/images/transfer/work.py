@@ -17,6 +17,7 @@ from cdi.images import errors
 from cdi.images import target as targets
 from cdi.images.layout import Part
 from cdi.images.sources.source import Identity
+from cdi.images.transfer import resuming
 from cdi.images.transfer.journal import Journal, Progress
 from cdi.images.transfer.request import TransferRequest
 
@@ -30,7 +31,7 @@ def earlier(request: TransferRequest, identity: Identity) -> Progress | None:
     tag = targets.tag_of(request.target, complete=request.update)
     if tag is None or not identity.version:
         return None
-    found = Journal.load(request.journal_file, _key(request, identity, tag))
+    found = resuming.load(request.journal_file, _key(request, identity, tag))
     if found is None:
         return None
     written = targets.path_of_work(request.target, complete=request.update)

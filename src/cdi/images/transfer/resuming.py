@@ -1,0 +1,94 @@
+"""
+What a run reads out of the journal of an earlier one; see `journal` for what stands there.
+
+Every doubt means that nothing was noted.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import zlib
+from pathlib import Path
+from typing import Any
+
+from cdi.images.sources.source import Identity
+from cdi.images.transfer.journal import VERSION, Progress, StreamPoint, boot_id
+
+log = logging.getLogger(__name__)
+
+_LONGEST_HEADER = 1 << 20
+
+
+def load(path: Path, key: dict[str, Any]) -> Progress | None:
+    """Return the progress noted for the transfer `key`, or None if there is none to trust."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError:
+        return None
+    header = _parse(lines[0])
+    if header is None or header.get("version") != VERSION or header.get("key") != key:
+        return None
+    durable, boot = header.get("durable"), boot_id()
+    same_boot = bool(boot) and header.get("boot") == boot
+    progress = Progress()
+    for index, line in enumerate(lines[1:]):
+        record = _parse(line)
+        if record is None or not (same_boot or (isinstance(durable, int) and index < durable)):
+            break
+        try:
+            _replay(record, progress)
+        except (LookupError, TypeError, ValueError) as wrong:
+            # Intact, and still no record of ours: nothing in such a file is to be believed.
+            log.warning("journal makes no sense", extra={"cause": repr(wrong)})
+            return None
+        if isinstance(durable, int) and index < durable:
+            progress.durable.append(record)
+    return progress
+
+
+def source_of(path: Path) -> Identity | None:
+    """Return what the journal at `path` is about, None if there is none."""
+    try:
+        with path.open("rb") as file:
+            header = _parse(file.readline(_LONGEST_HEADER).rstrip(b"\n"))
+        return Identity(**header["key"]["source"]) if header else None
+    except (OSError, KeyError, TypeError):
+        return None
+
+
+def load_document(path: Path) -> dict[str, Any] | None:
+    """Return the record in a file of its own, None if there is none to trust."""
+    try:
+        return _parse(path.read_bytes().rstrip(b"\n"))
+    except OSError:
+        return None
+
+
+def _replay(record: dict[str, Any], progress: Progress) -> None:
+    for start, end in record.get("done", ()):
+        progress.done.add(start, end)
+    if record.get("zeroed"):
+        progress.zeroed = True
+    if "samples" in record:
+        progress.samples = [(int(at), int(crc)) for at, crc in record["samples"]]
+    if "digested" in record:
+        state = record["state"]
+        progress.digested = record["digested"]
+        progress.digest = None if state is None else base64.b85decode(state)
+    if "stream" in record:
+        source, output, detail, decoder = record["stream"]
+        state = None if decoder is None else base64.b85decode(decoder)
+        progress.stream = StreamPoint(source, output, detail, state)
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    checksum, _, text = line.partition(b" ")
+    try:
+        if int(checksum, 16) != zlib.crc32(text):
+            return None
+        record = json.loads(text)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
