@@ -8,6 +8,7 @@ Measure `cdi import` against plain tools, in the same run, on the same machine: 
     watch      one program's wall time, memory and written bytes
     extras     the rows that are no race: capped connections, growth, start-up
     controlplane  `cdi up`: start, imports, writes, memory;  machine: the process
+    webhooks   `cdi apiserver`: start, latency at a steady rate, memory
     rows       ratios, means and budgets: values only;  table: how they are printed
 
 Sizes are in bytes and times in seconds.

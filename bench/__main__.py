@@ -14,11 +14,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cdi
-from bench import contenders, controlplane, disk, extras, race, rows, table, tools, webserver
+from bench import (
+    contenders,
+    controlplane,
+    disk,
+    extras,
+    race,
+    rows,
+    table,
+    tools,
+    webhooks,
+    webserver,
+)
 
 WORK = Path(__file__).resolve().parents[1] / "run"
 SIZE = "2G"  # all cases take about 25 minutes on two processors
-EXTRAS = ("capped", "growth", "start-up", "one-machine")
+EXTRAS = ("capped", "growth", "start-up", "one-machine", "webhooks")
 GROWTH_CASE = "qcow2-zlib"
 # Above this the page cache might not hold source, scratch and disk, and the device is measured.
 _CACHE_SHARE = 0.5
@@ -70,6 +81,9 @@ class _Bench:
         if "one-machine" in self._asked.cases:
             self._say("one-machine: cdi up, imports by kubectl, thousands of volumes ...")
             print("\n" + "\n".join(controlplane.report(self._folder)))
+        if "webhooks" in self._asked.cases:
+            self._say("webhooks: cdi apiserver at a steady rate ...")
+            print("\n" + "\n".join(webhooks.report(self._folder)))
         print("\n" + "\n".join(table.verdict(self._cases, self._caps)))
 
     def _case(self, case: str) -> None:
