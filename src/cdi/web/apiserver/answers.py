@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 # A review of an update holds two objects, each of which Kubernetes takes up to 3 MiB of.
 LARGEST_BODY: Final = 8 << 20
 BODY_TIMEOUT: Final = 10.0  # Kubernetes' API server sends it at once
-# Bodies that are held at the same time, so that memory is bounded whoever sends them.
-BODIES_AT_ONCE: Final = 16
+# Larger ones, and those of unknown size, are held a few at a time, so that memory is bounded; the
+# others never wait for a stranger who sends slowly.
+SMALL_BODY: Final = 256 << 10
+LARGE_AT_ONCE: Final = 8
 
 JSON: Final = "application/json"
 _NOSNIFF: Final = {"X-Content-Type-Options": "nosniff"}
@@ -34,7 +36,7 @@ class Bodies:
 
     def __init__(self, timeout: float = BODY_TIMEOUT) -> None:
         self._timeout = timeout
-        self._room = asyncio.Semaphore(BODIES_AT_ONCE)
+        self._room = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def document(self, request: web.Request) -> Any:
         """The value that a request carries. Raises Refused."""
@@ -43,14 +45,17 @@ class Bodies:
         return _parsed(await self._read(request))
 
     async def _read(self, request: web.Request) -> bytes:
-        async with self._room:
-            try:
-                async with asyncio.timeout(self._timeout):
+        length = request.content_length
+        try:
+            async with asyncio.timeout(self._timeout):
+                if length is not None and length <= SMALL_BODY:
                     return await request.read()
-            except TimeoutError as error:
-                raise statuses.too_slow() from error
-            except web.HTTPRequestEntityTooLarge as error:
-                raise statuses.too_large(LARGEST_BODY) from error
+                async with self._room:
+                    return await request.read()
+        except TimeoutError as error:
+            raise statuses.too_slow() from error
+        except web.HTTPRequestEntityTooLarge as error:
+            raise statuses.too_large(LARGEST_BODY) from error
 
 
 def _parsed(body: bytes) -> Any:
