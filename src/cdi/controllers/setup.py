@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from cdi.controllers import cdiconfig, kinds, storageprofile
@@ -163,7 +164,7 @@ class _Maker:
         controller = self._controller(name, made.reconcile)
         self._watch(controller, "claims", own_key)
         self._watch(controller, "pods", importing.keys_of_pod)
-        self._watch(controller, "events", keys_of_claim_event)
+        self._watch(controller, "events", partial(keys_of_claim_event, but_of=name))
         return controller
 
     def populating(self, populator: Populator) -> Controller:

@@ -5,7 +5,8 @@ Here: the decision, from an event and the time, with no I/O. Elsewhere: writing 
 
 The rules are those that `kubectl describe` users know: the same event within a window becomes
 a higher count of the first one; more than a handful of events that differ in their message only
-become one "combined" event; and each object has a budget of events. Times are in seconds.
+become one "combined" event; and each object has a budget of events, and another one of repeats,
+so that what is told again and again never costs what is new its place. Times are in seconds.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ WINDOW = 600.0  # an event seen longer ago than this starts anew
 SIMILAR = 10  # so many different messages of one reason are written one by one
 BURST = 25  # events of one object at once ...
 RATE = 1 / 300  # ... and a second after that
+REPEATS = BURST - 1  # counts that are raised at once; what comes between two of them is added
 REMEMBERED = 4096  # keys of each sort; beyond that the longest unused are forgotten
 COMBINED = "(combined from similar events): "
 
@@ -86,6 +88,7 @@ class _Written:
     event_name: str
     count: int
     last: float
+    missed: int = 0  # repeats that were not worth a write of their own
 
 
 class Recent(Generic[K, V]):
@@ -115,17 +118,20 @@ class Correlator:
 
     def __init__(self, size: int = REMEMBERED) -> None:
         self._budgets: Recent[tuple[str, ...], TokenBucket] = Recent(size)
+        self._repeats: Recent[tuple[str, ...], TokenBucket] = Recent(size)
         self._similar: Recent[tuple[str, ...], _Similar] = Recent(size)
         self._written: Recent[Occurrence | tuple[str, ...], _Written] = Recent(size)
 
     def decide(self, seen: Occurrence, now: float) -> Decision:
         key, message = self._joined(seen, now)
-        if not self._within_budget(seen, now):
-            return Drop()
         written = self._written.get(key)
         if written is None or now - written.last > WINDOW:
-            return Fresh(key, message)
-        return Again(key, written.event_name, written.count + 1, message)
+            allowed = _take(self._budgets, seen.object, BURST, now)
+            return Fresh(key, message) if allowed else Drop()
+        if not _take(self._repeats, seen.object, REPEATS, now):
+            written.missed += 1
+            return Drop()
+        return Again(key, written.event_name, written.count + written.missed + 1, message)
 
     def wrote(
         self, key: Occurrence | tuple[str, ...], event_name: str, count: int, now: float
@@ -148,9 +154,13 @@ class Correlator:
             return seen, seen.message
         return seen.similarity, COMBINED + seen.message
 
-    def _within_budget(self, seen: Occurrence, now: float) -> bool:
-        budget = self._budgets.get(seen.object)
-        if budget is None:
-            budget = TokenBucket(RATE, BURST)
-            self._budgets.put(seen.object, budget)
-        return budget.take(now)
+
+def _take(
+    budgets: Recent[tuple[str, ...], TokenBucket], of: tuple[str, ...], burst: int, now: float
+) -> bool:
+    """Whether an object's budget has room for one more."""
+    budget = budgets.get(of)
+    if budget is None:
+        budget = TokenBucket(RATE, burst)
+        budgets.put(of, budget)
+    return budget.take(now)

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from cdi.api import annotations as known
-from cdi.controllers import plan
+from cdi.controllers import cluster, plan
 from cdi.controllers.importing import decide as deciding
 from cdi.controllers.importing.decide import decide
 from cdi.controllers.importing.pod import PodContext, pod_for
 from cdi.controllers.importing.seen import Seen
 from cdi.kube import errors, owners
-from cdi.kube.objects import Object
+from cdi.kube.objects import Key, Object
 from support import world
 from support.world import crashed, ended, final, state
 
@@ -130,12 +130,54 @@ def test_a_claim_in_use_waits_and_says_by_whom() -> None:
     assert isinstance(found.failure, deciding.TargetInUse)
 
 
+def test_what_is_in_the_way_is_named_on_the_claim_and_told_once() -> None:
+    users = [{"metadata": {"name": n, "namespace": "ns", "uid": n}} for n in ("vm-b", "vm-a")]
+    late = {known.BOUND: "false", known.BOUND_MESSAGE: "waiting for first consumer"}
+    of = claim(**late)
+    found = decide(seen(of, users=users))
+    after = changes(found, of)
+    assert after[known.RUNNING] == "false"
+    assert after[known.RUNNING_REASON] == "ImportTargetInUse"
+    assert "pod vm-a uses PVC disk" in (after[known.RUNNING_MESSAGE] or "")
+    assert "pod vm-b uses PVC disk" in (after[known.RUNNING_MESSAGE] or "")
+    assert told(found) == ["ImportTargetInUse"] * 2
+    step = found.steps[0]
+    assert isinstance(step, plan.Change)
+    assert known.BOUND_MESSAGE not in step.wanted["metadata"]["annotations"]
+    again = decide(seen(step.wanted, users=users))
+    assert (again.steps, again.events) == ((), ())
+    assert isinstance(again.failure, deciding.TargetInUse)
+    free = decide(seen(step.wanted))
+    assert created(free) == ["Pod"]
+    last = next(s for s in reversed(free.steps) if isinstance(s, plan.Change))
+    assert known.RUNNING_REASON not in last.wanted["metadata"]["annotations"]
+
+
+def test_no_event_begins_the_pass_that_tells_it() -> None:
+    def event(component: str) -> Object:
+        about = {"kind": "PersistentVolumeClaim", "namespace": "ns", "name": "disk"}
+        return {"involvedObject": about, "source": {"component": component}}
+
+    assert cluster.keys_of_claim_event(event("import-controller"), but_of="import-controller") == []
+    of_others = cluster.keys_of_claim_event(event("binder"), but_of="import-controller")
+    assert of_others == [Key("ns", "disk")]
+
+
 def test_a_pod_of_that_name_of_somebody_else_is_left_alone() -> None:
     foreign = importer(world.RUNNING)
     foreign["metadata"]["ownerReferences"][0]["uid"] = "other"
     found = decide(seen(pod=foreign))
     assert found.steps == ()
     assert isinstance(found.failure, deciding.PodIsForeign)
+
+
+def test_a_pod_that_has_the_importers_name_by_chance_is_named() -> None:
+    foreign = importer(world.RUNNING)
+    foreign["metadata"]["ownerReferences"] = []
+    found = decide(seen(pod=foreign))
+    assert "pod importer-disk" in (changes(found)[known.RUNNING_MESSAGE] or "")
+    assert told(found) == ["ErrStartingPod"]
+    assert removed(found) == []
 
 
 @pytest.mark.parametrize(

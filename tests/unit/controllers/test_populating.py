@@ -331,3 +331,28 @@ def test_a_target_that_goes_is_not_touched() -> None:
     of = target()
     of["metadata"]["deletionTimestamp"] = "x"
     assert decide(seen(of, prime=prime())) == plan.NOTHING
+
+
+def test_a_source_that_is_missing_is_named_until_it_is_there() -> None:
+    found = decide(seen())
+    assert told(found) == ["ErrResourceDoesntExist"]
+    step = found.steps[0]
+    assert isinstance(step, plan.Change)
+    given = step.wanted["metadata"]["annotations"]
+    assert given[known.BOUND] == "false"
+    assert "VolumeImportSource" in given[known.BOUND_MESSAGE]
+    again = decide(seen(step.wanted))
+    assert (again.steps, again.events) == ((), ())
+    appeared = decide(seen(step.wanted, source_object=source()))
+    last = appeared.steps[-1]
+    assert isinstance(last, plan.Change)
+    assert known.BOUND_MESSAGE not in last.wanted["metadata"]["annotations"]
+
+
+def test_that_a_prime_is_kept_is_told_once() -> None:
+    kept = prime("Lost", **{known.POD_PHASE: "Succeeded", known.RETAIN_AFTER_COMPLETION: "true"})
+    of = target("Bound", annotations={known.POD_PHASE: "Succeeded"})
+    assert told(decide(seen(of, prime=kept))) == ["RetainedPVCPrime"]
+    said = [{"reason": "RetainedPVCPrime", "message": "m"}]
+    again = decide(seen(of, prime=kept, prime_events=said))
+    assert [event for event in again.events if event.about is kept] == []

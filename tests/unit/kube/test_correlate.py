@@ -70,6 +70,22 @@ def test_one_noisy_object_uses_up_only_its_own_budget() -> None:
     assert isinstance(written(correlator, seen(name="quiet"), 0.0), Fresh)
 
 
+def test_what_is_told_again_and_again_costs_nothing_new_its_place() -> None:
+    correlator = Correlator()
+    for _ in range(10 * correlate.BURST):
+        written(correlator, seen("in use"), 0.0)
+    assert isinstance(written(correlator, seen("succeeded", reason="Done"), 0.0), Fresh)
+
+
+def test_repeats_that_were_not_written_are_counted_with_the_next_one() -> None:
+    correlator = Correlator()
+    for _ in range(100):
+        written(correlator, seen(), 0.0)
+    decision = written(correlator, seen(), 300.0)
+    assert isinstance(decision, Again)
+    assert decision.count == 101
+
+
 def test_the_budget_comes_back_with_time() -> None:
     correlator = Correlator()
     for _ in range(correlate.BURST + 1):

@@ -43,7 +43,7 @@ from cdi.controllers.importing.runningcondition import (
     with_next_attempt,
 )
 from cdi.controllers.importing.seen import Seen
-from cdi.kube import objects
+from cdi.kube import objects, owners
 from cdi.kube.errors import ApiError
 from cdi.kube.objects import Object
 from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS, PODS
@@ -53,6 +53,8 @@ AWAITING_VDDK_MESSAGE: Final = (
     f"waiting for an image with the VDDK library: name it in ConfigMap {names.VDDK_CONFIG_MAP}, "
     f"key vddk-init-image, or in annotation {annotations.VDDK_INIT_IMAGE}"
 )
+
+_LONGEST_LIST: Final = 1000  # characters; a claim may be used by hundreds of pods
 
 # What a claim forgets when it may be tried again although it had failed for good.
 _ANOTHER_CHANCE: Final[Mapping[str, str | None]] = dict.fromkeys(
@@ -84,8 +86,7 @@ def decide(seen: Seen) -> plan.Plan:
     if seen.pod is None:
         return _without_pod(seen, bound)
     if not pod.is_of(seen.pod, claim):
-        name = objects.name(seen.pod)
-        return plan.Plan(failure=PodIsForeign(f"pod {name} does not belong to the claim"))
+        return _foreign_pod(seen, seen.pod, bound)
     if objects.is_deleting(claim):
         return _tidied_up(seen)
     return _with_pod(seen, seen.pod, bound)
@@ -126,7 +127,8 @@ def _without_pod(seen: Seen, bound: dict[str, str | None]) -> plan.Plan:
     if is_complete(claim) or failed or objects.is_deleting(claim):
         return change(seen, bound)
     if seen.users:
-        return _in_use(seen)
+        return _in_use(seen, bound)
+    bound = bound | _no_longer_in_use(claim)
     if is_left_over(seen.scratch, owner=None) and _needs_scratch(claim):
         # The scratch claim of the last pod is on its way out, and would take the new pod with it.
         return plan.Plan(again_in=LOOK_AGAIN)
@@ -179,19 +181,46 @@ def _refused(seen: Seen, reason: str, message: str, *, fatal: bool = False) -> p
     return change(seen, changes).with_events(event)
 
 
-def _in_use(seen: Seen) -> plan.Plan:
+def _foreign_pod(seen: Seen, found: Object, bound: dict[str, str | None]) -> plan.Plan:
+    claim, name = objects.name(seen.claim), objects.name(found)
+    message = f"pod {name} has the importer's name and does not belong to PVC {claim}; delete it"
+    waits = plan.Plan(failure=PodIsForeign(message))
+    if owners.controller_name(found, PERSISTENT_VOLUME_CLAIMS.kind, "") == claim:
+        return waits  # of a claim of this name that has gone: it goes by itself
+    return _named(seen, bound, reasons.ERR_STARTING_POD, message, [message]).then(waits)
+
+
+def _named(
+    seen: Seen, bound: dict[str, str | None], reason: str, message: str, told: Sequence[str]
+) -> plan.Plan:
+    """What an import waits for, on its claim for as long as it does, and told when it is new."""
+    changes: dict[str, str | None] = {
+        annotations.RUNNING: annotations.FALSE,
+        annotations.RUNNING_REASON: reason,
+        annotations.RUNNING_MESSAGE: message,
+    }
+    named = change(seen, bound | changes)
+    if not change(seen, changes).steps:
+        return named
+    return named.with_events(*(plan.warning(seen.claim, reason, each) for each in told))
+
+
+def _in_use(seen: Seen, bound: dict[str, str | None]) -> plan.Plan:
+    """The claim names who is in the way, and goes on saying so; events tell it when it is new."""
     claim = objects.name(seen.claim)
-    users = [objects.name(user) for user in seen.users]
-    events = [
-        plan.warning(
-            seen.claim,
-            reasons.IMPORT_TARGET_IN_USE,
-            f"pod {user} uses PVC {claim}; the import waits until it has ended",
-        )
-        for user in users
-    ]
-    failure = TargetInUse(f"PVC {claim} is used by {', '.join(users)}")
-    return plan.Plan(events=tuple(events), failure=failure)
+    users = sorted(objects.name(user) for user in seen.users)
+    told = [f"pod {user} uses PVC {claim}; the import waits until it has ended" for user in users]
+    waits = plan.Plan(failure=TargetInUse(f"PVC {claim} is used by {', '.join(users)}"))
+    message = "; ".join(told)[:_LONGEST_LIST]
+    return _named(seen, bound, reasons.IMPORT_TARGET_IN_USE, message, told).then(waits)
+
+
+def _no_longer_in_use(claim: Object) -> dict[str, str | None]:
+    if objects.annotations(claim).get(annotations.RUNNING_REASON) != reasons.IMPORT_TARGET_IN_USE:
+        return {}
+    return dict.fromkeys(
+        (annotations.RUNNING, annotations.RUNNING_REASON, annotations.RUNNING_MESSAGE)
+    )
 
 
 def _awaiting_vddk(seen: Seen) -> plan.Plan:

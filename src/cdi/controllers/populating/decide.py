@@ -10,14 +10,14 @@ What to do next about one target claim of a populator.
 A prime that exists is followed to its end, even if source or class have been deleted meanwhile.
 """
 
-from cdi.api import annotations, phases, reasons
+from cdi.api import annotations, names, phases, reasons
 from cdi.controllers import boundcondition, metadata, plan
 from cdi.controllers.populating import mirror, prime, readiness, rebind
 from cdi.controllers.populating.populator import Populator, pod_phase
 from cdi.controllers.populating.prime import changed
 from cdi.controllers.populating.registry import populator_of
 from cdi.controllers.populating.seen import Seen
-from cdi.kube import objects
+from cdi.kube import objects, owners
 from cdi.kube.errors import ApiError
 from cdi.kube.objects import Object
 from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS
@@ -42,7 +42,9 @@ def decide(seen: Seen) -> plan.Plan:
 
 def _without_prime(seen: Seen, populator: Populator) -> plan.Plan:
     target, source = seen.target, seen.source_object
-    if source is None or not _is_meant(source, target):
+    if source is None:
+        return _without_source(target)
+    if not _is_meant(source, target):
         return plan.NOTHING
     if _phase(target) in (phases.Claim.BOUND, phases.Claim.LOST):
         return plan.NOTHING
@@ -65,9 +67,29 @@ def _without_prime(seen: Seen, populator: Populator) -> plan.Plan:
         PERSISTENT_VOLUME_CLAIMS, wanted, refused=lambda error: _prime_refused(target, error)
     )
     named: dict[str, str | None] = {annotations.PVC_PRIME: objects.name(wanted)}
+    if objects.annotations(target).get(annotations.BOUND_REASON) == reasons.ERR_RESOURCE_MISSING:
+        named |= dict.fromkeys(boundcondition.KEYS)
     message = f"PVC Prime {objects.name(wanted)} created successfully"
     made = plan.normal(target, reasons.PRIME_CREATED, message)
     return plan.Plan((create,), (made,)).then(changed(target, named))
+
+
+def _without_source(target: Object) -> plan.Plan:
+    """Say what is missing, unless its DataVolume makes it in this very moment."""
+    reference = objects.get(target, "spec", "dataSourceRef", default={})
+    owner = owners.controller_of(target) or {}
+    is_made = reference.get("name") == names.import_source_for(str(owner.get("uid")))
+    if is_made or _phase(target) != phases.Claim.PENDING:
+        return plan.NOTHING
+    message = f"waits for {reference.get('kind')} {reference.get('name')}, which does not exist"
+    missing: dict[str, str | None] = {
+        annotations.BOUND: annotations.FALSE,
+        annotations.BOUND_REASON: reasons.ERR_RESOURCE_MISSING,
+        annotations.BOUND_MESSAGE: message,
+    }
+    news = changed(target, missing)
+    event = plan.warning(target, reasons.ERR_RESOURCE_MISSING, message)
+    return news.with_events(event) if news.steps else news
 
 
 def _is_meant(source: Object, target: Object) -> bool:
@@ -142,6 +164,8 @@ def _cleaned_up(seen: Seen, populator: Populator, found: Object) -> plan.Plan:
         return plan.NOTHING
     if metadata.is_true(found, annotations.RETAIN_AFTER_COMPLETION):
         message = f"PVC Prime {objects.name(found)} is kept, as its target asks"
+        if any(event.get("reason") == reasons.PRIME_RETAINED for event in seen.prime_events):
+            return plan.NOTHING
         return plan.Plan(events=(plan.warning(found, reasons.PRIME_RETAINED, message),))
     return plan.Plan((plan.Remove(PERSISTENT_VOLUME_CLAIMS, found),))
 

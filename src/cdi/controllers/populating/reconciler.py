@@ -96,7 +96,7 @@ class Reconciler:
 
     def keys_of_event(self, event: Object) -> Iterable[Key]:
         """What happens to a prime concerns its target."""
-        for key in keys_of_claim_event(event):
+        for key in keys_of_claim_event(event, but_of=self._populator.controller):
             prime = self._cluster.claims.get(key)
             if prime is not None and self._populator.owns(prime):
                 yield from target_of(prime)
