@@ -228,8 +228,8 @@ class Import:
         order = self._order
         own = room.leftovers(self._disk)
         requested = None if order.image_size is None else order.image_size.value()
-        free = room.free_in(self._settings.data_dir, own)
-        return room.room_for(free, requested, order.filesystem_overhead)
+        found = room.file_system_of(self._settings.data_dir, own)
+        return room.room_for(found, requested, order.filesystem_overhead)
 
     # A disk from a source.
 

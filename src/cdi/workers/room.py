@@ -26,6 +26,14 @@ _BLOCK = 512  # what st_blocks counts in
 
 
 @dataclass(frozen=True, slots=True)
+class FileSystem:
+    """What a volume lies on."""
+
+    size: int
+    free: int  # for us
+
+
+@dataclass(frozen=True, slots=True)
 class Room:
     """What may be taken in a volume.
 
@@ -37,11 +45,17 @@ class Room:
     most: int | None
 
 
-def room_for(free: int, requested: int | None, overhead: Decimal) -> Room:
-    """Return the room in a file system with `free` bytes, for a claim of `requested`."""
+def room_for(found: FileSystem, requested: int | None, overhead: Decimal) -> Room:
+    """Return the room in a file system, for a claim of `requested`.
+
+    A volume of its own that is smaller than the claim (its file system needs some of it) is the
+    limit: a larger image takes a larger claim. A file system that is as large as the claim is
+    shared with others, as on one machine: what is free there now says nothing of the claim, and
+    a disk that does not fit any more is out of space, not too large.
+    """
     if requested is None:
         return Room(None, None)
-    most = min(free, requested)
+    most = requested if found.size >= requested else min(found.free, requested)
     return Room(size=min(usable(most, overhead), requested), most=most)
 
 
@@ -53,8 +67,8 @@ def usable(size: int, overhead: Decimal) -> int:
     return math.ceil(size / (1 + float(overhead))) // MIB * MIB
 
 
-def free_in(directory: Path, own: Iterable[Path] = ()) -> int:
-    """Return the free bytes of the file system that `directory` is on.
+def file_system_of(directory: Path, own: Iterable[Path] = ()) -> FileSystem:
+    """Return size and free bytes of the file system that `directory` is on.
 
     What the files `own` occupy counts as free: they are continued, or make way.
     """
@@ -62,7 +76,8 @@ def free_in(directory: Path, own: Iterable[Path] = ()) -> int:
         found = os.statvfs(directory)
     except OSError as error:
         raise targets.target_error(error, str(directory)) from error
-    return found.f_bavail * found.f_frsize + sum(map(_occupied, own))
+    free = found.f_bavail * found.f_frsize + sum(map(_occupied, own))
+    return FileSystem(size=found.f_blocks * found.f_frsize, free=free)
 
 
 def leftovers(disk: Path) -> tuple[Path, ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from support import authority, disks, httpd, loopdev, worker
+from support import authority, disks, filesystems, httpd, loopdev, worker
 
 MIB = 1 << 20
 
@@ -114,6 +114,27 @@ def test_a_blank_disk_is_sparse_and_an_old_one_makes_way(mounts: worker.Mounts) 
     assert mounts.disk.stat().st_size == 64 * MIB
     assert mounts.disk.stat().st_blocks == 0
     assert stat.S_IMODE(mounts.disk.stat().st_mode) == 0o660
+
+
+@loopdev.needs_root
+def test_a_full_machine_is_out_of_space_and_no_reason_for_a_larger_claim(
+    server: httpd.Server, tmp_path: Path
+) -> None:
+    (tmp_path / "pod").mkdir()
+    mounts = worker.Mounts(tmp_path / "pod")
+    with filesystems.mounted("tmpfs", tmp_path, mib=64) as shared:
+        (shared / "others").write_bytes(bytes(60 * MIB))
+        place = {"CDI_DATA_DIR": str(shared)}
+        ended = worker.run(worker.order(f"{server.origin}/disk.qcow2", "48Mi"), mounts, **place)
+
+        assert (ended.status, ended.termination.permanent) == (1, False)
+        assert ended.termination.reason == "NoSpace"
+        assert "larger PVC" not in ended.termination.message
+
+        for left in shared.glob("disk.img.*"):
+            left.unlink()
+        assert worker.run(worker.order(size="48Mi"), mounts, **place).status == 0
+        assert (shared / "disk.img").stat().st_size == 48 * MIB
 
 
 def test_a_preallocated_blank_disk_occupies_its_size(mounts: worker.Mounts) -> None:

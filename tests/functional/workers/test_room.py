@@ -17,19 +17,22 @@ MIB, GIB = 1 << 20, 1 << 30
 
 
 @pytest.mark.parametrize(
-    ("free", "requested", "overhead", "found"),
+    ("size", "free", "requested", "overhead", "found"),
     [
-        pytest.param(10 * GIB, GIB, "0", Room(GIB, GIB), id="enough"),
-        pytest.param(10 * GIB, GIB, "0.06", Room(966 * MIB, GIB), id="less-the-overhead"),
-        pytest.param(512 * MIB, GIB, "0", Room(512 * MIB, 512 * MIB), id="less-than-requested"),
-        pytest.param(GIB, 10**9, "0", Room(953 * MIB, 10**9), id="whole-mebibytes"),
-        pytest.param(GIB, None, "0.06", Room(None, None), id="nobody-asked"),
+        pytest.param(20 * GIB, 10 * GIB, GIB, "0", Room(GIB, GIB), id="enough"),
+        pytest.param(20 * GIB, 10 * GIB, GIB, "0.06", Room(966 * MIB, GIB), id="with-overhead"),
+        pytest.param(
+            600 * MIB, 512 * MIB, GIB, "0", Room(512 * MIB, 512 * MIB), id="smaller-volume"
+        ),
+        pytest.param(20 * GIB, 512 * MIB, GIB, "0", Room(GIB, GIB), id="shared-and-nearly-full"),
+        pytest.param(GIB, GIB, 10**9, "0", Room(953 * MIB, 10**9), id="whole-mebibytes"),
+        pytest.param(GIB, GIB, None, "0.06", Room(None, None), id="nobody-asked"),
     ],
 )
 def test_the_disk_fits_its_volume(
-    free: int, requested: int | None, overhead: str, found: Room
+    size: int, free: int, requested: int | None, overhead: str, found: Room
 ) -> None:
-    assert room.room_for(free, requested, Decimal(overhead)) == found
+    assert room.room_for(room.FileSystem(size, free), requested, Decimal(overhead)) == found
 
 
 def test_what_an_earlier_attempt_left_counts_as_free(tmp_path: Path) -> None:
@@ -37,9 +40,9 @@ def test_what_an_earlier_attempt_left_counts_as_free(tmp_path: Path) -> None:
     (tmp_path / "disk.img.cdi-partial").write_bytes(os.urandom(8 * MIB))
     os.sync()
 
-    without = room.free_in(tmp_path)
+    without = room.file_system_of(tmp_path).free
 
-    assert room.free_in(tmp_path, room.leftovers(disk)) >= without + 7 * MIB
+    assert room.file_system_of(tmp_path, room.leftovers(disk)).free >= without + 7 * MIB
 
 
 def test_a_directory_in_the_disks_place_is_not_removed(tmp_path: Path) -> None:
@@ -51,7 +54,7 @@ def test_a_directory_in_the_disks_place_is_not_removed(tmp_path: Path) -> None:
 
 def test_a_volume_that_is_not_there_is_a_failure_of_the_target(tmp_path: Path) -> None:
     with pytest.raises(errors.TargetFailed):
-        room.free_in(tmp_path / "none")
+        room.file_system_of(tmp_path / "none")
 
 
 @pytest.mark.parametrize(
