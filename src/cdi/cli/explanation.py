@@ -86,6 +86,7 @@ class Seen:
     pod: Object | None = None
     storage_class: Object | None = None
     events: Sequence[Object] = ()
+    hidden: frozenset[str] = frozenset()  # kinds, by plural name, that may not be read
     noun: str = "DataVolume"  # what is deleted and applied again, where nothing else helps
 
 
@@ -96,6 +97,7 @@ class Explanation:
     waits_for: str
     do: str
     since: datetime | None = None
+    settled: bool = False  # all is well, and nothing more is to come
 
     def lines(self, now: datetime) -> list[str]:
         """Return the answer as text."""
@@ -172,7 +174,8 @@ def _done(seen: Seen) -> Explanation | None:
     if _phase(seen) != Phase.SUCCEEDED:
         return None
     since = _changed(seen, "Ready")
-    return Explanation("nothing: the volume is filled", "use its claim in a pod", since)
+    do = "use its claim in a pod"
+    return Explanation("nothing: the volume is filled", do, since, settled=True)
 
 
 def _failed(seen: Seen) -> Explanation | None:
@@ -228,7 +231,7 @@ def _unbound(seen: Seen) -> Explanation | None:
     if objects.get(claim, "status", "phase") == phases.Claim.BOUND:
         return None
     name = objects.get(seen.claim, "spec", "storageClassName")
-    if name and seen.storage_class is None:
+    if name and seen.storage_class is None and "storageclasses" not in seen.hidden:
         what = f"StorageClass {name}, which does not exist"
         return Explanation(what, "create it, or name another class", _changed(seen, "Bound"))
     warned = _newest_warning(seen)
@@ -241,7 +244,7 @@ def _unbound(seen: Seen) -> Explanation | None:
 
 
 def _without_pod(seen: Seen) -> Explanation | None:
-    if seen.pod is not None:
+    if seen.pod is not None or "pods" in seen.hidden:
         return None
     reason, message = _trouble(seen) or _newest_warning(seen, _IN_USE) or ("", "")
     why = _joined(reason, message)

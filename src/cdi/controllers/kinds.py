@@ -16,6 +16,8 @@ def _ours(kind: str) -> Resource:
 
 
 DATA_VOLUMES: Final = _ours("DataVolume")
+DATA_SOURCES: Final = _ours("DataSource")
+DATA_IMPORT_CRONS: Final = _ours("DataImportCron")
 IMPORT_SOURCES: Final = _ours("VolumeImportSource")
 # What claims may name as the source of a populator of ours.
 SOURCE_OBJECTS: Final = (IMPORT_SOURCES,)
