@@ -1,10 +1,11 @@
 """
 The one task that reacts to changes inside the API server: definitions, namespaces, ownership,
-aggregated roles;
+aggregated roles, quotas;
 and, when it has been quiet for a while, lets old events go.
 
 Here: the loop, what it hands to whom, and what happens when a step fails. Elsewhere: the steps
-(`definitions`, `namespaces`, `garbage`, `roles`). A failed step is tried again after RETRY seconds;
+(`definitions`, `namespaces`, `garbage`, `roles`,
+`quotastatus`). A failed step is tried again after RETRY seconds;
 a watch that fell behind starts over from the current state. The loop ends only with its server.
 """
 
@@ -17,6 +18,7 @@ from cdi.standalone.apiserver import definitions, expiry, namespaces, roles
 from cdi.standalone.apiserver.definitions import Definitions
 from cdi.standalone.apiserver.garbage import Garbage
 from cdi.standalone.apiserver.namespaces import Namespaces
+from cdi.standalone.apiserver.quotastatus import QuotaStatus
 from cdi.standalone.apiserver.roles import Roles
 from cdi.standalone.apiserver.status import ApiError
 from cdi.standalone.apiserver.timestamps import Clock
@@ -43,6 +45,7 @@ class Housekeeping:
         spaces: Namespaces,
         garbage: Garbage,
         aggregated: Roles,
+        quotas: QuotaStatus,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -53,6 +56,7 @@ class Housekeeping:
         self._namespaces = spaces
         self._garbage = garbage
         self._roles = aggregated
+        self._quotas = quotas
         self._again: dict[tuple[Step, str], None] = {}
 
     async def run(self) -> None:
@@ -76,6 +80,8 @@ class Housekeeping:
         for key, _ in self._store.entries(namespaces.RESOURCE):
             await self._step(self._namespaces.settle, key.name)
         await self._step(self._roles.settle, "")
+        for namespace in self._quotas.namespaces():
+            await self._step(self._quotas.settle, namespace)
         await self._collect(self._garbage.load())
 
     async def _follow(self, watch: Watch) -> None:
@@ -112,6 +118,9 @@ class Housekeeping:
         await self._collect(self._garbage.observe(batch))
         for name in dict.fromkeys(filter(None, map(self._namespace_of, batch))):
             await self._step(self._namespaces.settle, name)
+        self._quotas.forget(batch)
+        for name in self._quotas.namespaces() & {change.key.namespace for change in batch}:
+            await self._step(self._quotas.settle, name)
 
     async def _collect(self, uids: list[str]) -> None:
         """Side by side, so that many deletions share the disk's syncs."""

@@ -21,6 +21,7 @@ from cdi.standalone.apiserver.admission import Admission, AdmissionRequest
 from cdi.standalone.apiserver.catalog import Catalog, resource_of
 from cdi.standalone.apiserver.identity import ADMIN, User
 from cdi.standalone.apiserver.options import DeleteOptions, WriteOptions
+from cdi.standalone.apiserver.quota import Quotas
 from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.apiserver.timestamps import Clock, rfc3339, system_clock
 from cdi.standalone.schema import admit, fields
@@ -61,6 +62,7 @@ class Objects:
         self.catalog = catalog
         self.admission = admission
         self.clock = clock
+        self.quotas = Quotas(store)
         self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
 
     def get(self, ref: ObjectRef) -> Document:
@@ -230,6 +232,14 @@ class Objects:
         document, said = await self._admitted("CREATE", ref, document, None, options, user)
         warnings = [*warnings, *said]
         document = manage(document)
+        async with self.quotas.turn(ref.namespace):
+            self.quotas.check(ref, document, None)
+            return await self._store_new(ref, document, options, warnings)
+
+    async def _store_new(
+        self, ref: ObjectRef, document: Document, options: WriteOptions, warnings: list[str]
+    ) -> Result:
+        kind = ref.kind
         if options.dry_run:
             if self.store.get(ref.key):
                 raise status.already_exists(kind, ref.name)
@@ -273,6 +283,19 @@ class Objects:
             )
         if metadata.same_content(live, document):
             return Result(live, warnings)
+        async with self.quotas.turn(ref.namespace):
+            self.quotas.check(ref, document, live)
+            return await self._store_change(ref, entry, document, options, warnings)
+
+    async def _store_change(
+        self,
+        ref: ObjectRef,
+        entry: Entry,
+        document: Document,
+        options: WriteOptions,
+        warnings: list[str],
+    ) -> Result:
+        kind = ref.kind
         if options.dry_run:
             document["metadata"]["resourceVersion"] = str(entry.revision)
             return Result(document, warnings)

@@ -42,11 +42,13 @@ from cdi.standalone.apiserver.discovery import Discovery
 from cdi.standalone.apiserver.escalation import EscalationCheck
 from cdi.standalone.apiserver.garbage import Garbage
 from cdi.standalone.apiserver.housekeeping import Housekeeping
+from cdi.standalone.apiserver.limits import Limits
 from cdi.standalone.apiserver.namespaces import RESOURCE as NAMESPACES
 from cdi.standalone.apiserver.namespaces import SYSTEM, Namespaces, keep_system
 from cdi.standalone.apiserver.objects import Objects
 from cdi.standalone.apiserver.openapi import OpenApi
 from cdi.standalone.apiserver.podadmission import PodAdmission
+from cdi.standalone.apiserver.quotastatus import QuotaStatus
 from cdi.standalone.apiserver.rest import USER, Rest
 from cdi.standalone.apiserver.reviews import Reviews
 from cdi.standalone.apiserver.roles import Roles
@@ -193,11 +195,13 @@ class ApiServer:
             self._namespaces,
             Garbage(self._objects),
             self._roles,
+            QuotaStatus(self._objects),
             self._clock,
         )
         self._authenticator = Authenticator(token, signer, store, self._clock)
         self._authorizer = Authorizer(store)
         EscalationCheck(self._authorizer).install(self.hooks.admission)
+        Limits(store).install(self.hooks.admission)
         table = Subresources()
         subresources.Builtin(self._objects, signer).register(table)
         table.update(self.hooks.subresources)

@@ -1,4 +1,4 @@
-"""Rules for secrets, config maps, leases, roles, quotas and priority classes."""
+"""Rules for secrets, config maps, leases, roles and priority classes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from cdi.standalone.schema import causes, names
 from cdi.standalone.schema.causes import FieldError
-from cdi.standalone.schema.quantities import InvalidQuantity, parse_quantity
 
 Object = dict[str, Any]
 
@@ -118,18 +117,6 @@ def role_binding(obj: Object, old: Object | None) -> Iterator[FieldError]:
     role_ref = obj.get("roleRef") or {}
     if old is not None and role_ref != (old.get("roleRef") or {}):
         yield causes.invalid("roleRef", role_ref, "cannot change roleRef")
-
-
-def resource_quota(obj: Object, old: Object | None) -> Iterator[FieldError]:
-    """Limits are quantities, not below zero."""
-    del old
-    for key, value in ((obj.get("spec") or {}).get("hard") or {}).items():
-        try:
-            if parse_quantity(value) < 0:
-                detail = "must be greater than or equal to 0"
-                yield causes.invalid(f"spec.hard[{key}]", value, detail)
-        except InvalidQuantity:
-            yield causes.invalid(f"spec.hard[{key}]", value, "must be a quantity")
 
 
 _HIGHEST_USER_PRIORITY = 1_000_000_000
