@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 
 import aiohttp
 import pytest
@@ -170,6 +171,24 @@ def test_bodies_that_nobody_reads_are_answered_as_kubernetes_does(
             "POST", TOKENS.format("vms"), shown="front-proxy-client", data=body, headers=sent
         )
         assert (found, answer["code"], answer["status"]) == (code, code, "Failure")
+
+    _play(kubernetes, tmp_path, act)
+
+
+def test_who_does_not_say_what_a_body_is_means_json(kubernetes, tmp_path):
+    async def act(api: cdiapi.Running) -> None:
+        body = json.dumps(WANTED).encode()
+        async with (
+            api.client("front-proxy-client") as client,
+            client.post(
+                api.url(TOKENS.format("vms")),
+                data=body,
+                headers=USER,
+                skip_auto_headers=["Content-Type"],
+            ) as answer,
+        ):
+            assert "Content-Type" not in answer.request_info.headers
+            assert answer.status == 200
 
     _play(kubernetes, tmp_path, act)
 

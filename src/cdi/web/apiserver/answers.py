@@ -40,7 +40,8 @@ class Bodies:
 
     async def document(self, request: web.Request) -> Any:
         """The value that a request carries. Raises Refused."""
-        if request.content_type != JSON:
+        # Who says nothing means JSON, as for Kubernetes: `kubectl create --raw` does.
+        if "Content-Type" in request.headers and request.content_type != JSON:
             raise statuses.unsupported_media_type()
         return _parsed(await self._read(request))
 
