@@ -143,7 +143,7 @@ async def test_claims_without_a_data_volume_are_explained(tmp_path: Path) -> Non
         hand = await explain(server, tmp_path, "pvc", "hand")
         missing = await explain(server, tmp_path, "pod", "other")
     assert "it is bound, and not filled by CDI" in plain.output
-    assert "another attempt, after ImagePullFailed: failed to pull image: no/such" in hand.output
+    assert "ImagePullFailed: failed to pull image: no/such" in hand.output
     assert "check the name of the image" in hand.output
     assert "volume nowhere, which does not exist" in missing.output
 
