@@ -1,5 +1,5 @@
 """
-Fuzz the inspection of VDI, VHD, VHDX and QED with changes of sound images.
+Fuzz the inspection of VDI, VHD, VHDX, QED and QCOW with changes of sound images.
 
 After it a tool would run, so that its verdict is the last word: all checks are made.
 """
@@ -20,6 +20,7 @@ IMAGES = [
     bytes(1 << 20) + hostile.vhd_footer(kind=2, size=1 << 20),
     hostile.vhdx(),
     hostile.qed(),
+    hostile.qcow(),
 ]
 _SEALED = ((64 << 10, 4096), (128 << 10, 4096), (192 << 10, 65536), (256 << 10, 65536))
 

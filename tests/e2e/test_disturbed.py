@@ -35,7 +35,7 @@ RATE = 24 * MIB  # bytes a second on each connection, so that the moments are ap
 PATIENCE = 300  # seconds: many importers share a node, and the kubelet's pauses grow
 LATEST = 6  # the last request at which a pod may be disturbed
 FEW = ["raw", "qcow2", "raw.gz", "vhdx"]
-KINDS = FEW if ROUNDS == 1 else [*FEW, "qcow2-zlib", "vmdk", "vdi", "vhd", "qed"]
+KINDS = FEW if ROUNDS == 1 else [*FEW, "qcow2-zlib", "vmdk", "vdi", "vhd", "qed", "qcow"]
 MODES = ["Filesystem", "Block"]
 WAYS = {"direct": "false", "populator": "true"}
 TABLE = [(kind, mode, way) for kind in KINDS for mode in MODES for way in WAYS]

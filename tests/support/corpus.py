@@ -76,7 +76,7 @@ HOSTILE = [
     pytest.param(lambda: hostile.qcow2(cluster_bits=60), CORRUPT, id="qcow2-absurd-clusters"),
     pytest.param(lambda: hostile.qcow2(l1_offset=0), CORRUPT, id="qcow2-l1-in-the-header"),
     pytest.param(lambda: hostile.qcow2()[:60], SHORT, id="qcow2-cut-in-the-header"),
-    pytest.param(lambda: b"QFI\xfb\0\0\0\1" + bytes(1024), UNSUPPORTED, id="qcow1"),
+    pytest.param(lambda: b"QFI\xfb\0\0\0\4" + bytes(1024), UNSUPPORTED, id="qcow4"),
     # VMDK
     pytest.param(lambda: FLAT, UNSAFE, id="vmdk-flat-descriptor-names-a-file"),
     pytest.param(lambda: FLAT.ljust(4 * MIB, b"\0"), UNSAFE, id="vmdk-descriptor-padded-to-a-disk"),
@@ -309,6 +309,43 @@ HOSTILE = [
         lambda: hostile.qed(l2=(hostile.QED_DATA,) * 2), CORRUPT, id="qed-cluster-mapped-twice"
     ),
     pytest.param(lambda: hostile.qed(l2=(1 << 50,)), SHORT, id="qed-cluster-out-of-bounds"),
+    # QCOW version 1
+    pytest.param(lambda: b"QFI\xfb\0\0\0\1" + bytes(1024), CORRUPT, id="qcow-empty-header"),
+    pytest.param(lambda: hostile.qcow(backing=b"/etc/passwd"), UNSAFE, id="qcow-backing-file"),
+    pytest.param(lambda: hostile.qcow(crypt=1), UNSAFE, id="qcow-encrypted"),
+    pytest.param(lambda: hostile.qcow(size=1 << 60), UNSAFE, id="qcow-absurd-size"),
+    pytest.param(
+        lambda: hostile.qcow(size=1 << 49, cluster_bits=9, l2_bits=6), UNSAFE, id="qcow-absurd-l1"
+    ),
+    pytest.param(lambda: hostile.qcow(size=MIB + 1), CORRUPT, id="qcow-part-of-a-sector"),
+    pytest.param(lambda: hostile.qcow(cluster_bits=30), CORRUPT, id="qcow-absurd-clusters"),
+    pytest.param(lambda: hostile.qcow(l2_bits=40), CORRUPT, id="qcow-absurd-tables"),
+    pytest.param(lambda: hostile.qcow(l1_at=8), CORRUPT, id="qcow-l1-in-the-header"),
+    pytest.param(lambda: hostile.qcow(l1_at=1 << 60), SHORT, id="qcow-l1-out-of-bounds"),
+    pytest.param(lambda: hostile.qcow(l1=(1 << 60,)), SHORT, id="qcow-l2-out-of-bounds"),
+    pytest.param(
+        lambda: hostile.qcow(l1=(hostile.QCOW_L2,) * 2, size=4 * MIB),
+        CORRUPT,
+        id="qcow-l2-mapped-twice",
+    ),
+    pytest.param(
+        lambda: hostile.qcow(l2=(hostile.QCOW_DATA,) * 2), CORRUPT, id="qcow-cluster-mapped-twice"
+    ),
+    pytest.param(
+        lambda: hostile.qcow(l2=(hostile.QCOW_L2 + 7,)), CORRUPT, id="qcow-cluster-on-no-sector"
+    ),
+    pytest.param(lambda: hostile.qcow(l2=(1 << 50,)), SHORT, id="qcow-cluster-out-of-bounds"),
+    pytest.param(
+        lambda: hostile.qcow(l2=(hostile.qcow_packed(hostile.QCOW_DATA, 4095),) * 4),
+        CORRUPT,
+        id="qcow-compressed-clusters-overlap",
+    ),
+    pytest.param(
+        lambda: hostile.qcow(l2=(hostile.qcow_packed(1 << 40, 100),)),
+        SHORT,
+        id="qcow-compressed-cluster-out-of-bounds",
+    ),
+    pytest.param(lambda: hostile.mbr(hostile.qcow(l1_at=512)), UNSAFE, id="polyglot-qcow-and-mbr"),
     # other disks
     pytest.param(lambda: b"LUKS\xba\xbe\0\1" + bytes(MIB), UNSUPPORTED, id="luks"),
     pytest.param(lambda: b"WithoutFreeSpace" + bytes(MIB), UNSUPPORTED, id="parallels"),

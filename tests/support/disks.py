@@ -28,6 +28,7 @@ CONVERTED: dict[str, tuple[str, ...]] = {
     "vhd": ("-O", "vpc", "-o", "force_size=on"),
     "vhdx": ("-O", "vhdx"),
     "qed": ("-O", "qed"),
+    "qcow": ("-O", "qcow"),
 }
 
 COMPRESSORS: dict[str, tuple[str, ...]] = {

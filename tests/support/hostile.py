@@ -290,6 +290,35 @@ def qed(
     return raw.ljust(QED_DATA + QED_CLUSTER, b"\0")
 
 
+# QCOW version 1: header, L1, one L2, clusters -------------------------------------------------
+
+QCOW_CLUSTER = 4096
+QCOW_L1, QCOW_L2, QCOW_DATA = 48, QCOW_CLUSTER, 2 * QCOW_CLUSTER
+
+
+def qcow_packed(offset: int, length: int) -> int:
+    """An entry of an L2 table for a compressed cluster."""
+    return 1 << 63 | length << 51 | offset
+
+
+def qcow(
+    cluster_bits: int = 12,
+    l2_bits: int = 9,
+    l1_at: int = QCOW_L1,
+    size: int = MIB,
+    crypt: int = 0,
+    backing: bytes = b"",
+    l1: tuple[int, ...] = (QCOW_L2,),
+    l2: tuple[int, ...] = (QCOW_DATA,),
+) -> bytes:
+    raw = struct.pack(">4sIQIIQBBHIQ", b"QFI\xfb", 1, 128 if backing else 0, len(backing), 0, size,
+                      cluster_bits, l2_bits, 0, crypt, l1_at)  # fmt: skip
+    raw = put(raw, 128, backing)
+    raw = put(raw, QCOW_L1, struct.pack(f">{len(l1)}Q", *l1))
+    raw = put(raw, QCOW_L2, struct.pack(f">{len(l2)}Q", *l2))
+    return raw.ljust(QCOW_DATA + QCOW_CLUSTER, b"\0")
+
+
 # Raw disks -----------------------------------------------------------------------------------
 
 

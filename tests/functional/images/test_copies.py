@@ -16,10 +16,10 @@ from cdi.images.sources.stream import StreamSource
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import TransferRequest
-from support import appliances, disks, httpd, importing, qcow2_images
+from support import appliances, disks, httpd, importing, qcow2_images, qcow_images
 
 MIB = 1 << 20
-CONVERTED = ["vdi", "vhd", "vhdx", "qed"]
+CONVERTED = ["vdi", "vhd", "vhdx", "qed", "qcow"]
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +96,15 @@ def test_a_link_that_works_once_is_enough(
 ) -> None:
     blob = httpd.Blob(content_of(raw, kind), ranges=False, twist=httpd.after(1, httpd.status(403)))
     seen = importing.run(server.put("/disk", blob), tmp_path / "disk.img")
+
+    assert seen.status == 0, seen.errors
+    assert disks.differs(tmp_path / "disk.img", raw) == ""
+
+
+def test_a_first_qcow_with_compressed_clusters_arrives(raw: Path, tmp_path: Path) -> None:
+    image = tmp_path / "disk.qcow"
+    image.write_bytes(qcow_images.compressed(raw.read_bytes()))
+    seen = importing.run(str(image), tmp_path / "disk.img")
 
     assert seen.status == 0, seen.errors
     assert disks.differs(tmp_path / "disk.img", raw) == ""

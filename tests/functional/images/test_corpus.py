@@ -320,6 +320,7 @@ NAMING = {
     "vhdx parent locator": vhdx_child,
     "qed backing file": lambda canary: hostile.qed(features=1, backing=str(canary).encode()),
     "qed raw backing file": lambda canary: hostile.qed(features=5, backing=str(canary).encode()),
+    "qcow backing file": lambda canary: hostile.qcow(backing=str(canary).encode()),
     "qed backing by qemu-img": by_qemu(
         "create", "-q", "-f", "qed", "-b", "{canary}", "-F", "raw", "{made}"
     ),

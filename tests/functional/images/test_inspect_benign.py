@@ -41,6 +41,7 @@ CONVERTED = [
     *layouts("qed", SIZES, ["cluster_size=4K", "cluster_size=64K"]),
     *layouts("qed", ["33M"], ["cluster_size=4K"], ["table_size=2"]),
     *layouts("qed", ["33M"], ["cluster_size=1M"], ["table_size=16"]),
+    *layouts("qcow", SIZES),
 ]
 
 NATIVE = [
@@ -130,6 +131,7 @@ def test_a_sound_image_that_is_decoded_here_is_accepted(fmt, size, options, made
         pytest.param("vpc", ["subformat=fixed"], True, ("trailer",), id="fixed-vhd-seems-raw"),
         pytest.param("vhdx", [], False, ("VHDX metadata", "VHDX block table"), id="vhdx"),
         pytest.param("qed", [], True, ("QED tables",), id="qed"),
+        pytest.param("qcow", [], True, ("QCOW tables",), id="qcow"),
         pytest.param("raw", [], True, ("trailer",), id="raw"),
     ],
 )
@@ -139,7 +141,7 @@ def test_a_stream_tells_which_checks_are_left(fmt, options, known, left, made):
     assert (image.virtual_size is not None, image.checks_left) == (known, left)
 
 
-@pytest.mark.parametrize("fmt", ["vmdk", "vdi", "vpc", "vhdx", "qed"])
+@pytest.mark.parametrize("fmt", ["vmdk", "vdi", "vpc", "vhdx", "qed", "qcow"])
 def test_a_ranged_source_tells_the_size_before_anything_is_fetched(fmt, made):
     path = made(fmt, SIZES["odd"], [])
     raw, fetched = path.read_bytes(), []

@@ -47,7 +47,7 @@ def test_a_hostile_image_is_refused_before_any_program_runs(build, reason, tmp_p
     "builder",
     [
         pytest.param(getattr(hostile, name), id=name)
-        for name in ("qcow2", "vmdk", "vdi", "vhd", "vhdx", "qed", "mbr", "gpt", "iso")
+        for name in ("qcow2", "vmdk", "vdi", "vhd", "vhdx", "qed", "qcow", "mbr", "gpt", "iso")
     ],
 )
 def test_the_same_image_with_nothing_wrong_is_accepted(builder, tmp_path):
@@ -71,6 +71,7 @@ def test_a_stream_optimised_disk_with_its_directory_at_the_end_is_accepted(tmp_p
         pytest.param(hostile.vhd, [(0, 90), (512, 600), (1536, 1550)], id="vhd"),
         pytest.param(hostile.vhdx, [(2 * MIB, 2 * MIB + 200), (3 * MIB, 3 * MIB + 16)], id="vhdx"),
         pytest.param(hostile.qed, [(0, 64), (4096, 4104), (12288, 12304)], id="qed"),
+        pytest.param(hostile.qcow, [(0, 56), (4096, 4112)], id="qcow"),
     ],
 )
 def test_damage_of_any_kind_ends_with_a_reason(builder, areas, tmp_path):

@@ -211,6 +211,11 @@ def test_a_full_file_system_is_told_apart(vdi, tmp_path):
             lambda canary: hostile.qed(features=1, backing=str(canary).encode()),
             id="qed-backing-file",
         ),
+        pytest.param(
+            "qcow",
+            lambda canary: hostile.qcow(backing=str(canary).encode()),
+            id="qcow-backing-file",
+        ),
     ],
 )
 def test_an_image_that_slipped_through_inspection_still_reaches_no_other_file(fmt, image, tmp_path):

@@ -34,7 +34,7 @@ _SLOWEST = 4 << 20  # bytes of disk a second of CPU time: a tenth of what inflat
 _LEAST_CPU_SECONDS = 60
 # What `inspect` means by a disk's size, where qemu-img's own rule depends on the creator.
 _OPTIONS = {"vpc": {"force_size_calc": "current_size"}}
-_FORMATS = frozenset({"vdi", "vpc", "vhdx", "qed"})
+_FORMATS = frozenset({"vdi", "vpc", "vhdx", "qed", "qcow"})
 _RESERVE = (["-o", "preallocation=falloc"], ["-o", "preallocation=full"])
 _WRITE_ALL = ["-S", "0"]
 _NOT_THIS_WAY = "Unsupported preallocation mode"

@@ -90,6 +90,10 @@ def _check(name: str, view: window.Window, *, deep: bool) -> Image:
     match name:
         case "qcow2":
             return _inspect_qcow2(view)
+        case "QCOW":
+            from cdi.images.formats import qcow
+
+            return qcow.inspect(view, deep)
         case "VMDK":
             from cdi.images.formats import vmdk
 
@@ -155,9 +159,10 @@ def _own_part(head: bytes) -> int:
 
     A qcow2 of small clusters may happen to hold an ISO file right where ISO 9660 starts.
     """
-    if "qcow2" not in signatures.formats_of(head):
-        return len(head)
-    return 1 << min(int.from_bytes(head[20:24], "big"), 20)
+    found = signatures.formats_of(head)
+    if "qcow2" in found:
+        return 1 << min(int.from_bytes(head[20:24], "big"), 20)
+    return 1 << min(head[32], 20) if "QCOW" in found else len(head)
 
 
 def _refuse_other_content(view: window.Window) -> None:

@@ -17,7 +17,7 @@ from enum import Enum
 from cdi.images.formats import foreign
 
 TRAILER_SIZE = 512
-QCOW2_MAGIC = b"QFI\xfb"
+QCOW_MAGIC = b"QFI\xfb"  # of all versions; the number follows
 VHD_COOKIE = b"conectix"
 _DMG_TRAILER = b"koly"
 
@@ -84,10 +84,16 @@ _TITLE = re.compile(rb"#\s*disk\s*descriptor\s*file", re.IGNORECASE)
 _VERSION = re.compile(rb"version\s*=\s*\d+\s*$", re.IGNORECASE)
 
 
+def _is_not_first_qcow(head: bytes) -> bool:
+    return head[4:8] != _FIRST_QCOW
+
+
+_FIRST_QCOW = b"\0\0\0\1"
 _READ = tuple(
-    Signature(name, Kind.READ, magic, offset)
-    for name, magic, offset in (
-        ("qcow2", QCOW2_MAGIC, 0),
+    Signature(name, Kind.READ, magic, *rest)
+    for name, magic, *rest in (
+        ("QCOW", QCOW_MAGIC + _FIRST_QCOW),
+        ("qcow2", QCOW_MAGIC, 0, _is_not_first_qcow),
         ("VMDK", b"KDMV", 0),
         ("VMDK", b"COWD", 0),
         ("VDI", b"\x7f\x10\xda\xbe", 64),
