@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from cdi.api import annotations as known
-from cdi.api import names, resources
+from cdi.api import names, phases, resources
 from cdi.controllers import kinds
 from cdi.kube import objects, owners
 from cdi.kube.cache import Cache, IndexFunction
@@ -21,6 +21,7 @@ from cdi.kube.controller import Result
 from cdi.kube.informer import Informer
 from cdi.kube.objects import Key, Object, Objects
 from cdi.kube.resource import (
+    CONFIG_MAPS,
     CSI_DRIVERS,
     EVENTS,
     PERSISTENT_VOLUME_CLAIMS,
@@ -32,6 +33,7 @@ from cdi.kube.resource import (
 from cdi.storage import rendering
 
 ABOUT: Final = "about"  # events: UID of the object they are about
+IMPORTING: Final = "importing"  # claims: the empty value, for those that are to be imported into
 UNCLAIMED: Final = "unclaimed"  # DataVolumes: the empty value, for those without a claim
 USES: Final = "uses"  # pods: `<namespace>/<claim>` of the claims that they mount
 POPULATED_FROM: Final = "populated-from"  # claims: `<kind>/<namespace>/<name>` of a source object
@@ -57,6 +59,7 @@ class Cluster:
     installations: Cache  # CDI objects
     csi_drivers: Cache
     snapshot_classes: Cache
+    config_maps: Cache  # of the installation's own namespace
 
     def of(self, cache: str) -> Cache:
         """The cache of this name."""
@@ -148,6 +151,13 @@ def keys_of_claim_event(event: Object, *, but_of: str) -> list[Key]:
     return [Key(str(involved.get("namespace", "")), str(involved["name"]))]
 
 
+def _importing(claim: Object) -> Iterable[str]:
+    given = objects.annotations(claim)
+    asked = known.SOURCE in given or known.ENDPOINT in given
+    over = given.get(known.POD_PHASE) in (phases.Pod.SUCCEEDED, phases.Pod.FAILED)
+    return [""] if asked and not over else []
+
+
 def _populated_from(claim: Object) -> Iterable[str]:
     reference = objects.get(claim, "spec", "dataSourceRef", default={})
     if reference.get("apiGroup") != resources.CDI_GROUP:
@@ -168,16 +178,18 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
     "installations": kinds.CDIS,
     "csi_drivers": CSI_DRIVERS,
     "snapshot_classes": kinds.SNAPSHOT_CLASSES,
+    "config_maps": CONFIG_MAPS,
 }
 _INDEXES: Final[Mapping[str, Mapping[str, IndexFunction]]] = {
     "data_volumes": {UNCLAIMED: _unclaimed},
-    "claims": {POPULATED_FROM: _populated_from},
+    "claims": {POPULATED_FROM: _populated_from, IMPORTING: _importing},
     "pods": {USES: _uses},
     "events": {ABOUT: _about},
 }
 # Only claims have events that anybody here reads.
 _FIELDS: Final[Mapping[str, str]] = {"events": "involvedObject.kind=PersistentVolumeClaim"}
 _MAY_BE_MISSING: Final = frozenset({"snapshot_classes"})  # from a definition of somebody else
+_OF_INSTALLATION: Final = frozenset({"config_maps"})  # watched in its namespace only
 
 
 def empty_cluster() -> Cluster:
@@ -197,40 +209,41 @@ class Watches:
         self,
         client: Client,
         *,
-        snapshots: bool,
+        namespace: str = "",
         clock: Clock | None = None,
         given: Mapping[str, Informer] | None = None,
     ) -> None:
-        """`snapshots` says whether the API of volume snapshots is served.
+        """`namespace` is that of the installation.
 
         `given` are informers, by cache, that others of the process have and run: objects are held
         once then. They get our indexes on top of their own.
         """
         given = given or {}
-        left_out = frozenset() if snapshots else _MAY_BE_MISSING
         self._own = {
             name: Informer(
                 client,
                 resource,
+                namespace if name in _OF_INSTALLATION else None,
                 fields=_FIELDS.get(name, ""),
                 indexes=_INDEXES.get(name),
+                optional=name in _MAY_BE_MISSING,
                 clock=clock,
             )
             for name, resource in _RESOURCES.items()
-            if name not in left_out and name not in given
+            if name not in given
         }
         self._informers = {**self._own, **given}
         for name, informer in given.items():
             for index, function in _INDEXES.get(name, {}).items():
                 informer.cache.add_index(index, function)
         caches = {name: informer.cache for name, informer in self._informers.items()}
-        self.cluster = Cluster(**{name: caches.get(name, Cache()) for name in _RESOURCES})
+        self.cluster = Cluster(**caches)
 
     @property
     def informers(self) -> tuple[Informer, ...]:
         """Those that are to be run; not the given ones."""
         return tuple(self._own.values())
 
-    def of(self, cache: str) -> Informer | None:
-        """The informer of a cache of Cluster; None where the cluster has no such kind."""
-        return self._informers.get(cache)
+    def of(self, cache: str) -> Informer:
+        """The informer of a cache of Cluster."""
+        return self._informers[cache]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from cdi.controllers import cdiconfig, kinds, storageprofile
+from cdi.controllers import cdiconfig, storageprofile
 from cdi.controllers.act import Actor
 from cdi.controllers.cluster import Watches, keys_of_claim_event
 from cdi.controllers.datavolume import reconciler as datavolume
@@ -27,7 +27,6 @@ from cdi.controllers.populating.populator import Populator
 from cdi.controllers.populating.registry import POPULATORS
 from cdi.controllers.progress import Progress
 from cdi.controllers.settings import Settings
-from cdi.kube import errors
 from cdi.kube.client import Client
 from cdi.kube.clock import Clock, SystemClock
 from cdi.kube.controller import Controller, KeysOf, Metrics, Reconcile, own_key
@@ -67,13 +66,13 @@ async def controllers(
     metrics: Metrics | None = None,
     given: Mapping[str, Informer] | None = None,
 ) -> Parts:
-    """Make all controllers; asks the server once which kinds of others it serves.
+    """Make all controllers. Raises KubeError where there is no server to work with.
 
     `given` are informers that the process has and runs anyway, by the cache of `Cluster`.
     """
     clock = clock or SystemClock()
-    snapshots = await _serves_snapshots(client)
-    watches = Watches(client, snapshots=snapshots, clock=clock, given=given)
+    await client.raw("GET", "/version")  # informers are patient; whoever starts us should hear now
+    watches = Watches(client, namespace=settings.namespace, clock=clock, given=given)
     maker = _Maker(client, settings, watches, clock, metrics)
     made = (
         maker.cdi_config(),
@@ -83,15 +82,6 @@ async def controllers(
         *(maker.populating(populator) for populator in POPULATORS),
     )
     return Parts(tuple(maker.recorders), watches, made)
-
-
-async def _serves_snapshots(client: Client) -> bool:
-    group = f"/apis/{kinds.SNAPSHOT_CLASSES.api_version}"
-    try:
-        await client.raw("GET", group)
-    except errors.ApiError:
-        return False
-    return True
 
 
 class _Maker:
@@ -164,6 +154,7 @@ class _Maker:
         controller = self._controller(name, made.reconcile)
         self._watch(controller, "claims", own_key)
         self._watch(controller, "pods", importing.keys_of_pod)
+        self._watch(controller, "config_maps", made.keys_of_config_map)
         self._watch(controller, "events", partial(keys_of_claim_event, but_of=name))
         return controller
 
@@ -176,6 +167,7 @@ class _Maker:
         made.enqueue = controller.queue.add
         self._watch(controller, "claims", made.keys_of_claim)
         self._watch(controller, populator.cache, made.keys_of_source_object)
+        self._watch(controller, "classes", made.keys_of_class)
         self._watch(controller, "events", made.keys_of_event)
         return controller
 
@@ -190,6 +182,4 @@ class _Maker:
         )
 
     def _watch(self, controller: Controller, cache: str, keys_of: KeysOf) -> None:
-        informer = self._watches.of(cache)
-        if informer is not None:
-            controller.watch(informer, keys_of)
+        controller.watch(self._watches.of(cache), keys_of)

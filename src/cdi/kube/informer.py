@@ -59,7 +59,8 @@ class Informer:
     """Keeps `cache` in step with the server while `run` runs.
 
     `transform` sees, and may change, every object before anybody else; by default it makes it
-    small. Handlers are plain functions called in the loop: they note down keys.
+    small. Handlers are plain functions called in the loop: they note down keys. A kind that is
+    `optional` may be one that nobody serves: it has no objects until somebody does.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Informer:
         indexes: Mapping[str, IndexFunction] | None = None,
         transform: Transform = objects.compact,
         metadata_only: bool = False,
+        optional: bool = False,
         timing: Timing | None = None,
         clock: Clock | None = None,
         chance: Callable[[], float] = random.random,
@@ -86,6 +88,7 @@ class Informer:
         self._fields = fields
         self._transform = transform
         self._metadata_only = metadata_only
+        self._optional = optional
         self._timing = timing or Timing()
         self._clock = clock or SystemClock()
         self._chance = chance
@@ -162,7 +165,9 @@ class Informer:
 
     def _report(self, error: errors.KubeError | None, pause: float) -> None:
         # The first failures are everyday life: a rolling restart, a compaction.
-        level = logging.WARNING if error is not None and self._failures > 2 else logging.DEBUG
+        expected = self._optional and isinstance(error, errors.NotFound)
+        lasts = error is not None and self._failures > 2 and not expected
+        level = logging.WARNING if lasts else logging.DEBUG
         log.log(
             level,
             "watch is resumed" if self._version else "list is repeated",
@@ -180,6 +185,11 @@ class Informer:
         except errors.Expired:
             # The moment was compacted away between two pages: ask for all in one answer.
             everything, version = await self._read_pages(0)
+        except errors.NotFound:
+            if self._optional:
+                self._tell_all(self.cache.replace([]))
+                self._synced.set()
+            raise
         self._tell_all(self.cache.replace(everything))
         self._version = version
         self._synced.set()

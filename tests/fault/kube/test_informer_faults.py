@@ -79,12 +79,16 @@ class Follower:
 
 
 @asynccontextmanager
-async def following(server: FakeKube, *, request_timeout: float = 30.0) -> AsyncIterator[Follower]:
+async def following(
+    server: FakeKube, *, request_timeout: float = 30.0, optional: bool = False
+) -> AsyncIterator[Follower]:
     clock = FakeClock(skip=SKIP)
     settings = Settings(rate=1e6, burst=1_000_000, request_timeout=request_timeout)
     stop = asyncio.Event()
     async with Client.to(connection.direct(server.url), settings, clock=clock) as client:
-        informer = Informer(client, PODS, clock=clock, timing=Timing(watch=300.0))
+        informer = Informer(
+            client, PODS, clock=clock, timing=Timing(watch=300.0), optional=optional
+        )
         follower = Follower(server, informer, clock)
         running = asyncio.create_task(informer.run(stop))
         try:
@@ -279,3 +283,25 @@ async def test_a_server_that_comes_back_elsewhere_in_time_is_listed_again() -> N
             await follower.until(lambda: server.count("watch") == 2)
             assert server.count("list") == 2
             await follower.until(lambda: follower.agrees)
+
+
+@in_loop
+async def test_a_kind_that_nobody_serves_yet_is_empty_until_somebody_does() -> None:
+    async with FakeKube() as server:
+        server.faults.append(Fault("list", "pods", times=3, code=404, reason="NotFound"))
+        server.put("pods", pod("there"))
+        async with following(server, optional=True) as follower:
+            await follower.informer.ready()
+            assert follower.informer.cache.list() == []
+            await follower.until(lambda: follower.agrees)
+            assert follower.told == [("added", "there")]
+
+
+@in_loop
+async def test_a_kind_that_everybody_serves_is_waited_for() -> None:
+    async with FakeKube() as server:
+        server.faults.append(Fault("list", "pods", times=3, code=404, reason="NotFound"))
+        server.put("pods", pod("there"))
+        async with following(server) as follower:
+            await follower.informer.ready()
+            assert len(follower.informer.cache) == 1

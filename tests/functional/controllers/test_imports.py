@@ -1,6 +1,7 @@
 """DataVolumes on a real API server: from creation to their end, with scripted pods."""
 
 import asyncio
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,15 @@ from cdi.api import annotations as known
 from cdi.controllers import kinds
 from cdi.kube import objects
 from cdi.kube.objects import Object
-from cdi.kube.resource import CSI_DRIVERS, EVENTS, NAMESPACES, PERSISTENT_VOLUME_CLAIMS, PODS
+from cdi.kube.resource import (
+    CONFIG_MAPS,
+    CSI_DRIVERS,
+    EVENTS,
+    NAMESPACES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PODS,
+    STORAGE_CLASSES,
+)
 from support import played, world
 from support.loop import in_loop
 from support.played import Stage, phase
@@ -158,3 +167,76 @@ async def test_events_are_told_in_the_controllers_name(tmp_path: Path) -> None:
         about = [each for each in events if each["involvedObject"]["kind"] == "DataVolume"]
         assert {each["source"]["component"] for each in about} == {"datavolume-import-controller"}
         assert "NotFound" in {each["reason"] for each in about}
+
+
+# What appears later.
+
+
+@in_loop
+async def test_an_image_with_the_vddk_library_is_noticed_when_it_is_named(tmp_path: Path) -> None:
+    async with played.stage(tmp_path) as stage:
+        source = {"vddk": {
+            "url": "https://vcenter", "uuid": "u", "backingFile": "[ds] d.vmdk",
+            "thumbprint": "aa", "secretRef": "keys",
+        }}  # fmt: skip
+        await stage.create(kinds.DATA_VOLUMES, world.data_volume(source=source))
+        await stage.until(
+            PERSISTENT_VOLUME_CLAIMS, "dv",
+            lambda claim: objects.annotations(claim).get(known.BOUND_REASON) == "AwaitingVDDK",
+        )  # fmt: skip
+        named = {
+            "metadata": {"name": "v2v-vmware", "namespace": world.SETTINGS.namespace},
+            "data": {"vddk-init-image": "registry.example/vddk:8"},
+        }
+        await stage.create(CONFIG_MAPS, named)
+        pod = await stage.until(PODS, "importer-dv", lambda _: True)
+        assert pod["spec"]["initContainers"][0]["image"] == "registry.example/vddk:8"
+
+
+@in_loop
+async def test_the_proxys_certificates_are_noticed_when_they_are_there(tmp_path: Path) -> None:
+    async with played.stage(tmp_path) as stage:
+        stage.script("importer-dv", [world.CREATING])
+        config = await stage.until(kinds.CDI_CONFIGS, "config", lambda _: True)
+        proxy = {"HTTPSProxy": "http://proxy:3128", "trustedCAProxy": "ca"}
+        change = {"spec": {"importProxy": proxy}}
+        await stage.client.patch(kinds.CDI_CONFIGS, objects.name(config), None, change)
+        await stage.until(
+            kinds.CDI_CONFIGS, "config",
+            lambda found: bool(objects.get(found, "status", "importProxy", "trustedCAProxy")),
+        )  # fmt: skip
+        await stage.create(kinds.DATA_VOLUMES, world.data_volume())
+        await stage.until(
+            PERSISTENT_VOLUME_CLAIMS, "dv",
+            lambda claim: "ConfigMap ca in namespace"
+            in objects.annotations(claim).get(known.RUNNING_MESSAGE, ""),
+        )  # fmt: skip
+        ca = {
+            "metadata": {"name": "ca", "namespace": world.SETTINGS.namespace},
+            "data": {"ca.pem": "-"},
+        }
+        await stage.create(CONFIG_MAPS, ca)
+        await stage.until(
+            PERSISTENT_VOLUME_CLAIMS, "dv",
+            lambda claim: "ConfigMap ca" not in objects.annotations(claim)[known.RUNNING_MESSAGE],
+        )  # fmt: skip
+        watch = stage.client.watch(CONFIG_MAPS, "ns", resource_version="0")
+        async with asyncio.timeout(played.LIMIT), aclosing(watch):
+            async for change in watch:
+                if objects.name(change.object) == "import-proxy-cm-dv":
+                    assert change.object["data"] == {"ca.pem": "-"}
+                    break
+
+
+@in_loop
+async def test_a_class_is_noticed_when_it_is_made(tmp_path: Path) -> None:
+    async with played.stage(tmp_path) as stage:
+        source = {"metadata": {"name": "s", "namespace": "ns"}, "spec": {"source": world.HTTP}}
+        await stage.create(kinds.IMPORT_SOURCES, source)
+        reference = {"apiGroup": "cdi.kubevirt.io", "kind": "VolumeImportSource", "name": "s"}
+        spec = {**world.pvc_spec(storageClassName="coming"), "dataSourceRef": reference}
+        claim = {"metadata": {"name": "disk", "namespace": "ns"}, "spec": spec}
+        await stage.create(PERSISTENT_VOLUME_CLAIMS, claim)
+        await stage.until_told("ErrCreatingPVCPrime", "PersistentVolumeClaim")
+        await stage.create(STORAGE_CLASSES, world.storage_class("coming"))
+        await stage.until(PERSISTENT_VOLUME_CLAIMS, "disk", phase("Bound"))

@@ -20,7 +20,7 @@ POD = {
 def test_a_given_informer_is_indexed_and_left_to_its_owner() -> None:
     pods = Informer(NOBODY, PODS, indexes={"name": lambda pod: [objects.name(pod)]})
     pods.cache.upsert(POD)
-    watches = cluster.Watches(NOBODY, snapshots=True, given={"pods": pods})
+    watches = cluster.Watches(NOBODY, given={"pods": pods})
     assert watches.of("pods") is pods
     assert pods not in watches.informers
     assert watches.cluster.pods_using(CLAIM) == [POD]
@@ -28,7 +28,7 @@ def test_a_given_informer_is_indexed_and_left_to_its_owner() -> None:
 
 
 def test_without_given_ones_every_cache_has_an_informer_that_is_to_be_run() -> None:
-    watches = cluster.Watches(NOBODY, snapshots=True)
+    watches = cluster.Watches(NOBODY)
     assert {each.cache for each in watches.informers} == {
         getattr(watches.cluster, name) for name in watches.cluster.__dataclass_fields__
     }

@@ -695,3 +695,22 @@ def test_the_proxys_certificates_are_copied_and_kept_current() -> None:
     last = found.steps[-1]
     assert isinstance(last, plan.Change)
     assert last.wanted["data"] == {"ca.crt": "new"}
+
+
+def test_the_proxys_certificates_that_are_missing_are_named_as_their_owner_knows_them() -> None:
+    config = {"status": {"importProxy": {"trustedCAProxy": "ca"}}}
+    context = PodContext(world.SETTINGS, config=config)
+    found = decide(seen(context=context, pod=importer(world.CREATING)))
+    message = changes(found)[known.RUNNING_MESSAGE] or ""
+    assert "ConfigMap ca in namespace cdi (importProxy.trustedCAProxy)" in message
+    assert "import-proxy-cm-disk" not in message
+    assert found.again_in is not None
+
+
+def test_what_a_pod_cannot_start_without_is_named() -> None:
+    found = decide(seen(pod=importer(world.CREATING), missing=["Secret keys"]))
+    message = changes(found)[known.RUNNING_MESSAGE] or ""
+    assert "Secret keys in namespace ns, which does not exist" in message
+    assert found.again_in is not None
+    there = decide(seen(pod=importer(world.CREATING)))
+    assert changes(there)[known.RUNNING_MESSAGE] == ""

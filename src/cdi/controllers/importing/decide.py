@@ -34,7 +34,12 @@ from cdi.api import annotations, failures, features, finalizers, names, phases, 
 from cdi.controllers import boundcondition, metadata, plan
 from cdi.controllers.importing import checkpoints, pod, requests, retries, scratchclaim
 from cdi.controllers.importing.claimupdate import annotations_of, change, updated, with_finalizers
-from cdi.controllers.importing.prerequisites import LOOK_AGAIN, is_left_over, prerequisites
+from cdi.controllers.importing.prerequisites import (
+    LOOK_AGAIN,
+    is_left_over,
+    missing,
+    prerequisites,
+)
 from cdi.controllers.importing.report import Ended, Report, parse_moment, report_of
 from cdi.controllers.importing.runningcondition import (
     at_moment,
@@ -264,6 +269,13 @@ def _with_pod(seen: Seen, found: Object, bound: dict[str, str | None]) -> plan.P
         return _replaced(seen, found, report, bound)
     if report.lost:
         return _lost(seen, found, report, bound)
+    if lacks := missing(seen, found):
+        bound = {
+            **bound,
+            annotations.RUNNING: annotations.FALSE,
+            annotations.RUNNING_MESSAGE: lacks,
+            annotations.RUNNING_REASON: report.waiting_reason or reasons.ERR_RESOURCE_MISSING,
+        }
     return updated(seen, found, report, bound).then(prerequisites(seen, found))
 
 

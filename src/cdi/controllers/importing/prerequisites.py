@@ -18,7 +18,27 @@ LOOK_AGAIN = 2.0  # seconds; for what no watch tells
 
 def prerequisites(seen: Seen, found: Object) -> plan.Plan:
     """What a pod that has not ended needs beside it: its scratch claim, the proxy's CA."""
-    return _scratch(seen, found).then(_proxy_ca(seen, found))
+    return _scratch(seen, found).then(_proxy_ca(seen, found)).then(_looked_for(seen, found))
+
+
+def missing(seen: Seen, found: Object) -> str:
+    """Say what a pod that has not started lacks, in its users' words; empty if nothing is known."""
+    if objects.get(found, "status", "phase") not in (None, "", phases.Pod.PENDING):
+        return ""
+    lacks = [f"{each} in namespace {objects.namespace(seen.claim)}" for each in seen.missing]
+    if seen.context.proxy_ca and seen.proxy_ca is None:
+        name = objects.get(seen.context.config, "status", "importProxy", "trustedCAProxy")
+        namespace = seen.context.settings.namespace
+        lacks.append(f"ConfigMap {name} in namespace {namespace} (importProxy.trustedCAProxy)")
+    if not lacks:
+        return ""
+    exist = "does not exist" if len(lacks) == 1 else "do not exist"
+    return f"the importer waits for {' and '.join(lacks)}, which {exist}; create what is missing"
+
+
+def _looked_for(seen: Seen, found: Object) -> plan.Plan:
+    """Secrets and ConfigMaps of users are not watched."""
+    return plan.Plan(again_in=LOOK_AGAIN) if missing(seen, found) else plan.NOTHING
 
 
 def _scratch(seen: Seen, found: Object) -> plan.Plan:

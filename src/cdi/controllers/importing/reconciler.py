@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from cdi.api import annotations as known
 from cdi.api import names, phases
 from cdi.controllers.act import Actor
-from cdi.controllers.cluster import UNCONFIGURED, Cluster, claims_used_by
+from cdi.controllers.cluster import IMPORTING, UNCONFIGURED, Cluster, claims_used_by
 from cdi.controllers.importing import pod, requests, retries
 from cdi.controllers.importing.decide import decide, is_handled
 from cdi.controllers.importing.report import report_of
@@ -22,6 +22,7 @@ from cdi.kube.resource import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, SECRETS, Re
 from cdi.storage import overhead
 
 _ENDED = (phases.Pod.SUCCEEDED, phases.Pod.FAILED)
+_CREATING = "ContainerCreating"  # what a kubelet says while it waits for volumes
 _VDDK_IMAGE = "vddk-init-image"
 _VDDK_NODES = "vddk-node-selector"
 
@@ -67,6 +68,7 @@ class Reconciler:
             proxy_ca=ca,
             proxy_ca_copy=ca_copy,
             inputs=await self._inputs(claim, found),
+            missing=await self._missing(claim, found),
             gates=cluster.gates,
         )
 
@@ -97,7 +99,7 @@ class Reconciler:
         given = objects.annotations(claim)
         image = given.get(known.VDDK_INIT_IMAGE, "")
         if not image:
-            named = await self._read(CONFIG_MAPS, names.VDDK_CONFIG_MAP, self._settings.namespace)
+            named = self._of_installation(names.VDDK_CONFIG_MAP)
             image = str(objects.get(named, "data", _VDDK_IMAGE, default=""))
         image = image or self._settings.vddk_image
         arguments = given.get(known.VDDK_EXTRA_ARGS)
@@ -115,9 +117,36 @@ class Reconciler:
         name = objects.get(context.config, "status", "importProxy", "trustedCAProxy")
         copied = names.proxy_certificates_for(objects.name(claim))
         return (
-            await self._read(CONFIG_MAPS, name, self._settings.namespace),
+            self._of_installation(str(name)),
             await self._read(CONFIG_MAPS, copied, objects.namespace(claim)),
         )
+
+    def _of_installation(self, name: str) -> Object | None:
+        """A ConfigMap beside the controllers; made later, it is noticed."""
+        return self._cluster.config_maps.get(Key(self._settings.namespace, name))
+
+    async def _missing(self, claim: Object, found: Object | None) -> tuple[str, ...]:
+        """What a pod that cannot start lacks, of that which its user has named."""
+        if found is None or report_of(found).waiting_reason != _CREATING:
+            return ()
+        namespace = objects.namespace(claim)
+        named = [
+            (resource, name)
+            for resource, key in ((SECRETS, known.SECRET), (CONFIG_MAPS, known.CERT_CONFIG_MAP))
+            if (name := objects.annotations(claim).get(key))
+        ]
+        missing = [
+            f"{resource.kind} {name}"
+            for resource, name in named
+            if await self._is_missing(resource, name, namespace)
+        ]
+        return tuple(missing)
+
+    async def _is_missing(self, resource: Resource, name: str, namespace: str) -> bool:
+        try:
+            return await self._read(resource, name, namespace) is None
+        except errors.Forbidden:
+            return False
 
     async def _inputs(self, claim: Object, found: Object | None) -> retries.Inputs:
         """What a failed import depends on; one that has not failed is not asked."""
@@ -145,6 +174,10 @@ class Reconciler:
             return await self._client.get(resource, name, namespace)
         except errors.NotFound:
             return None
+
+    def keys_of_config_map(self, _: Object) -> Iterable[Key]:
+        """What is set for the whole installation concerns every import that is not over."""
+        return [objects.key(each) for each in self._cluster.claims.by_index(IMPORTING, "")]
 
 
 def keys_of_pod(found: Object) -> Iterable[Key]:

@@ -26,4 +26,5 @@ class Seen:
     proxy_ca: Object | None = None  # the ConfigMap to copy, of the installation
     proxy_ca_copy: Object | None = None
     inputs: Inputs = field(default_factory=Inputs)  # where the import has failed
+    missing: Sequence[str] = ()  # what the pod cannot start without: `Secret keys`
     gates: Sequence[str] = field(default_factory=tuple)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from cdi.api import phases
 from cdi.controllers.act import Actor
 from cdi.controllers.cluster import (
     POPULATED_FROM,
@@ -93,6 +94,17 @@ class Reconciler:
     def keys_of_source_object(self, source: Object) -> Iterable[Key]:
         name = f"{self._populator.resource.kind}/{objects.key(source)}"
         return [objects.key(each) for each in self._cluster.claims.by_index(POPULATED_FROM, name)]
+
+    def keys_of_class(self, storage_class: Object) -> Iterable[Key]:
+        """Targets of a class that have no prime yet: the class may be what they waited for."""
+        name = objects.name(storage_class)
+        return [
+            objects.key(each)
+            for each in self._cluster.claims.list()
+            if self._populator.is_target(each)
+            and objects.get(each, "spec", "storageClassName") == name
+            and objects.get(each, "status", "phase") == phases.Claim.PENDING
+        ]
 
     def keys_of_event(self, event: Object) -> Iterable[Key]:
         """What happens to a prime concerns its target."""
