@@ -4,10 +4,12 @@ import socket
 import ssl
 import stat
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from cdi.standalone.apiserver import tokens
 from cdi.standalone.apiserver.connections import Patience
@@ -304,3 +306,48 @@ class TestPatience:
             hasty.create("/api/v1/namespaces/default/configmaps", config_map("later"))
             assert first["type"] == "ADDED"
             assert any(event["object"]["metadata"]["name"] == "later" for event in events)
+
+
+class TestTime:
+    """The clock that the server is given moves; the certificate that is shown follows."""
+
+    def shown(self, server: Running) -> x509.Certificate:
+        host, _, port = server.url.removeprefix("https://").rpartition(":")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with (
+            socket.create_connection((host, int(port)), timeout=apiserver.DEADLINE) as plain,
+            context.wrap_socket(plain, server_hostname=host) as connection,
+        ):
+            found = connection.getpeercert(binary_form=True)
+        assert found
+        return x509.load_der_x509_certificate(found)
+
+    def test_the_certificate_is_renewed_while_the_server_runs(self, tmp_path):
+        now = [datetime.now(UTC)]
+        with apiserver.running(tmp_path, clock=lambda: now[0]) as server:
+            first = self.shown(server)
+            with server.watch("/api/v1/namespaces/default/configmaps?watch=1") as events:
+                next(events)
+                server.create("/api/v1/namespaces/default/configmaps", config_map("early"))
+                now[0] = first.not_valid_after_utc - timedelta(days=10)
+                server.call(server.server.renew())
+                second = self.shown(server)
+                assert second.not_valid_after_utc > now[0] + timedelta(days=300)
+                # What was open stays open: both connections, to whose clock this is the future.
+                server.create("/api/v1/namespaces/default/configmaps", config_map("later"))
+                names = (event["object"]["metadata"]["name"] for event in events)
+                assert "later" in names
+            server.call(server.server.renew())
+            assert self.shown(server) == second
+
+    @pytest.mark.parametrize("ahead", [timedelta(days=30), timedelta(days=5000)])
+    def test_a_clock_that_was_ahead_once_is_forgiven(self, tmp_path, ahead):
+        with apiserver.running(tmp_path, clock=lambda: datetime.now(UTC) + ahead):
+            before = x509.load_pem_x509_certificate((tmp_path / "pki/ca.crt").read_bytes())
+        with apiserver.running(tmp_path) as server:
+            assert server.request("GET", "/api/v1/namespaces").status == 200
+            assert server.kubectl("get", "namespaces").returncode == 0
+            after = x509.load_pem_x509_certificate((tmp_path / "pki/ca.crt").read_bytes())
+            # Whoever trusts the old certificate trusts this key, once their time has come.
+            assert before.public_key() == after.public_key()

@@ -2,7 +2,9 @@
 The server's own certificate authority and the certificate it shows.
 
 Both live in the state directory and are kept across restarts, so that kubeconfigs stay valid; the
-server's certificate is made anew when it does not cover the addresses or nears its end.
+server's certificate is made anew when it does not cover the addresses, nears its end or, because
+the clock was ahead once, has not begun. The authority is issued anew with its old key then: what
+trusts that key goes on trusting it.
 """
 
 import ipaddress
@@ -39,24 +41,25 @@ class Certificates:
         """TLS as the server speaks it."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(self.certificate, self.key)
+        self.show_in(context)
         context.set_alpn_protocols(["http/1.1"])
         return context
+
+    def show_in(self, context: ssl.SSLContext) -> None:
+        """Have connections from now on shown what the files hold; open ones go on as they are."""
+        context.load_cert_chain(self.certificate, self.key)
 
 
 def ensure_certificates(directory: Path, hosts: Iterable[str], now: datetime) -> Certificates:
     """The certificates for `hosts` (names or addresses), made where missing or outdated."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     found = Certificates(directory / "ca.crt", directory / "server.crt", directory / "server.key")
-    ca_key_path = directory / "ca.key"
     names = tuple(dict.fromkeys((*ALWAYS, *hosts)))
-    if not _has_content(found.authority) or not _has_content(ca_key_path):
-        _make_authority(found.authority, ca_key_path, now)
-    elif _covers(found.certificate, names, now) and _has_content(found.key):
+    ca_key = _authority_key(directory / "ca.key")
+    if _ensure_authority(found.authority, ca_key, now):
+        found.certificate.unlink(missing_ok=True)  # issued by what is no more
+    if _covers(found.certificate, names, now) and _has_content(found.key):
         return found
-    ca_key = serialization.load_pem_private_key(ca_key_path.read_bytes(), None)
-    if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
-        raise TypeError(f"{ca_key_path} does not hold an elliptic curve key")
     ca = x509.load_pem_x509_certificate(found.authority.read_bytes())
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _server_certificate(ca, ca_key, key.public_key(), names, now)
@@ -78,8 +81,22 @@ def write_private(path: Path, content: bytes) -> None:
     sync_directory(path.parent)
 
 
-def _make_authority(path: Path, key_path: Path, now: datetime) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
+def _authority_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """The authority's key, made now if there is none."""
+    if not _has_content(path):
+        write_private(path, _pem(ec.generate_private_key(ec.SECP256R1())))
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError(f"{path} does not hold an elliptic curve key")
+    return key
+
+
+def _ensure_authority(path: Path, key: ec.EllipticCurvePrivateKey, now: datetime) -> bool:
+    """Have a certificate of the authority that holds now; whether it was issued anew."""
+    if _has_content(path):
+        present = x509.load_pem_x509_certificate(path.read_bytes())
+        if _holds(present, now) and present.public_key() == key.public_key():
+            return False
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cdi standalone")])
     certificate = (
         _builder(name, name, key.public_key(), now, CA_LIFE)
@@ -88,8 +105,8 @@ def _make_authority(path: Path, key_path: Path, now: datetime) -> None:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    write_private(key_path, _pem(key))
     write_private(path, certificate.public_bytes(serialization.Encoding.PEM))
+    return True
 
 
 def _server_certificate(
@@ -155,11 +172,18 @@ def _covers(path: Path, names: tuple[str, ...], now: datetime) -> bool:
     if not _has_content(path):
         return False
     certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    if certificate.not_valid_after_utc < now.astimezone(UTC) + RENEW_BEFORE:
+    if not _holds(certificate, now):
         return False
     alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     present = set(alternatives.value)
     return all(_general_name(name) in present for name in names)
+
+
+def _holds(certificate: x509.Certificate, now: datetime) -> bool:
+    """Whether it has begun, and does not end soon."""
+    at = now.astimezone(UTC)
+    begun = certificate.not_valid_before_utc <= at
+    return begun and certificate.not_valid_after_utc >= at + RENEW_BEFORE
 
 
 def _general_name(host: str) -> x509.GeneralName:

@@ -64,6 +64,7 @@ Document = dict[str, Any]
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 16443
 MAX_BODY = 3 * 1024 * 1024  # bytes, as Kubernetes limits requests
+RENEW_EVERY = 3600.0  # seconds between two looks at the certificate
 SHUTDOWN = 1.0  # seconds that open requests get; watches have been ended before
 KUBERNETES_VERSION = ("1", "32")  # the API level whose behaviour is offered
 AGGREGATED = ("v2", "v2beta1")
@@ -142,6 +143,12 @@ class ApiServer:
         """Go down: end watches, finish requests, close the store; safe to repeat."""
         await self._stack.aclose()
 
+    async def renew(self) -> None:
+        """Show a new certificate if the present one nears its end; done every hour, too."""
+        # Making keys and syncing files takes a while.
+        pki = await asyncio.to_thread(self._certificates)
+        pki.show_in(self._tls)
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self
@@ -159,9 +166,7 @@ class ApiServer:
         store = await self._stack.enter_async_context(
             Store.open(self._dir / "state.db", self._window)
         )
-        pki = certificates.ensure_certificates(
-            self._dir / "pki", (*_names_of(self._listen.host), *self._names), self._clock()
-        )
+        pki = self._certificates()
         token = kubeconfig.ensure_token(self._dir / "pki" / "token")
         signer = tokens.Signer(self._dir / "pki" / "tokens.key")
         self._assemble(store, token, signer, pki.authority.read_text())
@@ -174,8 +179,21 @@ class ApiServer:
             await self._namespaces.settle(name)
         await self._serve(pki, store)
         kubeconfig.write_kubeconfig(self.kubeconfig, self._url, pki.authority, token)
-        task = asyncio.create_task(self._housekeeping.run(), name="housekeeping")
-        self._stack.push_async_callback(_cancelled, task)
+        for name, work in (("housekeeping", self._housekeeping.run), ("renewal", self._renew)):
+            self._stack.push_async_callback(_cancelled, asyncio.create_task(work(), name=name))
+
+    def _certificates(self) -> certificates.Certificates:
+        names = (*_names_of(self._listen.host), *self._names)
+        return certificates.ensure_certificates(self._dir / "pki", names, self._clock())
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_EVERY)
+            try:
+                await self.renew()
+            except Exception:
+                # The present one is good for another month of attempts.
+                _logger.exception("the server's certificate was not renewed")
 
     def _assemble(self, store: Store, token: str, signer: tokens.Signer, authority: str) -> None:
         unstored = [each.kind for each in self.hooks.unstored]
@@ -236,12 +254,13 @@ class ApiServer:
         self._stack.push_async_callback(runner.cleanup)
         # Ends the watches first, which would otherwise keep their connections open.
         self._stack.callback(store.end_watches)
+        self._tls = pki.server_context()
         opened = functools.partial(connections.open, _server_of(runner))
         listening = await asyncio.get_running_loop().create_server(
             opened,
             self._listen.host,
             self._listen.port,
-            ssl=pki.server_context(),
+            ssl=self._tls,
             ssl_handshake_timeout=connections.patience.first,
         )
         self._stack.callback(listening.close)
