@@ -103,7 +103,8 @@ class _Crew:
             if first is None:
                 return []
             taken, end, unfolded = [first], first.end, first.unfolded
-            while end - first.start < self._task.request_bytes() and unfolded < SHARE:
+            most = self._task.request_bytes()
+            while end - first.start < most and unfolded < SHARE:
                 unit = next(self._units, None)
                 if unit is None or not end - OVERLAP <= unit.start <= end + _GAP:
                     self._ahead = unit

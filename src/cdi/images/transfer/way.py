@@ -45,6 +45,8 @@ class Way:
         self._work: work.Work | None = None
         self._digest: tuple[str, str] | None = None
         self.copied = False  # what was made is a temporary copy, not the disk
+        # Asked once, as looking for a protocol costs, and requests are many.
+        self._choosy = source if isinstance(source, PrefersLargeRequests) else None
         meter.total = source.size
 
     def _read(self, offset: int, length: int) -> bytes:
@@ -71,8 +73,8 @@ class Way:
             most, usual = _REQUEST_MOST // 8, self._size >> 12
         else:
             most, usual = _REQUEST_MOST, (self._size >> 10) - HEAD
-        if isinstance(self._source, PrefersLargeRequests):
-            usual = max(usual, self._source.preferred_request)
+        if self._choosy is not None:
+            usual = max(usual, self._choosy.preferred_request)
         return max(_REQUEST_LEAST, min(most, usual))
 
     def _inspect(self, head: bytes, size: int | None, *, at_random: bool) -> Image:
