@@ -85,7 +85,7 @@ def _is_it_running(server: str) -> str:
 
 def _namespace(kubeconfig: str, context: str) -> str:
     """The namespace that a kubeconfig's context names, as kubectl understands it."""
-    named = kubeconfig or os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config"
+    named = kubeconfig or os.environ.get("KUBECONFIG") or _in_home() or ""
     for path in str(named).split(os.pathsep):
         try:
             config = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
@@ -106,13 +106,20 @@ def _fallback() -> str:
     """
     if os.environ.get("KUBECONFIG") or os.environ.get("KUBERNETES_SERVICE_HOST"):
         return ""
-    others = Path.home() / ".kube" / "config"
-    ours = datadir.default() / "kubeconfig"
-    if others.exists():
+    others, kept = _in_home(), datadir.default()
+    ours = kept and kept / "kubeconfig"
+    if others and others.exists():
         return ""
-    if ours.exists():
+    if ours and ours.exists():
         return str(ours)
     raise errors.ConfigurationError(
-        f"no API server is known: there is neither {others} nor {ours}; "
-        "start `cdi up`, or name a kubeconfig with --kubeconfig or KUBECONFIG"
+        f"no API server is known: there is neither {others or '~/.kube/config'} nor "
+        f"{ours or 'a kubeconfig of `cdi up`'}; start `cdi up`, or name a kubeconfig with "
+        "--kubeconfig or KUBECONFIG"
     )
+
+
+def _in_home() -> Path | None:
+    """Where kubectl looks last."""
+    home = datadir.home()
+    return home and home / ".kube" / "config"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from cdi.cli import importing
+from cdi.cli import datadir, importing
 from cdi.cli.progress import display_for
 from cdi.images import target as targets
 from cdi.images.http.options import HttpOptions
@@ -180,7 +180,9 @@ def _scratch(output: Path, *, block: bool) -> Path:
 
 def _state_file(device: Path, suffix: str) -> Path:
     """What is kept about a device lies in the user's state directory."""
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "cdi"
+    state = datadir.state()
+    if state is None:
+        raise click.UsageError("this user has no home directory; name a place in XDG_STATE_HOME")
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     return state / _name_for(device, suffix)
 

@@ -37,7 +37,10 @@ def command(
     vddk_libdir: Path | None,
 ) -> None:
     """Run CDI on this machine: an API, volumes and workers."""
+    directory = data_dir or datadir.default()
+    if directory is None:
+        raise click.UsageError("this user has no home directory; name a place with --data-dir")
     with loading.quickly():
         from cdi.cli import up
 
-    up.run(data_dir or datadir.default(), listen, stall_timeout, vddk_libdir)
+    up.run(directory, listen, stall_timeout, vddk_libdir)
