@@ -16,7 +16,7 @@ from pathlib import Path
 
 TARGETS = (
     "inspection", "converted", "qcow2", "vmdk", "tars", "ovas", "codecs", "block_indexes",
-    "journals", "http_answers",
+    "journals", "http_answers", "reviews",
 )  # fmt: skip
 RUN = Path("run/fuzz")
 _START = 30  # seconds that a start may take on a busy machine, before a target counts as stuck

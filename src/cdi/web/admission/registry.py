@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from cdi.api import resources, view
 from cdi.web.admission import (
     claim,
     clonesize,
@@ -21,12 +22,13 @@ from cdi.web.admission import (
     objecttransfer,
     populators,
 )
-from cdi.web.admission.decision import Decision, Denied, allow
-from cdi.web.admission.request import CREATE, DELETE, UPDATE, AdmissionRequest
+from cdi.web.admission.decision import Decision, Denied, allow, error
+from cdi.web.admission.request import CREATE, DELETE, UPDATE, AdmissionRequest, Object
 
 Hook = Callable[[AdmissionRequest], Awaitable[Decision]]
 
 _WRITES: Final = frozenset({CREATE, UPDATE})
+_VIEWS: Final = {resource.name: resource.view for resource in resources.ALL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,17 @@ def registrations(
 async def decide(
     registration: Registration, request: AdmissionRequest, look: inquiry.Look
 ) -> Decision:
-    """Return the answer to one request, asking the cluster through `look`."""
+    """Return the answer to one request, asking the cluster through `look`.
+
+    What does not have the form of its kind reaches no rule. A mutating one is asked before the
+    API server looks at the form, which will then say what is wrong better than we could; whoever
+    asks a validating one has not looked. What is stored already is nobody's fault who changes it.
+    """
+    if registration.concerns(request):
+        if request.old is not None and _fault(request.resource, request.old):
+            return allow()
+        if request.object is not None and (fault := _fault(request.resource, request.object)):
+            return allow() if registration.mutates else error(fault)
     return await inquiry.settle(registration.rule, request, look)
 
 
@@ -91,13 +103,25 @@ def hook(registration: Registration, look: inquiry.Look) -> Hook:
     return admit
 
 
+def _fault(resource: str, obj: Object) -> str:
+    """Say in what an object does not have the form of its kind; empty if it has."""
+    kind = _VIEWS.get(resource)
+    if kind is None:
+        return ""  # not ours; its rule knows what it needs
+    try:
+        view.read(kind, obj)
+    except view.InvalidObject as fault:
+        return str(fault)
+    return ""
+
+
 def _registration(
     name: str,
-    resources: tuple[str, ...],
+    qualified: tuple[str, ...],
     rule: inquiry.Rule,
     operations: frozenset[str] | set[str] = _WRITES,
     *,
     mutates: bool = False,
 ) -> Registration:
     webhook = f"{name}.cdi.kubevirt.io"
-    return Registration(webhook, f"/{name}", resources, frozenset(operations), mutates, rule)
+    return Registration(webhook, f"/{name}", qualified, frozenset(operations), mutates, rule)
