@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from cdi.api.environment import PORT, SECONDS, Codec, Environment, Variable
+from cdi.api.environment import FLAG, PORT, SECONDS, Codec, Environment, Variable
 
 DATA_DIR = "/data"
 SCRATCH_DIR = "/scratch"
@@ -33,6 +33,7 @@ TERMINATION_LOG = "/dev/termination-log"
 METRICS_PORT = 8443
 METRICS_PORT_NAME = "metrics"  # of a worker's pod, for whoever asks how far it is
 STALL_TIMEOUT = "CDI_STALL_TIMEOUT"
+REQUIRE_WALLS = "CDI_REQUIRE_WALLS"
 
 PATH = Codec(Path, str)
 
@@ -93,6 +94,8 @@ class WorkerSettings(Environment):
     )
     # Without a byte from the source for so long, a connection is given up.
     stall_timeout: Annotated[float, Variable(STALL_TIMEOUT, SECONDS, always=False)] = 60.0
+    # Programs of others do not run where a wall around them is missing.
+    require_walls: Annotated[bool, Variable(REQUIRE_WALLS, FLAG, always=False)] = False
 
     @property
     def loopback(self) -> str:

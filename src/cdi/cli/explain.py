@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 
 from cdi.api import annotations, labels, phases
-from cdi.cli import claims, explanation, otherwaits, rows
+from cdi.cli import claims, explanation, nodes, otherwaits, rows
 from cdi.cli.explanation import Explanation, Seen
 from cdi.cli.otherwaits import Needed
 from cdi.cli.references import Reference
@@ -88,7 +88,7 @@ async def show(asked: Asked, client: Client, default_namespace: str) -> None:
             print(f"cdi: {error}", file=sys.stderr)
     if answers:
         _print(answers, asked, explainer.now)
-    for note in explainer.notes:
+    for note in (*explainer.notes, *await nodes.unconfined(client)):
         print(f"cdi explain: {note}", file=sys.stderr)
     if missing:
         raise click.exceptions.Exit(EXIT_FAILED)

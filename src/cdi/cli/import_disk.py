@@ -16,6 +16,7 @@ import click
 from cdi.cli import datadir, importing
 from cdi.cli.progress import display_for
 from cdi.images import target as targets
+from cdi.images.confined import walls
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources import opening
 from cdi.images.transfer import memory, transfer
@@ -47,12 +48,14 @@ class Arguments:
     disk: str | None
     connections: int
     stall_timeout: float | None
+    require_walls: bool
     json_lines: bool
 
 
 def run(arguments: Arguments) -> int:
     """Import, and return the exit status. Raises click.UsageError."""
     memory.keep_buffers()
+    walls.require(required=arguments.require_walls)
     job = _unpacking(arguments) if arguments.archive else _transfer(arguments)
     source_options = opening.SourceOptions(_http_options(arguments), os.environ, arguments.platform)
     display = display_for(json_lines=arguments.json_lines)

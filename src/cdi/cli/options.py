@@ -20,6 +20,12 @@ stall_timeout = click.option(
     help="Ask a source again that sends no byte for so long; 60 unless given.",
 )
 
+require_walls = click.option(
+    "--require-walls",
+    is_flag=True,
+    help="Run no other programs where a wall around them is missing.",
+)
+
 kubeconfig = click.option(
     "--kubeconfig",
     type=click.Path(),

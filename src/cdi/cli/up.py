@@ -38,14 +38,22 @@ def run(
     listen: tuple[str, int],
     stall_timeout: float | None,
     vddk_library: Path | None,
+    *,
+    require_walls: bool = False,
 ) -> None:
     """Serve at host and port `listen`. Exits with EXIT_FAILED where it cannot go on."""
-    settings = up.Settings(directory, Listen(*listen), stall_timeout, vddk_library)
+    settings = up.Settings(
+        directory,
+        Listen(*listen),
+        stall_timeout=stall_timeout,
+        require_walls=require_walls,
+        vddk_library=vddk_library,
+    )
     try:
         ensure_directory(directory)
         logfile.start(directory / "logs")
         asyncio.run(_run(settings))
-    except (StoreError, KubeError, EndedError, OSError) as error:
+    except (StoreError, KubeError, EndedError, up.Unconfined, OSError) as error:
         log.debug("up failed", exc_info=True)
         click.echo(f"cdi up: {explained(error, listen)}", err=True)
         raise click.exceptions.Exit(EXIT_FAILED) from None

@@ -15,6 +15,7 @@ class Settings:
     pull_policy: str = "IfNotPresent"
     verbosity: int = 1
     stall_timeout: float | None = None  # seconds; None: as the workers have it
+    require_walls: bool = False  # workers' tools do not run where walls around them are missing
     vddk_image: str = ""  # with VMware's library, where neither a claim nor the ConfigMap names one
     # `app.kubernetes.io/part-of` and `/version`, as the installer wants them on what we create.
     installer_labels: Mapping[str, str] = field(default_factory=dict)

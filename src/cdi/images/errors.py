@@ -231,6 +231,13 @@ class NeedsScratch(TransferError):
     kind = Kind.NEEDS_SCRATCH
 
 
+class Unconfined(TransferError):
+    """A program may not run here: there are no walls to put it behind."""
+
+    reason = "Unconfined"
+    kind = Kind.PERMANENT
+
+
 class Cancelled(TransferError):
     """Somebody asked the transfer to stop; its journal says where to go on."""
 

@@ -30,6 +30,7 @@ from typing import Final
 from cdi.api import crds
 from cdi.controllers.settings import Settings as ControllerSettings
 from cdi.controllers.setup import controllers
+from cdi.images.confined import sandbox, walls
 from cdi.kube import connection, transport
 from cdi.kube.client import Client
 from cdi.kube.events import Recorder
@@ -65,7 +66,12 @@ class Settings:
     data_dir: Path
     listen: Listen = field(default_factory=Listen)
     stall_timeout: float | None = None  # seconds; None: as the workers have it
+    require_walls: bool = False  # end rather than run workers or their tools without
     vddk_library: Path | None = None  # directory of VMware's library, for imports from vSphere
+
+
+class Unconfined(Exception):
+    """A wall around workers is missing that was demanded."""
 
 
 @dataclass(slots=True)
@@ -138,7 +144,7 @@ class Standalone:
     def _add_machine(self, manager: Manager, client: Client, seen: Caches) -> None:
         """What a cluster's volume controllers and its node would do."""
         place = self._settings.data_dir
-        user = self._worker_user()
+        user, missing = self._walls()
         pool = Pool(place / "volumes", user=(user.uid, user.gid) if user else None)
         pool.ensure()
         pool.tidy()
@@ -152,16 +158,23 @@ class Standalone:
             frozenset({WORKER_IMAGE}),
             vddk_library=self._settings.vddk_library,
             user=user,
+            missing_walls=missing,
+            require_walls=self._settings.require_walls,
         )
         agent.Agent(client, seen, pool, of_pods, self._logs, settings).register(manager)
 
-    def _worker_user(self) -> WorkerUser | None:
+    def _walls(self) -> tuple[WorkerUser | None, str]:
+        """The user for workers, and what is missing around them. Raises Unconfined."""
         user, why_not = workeruser.find(self._settings.data_dir)
-        if why_not:
-            log.warning(
-                "workers run as root: they cannot be a user of their own", extra={"cause": why_not}
-            )
-        return user
+        lacks = [f"workers run as root, as they cannot be a user of their own ({why_not})"]
+        if missing := sandbox.missing_walls():
+            lacks.append(walls.words(missing))
+        missing_walls = "; ".join(lacks if why_not else lacks[1:])
+        if missing_walls and self._settings.require_walls:
+            raise Unconfined(f"{missing_walls}: run it elsewhere, or without --require-walls")
+        if missing_walls:
+            log.warning("walls around workers are missing", extra={"missing": missing_walls})
+        return user, missing_walls
 
     async def _announce(self, stop: asyncio.Event) -> None:
         """The last part to start: everything else is at work by now."""

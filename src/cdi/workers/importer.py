@@ -28,6 +28,7 @@ from cdi.api.workersettings import METRICS_PORT, WorkerSettings
 from cdi.api.workorder import ARCHIVE, BLANK, InvalidVariable, WorkOrder
 from cdi.images import archive, errors
 from cdi.images import target as targets
+from cdi.images.confined import walls
 from cdi.images.sources.source import Source
 from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import memory, transfer
@@ -53,6 +54,7 @@ def main(env: Mapping[str, str]) -> int:
     except InvalidVariable as error:
         ended = ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
         return _report(ended, WorkerSettings())
+    walls.require(required=settings.require_walls)
     try:
         order = _without_line_ends(WorkOrder.from_env(env))
     except InvalidVariable as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cdi.images import errors
-from cdi.images.confined import sandbox
+from cdi.images.confined import sandbox, walls
 
 # Landlock's "which version" call; -1 where the kernel has none.
 LANDLOCK = ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1)
@@ -125,3 +125,84 @@ def test_a_program_dies_with_the_process_that_started_it():
         child = os.pidfd_open(int(parent.stdout.readline()))
         parent.kill()
     assert ended(child)
+
+
+def without_namespaces(code):
+    """What Python prints in a place where no namespace can be made."""
+    deny = "echo 0 > /proc/sys/user/max_net_namespaces; echo 0 > /proc/sys/user/max_user_namespaces"
+    command = ["unshare", "-Ur", "sh", "-c", f'{deny}; exec "$@"', "sh", sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout.strip(), done.stderr.strip()
+
+
+needs_namespaces = pytest.mark.skipif(not NAMESPACES, reason="to take them away, some are needed")
+LISTENING = """
+import socket, sys
+from pathlib import Path
+from cdi.images.confined import sandbox, walls
+server = socket.create_server(("127.0.0.1", 0))
+code = f"import socket; socket.create_connection(('127.0.0.1', {server.getsockname()[1]}))"
+run = sandbox.Run([str(Path(sys.executable).resolve()), "-I", "-S", "-c", code],
+                  read=[Path(sys.base_prefix)])
+print(run.finish(timeout=60).complaint.splitlines()[-1:], sandbox.missing_walls())
+"""
+
+
+@needs_namespaces
+@pytest.mark.skipif(LANDLOCK < 4, reason="the kernel's Landlock has no rules for networks")
+def test_without_namespaces_landlock_holds_the_network():
+    printed, _ = without_namespaces(LISTENING)
+    assert printed == "['PermissionError: [Errno 13] Permission denied'] []"
+
+
+MISSING = """
+from cdi.images.confined import walls
+import logging
+logging.basicConfig(format="%(message)s %(missing)s", level=logging.WARNING)
+walls.tell(["files"])
+walls.tell(["files", "network"])
+walls.tell([])
+"""
+
+
+def test_missing_walls_are_told_once_a_process():
+    done = subprocess.run([sys.executable, "-c", MISSING], capture_output=True, text=True)
+    assert done.stderr == "other people's programs run without a wall ['files']\n"
+
+
+@pytest.fixture
+def required():
+    walls.require()
+    yield
+    walls.require(required=False)
+
+
+def test_where_all_walls_stand_a_program_runs_though_they_are_required(required):
+    if sandbox.missing_walls():
+        pytest.skip("this system lacks some")
+    assert shell("echo out").output == "out"
+
+
+def test_where_walls_are_required_and_missing_nothing_runs(required, tmp_path):
+    trace = tmp_path / "was-here"
+    tool = ["/bin/sh", "-c", f"echo x > {trace}"]
+    with pytest.raises(errors.Unconfined, match=r"no wall around network .* Linux 6\.7"):
+        OldKernel(tool, own=[tmp_path]).finish(timeout=60)
+    with pytest.raises(errors.Unconfined, match="no wall around network"):
+        OldKernel(tool, own=[tmp_path]).start()
+    assert not trace.exists()
+
+
+class OldKernel(sandbox.Run):
+    """A run on a system without network namespaces, and with Landlock of Linux 5.13."""
+
+    def _command(self, report):
+        interpreter, *flags, file, order = (command := super()._command(report))[:5]
+        tool = command[5:]
+        code = (
+            "import runpy, sys; sys.argv = sys.argv[1:]; "
+            f"confine = runpy.run_path({file!r}); main = confine['main']; "
+            "main.__globals__['_leave_network'] = lambda: False; "
+            "main.__globals__['_NET_SINCE'] = 1 << 30; main(sys.argv)"
+        )
+        return [interpreter, *flags, "-c", code, order, *tool]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
+from cdi.cli.nodes import unconfined
 from cdi.kube import objects
 from cdi.kube.objects import Object
 from cdi.kube.resource import CONFIG_MAPS, LEASES, NODES, PODS, SECRETS
@@ -386,6 +387,10 @@ async def test_a_worker_is_a_user_of_its_own(
         assert disk_of(one, bound).read_bytes() == body.ljust(32 * MIB, b"\0")
 
 
+def variables_of(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/environ").read_text().split("\0")
+
+
 def ids_of(pid: int) -> set[tuple[int, int]]:
     """Real, effective, saved and file system's user and group of a process."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -509,3 +514,32 @@ async def test_a_cordoned_node_takes_no_pods_until_it_is_uncordoned(tmp_path: Pa
         assert told == "0/1 nodes are available: 1 node(s) were unschedulable."
         await one.client.patch(NODES, "cdi-local", None, {"spec": {"unschedulable": None}})
         await one.until(PODS, "a", phase("Succeeded"))
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [("", []), ("no wall around network", ["node cdi-local: no wall around network"])],
+)
+@in_loop
+async def test_the_node_says_which_walls_are_missing(
+    tmp_path: Path, missing: str, said: list[str]
+) -> None:
+    async with Machine(tmp_path, missing_walls=missing) as one:
+        await one.until(NODES, "cdi-local", lambda it: objects.get(it, "status", "conditions"))
+        assert await unconfined(one.client) == said
+
+
+@in_loop
+async def test_a_pod_cannot_waive_walls_that_are_required(
+    tmp_path: Path, server: httpd.Server
+) -> None:
+    blob = httpd.Blob(bytes(MIB), ranges=False, twist=httpd.changed(stall_after=MIB // 2))
+    pod = importer("a", worker.order(server.put("/disk", blob)))
+    pod["spec"]["containers"][0]["env"].append({"name": "CDI_REQUIRE_WALLS", "value": "false"})
+    async with Machine(tmp_path, require_walls=True) as one:
+        await one.create(claim("a"))
+        await one.create(pod)
+        await one.until(PODS, "a", phase("Running"))
+        (file,) = (one.folder / "pods").glob("*/importer/pid")
+        pid = int(file.read_text().split()[0])
+        await one.eventually(lambda: "CDI_REQUIRE_WALLS=true" in variables_of(pid))

@@ -20,6 +20,7 @@ from cdi.cli import loading, options, paramtypes
 )
 @click.option("--leader-elect", is_flag=True, help="Work only while no other process does.")
 @options.stall_timeout
+@options.require_walls
 @click.option(
     "--listen",
     type=paramtypes.HostPort(),
@@ -35,6 +36,7 @@ def command(
     pull_policy: str,
     leader_elect: bool,
     stall_timeout: float | None,
+    require_walls: bool,
     listen: tuple[str, int] | None,
     verbosity: int,
 ) -> None:
@@ -49,5 +51,6 @@ def command(
         pull_policy=pull_policy,
         verbosity=max(verbosity, 1),
         stall_timeout=stall_timeout,
+        require_walls=require_walls,
     )
     controller.run(kubeconfig, context, settings, listen, leader_elect=leader_elect)

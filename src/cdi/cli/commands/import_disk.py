@@ -78,6 +78,7 @@ from cdi.cli import loading, options, paramtypes
     help="Use at most so many connections.",
 )
 @options.stall_timeout
+@options.require_walls
 @click.option("--json", "json_lines", is_flag=True, help="Print one JSON object a line.")
 def command(**given: Any) -> None:
     """Fetch a disk image and leave a raw disk.

@@ -24,6 +24,7 @@ from cdi.cli import datadir, loading, options, paramtypes
     help="Where the API is served; port 0 takes a free one.",
 )
 @options.stall_timeout
+@options.require_walls
 @click.option(
     "--vddk-libdir",
     type=paramtypes.HomePath(exists=True, file_okay=False),
@@ -34,6 +35,7 @@ def command(
     data_dir: Path | None,
     listen: tuple[str, int],
     stall_timeout: float | None,
+    require_walls: bool,
     vddk_libdir: Path | None,
 ) -> None:
     """Run CDI on this machine: an API, volumes and workers."""
@@ -43,4 +45,4 @@ def command(
     with loading.quickly():
         from cdi.cli import up
 
-    up.run(directory, listen, stall_timeout, vddk_libdir)
+    up.run(directory, listen, stall_timeout, vddk_libdir, require_walls=require_walls)

@@ -18,6 +18,7 @@ from cdi.api.workersettings import (
     METRICS_PORT,
     METRICS_PORT_NAME,
     PROXY_CERT_DIR,
+    REQUIRE_WALLS,
     SHARED_DIR,
     STALL_TIMEOUT,
 )
@@ -292,7 +293,7 @@ def _containers(claim: Object, context: PodContext, mounted: list[mounts.Mount])
         "command": _COMMAND,
         "args": [f"-v={context.settings.verbosity}"],
         "ports": [{"name": METRICS_PORT_NAME, "containerPort": METRICS_PORT, "protocol": "TCP"}],
-        "env": order_for(claim, context).to_pod_env(secret) + _patience(context.settings),
+        "env": order_for(claim, context).to_pod_env(secret) + _worker_settings(context.settings),
     }
     directories = [mount.in_container for mount in mounted if not mount.device]
     devices = [mount.in_container for mount in mounted if mount.device]
@@ -303,10 +304,13 @@ def _containers(claim: Object, context: PodContext, mounted: list[mounts.Mount])
     return [importer, *_server(claim, context)]
 
 
-def _patience(settings: Settings) -> list[Object]:
-    if settings.stall_timeout is None:
-        return []
-    return [{"name": STALL_TIMEOUT, "value": f"{settings.stall_timeout:g}"}]
+def _worker_settings(settings: Settings) -> list[Object]:
+    found: list[Object] = []
+    if settings.stall_timeout is not None:
+        found.append({"name": STALL_TIMEOUT, "value": f"{settings.stall_timeout:g}"})
+    if settings.require_walls:
+        found.append({"name": REQUIRE_WALLS, "value": "true"})
+    return found
 
 
 def _server(claim: Object, context: PodContext) -> list[Object]:

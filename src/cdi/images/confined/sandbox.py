@@ -16,6 +16,7 @@ import json
 import os
 import resource
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdi.images import errors
+from cdi.images.confined import walls
 
 _CONFINE = Path(__file__).with_name("confine.py")
 # Libraries, modules and locale data of any distribution; nothing with secrets.
@@ -99,16 +101,13 @@ class Run:
         with all of its process group; SIGINT to the group reaches the program alone.
         """
         self._guarded = True
-        return subprocess.Popen(
-            self._command(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=_environment() | environment,
-            cwd="/",
-            process_group=0,
-            pass_fds=tuple(self.descriptors.values()),
-        )
+        child, missing = self._begin(subprocess.DEVNULL, _environment() | environment)
+        try:
+            walls.tell(missing)
+        except errors.Unconfined:
+            kill_group(child)
+            raise
+        return child
 
     def finish(
         self, cancel: threading.Event | None = None, timeout: float | None = None
@@ -119,22 +118,45 @@ class Run:
         when this returns or raises, and when it raises so are the child's own children.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        with subprocess.Popen(
-            self._command(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(),
-            cwd="/",
-            process_group=0,
-        ) as child:
+        child, missing = self._begin(subprocess.PIPE, _environment())
+        with child:
             try:
+                walls.tell(missing)
                 return self._follow(child, cancel, deadline)
             except BaseException:
                 kill_group(child)
                 raise
 
-    def _command(self) -> list[str]:
+    def check(self) -> list[str]:
+        """Run the program, and return the walls that this system lacks around it."""
+        child, missing = self._begin(subprocess.DEVNULL, _environment())
+        with child:
+            child.communicate()
+        return missing
+
+    def _begin(
+        self, output: int, environment: Mapping[str, str]
+    ) -> tuple[subprocess.Popen[bytes], list[str]]:
+        """Start the child; return it once its walls stand, with those that this system lacks."""
+        reading, writing = os.pipe()
+        with os.fdopen(reading, "rb") as report:
+            try:
+                child = subprocess.Popen(
+                    self._command(writing),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.PIPE,
+                    env=environment,
+                    cwd="/",
+                    process_group=0,
+                    pass_fds=(*self.descriptors.values(), writing),
+                )
+            finally:
+                os.close(writing)
+            # Nothing comes from a child that ended before; its status and words say why.
+            return child, json.loads(report.read() or b"[]")
+
+    def _command(self, report: int) -> list[str]:
         tool = Path(self.program[0])
         read = [
             *_SYSTEM,
@@ -150,6 +172,8 @@ class Run:
             "own": [*map(str, self.own)],
             "network": self.network,
             "guarded": self._guarded,
+            "report": report,
+            "strict": walls.are_required(),
             "descriptors": {str(number): given for number, given in self.descriptors.items()},
         }
         return [sys.executable, "-I", "-S", str(_CONFINE), json.dumps(order), *self.program]
@@ -175,6 +199,11 @@ class Run:
         while (status := _wait(child)) is None:
             _stop_if_asked(cancel, deadline)
         return Finished(status, output.text(), complaint.text())
+
+
+def missing_walls() -> list[str]:
+    """Return what walls this system lacks, as a program without network would find it."""
+    return Run([shutil.which("true") or "/bin/true"]).check()
 
 
 class _Kept:

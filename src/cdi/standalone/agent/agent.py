@@ -89,7 +89,8 @@ class Agent:
         self._controller.watch(self._seen.claims, self._pods_about_claim)
         self._controller.watch(self._seen.classes, lambda _: self._pods_without_node())
         self._controller.watch(self._seen.nodes, lambda _: self._pods_without_node())
-        manager.add(Group.SERVERS, node.Node(self._client, clock=self._clock))
+        unwalled = self._settings.missing_walls
+        manager.add(Group.SERVERS, node.Node(self._client, clock=self._clock, unwalled=unwalled))
         manager.add(Group.CONTROLLERS, self, self._controller)
 
     # A part of the manager: tidies up what an earlier agent left, and ends what runs.

@@ -35,7 +35,7 @@ from cdi.volumes.pool import Pool
 
 _PRIVATE = 0o700
 _SECRET_FILE = 0o600
-_NOT_MOVED = ("metrics_address", "metrics_port", "stall_timeout")
+_NOT_MOVED = ("metrics_address", "metrics_port", "stall_timeout", "require_walls")
 
 
 class NotReady(Exception):

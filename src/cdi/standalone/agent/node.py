@@ -28,6 +28,7 @@ NAME: Final = "cdi-local"
 LEASE_NAMESPACE: Final = "kube-node-lease"
 BEAT: Final = 10.0  # seconds
 _LEASE_SECONDS: Final = 40
+CONFINED: Final = "Confined"  # condition: whether all walls around workers stand
 PODS: Final = 10_000  # as many as anybody wants: those that cannot run yet wait here
 
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -58,11 +59,19 @@ def bare() -> Object:
 class Node:
     """Keeps the Node and its Lease. A part for a manager."""
 
-    def __init__(self, client: Client, *, clock: Clock | None = None, beat: float = BEAT) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        clock: Clock | None = None,
+        beat: float = BEAT,
+        unwalled: str = "",
+    ) -> None:
+        """`unwalled` says what walls are missing around workers; empty if none is."""
         self.name = "node"
         self._client = client
         self._clock = clock or SystemClock()
-        self._beat = beat
+        self._beat, self._unwalled = beat, unwalled
         self._there = asyncio.Event()
 
     async def ready(self) -> None:
@@ -94,7 +103,7 @@ class Node:
         await apply.ensure_created(self._client, NAMESPACES, namespace)
         made = await apply.ensure_created(self._client, NODES, bare())
         kept = await apply.ensure_metadata(self._client, NODES, made.object, labels=labels())
-        await apply.ensure_status(self._client, NODES, kept.object, _status(now))
+        await apply.ensure_status(self._client, NODES, kept.object, _status(now, self._unwalled))
 
     async def _renew(self) -> None:
         moment = self._clock.wall().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -114,19 +123,24 @@ class Node:
         await apply.create_or_update(self._client, LEASES, base, beat)
 
 
-def _status(now: str) -> Object:
+def _status(now: str, unwalled: str) -> Object:
     resources = {
         "cpu": str(os.cpu_count() or 1),
         "memory": f"{_memory() // 1024}Ki",
         "pods": str(PODS),
     }
-    condition = {
+    moment = {"lastHeartbeatTime": now, "lastTransitionTime": now}
+    ready = {
         "type": "Ready",
         "status": "True",
         "reason": "AgentReady",
         "message": "the node agent is running",
-        "lastHeartbeatTime": now,
-        "lastTransitionTime": now,
+    }
+    confined = {
+        "type": CONFINED,
+        "status": "False" if unwalled else "True",
+        "reason": "WallsMissing" if unwalled else "WallsStand",
+        "message": unwalled or "workers and their tools are confined",
     }
     return {
         "addresses": [
@@ -135,7 +149,7 @@ def _status(now: str) -> Object:
         ],
         "capacity": resources,
         "allocatable": dict(resources),
-        "conditions": [condition],
+        "conditions": [ready | moment, confined | moment],
         "nodeInfo": {
             "architecture": _architecture(),
             "operatingSystem": "linux",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from cdi.api.environment import Environment
-from cdi.api.workersettings import STALL_TIMEOUT
+from cdi.api.workersettings import REQUIRE_WALLS, STALL_TIMEOUT
 from cdi.api.workorder import CloneOrder, UploadOrder, WorkOrder
 from cdi.kube import objects
 from cdi.kube.objects import Object
@@ -52,7 +52,8 @@ class Role:
         It gets no others: there are interpreters, loaders and libraries that others would steer.
         """
         order = _ORDERS[self.module]
-        return variable == STALL_TIMEOUT or (order is not None and order.knows(variable))
+        known = order is not None and order.knows(variable)
+        return known or variable in (STALL_TIMEOUT, REQUIRE_WALLS)
 
 
 def role_of(container: Object, images: Collection[str]) -> Role | None:

@@ -49,6 +49,7 @@ class Runtime:
     ) -> None:
         self._client, self._mounter, self._logs = client, mounter, logs
         self._restarts, self._user, self._clock = settings.restarts, settings.user, clock
+        self._require_walls = settings.require_walls
 
     async def start(self, record: Record, name: str, role: Role, taken: Collection[str]) -> Path:
         """Start a container of a pod, whose address is none of those `taken`; return its log.
@@ -67,7 +68,7 @@ class Runtime:
         started = lifecycle.started(record.containers[name], self._clock.wall())
         file = self._logs.file(pod, name, started.attempt)
         settings = mounts.settings_for(directory, name, record.address)
-        env = _environment(role, given, settings)
+        env = _environment(role, given, replace(settings, require_walls=self._require_walls))
         if role.pulls:
             env |= _registry_login(directory.container(name), self._user)
         process = await processes.Process.start(

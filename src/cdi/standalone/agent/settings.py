@@ -22,3 +22,5 @@ class Settings:
     most_running: int = 8 * (os.cpu_count() or 1)
     vddk_library: Path | None = None  # VMware's library, if this machine has it
     user: WorkerUser | None = None  # that workers are; None: the one that the agent is
+    missing_walls: str = ""  # around workers and their tools, for people; empty: none is
+    require_walls: bool = False  # rather than let workers' tools run without
