@@ -38,17 +38,14 @@ class Seen:
 def decide(seen: Seen) -> plan.Plan:
     """Choose the next steps. No I/O, no clock."""
     before = _new(seen) if seen.found is None else seen.found
-    spec = config.spec_for(before.get("spec") or {}, seen.installation)
-    upload = config.Upload(
-        objects.get(before, "status", "uploadProxyURL"),
-        objects.get(before, "status", "uploadProxyCA"),
+    spec = config.spec_for(
+        before.get("spec") or {}, seen.installation, operated=seen.settings.operated
     )
     wanted = config.status_for(
         config.Seen(
             spec=spec,
             status=before.get("status") or {},
             classes=seen.classes,
-            upload=upload,
         )
     )
     after = {**before, "spec": spec, "status": wanted.status}

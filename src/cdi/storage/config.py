@@ -50,14 +50,19 @@ class Wanted:
     problems: tuple[Problem, ...] = ()
 
 
-def spec_for(spec: Mapping[str, Any], installation: Mapping[str, Any] | None) -> Object:
+def spec_for(
+    spec: Mapping[str, Any], installation: Mapping[str, Any] | None, *, operated: bool = True
+) -> Object:
     """Return the spec that counts, given that of the CDIConfig and the active CDI.
 
-    A CDI with the annotation is the authority: it overwrites whatever was edited by hand.
+    A CDI with the annotation is the authority: it overwrites whatever was edited by hand. An
+    operator sets the annotation; where none is at work (`operated`), what a CDI says counts as
+    it is, and one that says nothing leaves the CDIConfig alone.
     """
-    if documents.annotation(installation, annotations.CONFIG_AUTHORITY) is None:
-        return dict(spec)
-    return dict(documents.at(installation, "spec", "config") or {})
+    said = documents.at(installation, "spec", "config")
+    if documents.annotation(installation, annotations.CONFIG_AUTHORITY) is not None:
+        return dict(said or {})
+    return dict(spec) if operated or said is None else dict(said)
 
 
 def status_for(seen: Seen) -> Wanted:

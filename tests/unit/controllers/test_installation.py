@@ -1,5 +1,6 @@
 """StorageProfiles and the CDIConfig: which objects there are, and when they are written."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -90,3 +91,27 @@ def test_a_setting_that_makes_no_sense_is_told_and_harms_no_other() -> None:
     assert change.wanted["status"]["filesystemOverhead"]["global"] == "0.06"
     assert change.wanted["status"]["preallocation"] is True
     assert len(found.events) == 1
+
+
+@pytest.mark.parametrize(("operated", "counts"), [(False, True), (True, False)])
+def test_what_a_cdi_says_takes_effect_where_no_operator_runs(operated: bool, counts: bool) -> None:
+    installation = {
+        "apiVersion": "cdi.kubevirt.io/v1beta1", "kind": "CDI",
+        "metadata": {"name": "cdi", "uid": "i"}, "spec": {"config": {"preallocation": True}},
+    }  # fmt: skip
+    settings = replace(world.SETTINGS, operated=operated)
+    found = cdiconfig.decide(cdiconfig.Seen(settings, found=config(), installation=installation))
+    (change,) = found.steps
+    assert isinstance(change, plan.Change)
+    assert change.wanted["status"]["preallocation"] is counts
+
+
+def test_the_upload_address_goes_with_its_override() -> None:
+    spec = {"uploadProxyURLOverride": "https://mine"}
+    (change,) = cdiconfig.decide(cdiconfig.Seen(world.SETTINGS, found=config(spec=spec))).steps
+    assert isinstance(change, plan.Change)
+    assert change.wanted["status"]["uploadProxyURL"] == "https://mine"
+    bare = {**change.wanted, "spec": {}}
+    (change,) = cdiconfig.decide(cdiconfig.Seen(world.SETTINGS, found=bare)).steps
+    assert isinstance(change, plan.Change)
+    assert "uploadProxyURL" not in change.wanted["status"]

@@ -151,6 +151,14 @@ def test_preallocation(said: Any, configured: Any, expected: bool) -> None:
     assert config.preallocates(None, None) is False
 
 
+def test_without_an_operator_a_cdi_counts_as_it_is() -> None:
+    said = {"spec": {"config": {"logVerbosity": 3}}}
+    before = {"preallocation": True}
+    assert config.spec_for(before, said, operated=False) == {"logVerbosity": 3}
+    assert config.spec_for(before, {"spec": {}}, operated=False) == before
+    assert config.spec_for(before, None, operated=False) == before
+
+
 AUTHORITY = {"cdi.kubevirt.io/configAuthority": ""}
 
 
