@@ -84,7 +84,9 @@ def test_an_image_for_no_such_machine_is_told_as_such(space, server, insecure):
     space.apply(data_volume("disk", from_(url, "pod", **absent), by="pvc"))
     space.wait_phase("disk", Phase.FAILED)
     message = space.conditions("disk")["Running"]["message"]
-    assert message.endswith('no image found in image index for architecture "absent"')
+    assert message.endswith(
+        'no image found in image index for architecture "absent", variant "", OS "linux"'
+    )
 
 
 def test_many_node_pulls_do_not_wait_for_each_other(space, urls, images):

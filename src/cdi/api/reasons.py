@@ -205,6 +205,10 @@ PREALLOCATION_APPLIED_MESSAGE: Final = "Preallocation applied"
 NO_CLAIM_MESSAGE: Final = "No PVC found"
 CLAIM_LOST_MESSAGE: Final = "Claim Lost"
 STARTING_POD_MESSAGE: Final = "Error starting pod"
+SEE_LOGS_MESSAGE: Final = (
+    "For more information, request access to cdi-deploy logs from your sysadmin"
+)
+UNSCHEDULABLE_MESSAGE: Final = "Importer pod cannot be scheduled"
 IMAGE_PULL_MESSAGE: Final = "failed to pull image"
 SCRATCH_REQUIRED_MESSAGE: Final = "scratch space required and none found"
 EXCEEDED_QUOTA_TEXT: Final = "exceeded quota:"  # in Kubernetes' own error

@@ -198,7 +198,7 @@ def test_an_index_without_the_architecture_says_so(server):
     assert str(refusal.value) == (
         "Unable to transfer source data to scratch space: Failed to read registry image: Error "
         "retrieving image: choosing image instance: no image found in image index for "
-        'architecture "absent"'
+        'architecture "absent", variant "", OS "linux"'
     )
 
 

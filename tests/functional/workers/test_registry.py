@@ -81,7 +81,7 @@ def test_credentials_are_keys_or_a_file_of_the_secret(mounts, tmp_path, given):
 INDEX_ERROR = (
     "Unable to process data: Unable to transfer source data to scratch space: Failed to read "
     "registry image: Error retrieving image: choosing image instance: no image found in image "
-    'index for architecture "absent"'
+    'index for architecture "absent", variant "", OS "linux"'
 )
 
 

@@ -170,7 +170,7 @@ def pod(phase: str, **more: str) -> dict[str, str]:
             "Pending",
             claim("Pending", annotations={known.POPULATED_FOR: "dv"}),
             "Succeeded",
-            ["ImportSucceeded"],
+            [],
             id="filled-for-it-already",
         ),
         pytest.param(
@@ -786,3 +786,23 @@ def test_what_our_own_populator_fills_needs_no_driver(
     assert status(result, at)["phase"] == phase
     assert told(result).count("NoCSIDriverForExternalPopulation") == 0
     assert not reason or reason in told(result)
+
+
+def test_a_claim_that_was_filled_before_shows_no_progress_of_ours() -> None:
+    at = seen(volume(), claim=claim(annotations={known.POPULATED_FOR: "dv"}))
+    result = decide(at)
+    assert status(result, at)["phase"] == "Succeeded"
+    assert status(result, at)["progress"] == "N/A"
+    assert not [reason for reason in told(result) if reason.startswith("Import")]
+    # One that was imported keeps what it has reached, also once its claim vouches for itself.
+    imported = volume("Succeeded", **{known.POPULATED_FOR: "dv"})
+    imported["status"]["progress"] = "100.0%"
+    at = seen(imported, claim=claim(annotations={known.POPULATED_FOR: "dv"}))
+    assert status(decide(at), at)["progress"] == "100.0%"
+
+
+def test_an_importer_that_no_node_takes_is_told_in_words_that_clients_know() -> None:
+    given = {known.POD_SCHEDULABLE: "false", **pod("Pending")}
+    at = seen(volume("ImportScheduled"), claim=claim(annotations=given))
+    message = condition(status(decide(at), at), "Running")[2]
+    assert message.startswith("Importer pod cannot be scheduled")

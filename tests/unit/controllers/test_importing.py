@@ -193,7 +193,10 @@ def test_a_refused_pod_is_told_and_tried_again(error: errors.ApiError, reason: s
     assert step.refused is not None
     after = step.refused(error)
     assert told(after) == [reason]
-    assert "Error starting pod" in after.events[0].message
+    assert after.events[0].message.startswith(
+        "Error starting pod 'importer-disk': For more information, request access to cdi-deploy "
+        "logs from your sysadmin"
+    )
     found = changes(after)
     assert found[known.RUNNING_REASON] == reason
     assert found[known.POD_PHASE] == "Failed"

@@ -81,7 +81,7 @@ def _ready(phase: phases.DataVolume) -> ConditionState:
 def _running(claim: Object | None) -> ConditionState:
     given = objects.annotations(claim or {})
     if given.get(annotations.POD_SCHEDULABLE) == annotations.FALSE:
-        message = "no node can take the importer pod; kubectl describe of the pod says why"
+        message = f"{reasons.UNSCHEDULABLE_MESSAGE}; kubectl describe of the pod says why"
         return ConditionState(Condition.RUNNING, Status.FALSE, reasons.UNSCHEDULABLE, message)
     target = _pod(given, annotations.RUNNING)
     source = _pod(given, annotations.SOURCE_RUNNING)

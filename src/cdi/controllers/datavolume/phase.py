@@ -44,7 +44,7 @@ def transition_for(seen: Seen, operation: Operation) -> Transition:
             bound = Phase.PVC_BOUND if before in _BEFORE_BOUND else before
             return operation.transition(seen, found, bound)
         case phases.Claim.PENDING | phases.Claim.EMPTY | phases.Claim.BOUND:
-            return operation.succeeded(seen.volume)
+            return Transition(Phase.SUCCEEDED)  # nothing was done, so there is nothing to tell
         case _:
             return Transition(Phase.UNKNOWN)
 

@@ -6,7 +6,7 @@ from typing import Any
 from cdi.api import annotations, phases, reasons
 from cdi.api.reasons import Condition, EventType, Status
 from cdi.controllers import kinds, plan
-from cdi.controllers.datavolume import conditions, phase
+from cdi.controllers.datavolume import adoption, conditions, phase
 from cdi.controllers.datavolume.operations.operation import Operation
 from cdi.controllers.datavolume.seen import Seen, phase_of, uses_populator
 from cdi.controllers.datavolume.sync import Blocked
@@ -91,7 +91,8 @@ def _progress(
     if operation.in_progress is None:
         return NOT_AVAILABLE
     if current is Phase.SUCCEEDED:
-        return DONE
+        needed = adoption.needs_work(found, seen.volume, seen.gates)
+        return DONE if needed else known  # one that needed nothing has made no progress
     if uses_populator(found):
         return objects.annotations(found).get(annotations.POPULATOR_PROGRESS) or NOT_AVAILABLE
     if current in (Phase.PENDING, Phase.WAIT_FOR_FIRST_CONSUMER, Phase.PVC_BOUND):

@@ -168,9 +168,10 @@ def _started(seen: Seen, bound: dict[str, str | None]) -> plan.Plan:
 def _pod_refused(seen: Seen, wanted: Object, error: ApiError) -> plan.Plan:
     over = reasons.EXCEEDED_QUOTA_TEXT in error.message
     reason = reasons.ERR_EXCEEDED_QUOTA if over else reasons.ERR_STARTING_POD
-    hint = "a quota forbids it; it is tried again" if over else "see the logs of the controller"
+    more = "; a quota forbids it, and it is tried again" if over else "; it is tried again"
     name = objects.name(wanted)
-    return _refused(seen, reason, f"{reasons.STARTING_POD_MESSAGE} {name}: {hint}")
+    message = f"{reasons.STARTING_POD_MESSAGE} '{name}': {reasons.SEE_LOGS_MESSAGE}{more}"
+    return _refused(seen, reason, message)
 
 
 def _refused(seen: Seen, reason: str, message: str, *, fatal: bool = False) -> plan.Plan:

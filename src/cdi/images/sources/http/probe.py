@@ -146,4 +146,5 @@ def _warn_of_text(shown: str, answer: Response) -> None:
         # Existing installations look for this text, with the type inside it. Servers say
         # text/plain of every name they do not know: no reason to alarm anybody.
         level = logging.INFO if kind.startswith("text/plain") else logging.WARNING
-        log.log(level, "Unexpected content type '%s'", kind.partition(";")[0], extra={"url": shown})
+        text = "Unexpected content type '%s'. Content might not be a KubeVirt image."
+        log.log(level, text, kind.partition(";")[0], extra={"url": shown})

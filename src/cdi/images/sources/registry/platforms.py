@@ -57,11 +57,12 @@ def choose(manifests: Sequence[Descriptor], wanted: Platform) -> Descriptor:
     if best is None and len(manifests) == 1 and manifests[0].platform is None:
         return manifests[0]  # what it is for is in its configuration
     if best is None:
-        # The whole text is what clients look for; nothing follows the architecture.
+        # The whole text is what clients look for; nothing follows it.
         raise errors.NoSuchPlatform(
             "Unable to transfer source data to scratch space: Failed to read registry image: "
             "Error retrieving image: choosing image instance: "
-            f'no image found in image index for architecture "{wanted.architecture}"'
+            f'no image found in image index for architecture "{wanted.architecture}", '
+            f'variant "{wanted.variant}", OS "{wanted.os}"'
         )
     return best
 
