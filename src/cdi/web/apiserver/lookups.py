@@ -30,7 +30,7 @@ from cdi.kube.reviews import Action
 from cdi.web.admission.inquiry import Access, Get, List, Lookup, LookupFailed
 
 # Seconds that a rule may wait for a cache that is not filled yet; webhooks time out after 10.
-_PATIENCE: Final = 8.0
+PATIENCE: Final = 8.0
 _SNAPSHOTS: Final = Resource("snapshot.storage.k8s.io", "v1", "volumesnapshots", "VolumeSnapshot")
 
 
@@ -62,8 +62,9 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
 class Lookups:
     """Answers lookups; `informers` are parts for `manager.Group.CACHES`."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, patience: float = PATIENCE) -> None:
         self._client = client
+        self._patience = patience
         config = f"metadata.name={names.CDI_CONFIG}"
         self._watched = {
             str(each.resource): each
@@ -90,7 +91,7 @@ class Lookups:
 
     async def __call__(self, lookup: Lookup) -> Any:
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(self._patience):
                 return await self._answer(lookup)
         except errors.KubeError as error:
             raise LookupFailed(str(error)) from error
