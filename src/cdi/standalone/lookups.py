@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cdi.standalone.apiserver import selectors
+from cdi.kube import selectors
 from cdi.standalone.apiserver.authorization import Authorizer, Question
 from cdi.standalone.apiserver.identity import User
 from cdi.standalone.apiserver.objects import Objects
@@ -38,11 +38,11 @@ class Lookups:
         return entry.document() if entry else None
 
     def _every(self, lookup: List) -> list[Document]:
-        wanted = selectors.parse_selector(lookup.resource, lookup.selector, "")
+        wanted = selectors.parse_selector(lookup.selector)
         documents = (
             entry.document() for _, entry in self._objects().store.entries(lookup.resource)
         )
-        found = [document for document in documents if wanted.matches(document)]
+        found = [document for document in documents if wanted.selects(document)]
         return found[: lookup.limit] if lookup.limit else found
 
     def _allows(self, lookup: Access) -> bool:

@@ -151,7 +151,7 @@ def test_generate_name_makes_distinct_names(server, space):
             {"preconditions": {"uid": "no"}},
             409,
             "Conflict",
-            "Precondition failed: UID in precondition: no",
+            "does not match the UID in record",
             id="delete-another-uid",
         ),
         pytest.param(
@@ -169,7 +169,7 @@ def test_generate_name_makes_distinct_names(server, space):
             None,
             400,
             "BadRequest",
-            "field label not supported: data.x",
+            '"data.x" is not a known field selector',
             id="unsupported-field",
         ),
         pytest.param(

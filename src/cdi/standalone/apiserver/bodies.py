@@ -5,7 +5,9 @@ Nothing that is nested deeper than MAX_DEPTH comes out of here, nor what its ali
 everything behind may walk a document without a thought.
 """
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -53,7 +55,8 @@ def parse_json(body: bytes) -> object:
 def parse_yaml(body: bytes) -> object:
     """Any YAML value, as JSON would hold it."""
     try:
-        value = yaml.load(body, Loader=_JsonLoader)  # noqa: S506 (a SafeLoader without timestamps)
+        with _no_collection():
+            value = yaml.load(body, Loader=_JsonLoader)  # noqa: S506 (a SafeLoader without timestamps)
     except RecursionError as error:
         raise _too_deep() from error
     except (yaml.YAMLError, ValueError) as error:
@@ -61,6 +64,23 @@ def parse_yaml(body: bytes) -> object:
     # What a text says once has no more parts than the text has characters.
     check_depth(value, len(body) + 1)
     return value
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """
+    Let the garbage collector wait.
+
+    It looks at every node of a large text again and again while it grows, which is most of the
+    time that reading one takes; nothing of it is garbage before the end.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def check_depth(value: object, parts: int | None = None) -> None:

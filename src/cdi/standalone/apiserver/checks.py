@@ -6,9 +6,10 @@ Elsewhere: the object's own fields (`schema.admit`). Functions raise ApiError; t
 what a client may leave out say so.
 """
 
+from dataclasses import replace
 from typing import Any
 
-from cdi.standalone.apiserver import status
+from cdi.standalone.apiserver import patching, status
 from cdi.standalone.apiserver.options import DeleteOptions, WriteOptions
 from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.schema import admit, causes
@@ -22,6 +23,8 @@ _CONDITIONAL_ONLY = frozenset({("apiextensions.k8s.io", "CustomResourceDefinitio
 
 def check_type(kind: KindInfo, document: Document) -> None:
     """The object is of the kind that the address names; fills in both where they are missing."""
+    if kind.custom:
+        _check_custom_type(kind, document)
     api_version = document.setdefault("apiVersion", kind.api_version)
     if api_version != kind.api_version:
         raise status.bad_request(
@@ -35,6 +38,17 @@ def check_type(kind: KindInfo, document: Document) -> None:
     if not isinstance(document.get("metadata") or {}, dict):
         raise status.bad_request("metadata must be an object")
     document["metadata"] = document.get("metadata") or {}
+
+
+def _check_custom_type(kind: KindInfo, document: Document) -> None:
+    """Of users' kinds Kubernetes reads anything, and then finds it wrong."""
+    for field, wanted in (("apiVersion", kind.api_version), ("kind", kind.kind)):
+        given = document.get(field, wanted)
+        if given != wanted:
+            wrong = causes.invalid(field, given, f"must be {wanted}")
+            called = replace(kind, kind=str(document.get("kind", kind.kind)))
+            name = (document.get("metadata") or {}).get("name", "")
+            raise status.invalid(called, name, [wrong])
 
 
 def check_name(ref: ObjectRef, given: Document) -> None:
@@ -89,25 +103,38 @@ def check_preconditions(ref: ObjectRef, live: Document, options: DeleteOptions) 
         ("ResourceVersion", options.revision, found["resourceVersion"]),
     ):
         if want and want != have:
-            raise status.conflict(ref.kind, ref.name, _precondition(what, want, have))
+            raise _unlike(ref, what, want, have)
 
 
 def check_readable(kind: KindInfo, document: Document) -> None:
     """The fields of a built-in kind have the types they are declared with."""
     if problem := admit.decode_problem(kind, document):
-        raise status.bad_request(
-            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {problem}'
-        )
+        raise status.unreadable(kind, problem)
 
 
 def unknown_fields(kind: KindInfo, document: Document, options: WriteOptions) -> list[str]:
     """Warnings about fields that the kind does not have, or an error when asked to be strict."""
     if options.validation == "Ignore":
         return []
-    unknown = admit.unknown_fields(kind, document)
-    if unknown and options.validation == "Strict":
-        raise status.unknown_fields(unknown)
-    return [f'unknown field "{path}"' for path in unknown]
+    found = [f'unknown field "{path}"' for path in admit.unknown_fields(kind, document)]
+    found += options.duplicates
+    if found and options.validation == "Strict":
+        problem = f"strict decoding error: {', '.join(found)}"
+        if options.patches:
+            raise status.invalid_patch(patching.shown(document), problem)
+        raise status.unreadable(kind, problem)
+    return found
+
+
+def _unlike(ref: ObjectRef, what: str, want: str, have: str) -> status.ApiError:
+    fate = {"UID": "deleted and then recreated", "ResourceVersion": "modified"}[what]
+    message = (
+        f'Operation cannot be fulfilled on {ref.kind.kind} "{ref.name}": the {what} in the '
+        f"precondition ({want}) does not match the {what} in record ({have}). The object might "
+        f"have been {fate}"
+    )
+    details = {"name": ref.name, "group": ref.kind.group, "kind": ref.kind.kind}
+    return status.ApiError(409, "Conflict", message, {k: v for k, v in details.items() if v})
 
 
 def _precondition(what: str, want: str, have: str) -> str:

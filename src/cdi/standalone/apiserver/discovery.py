@@ -7,15 +7,28 @@ again only when the set of kinds has changed.
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
+from cdi.standalone.apiserver import scaling
 from cdi.standalone.apiserver.catalog import Catalog
 from cdi.standalone.apiserver.subresources import Subresource, Subresources
 from cdi.standalone.schema.registry import KindInfo
 
 Document = dict[str, Any]
 
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What discovery says of a subresource."""
+
+    kind: str
+    group: str
+    version: str
+
+
 _VERSION = re.compile(r"^v(?P<major>\d+)(?:(?P<stage>alpha|beta)(?P<minor>\d+))?$")
+_SCALE = Described(scaling.KIND, scaling.GROUP, scaling.VERSION)
 _STAGES = {None: 2, "beta": 1, "alpha": 0}
 
 
@@ -126,7 +139,7 @@ class Discovery:
 
     def _subresources_of(
         self, kind: KindInfo
-    ) -> Iterable[tuple[str, Subresource | None, tuple[str, ...]]]:
+    ) -> Iterable[tuple[str, Subresource | Described | None, tuple[str, ...]]]:
         handled = self._subresources.of(kind.resource)
         for name in sorted(kind.subresources | handled.keys()):
             own = handled.get(name)
@@ -134,6 +147,8 @@ class Discovery:
                 yield name, own, own.verbs
             elif name == "status":
                 yield name, None, ("get", "patch", "update")
+            elif name == scaling.NAME and kind.scale:
+                yield name, _SCALE, scaling.VERBS
 
     def _aggregated(self, *, core: bool, version: str) -> Document:
         items = []

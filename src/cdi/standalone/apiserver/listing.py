@@ -18,10 +18,11 @@ from cdi.standalone.apiserver.objects import Objects
 from cdi.standalone.apiserver.options import ListOptions
 from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.apiserver.timestamps import Clock
-from cdi.standalone.schema import table
+from cdi.standalone.schema import causes, table
 from cdi.standalone.schema.registry import KindInfo
 from cdi.standalone.store import errors
 from cdi.standalone.store.record import Entry, Key, encode_plain
+from cdi.standalone.store.store import Store
 
 Document = dict[str, Any]
 
@@ -39,9 +40,9 @@ class Page:
 async def page_of(source: Objects, ref: ObjectRef, options: ListOptions) -> Page:
     """The entries that a list request asks for."""
     resource = ref.key.resource
-    selector = selectors.parse_selector(resource, options.labels, options.fields)
-    revision, after = _start(options)
+    selector = selectors.parse_selector(ref.kind, options.labels, options.fields)
     store = source.store
+    revision, after = _start(options, store)
     try:
         if revision is None:
             revision, found = store.revision, store.entries(resource, ref.namespace)
@@ -116,7 +117,7 @@ def _selected(
             yield key, entry
 
 
-def _start(options: ListOptions) -> tuple[int | None, tuple[str, str] | None]:
+def _start(options: ListOptions, store: Store) -> tuple[int | None, tuple[str, str] | None]:
     """At which revision to read (None: now) and after which key to go on."""
     if options.token:
         if options.revision not in ("", "0"):
@@ -124,22 +125,39 @@ def _start(options: ListOptions) -> tuple[int | None, tuple[str, str] | None]:
                 "specifying resource version is not allowed when using continue"
             )
         return _parse_token(options.token)
-    if options.match and not options.revision:
-        raise status.bad_request(
-            "resourceVersionMatch is forbidden unless resourceVersion is provided"
-        )
-    revision = parse_revision(options.revision)
+    _check_match(options)
+    revision = check_revision(options.revision, store)
     if options.match == "Exact":
-        if not revision:
-            raise status.bad_request(
-                'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"'
-            )
         return revision, None
-    if options.match not in ("", "NotOlderThan"):
-        raise status.bad_request(f'resourceVersionMatch: Unsupported value: "{options.match}"')
     if revision and options.limit and not options.match:
         return revision, None  # a limited list at a revision means exactly that revision
     return None, None
+
+
+def _check_match(options: ListOptions) -> None:
+    """Raise ApiError for a way of reading that goes with nothing else that was asked for."""
+    match, wrong = options.match, None
+    if options.initial_events:
+        wrong = causes.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")
+    elif match and not options.revision:
+        detail = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        wrong = causes.forbidden("resourceVersionMatch", detail)
+    elif match not in ("", "Exact", "NotOlderThan"):
+        known = ("Exact", "NotOlderThan", "")
+        wrong = causes.unsupported("resourceVersionMatch", match, known)
+    elif match == "Exact" and options.revision == "0":
+        detail = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+        wrong = causes.forbidden("resourceVersionMatch", detail)
+    if wrong:
+        raise status.invalid_options("ListOptions", wrong)
+
+
+def check_revision(text: str, store: Store) -> int:
+    """A revision that has been reached. Raises ApiError (400, 504)."""
+    revision = parse_revision(text)
+    if revision > store.revision:
+        raise status.too_large_revision(str(errors.FutureRevision(revision, store.revision)))
+    return revision
 
 
 def parse_revision(text: str) -> int:
@@ -147,7 +165,8 @@ def parse_revision(text: str) -> int:
     if not text:
         return 0
     if not text.isascii() or not text.isdigit():
-        raise status.bad_request(f'resourceVersion: Invalid value: "{text}"')
+        why = f'resourceVersion: Invalid value: "{text}"'
+        raise status.bad_request(f"invalid resource version: {why}")
     return int(text)
 
 

@@ -5,16 +5,18 @@ Values come from the query string and, for deletions, from the body as well. Rai
 values that make no sense. Durations are in seconds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cdi.standalone.apiserver import status
+from cdi.standalone.schema import causes
 
 Document = dict[str, Any]
 Query = Mapping[str, str]
 
-VALIDATIONS = ("Ignore", "Warn", "Strict")
+VALIDATIONS = ("", "Ignore", "Strict", "Warn")
+MAX_MANAGER = 128  # bytes of a field manager's name
 POLICIES = ("Orphan", "Background", "Foreground")
 
 
@@ -26,6 +28,8 @@ class WriteOptions:
     manager: str = ""
     force: bool = False
     validation: str = "Warn"
+    duplicates: tuple[str, ...] = ()  # what the body says twice, as strict decoding tells it
+    patches: bool = False  # whether the body was a change and not an object
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +61,41 @@ class ListOptions:
     extra: Document = field(default_factory=dict)
 
 
-def parse_write(query: Query, agent: str) -> WriteOptions:
+def parse_write(
+    query: Query, agent: str, what: str = "UpdateOptions", duplicates: Sequence[str] = ()
+) -> WriteOptions:
     """The write options; `agent` (the User-Agent) names the manager where none is given."""
-    validation = query.get("fieldValidation", "") or "Warn"
+    validation = query.get("fieldValidation", "")
+    wrong = list(_manager_problems(query.get("fieldManager", "")))
     if validation not in VALIDATIONS:
-        raise status.bad_request(
-            f'fieldValidation: Unsupported value: "{validation}": supported values: '
-            '"", "Ignore", "Warn", "Strict"'
-        )
+        wrong.append(causes.unsupported("fieldValidation", validation, VALIDATIONS))
+    if query.get("dryRun", "") not in ("", "All"):
+        wrong.append(causes.unsupported("dryRun", [query["dryRun"]], ("All",)))
+    if wrong:
+        raise status.invalid_options(what, *wrong)
     return WriteOptions(
         dry_run=_dry_run(query.get("dryRun", "")),
-        manager=query.get("fieldManager", "") or agent.split("/", 1)[0] or "unknown",
+        manager=query.get("fieldManager", "") or _manager_of(agent),
         force=_flag(query, "force"),
-        validation=validation,
+        validation=validation or "Warn",
+        duplicates=tuple(duplicates),
+        patches=what == "PatchOptions",
     )
+
+
+def _manager_problems(name: str) -> Iterator[causes.FieldError]:
+    if len(name.encode(errors="replace")) > MAX_MANAGER:
+        yield causes.too_long("fieldManager", name, MAX_MANAGER)
+    for index, sign in enumerate(name):
+        if not sign.isprintable():
+            detail = f"invalid character U+{ord(sign):04X} (at position {index})"
+            yield causes.invalid("fieldManager", name, detail)
+
+
+def _manager_of(agent: str) -> str:
+    """The name of a client that gives none: the first word of what it calls itself."""
+    word = "".join(sign for sign in agent.split("/", 1)[0] if sign.isprintable())
+    return word[:MAX_MANAGER] or "unknown"
 
 
 def parse_delete(query: Query, body: Document) -> DeleteOptions:
@@ -79,15 +104,16 @@ def parse_delete(query: Query, body: Document) -> DeleteOptions:
     preconditions = body.get("preconditions") or {}
     policy = body.get("propagationPolicy") or query.get("propagationPolicy", "")
     if policy and policy not in POLICIES:
-        raise status.ApiError(
-            422,
-            "Invalid",
-            f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: '
-            f'"{policy}": supported values: "Foreground", "Background", "Orphan"',
-        )
+        known = ("Foreground", "Background", "Orphan", "nil")
+        wrong = causes.unsupported("propagationPolicy", policy, known)
+        raise status.invalid_options("DeleteOptions", wrong)
     orphan = body.get("orphanDependents")
     if orphan is None and "orphanDependents" in query:
         orphan = _flag(query, "orphanDependents")
+    if policy and orphan is not None:
+        detail = "orphanDependents and deletionPropagation cannot be both set"
+        wrong = causes.invalid("propagationPolicy", policy, detail)
+        raise status.invalid_options("DeleteOptions", wrong)
     if not policy and orphan is not None:
         policy = "Orphan" if orphan else "Background"
     grace = body.get("gracePeriodSeconds")
@@ -108,7 +134,8 @@ def parse_list(query: Query) -> ListOptions:
     return ListOptions(
         labels=query.get("labelSelector", ""),
         fields=query.get("fieldSelector", ""),
-        limit=_number(query, "limit") if query.get("limit") else 0,
+        # Less than one means all, as in Kubernetes.
+        limit=max(0, _number(query, "limit")) if query.get("limit") else 0,
         token=query.get("continue", ""),
         revision=query.get("resourceVersion", ""),
         match=query.get("resourceVersionMatch", ""),

@@ -6,6 +6,7 @@ needs the managers of fields (`schema.fields`). Raises ApiError (400, 415, 422).
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jsonpatch
@@ -43,6 +44,24 @@ def parse_patch(kind: KindInfo, media: str, body: bytes) -> Patch:
         return lambda live: _patched(kind, _strategic(kind, live, content))
     known = tuple(name for name in KNOWN if not (kind.custom and name == STRATEGIC_PATCH))
     raise status.unsupported_media_type(media, known)
+
+
+def parse_plain(media: str, body: bytes) -> Patch:
+    """A patch of what is shown and not stored, and has no schema here: a Scale."""
+    content = bodies.parse_json(body)
+    if media == JSON_PATCH:
+        apply = _json_patch(content)
+        return lambda shown: _object(apply(shown))
+    if media in (MERGE_PATCH, STRATEGIC_PATCH) and isinstance(content, dict):
+        # Nothing in it is a list, and so both mean the same.
+        return lambda shown: _object(mergepatch.merged(shown, content))
+    raise status.unsupported_media_type(media, KNOWN[:-1])
+
+
+def _object(value: object) -> Document:
+    if not isinstance(value, dict):
+        raise _unreadable(value, "must be an object")
+    return value
 
 
 def _strategic(kind: KindInfo, live: Document, content: Document) -> Document:
@@ -97,15 +116,25 @@ def _patched(kind: KindInfo, value: object) -> Document:
     bodies.check_depth(value)
     for field, wanted in (("apiVersion", kind.api_version), ("kind", kind.kind)):
         if value.get(field) != wanted:
-            detail = f"{field} is {wanted} and cannot be changed by a patch"
-            raise _unreadable(value, detail)
+            raise _other_type(kind, value, field, wanted)
     if problem := admit.decode_problem(kind, value):
         raise _unreadable(value, problem)
     return value
 
 
+def _other_type(kind: KindInfo, value: Document, field: str, wanted: str) -> status.ApiError:
+    if not kind.custom:
+        return _unreadable(value, f"{field} is {wanted} and cannot be changed by a patch")
+    wrong = causes.invalid(field, value.get(field, ""), f"must be {wanted}")
+    called = str(value.get("kind", ""))
+    return status.invalid(replace(kind, kind=called), value["metadata"]["name"], [wrong])
+
+
 def _unreadable(value: object, problem: str) -> status.ApiError:
     """Nobody can read what the patch leaves."""
-    shown = msgspec.json.encode(value)[:SHOWN].decode(errors="replace")
-    wrong = causes.invalid("patch", shown, problem)
-    return status.ApiError(422, "Invalid", f' "" is invalid: {wrong}', status.causes_of([wrong]))
+    return status.invalid_patch(shown(value), problem)
+
+
+def shown(value: object) -> str:
+    """A document as an error message repeats it."""
+    return msgspec.json.encode(value)[:SHOWN].decode(errors="replace")

@@ -8,18 +8,21 @@ are no resources (`server`).
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
 from cdi.standalone.apiserver import (
     bodies,
+    duplicates,
     listing,
     negotiation,
     options,
     patching,
     paths,
     purge,
+    scaling,
     status,
 )
 from cdi.standalone.apiserver.authorization import Authorizer, Question
@@ -34,7 +37,7 @@ from cdi.standalone.apiserver.reviews import Reviews
 from cdi.standalone.apiserver.subresources import Call, Subresources, body_of
 from cdi.standalone.apiserver.unstored import UnstoredKind
 from cdi.standalone.apiserver.watching import Stream
-from cdi.standalone.schema import table
+from cdi.standalone.schema import causes, table
 from cdi.standalone.schema.registry import KindInfo
 
 Document = dict[str, Any]
@@ -125,6 +128,7 @@ class Rest:
 
     async def _get(self, request: web.Request, ref: ObjectRef, user: User) -> web.StreamResponse:  # noqa: ARG002 (all operations are called alike)
         view = negotiation.parse_accept(request.headers.get("Accept", ""))
+        listing.check_revision(request.query.get("resourceVersion", ""), self._objects.store)
         if view == View() and (body := self._objects.raw(ref)) is not None:
             return web.Response(body=body, content_type="application/json")
         return self._answer(request, ref, Result(self._objects.get(ref)), view)
@@ -167,7 +171,7 @@ class Rest:
             return web.Response(
                 body=View().render(answer), status=201, content_type="application/json"
             )
-        wanted = self._write_options(request)
+        wanted = await self._write_options(request, "CreateOptions")
         if unstored := self._unstored.get(resource):
             reply = await unstored.reply(document, ref.namespace, wanted.validation)
             response = web.Response(
@@ -180,26 +184,22 @@ class Rest:
 
     async def _update(self, request: web.Request, ref: ObjectRef, user: User) -> web.StreamResponse:
         document = await body_of(request)
-        result = await self._objects.update(ref, document, self._write_options(request), user)
+        wanted = await self._write_options(request, "UpdateOptions")
+        result = await self._objects.update(ref, document, wanted, user)
         return await self._written(request, ref, result)
 
     async def _patch(self, request: web.Request, ref: ObjectRef, user: User) -> web.StreamResponse:
         media = request.headers.get("Content-Type", "").partition(";")[0].strip()
         body = await request.read()
-        wanted = self._write_options(request)
+        wanted = await self._write_options(request, "PatchOptions")
         if media == patching.APPLY_PATCH:
-            if not request.query.get("fieldManager"):
-                raise status.ApiError(
-                    422,
-                    "Invalid",
-                    'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is '
-                    "required for apply patch",
-                )
-            document = bodies.parse_object(body, "application/yaml")
+            document = _applied(request, ref, body, wanted)
+            wanted = replace(wanted, patches=False, duplicates=())
             result = await self._objects.apply(ref, document, wanted, user)
             return await self._written(request, ref, result)
         if wanted.force:
-            raise status.bad_request("force may not be specified for non-apply patch")
+            detail = "may not be specified for non-apply patch"
+            raise status.invalid_options("PatchOptions", causes.forbidden("force", detail))
         patch = patching.parse_patch(ref.kind, media, body)
         result = await self._objects.modify(ref, patch, wanted, user)
         return await self._written(request, ref, result)
@@ -234,6 +234,8 @@ class Rest:
     async def _subresource(
         self, request: web.Request, ref: ObjectRef, user: User, target: Target
     ) -> web.StreamResponse:
+        if ref.subresource == scaling.NAME and ref.kind.scale:
+            return await self._scale(request, ref, user)
         found = self._subresources.find(ref.key.resource, ref.subresource)
         if found is None:
             raise status.no_such_path()
@@ -242,8 +244,28 @@ class Rest:
         document = self._objects.get(ref)
         return await found.handler(Call(ref, request, user, document, target.rest))
 
-    def _write_options(self, request: web.Request) -> options.WriteOptions:
-        return options.parse_write(request.query, request.headers.get("User-Agent", ""))
+    async def _scale(self, request: web.Request, ref: ObjectRef, user: User) -> web.StreamResponse:
+        """Show or set the number of replicas."""
+        whole = replace(ref, subresource="")
+        if request.method not in ("GET", "HEAD", "PUT", "PATCH"):
+            raise status.method_not_allowed()
+        document = self._objects.get(whole)
+        if request.method in ("PUT", "PATCH"):
+            change = await _new_scale(request, ref.kind)
+            what = "PatchOptions" if request.method == "PATCH" else "UpdateOptions"
+            wanted = await self._write_options(request, what)
+            result = await self._objects.modify(whole, change, wanted, user)
+            document = result.document
+        body = View().render(scaling.scale_of(ref.kind, document))
+        return web.Response(body=body, content_type="application/json")
+
+    async def _write_options(self, request: web.Request, what: str) -> options.WriteOptions:
+        repeated: list[str] = []
+        if request.query.get("fieldValidation") != "Ignore":
+            content_type = request.headers.get("Content-Type", "")
+            repeated = duplicates.duplicates(await request.read(), content_type)
+        agent = request.headers.get("User-Agent", "")
+        return options.parse_write(request.query, agent, what, repeated)
 
     async def _written(
         self, request: web.Request, ref: ObjectRef, result: Result
@@ -273,6 +295,40 @@ class Rest:
         deprecation = [ref.kind.deprecation] if ref.kind.deprecation else []
         _warn(response, (*deprecation, *result.warnings))
         return response
+
+
+def _applied(
+    request: web.Request, ref: ObjectRef, body: bytes, wanted: options.WriteOptions
+) -> Document:
+    """What server-side apply is asked to make so. Raises ApiError (400, 422)."""
+    if not request.query.get("fieldManager"):
+        wrong = causes.required("fieldManager", "is required for apply patch")
+        raise status.invalid_options("PatchOptions", wrong)
+    if wanted.duplicates and wanted.validation == "Strict":
+        problem = f"error converting YAML to JSON: {wanted.duplicates[0]}"
+        raise status.bad_request(f"error strict decoding YAML: {problem}")
+    document = bodies.parse_object(body, "application/yaml")
+    named = (document.get("apiVersion", ""), document.get("kind", ""))
+    if named != (ref.kind.api_version, ref.kind.kind):
+        version = named[0] if "/" in named[0] else f"/{named[0]}"
+        raise status.bad_request(f"invalid object type: {version}, Kind={named[1]}")
+    metadata = document.get("metadata") or {}
+    if isinstance(metadata, dict) and metadata.get("managedFields") is not None:
+        raise status.bad_request("metadata.managedFields must be nil")
+    if isinstance(metadata, dict) and not metadata.get("name"):
+        why = "undeterminable: name must be provided"
+        raise status.bad_request(f"the name of the object ({ref.name} based on URL) was {why}")
+    return document
+
+
+async def _new_scale(request: web.Request, kind: KindInfo) -> patching.Patch:
+    """A function that gives an object the replicas that a request wants."""
+    if request.method == "PUT":
+        given = await body_of(request)
+        return lambda live: scaling.scaled(kind, live, given)
+    media = request.headers.get("Content-Type", "").partition(";")[0].strip()
+    change = patching.parse_plain(media, await request.read())
+    return lambda live: scaling.scaled(kind, live, change(scaling.scale_of(kind, live)))
 
 
 def _warn(response: web.Response, warnings: Iterable[str]) -> None:

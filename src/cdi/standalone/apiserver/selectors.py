@@ -6,13 +6,14 @@ Here: the fields that each resource can be selected by. Elsewhere: both grammars
 be parsed or are not supported.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cdi.kube import labelsyntax, selectors
 from cdi.kube.selectors import FieldRequirement
 from cdi.standalone.apiserver import status
+from cdi.standalone.schema.registry import KindInfo
 
 Document = dict[str, Any]
 
@@ -42,6 +43,20 @@ _FIELDS: Mapping[str, frozenset[str]] = {
             "reason",
             "reportingComponent",
             "source",
+            "type",
+        }
+    ),
+    "events.events.k8s.io": frozenset(
+        {
+            "regarding.kind",
+            "regarding.namespace",
+            "regarding.name",
+            "regarding.uid",
+            "regarding.apiVersion",
+            "regarding.resourceVersion",
+            "regarding.fieldPath",
+            "reason",
+            "reportingController",
             "type",
         }
     ),
@@ -80,9 +95,9 @@ class Selector:
         return ""
 
 
-def parse_selector(resource: str, labels: str, fields: str) -> Selector:
-    """The selector that both query parameters describe, for objects of `resource`."""
-    return Selector(_parse_labels(labels), _parse_fields(resource, fields))
+def parse_selector(kind: KindInfo, labels: str, fields: str) -> Selector:
+    """The selector that both query parameters describe, for objects of `kind`."""
+    return Selector(_parse_labels(labels), _parse_fields(kind, fields))
 
 
 def _parse_labels(text: str) -> selectors.Selector:
@@ -92,15 +107,20 @@ def _parse_labels(text: str) -> selectors.Selector:
         raise status.bad_request(error.problem) from error
 
 
-def _parse_fields(resource: str, text: str) -> tuple[FieldRequirement, ...]:
-    supported: Callable[[str], bool] = (_ALWAYS | _FIELDS.get(resource, frozenset())).__contains__
+def _parse_fields(kind: KindInfo, text: str) -> tuple[FieldRequirement, ...]:
+    own = _FIELDS.get(kind.resource, frozenset())
+    supported = _ALWAYS | own | frozenset(kind.selectable)
     try:
         terms = selectors.parse_fields(text)
     except ValueError as error:
         raise status.bad_request(str(error)) from error
     for term in terms:
-        if not supported(path := ".".join(term.path)):
+        if (path := ".".join(term.path)) in supported:
+            continue
+        if own or kind.custom:
             raise status.bad_request(f"field label not supported: {path}")
+        known = 'only "metadata.name", "metadata.namespace"'
+        raise status.bad_request(f'"{path}" is not a known field selector: {known}')
     return terms
 
 

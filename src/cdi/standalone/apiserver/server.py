@@ -26,6 +26,7 @@ from aiohttp.typedefs import Handler
 from cdi.standalone.apiserver import (
     certificates,
     kubeconfig,
+    metrics,
     negotiation,
     openapi_v2,
     status,
@@ -68,6 +69,9 @@ RENEW_EVERY = 3600.0  # seconds between two looks at the certificate
 SHUTDOWN = 1.0  # seconds that open requests get; watches have been ended before
 KUBERNETES_VERSION = ("1", "32")  # the API level whose behaviour is offered
 AGGREGATED = ("v2", "v2beta1")
+HEALTH = ("healthz", "livez", "readyz")
+# A server that answers has a store, or it would not have started.
+HEALTH_PARTS = ("ping", "store")
 
 _logger = logging.getLogger(__name__)
 
@@ -114,6 +118,7 @@ class ApiServer:
         self.hooks = hooks or Hooks()
         self._clock = clock
         self._window = window
+        self._requests = metrics.Requests()
         self._stack = AsyncExitStack()
 
     @property
@@ -239,7 +244,7 @@ class ApiServer:
         connections = Connections(self._listen.patience)
         app = web.Application(
             client_max_size=MAX_BODY,
-            middlewares=[_statuses, connections.watch, self._authenticate],
+            middlewares=[self._requests.count, _statuses, connections.watch, self._authenticate],
         )
         for path, handler in self._addresses().items():
             app.router.add_get(path, handler)
@@ -271,9 +276,10 @@ class ApiServer:
 
     def _addresses(self) -> dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]]:
         return {
-            "/healthz": self._health,
-            "/livez": self._health,
-            "/readyz": self._health,
+            "/": self._root,
+            "/metrics": self._metrics,
+            **{f"/{check}": self._health for check in HEALTH},
+            **{f"/{check}/{{part}}": self._health_of_part for check in HEALTH},
             "/version": self._version,
             "/version/": self._version,
             "/api": self._core_versions,
@@ -281,9 +287,11 @@ class ApiServer:
             "/apis": self._groups,
             "/apis/": self._groups,
             "/api/{version}": self._resources,
+            "/api/{version}/": self._resources,
             "/apis/{group}": self._group,
             "/apis/{group}/": self._group,
             "/apis/{group}/{version}": self._resources,
+            "/apis/{group}/{version}/": self._resources,
             "/openapi/v2": self._openapi_v2,
             "/openapi/v3": self._openapi_index,
             "/openapi/v3/{path:.+}": self._openapi_document,
@@ -304,7 +312,25 @@ class ApiServer:
             )
         return await handler(request)
 
-    async def _health(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002 (a handler)
+    async def _root(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002 (a handler)
+        plain = [path for path in self._addresses() if "{" not in path and path != "/"]
+        served = [f"/apis/{group['name']}" for group in self._discovery.groups()["groups"]]
+        return web.json_response({"paths": sorted([*plain, "/api/v1", *served])})
+
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002
+        text = metrics.exposition(self._objects.store, self._requests)
+        return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    async def _health(self, request: web.Request) -> web.StreamResponse:
+        if "verbose" not in request.query:
+            return web.Response(text="ok")
+        lines = [f"[+]{part} ok" for part in HEALTH_PARTS]
+        check = request.path.strip("/")
+        return web.Response(text="\n".join([*lines, f"{check} check passed", ""]))
+
+    async def _health_of_part(self, request: web.Request) -> web.StreamResponse:
+        if request.match_info["part"] not in HEALTH_PARTS:
+            raise status.no_such_path()
         return web.Response(text="ok")
 
     async def _version(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002

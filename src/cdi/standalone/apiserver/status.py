@@ -8,6 +8,7 @@ that clients match on. Elsewhere: how it is put on the wire (`rest`).
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from cdi.standalone.schema import causes
 from cdi.standalone.schema.admit import FieldError
 from cdi.standalone.schema.registry import KindInfo
 
@@ -37,7 +38,8 @@ class ApiError(Exception):
             "reason": self.reason,
             "code": self.code,
         }
-        if self.details:
+        if self.details is not None:
+            # Empty ones count: clients look into `details` without asking whether they are there.
             status["details"] = self.details
         if not self.reason:
             del status["reason"]
@@ -100,11 +102,11 @@ def apply_conflict(message: str, errors: Sequence[FieldError]) -> ApiError:
     return ApiError(409, "Conflict", message, {"causes": _causes(errors)})
 
 
-def forbidden(kind: KindInfo, name: str, why: str, causes: Sequence[Document] = ()) -> ApiError:
+def forbidden(kind: KindInfo, name: str, why: str, told: Sequence[Document] = ()) -> ApiError:
     """A rule of the server forbids it."""
     shown = f' "{name}"' if name else ""
     message = f"{qualified(kind.plural, kind.group)}{shown} is forbidden: {why}"
-    return ApiError(403, "Forbidden", message, details_of(kind, name, causes=list(causes)))
+    return ApiError(403, "Forbidden", message, details_of(kind, name, causes=list(told)))
 
 
 def invalid(kind: KindInfo, name: str, errors: Sequence[FieldError]) -> ApiError:
@@ -119,11 +121,6 @@ def invalid(kind: KindInfo, name: str, errors: Sequence[FieldError]) -> ApiError
     )
 
 
-def causes_of(errors: Iterable[FieldError]) -> Document:
-    """The `details` of an error that points to no object."""
-    return {"causes": _causes(errors)}
-
-
 def _causes(errors: Iterable[FieldError]) -> list[Document]:
     return [
         {"reason": error.type, "message": error.message, "field": error.field} for error in errors
@@ -135,10 +132,25 @@ def bad_request(message: str) -> ApiError:
     return ApiError(400, "BadRequest", message)
 
 
-def unknown_fields(paths: Iterable[str]) -> ApiError:
-    """fieldValidation=Strict met fields that the schema does not know."""
-    listed = ", ".join(f'unknown field "{path}"' for path in paths)
-    return bad_request(f"strict decoding error: {listed}")
+def unreadable(kind: KindInfo, problem: str) -> ApiError:
+    """The body is no object of the kind."""
+    return bad_request(
+        f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {problem}'
+    )
+
+
+def invalid_patch(shown: str, problem: str) -> ApiError:
+    """Nobody can read what a patch leaves; `shown` is it, or as much as a message bears."""
+    wrong = causes.invalid("patch", shown, problem)
+    return ApiError(422, "Invalid", f' "" is invalid: {wrong}', {"causes": _causes([wrong])})
+
+
+def invalid_options(what: str, *errors: FieldError) -> ApiError:
+    """The parameters of a request make no sense; `what` is ListOptions, PatchOptions, ..."""
+    texts = [str(error) for error in errors]
+    joined = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
+    details = {"group": "meta.k8s.io", "kind": what, "causes": _causes(errors)}
+    return ApiError(422, "Invalid", f'{what}.meta.k8s.io "" is invalid: {joined}', details)
 
 
 def unauthorized() -> ApiError:
@@ -149,7 +161,10 @@ def unauthorized() -> ApiError:
 def method_not_allowed() -> ApiError:
     """The address exists, the verb does not."""
     return ApiError(
-        405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
+        405,
+        "MethodNotAllowed",
+        "the server does not allow this method on the requested resource",
+        {},
     )
 
 
@@ -179,8 +194,9 @@ def expired(message: str) -> ApiError:
 
 def too_large_revision(message: str) -> ApiError:
     """The revision lies in the future."""
-    causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
-    return ApiError(504, "Timeout", message, {"causes": causes, "retryAfterSeconds": 1})
+    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    details = {"causes": [cause], "retryAfterSeconds": 1}
+    return ApiError(504, "Timeout", f"Timeout: {message}", details)
 
 
 def internal(message: str) -> ApiError:

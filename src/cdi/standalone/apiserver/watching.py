@@ -21,7 +21,7 @@ from cdi.standalone.apiserver.objects import Objects
 from cdi.standalone.apiserver.options import ListOptions
 from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.apiserver.timestamps import Clock
-from cdi.standalone.schema import table
+from cdi.standalone.schema import causes, table
 from cdi.standalone.store import errors, record
 from cdi.standalone.store.record import Change, Verb
 from cdi.standalone.store.watch import Watch
@@ -46,14 +46,14 @@ class Stream:
 
     def check(self) -> None:
         """Raise what can be said before the answer begins."""
-        resource = self.ref.key.resource
-        selectors.parse_selector(resource, self.options.labels, self.options.fields)
+        selectors.parse_selector(self.ref.kind, self.options.labels, self.options.fields)
         self._check_start()
 
     async def lines(self) -> AsyncIterator[bytes]:
         """The body of the answer, in pieces that each hold whole lines."""
         resource = self.ref.key.resource
-        selector = selectors.parse_selector(resource, self.options.labels, self.options.fields)
+        options = self.options
+        selector = selectors.parse_selector(self.ref.kind, options.labels, options.fields)
         since = self._check_start()
         form = _Form(self)
         end = asyncio.get_running_loop().time() + self._timeout()
@@ -73,14 +73,12 @@ class Stream:
         """The revision to start after; 0 for the current state first."""
         options = self.options
         if options.initial_events and options.match != "NotOlderThan":
-            raise _forbidden_options(
-                "resourceVersionMatch: Forbidden: sendInitialEvents requires setting "
-                "resourceVersionMatch to NotOlderThan"
+            raise _forbidden_match(
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
             )
         if options.match and not options.initial_events:
-            raise _forbidden_options(
-                "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch "
-                "unless sendInitialEvents is provided"
+            raise _forbidden_match(
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
             )
         since = listing.parse_revision(options.revision)
         if not options.initial_events:
@@ -214,5 +212,5 @@ class _Form:
         return record.encode_plain({"type": "BOOKMARK", "object": body}) + b"\n"
 
 
-def _forbidden_options(why: str) -> status.ApiError:
-    return status.ApiError(422, "Invalid", f'ListOptions.meta.k8s.io "" is invalid: {why}')
+def _forbidden_match(why: str) -> status.ApiError:
+    return status.invalid_options("ListOptions", causes.forbidden("resourceVersionMatch", why))

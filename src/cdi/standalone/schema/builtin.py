@@ -22,7 +22,7 @@ core/v1 -
   Endpoints endpoints short=ep
   Event events short=ev
   LimitRange limitranges short=limits
-  Namespace namespaces short=ns cluster sub=status,finalize
+  Namespace namespaces short=ns cluster sub=status,finalize verbs=create,delete,get,list,patch,update,watch
   Node nodes short=no cluster sub=status,proxy
   PersistentVolume persistentvolumes short=pv cluster sub=status
   PersistentVolumeClaim persistentvolumeclaims short=pvc sub=status

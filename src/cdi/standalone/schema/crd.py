@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cdi.standalone.schema import crd_rules, definitions
+from cdi.standalone.schema import crd_rules, definitions, fieldpath
 from cdi.standalone.schema.causes import FieldError
 from cdi.standalone.schema.kinds import Column, KindInfo, Scale
 
@@ -60,6 +60,10 @@ def _kind(spec: dict[str, Any], version: dict[str, Any]) -> KindInfo:
         deprecation=_deprecation(group, version, kind),
         custom=True,
         scale=_scale(subresources.get("scale")),
+        selectable=tuple(
+            ".".join(fieldpath.steps(each["jsonPath"]))
+            for each in version.get("selectableFields") or ()
+        ),
         list_kind=names.get("listKind") or f"{kind}List",
         component=f"{'.'.join(reversed(group.split('.')))}.{name}.{kind}",
     )

@@ -67,6 +67,8 @@ class KindInfo:
     deprecation: str | None = None
     custom: bool = False
     scale: Scale | None = None
+    selectable: tuple[str, ...] = ()
+    """Fields of a custom kind that its objects can be selected by: `spec.color`."""
     list_kind: str = ""
     table: str = ""
     """The type table of a built-in kind (`definitions`); empty for custom ones."""
