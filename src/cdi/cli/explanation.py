@@ -31,6 +31,8 @@ REMEDIES: Final[Mapping[str, str]] = {
     "AccessDenied": "check the Secret that secretRef names",
     "SourceRefused": "see what the server says, correct the source",
     "SourceUnavailable": "see whether the source is up and can be reached from here",
+    "ConnectionLost": "see whether the network to the source holds",
+    "Stalled": "see whether the source still answers",
     "SourceChanged": "wait until nobody writes the source any more",
     "CertificateInvalid": "give the server's CA in a ConfigMap that certConfigMap names",
     "ChecksumError": "check the checksum, or the file at the source",
@@ -43,6 +45,10 @@ REMEDIES: Final[Mapping[str, str]] = {
     "TargetTooSmall": "ask for a larger size",
     "InvalidRequest": "correct the manifest",
     "SourceLocked": "see what the engine is doing with the disk",
+    "TargetFailed": "see what the storage says, in the message",
+    "NotSupported": "use another kind of source",
+    "Unconfined": "run it where the walls can stand, or do not require them",
+    "InternalError": "report it, with the log of the importer",
     "NoSpace": "make room on the storage",
     "ImagePullFailed": "check the name of the image and whether nodes can pull it",
     "Unschedulable": "see why no node takes it, with kubectl describe",
@@ -51,6 +57,7 @@ REMEDIES: Final[Mapping[str, str]] = {
     "ErrStartingPod": "see why the pod is refused, in the message",
     "ErrExceededQuota": "raise the quota of the namespace, or delete something",
     "ErrClaimNotValid": "correct the manifest, or name a StorageClass that exists",
+    "ErrResourceDoesntExist": "make what is missing, or name another one",
     "ErrResourceExists": "delete the claim of that name, or choose another name",
     "ErrResourceMarkedForDeletion": "wait until the claim of that name is gone",
     "ImportTargetInUse": "stop the pod that uses the claim",
@@ -69,10 +76,10 @@ _USUAL: Final = frozenset(
         reasons.POPULATOR_RUNNING,
         reasons.COMPLETED,
         reasons.SCRATCH_REQUIRED,
-        "ContainerCreating",
-        "PodInitializing",
     }
 )
+# Usual as well, unless there is a message: then it names what the pod lacks.
+_STARTING: Final = frozenset({"ContainerCreating", "PodInitializing"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +153,14 @@ def _trouble(seen: Seen) -> tuple[str, str] | None:
     """Reason and message of the first condition that is not true and says why."""
     for kind in ("Running", "Bound", "Ready"):
         reason, message = _said(seen, kind)
-        if rows.condition(seen.volume, kind).get("status") != "True" and reason not in _USUAL:
+        is_true = rows.condition(seen.volume, kind).get("status") == "True"
+        if not is_true and not _is_usual(reason, message):
             return reason, message
     return None
+
+
+def _is_usual(reason: str, message: str) -> bool:
+    return reason in _USUAL or (reason in _STARTING and not message)
 
 
 def _remedy(reason: str) -> str:
@@ -269,7 +281,7 @@ def _unscheduled(seen: Seen) -> Explanation | None:
 def _retried(seen: Seen) -> Explanation | None:
     reason, message = _said(seen, "Running")
     status = rows.condition(seen.volume, "Running").get("status")
-    if status == "True" or reason in _USUAL:
+    if status == "True" or reason in _STARTING or _is_usual(reason, message):
         return None
     what = f"another attempt, after {_joined(reason, message)}"
     return Explanation(what, _again(_remedy(reason)), _changed(seen, "Running"))

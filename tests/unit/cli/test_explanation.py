@@ -1,6 +1,8 @@
 """What a volume waits for follows from what is there: a table."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -203,6 +205,25 @@ def test_a_reason_that_nobody_knows_is_not_nothing_either():
     told = volume("ImportInProgress", ("Odd", "something odd"))
     found = explanation_for(Seen(told, NOW, claim=claim(), pod=AT_WORK))
     assert found.do == "see the message; it is tried again by itself"
+
+
+@pytest.mark.parametrize("condition", ["running", "bound"])
+def test_a_pod_that_lacks_something_names_it(condition):
+    lacks = "waits for ConfigMap certs, which does not exist"
+    told = volume("ImportScheduled", **{condition: ("ErrResourceDoesntExist", lacks)})
+    creating = volume("ImportScheduled", ("ContainerCreating", lacks))
+    for each in (told, creating):
+        found = explanation_for(Seen(each, NOW, claim=claim(), pod=WAITING, storage_class=LOCAL))
+        assert lacks in found.waits_for
+        assert not found.do.startswith("nothing")
+
+
+def test_every_reason_of_a_failed_transfer_has_a_remedy():
+    page = (Path(__file__).parents[3] / "docs" / "reasons.md").read_text()
+    documented = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    # Any failure; an end that somebody wanted; something that controllers see to.
+    others = {"Error", "Cancelled", "ScratchSpaceRequired"}
+    assert documented - others <= set(REMEDIES)
 
 
 def test_a_claim_that_another_pod_uses_names_the_pod():
