@@ -34,7 +34,7 @@ from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import memory, transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
-from cdi.workers import archives, blank, ending, logs, room, sources
+from cdi.workers import archives, blank, completion, ending, logs, room, sources
 from cdi.workers.progresslog import ProgressLog
 
 log = logging.getLogger(__name__)
@@ -59,9 +59,13 @@ def main(env: Mapping[str, str]) -> int:
         order = _without_line_ends(WorkOrder.from_env(env))
     except InvalidVariable as error:
         ended = ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
-    else:
-        ended = Import(order, settings).run()
-    return _report(ended, settings)
+        return _report(ended, settings)
+    running = Import(order, settings)
+    ended = running.run()
+    status = _report(ended, settings)
+    if status == ended.exit_code and ended.says_complete:
+        running.is_told()
+    return status
 
 
 class Import:
@@ -73,6 +77,7 @@ class Import:
         self._cancel = threading.Event()
         self._over = threading.Event()
         self._opened = False
+        self._note: completion.Note | None = None
         self._ended: Termination | None = None
 
     def run(self) -> Termination:
@@ -92,6 +97,11 @@ class Import:
         return self._ended or ending.failed(
             errors.Cancelled("a thread is stuck"), self._order.source, connecting=False
         )
+
+    def is_told(self) -> None:
+        """How it ended is written down: what would have told the next start goes."""
+        if self._note is not None:
+            self._note.remove()
 
     def _told_to_stop(self, number: int, _frame: object) -> None:
         log.info("told to stop", extra={"signal": number})
@@ -141,7 +151,7 @@ class Import:
         device = self._device()
         if order.source == BLANK:
             self._opened = True
-            return self._blank(device)
+            return self._once(device, lambda: self._blank(device))
         prepare = sources.preparer_for(order)
         if prepare is None:
             raise ending.NotSupported(f"{order.source} sources are not supported yet")
@@ -149,7 +159,23 @@ class Import:
             spec = replace(found, open=self._noted(found.open))
             if order.content_type == ARCHIVE:
                 return self._unpacked(spec)
-            return self._filled(spec, device)
+            return self._once(device, lambda: self._filled(spec, device))
+
+    def _once(self, device: Path | None, fill: Callable[[], Termination]) -> Termination:
+        """Fill the volume, unless an earlier start has done so and nobody heard of it."""
+        journal = self._journal_for(device) if device else None
+        disk = device or self._disk
+        note = completion.Note((journal or disk).with_name(f"{disk.name}.cdi-complete"), disk,
+                               self._order)  # fmt: skip
+        if (ended := note.read()) is not None:
+            log.info("an earlier start has filled the volume")
+            self._opened = True
+        else:
+            note.remove()
+            ended = fill()
+            note.write(ended)
+        self._note = note
+        return ended
 
     def _filled(self, spec: SourceSpec, device: Path | None) -> Termination:
         """Fill the volume from a source; the disk is complete and durable afterwards."""

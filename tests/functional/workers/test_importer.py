@@ -10,12 +10,14 @@ import ssl
 import stat
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import urllib3
 
+from cdi.api.workorder import WorkOrder
 from support import authority, disks, filesystems, httpd, loopdev, worker
 
 MIB = 1 << 20
@@ -426,4 +428,72 @@ def test_an_import_into_a_device_continues_in_the_next_container(
         assert ended.termination.bytes_fetched is not None
         assert ended.termination.bytes_fetched < len(body)
         assert device.read_bytes() == grown(folder / "disk.raw", file.stat().st_size)
+    assert list(mounts.state.iterdir()) == []
+
+
+def unheard(order: WorkOrder, mounts: worker.Mounts) -> None:
+    """Have a worker fill the volume whose last message is lost."""
+    (mounts.folder / "a-file").touch()
+    nowhere = str(mounts.folder / "a-file" / "log")
+    assert worker.run(order, mounts, CDI_TERMINATION_LOG=nowhere).status == 1
+
+
+def test_a_finished_disk_stays_when_its_container_is_started_again(
+    server: httpd.Server, mounts: worker.Mounts, folder: Path
+) -> None:
+    """Also where the source is gone by then: a link may work but once."""
+    body = (folder / "disk.raw").read_bytes()
+    server.put("/disk", httpd.Blob(body))
+    digest = hashlib.sha256(body).hexdigest()
+    order = worker.order(f"{server.origin}/disk", checksum=f"sha256:{digest}")
+    unheard(order, mounts)
+    before = mounts.disk.stat()
+    server.put("/disk", httpd.Blob(body, twist=httpd.status(403)))
+    ended = worker.run(order, mounts)
+
+    assert (ended.status, ended.termination.message) == (0, "Import Complete")
+    assert ended.termination.sha256 == digest
+    assert mounts.disk.stat().st_ino == before.st_ino
+    assert mounts.disk.stat().st_mtime_ns == before.st_mtime_ns
+    assert left_in(mounts.data) == ["disk.img"]
+
+
+@pytest.mark.parametrize("change", ["claim", "disk", "content"])
+def test_a_finished_disk_of_another_claim_or_with_other_content_is_made_anew(
+    change: str, server: httpd.Server, mounts: worker.Mounts, folder: Path
+) -> None:
+    order = worker.order(f"{server.origin}/disk.raw")
+    unheard(order, mounts)
+    if change == "claim":
+        order = replace(order, owner_uid="uid-2")
+    elif change == "disk":
+        mounts.disk.rename(mounts.data / "old")
+        (mounts.data / "old").unlink()
+        mounts.disk.write_bytes(bytes(32 * MIB))
+    else:
+        with mounts.disk.open("r+b") as disk:
+            disk.write(bytes(24 * MIB))
+    served = server.served
+    ended = worker.run(order, mounts)
+
+    assert ended.status == 0
+    assert server.served > served
+    assert mounts.disk.read_bytes() == grown(folder / "disk.raw", 32 * MIB)
+    assert left_in(mounts.data) == ["disk.img"]
+
+
+@loopdev.needs_root
+@pytest.mark.root
+def test_a_finished_device_stays_when_its_container_is_started_again(
+    server: httpd.Server, tmp_path: Path, folder: Path
+) -> None:
+    body = (folder / "disk.raw").read_bytes()
+    server.put("/disk", httpd.Blob(body))
+    (tmp_path / "volume").write_bytes(bytes(32 * MIB))
+    with loopdev.device(tmp_path / "volume") as device:
+        mounts = worker.Mounts(tmp_path, block=device)
+        unheard(worker.order(f"{server.origin}/disk"), mounts)
+        server.put("/disk", httpd.Blob(body, twist=httpd.status(403)))
+        assert worker.run(worker.order(f"{server.origin}/disk"), mounts).status == 0
+        assert device.read_bytes() == grown(folder / "disk.raw", 32 * MIB)
     assert list(mounts.state.iterdir()) == []

@@ -1,0 +1,93 @@
+"""
+A note that the volume is filled, which stays until somebody has been told.
+
+A worker may be killed between its last byte and its last message, and the message may be lost.
+The next start finds the note and says what the first one wanted to say; without it, the finished
+disk would make way for a new one. It counts for one order of one claim, and for this very disk, as
+long as that holds what it held: every doubt means that nothing was filled.
+
+It lies where the journal lay, and is removed once the message is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cdi.api.termination import Termination
+from cdi.api.workorder import WorkOrder
+from cdi.images import target as targets
+from cdi.images.transfer import journal, resuming
+
+log = logging.getLogger(__name__)
+
+# How it is reached may change on the way, and secrets have no place in a volume.
+_NOT_WHAT = frozenset(
+    {
+        "access_key_id", "secret_key", "session_token", "extra_headers",
+        "http_proxy", "https_proxy", "no_proxy",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """The note at `path` about `disk`, a file or device that `order` wants filled."""
+
+    path: Path
+    disk: Path
+    order: WorkOrder
+
+    def write(self, ended: Termination) -> None:
+        """Note how it ended, durably. Without room for that, the disk is as good."""
+        try:
+            told = self._key() | {"samples": self._samples(), "message": ended.to_message()}
+            journal.save_document(self.path, told)
+        except OSError as error:
+            log.warning("completion is not noted", extra={"cause": str(error)})
+
+    def read(self) -> Termination | None:
+        """Return how an earlier start ended that filled the disk; None if in doubt."""
+        told = resuming.load_document(self.path)
+        if told is None or not self.order.owner_uid:
+            return None
+        key = self._key()
+        if key["disk"] is None or {name: told.get(name) for name in key} != key:
+            return None
+        ended = Termination.from_message(str(told.get("message")))
+        holds = targets.still_holds(self.disk, [tuple(each) for each in told["samples"]])
+        return ended if holds and ended.says_complete else None
+
+    def remove(self) -> None:
+        """Somebody has been told, or another disk is made."""
+        with contextlib.suppress(OSError):  # one that stays is about this disk and no other
+            self.path.unlink(missing_ok=True)
+
+    def _key(self) -> dict[str, Any]:
+        return {
+            "order": _digest_of(self.order),
+            "disk": targets.tag_of(self.disk, complete=True),
+            "size": self._size(),
+        }
+
+    def _size(self) -> int | None:
+        try:
+            with self.disk.open("rb") as file:
+                return file.seek(0, os.SEEK_END)
+        except OSError:
+            return None
+
+    def _samples(self) -> list[tuple[int, int]]:
+        with self.disk.open("rb") as file:
+            return targets.samples_of(file.fileno(), [(0, file.seek(0, os.SEEK_END))])
+
+
+def _digest_of(order: WorkOrder) -> str:
+    wanted = {name: str(value) for name, value in vars(order).items() if name not in _NOT_WHAT}
+    return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
