@@ -7,6 +7,9 @@ Tokens: signed by one part of CDI, believed by another.
 | extended clone | `cdi-deployment` | 10 years   | the same, of the one object with this UID  |
 | upload         | `cdi-apiserver`  | 5 minutes  | the bearer may upload to this claim        |
 
+Anybody who reaches a webhook can have a short clone token signed: it counts only where users cannot
+write it, on a DataVolume; on claims only extended ones do.
+
 JWS, PS256 and nothing else; the header has `alg` alone, so a reader tries every key that is
 believed. Where keys are kept is the caller's business. Times are whole seconds, and clocks may
 differ by LEEWAY. Raises NotGenuine, payload.WrongPayload, and on signing keys.BadKeys.
