@@ -8,7 +8,7 @@ import pytest
 
 from cdi.images import errors
 from cdi.images.confined import qemu
-from support import hostile
+from support import filesystems, hostile, loopdev
 
 MIB = hostile.MIB
 
@@ -49,6 +49,19 @@ def test_a_new_target_is_sparse_and_has_the_disk_s_length(vdi, tmp_path):
     target = tmp_path / "disk.img"
     assert converted(vdi, target) == DISK
     assert target.stat().st_blocks * 512 < MIB
+
+
+@loopdev.needs_root
+@pytest.mark.root
+@pytest.mark.parametrize("kind", filesystems.KINDS)
+def test_old_data_goes_that_has_no_block_yet(vdi, tmp_path, kind):
+    with filesystems.mounted(kind, tmp_path) as mounted:
+        target = mounted / "disk.img"
+        with target.open("w+b") as file:
+            file.truncate(2 * MIB)
+            file.seek(MIB)
+            file.write(b"old" * 4096)
+        assert converted(vdi, target) == DISK
 
 
 def test_a_preallocated_target_has_no_holes(vdi, tmp_path):

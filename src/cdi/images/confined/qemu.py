@@ -167,6 +167,8 @@ def _target_options(target: Path, size: int) -> list[str]:
 def _is_hole(target: Path) -> bool:
     """Whether a file holds no data at all: then its zeros need not be written once more."""
     with target.open("rb") as file:
+        # Where there are no extents (ext2, ext3), data that has no block yet counts as a hole.
+        os.fsync(file.fileno())
         try:
             os.lseek(file.fileno(), 0, os.SEEK_DATA)
         except OSError as no:
