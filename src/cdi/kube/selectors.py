@@ -172,6 +172,8 @@ def fields_match(requirements: Iterable[FieldRequirement], obj: Mapping[str, Any
 
 
 _UNESCAPED_COMMA = re.compile(r"(?<!\\),")
+_ESCAPED = re.compile(r"\\([\\,=])")
+_MISPLACED = re.compile(r"[\\=]")
 _FIELD = re.compile(r"\s*([A-Za-z][\w.\-]*)\s*(==|=|!=)\s*(.*)")
 
 
@@ -180,7 +182,10 @@ def _parse_field(part: str, text: str) -> FieldRequirement:
     if not found:
         raise ValueError(f"invalid field selector: '{text}'; can't understand '{part}'")
     path, sign, value = found.groups()
-    value = re.sub(r"\\([\\,=])", r"\1", value)
+    if wrong := _MISPLACED.search(_ESCAPED.sub("", value)):
+        # Otherwise `a!==b` would mean everything but "=b", which is everything.
+        raise ValueError(f"invalid field selector: '{text}'; '{wrong[0]}' has to be escaped")
+    value = _ESCAPED.sub(r"\1", value)
     return FieldRequirement(tuple(path.split(".")), value, equal=sign != "!=")
 
 

@@ -124,6 +124,14 @@ def test_options_of_a_list_make_sense(server, query, status, message):
         assert len(details["causes"]) == 1
 
 
+@pytest.mark.parametrize("selector", ["metadata.name===there", "metadata.name!==there"])
+def test_a_field_selector_with_a_sign_too_many_selects_nothing(server, selector):
+    for method in ("GET", "DELETE"):
+        answer = server.request(method, f"{CONFIG_MAPS}?fieldSelector={selector}")
+        assert (answer.status, answer.json["reason"]) == (400, "BadRequest")
+    assert server.request("GET", f"{CONFIG_MAPS}/there").status == 200
+
+
 def test_a_get_does_not_go_back_behind_a_revision(server):
     answer = server.request("GET", f"{CONFIG_MAPS}/there?resourceVersion=99999999")
     assert (answer.status, answer.headers["Retry-After"]) == (504, "1")

@@ -168,7 +168,9 @@ def test_a_field_selector_matches(text: str, matches: bool) -> None:
     assert selectors.fields_match(selectors.parse_fields(text), POD) is matches
 
 
-@pytest.mark.parametrize("text", ["metadata.name", "=x", "a b=c"])
+@pytest.mark.parametrize(
+    "text", ["metadata.name", "=x", "a b=c", "metadata.name===p", "metadata.name!==p", "a=b\\c"]
+)
 def test_a_field_selector_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="field selector"):
         selectors.parse_fields(text)
