@@ -349,5 +349,7 @@ class TestTime:
             assert server.request("GET", "/api/v1/namespaces").status == 200
             assert server.kubectl("get", "namespaces").returncode == 0
             after = x509.load_pem_x509_certificate((tmp_path / "pki/ca.crt").read_bytes())
+            shown = server.get("/api/v1/namespaces/default/configmaps/kube-root-ca.crt")
+            assert shown["data"]["ca.crt"] == (tmp_path / "pki/ca.crt").read_text()
             # Whoever trusts the old certificate trusts this key, once their time has come.
             assert before.public_key() == after.public_key()

@@ -75,6 +75,24 @@ class Namespaces:
         }
         await self._ensure("serviceaccounts", name, account)
         await self._ensure("configmaps", name, authority)
+        await self._publish(name)
+
+    async def _publish(self, name: str) -> None:
+        """Have the config map show the authority that there is, which may be issued anew."""
+        kind = self._objects.catalog.find("", "v1", "configmaps")
+        entry = self._objects.store.get(Key("configmaps", name, CA_CONFIG_MAP))
+        wanted = {"ca.crt": self._authority}
+        if kind is None or entry is None or entry.document().get("data") == wanted:
+            return
+        try:
+            await self._objects.modify(
+                ObjectRef(kind, name, CA_CONFIG_MAP),
+                lambda live: {**live, "data": wanted},
+                _OPTIONS,
+            )
+        except ApiError as error:
+            if error.code != 404:
+                raise
 
     async def _ensure(self, plural: str, namespace: str, document: Document) -> None:
         kind = self._objects.catalog.find("", "v1", plural)
