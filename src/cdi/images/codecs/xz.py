@@ -6,7 +6,7 @@ following the block headers and the chunk headers of LZMA2, and each is a point 
 The index and the footer of a stream are verified here: liblzma would insist on having seen the
 blocks in front of the restart too.
 
-Elsewhere: the container's fields (`xzfields`), reading the index first (`xzblocks`).
+Elsewhere: the container's fields (`xzfields`), reading the index first (`xzindex`).
 """
 
 from __future__ import annotations

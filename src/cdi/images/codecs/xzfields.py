@@ -1,7 +1,7 @@
 """
 The fields of the .xz container: parsed, checked by their CRC, and built. No I/O, no state.
 
-Elsewhere: decoding (`xz`), finding blocks from a file's end (`xzblocks`). Anything ill-formed
+Elsewhere: decoding (`xz`), finding blocks from a file's end (`xzindex`). Anything ill-formed
 raises `MalformedError`, which the callers turn into CorruptImage with an offset.
 """
 

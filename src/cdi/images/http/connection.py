@@ -2,7 +2,7 @@
 One connection's bytes: waits that end on silence and on cancel.
 
 Here: the socket, what of its bytes nobody has taken yet, and what broke it. Elsewhere: how it was
-connected (`dial`), what is said over it (`request`, `response`), what a break means (`failures`).
+connected (`pool`), what is said over it (`request`, `response`), what a break means (`failures`).
 
 What came before a break in a body is kept, as it would have to be fetched twice: such a break
 looks like the end of the connection, and `fault` says what it was. Durations are in seconds.

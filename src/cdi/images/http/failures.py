@@ -1,5 +1,5 @@
 """
-What `dial`, `response`, ssl and the system raise while a server is spoken to, in terms of ours.
+What `pool`, `response`, ssl and the system raise while a server is spoken to, in terms of ours.
 
 The most specific cause decides, however it was wrapped. Messages hold the printable URL and the
 system's own words. Loaded when something has failed, as ssl is not for nothing.

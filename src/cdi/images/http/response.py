@@ -1,7 +1,7 @@
 """
 A response of HTTP/1.1, as one client needs it: its head, and its body as it comes.
 
-Over one `connection`. Elsewhere: connecting (`dial`) and keeping connections (`pool`). Everything
+Over one `connection`. Elsewhere: making connections and keeping them (`pool`). Everything
 that arrives is taken for hostile: heads are bounded, framing is read strictly, and what could be
 read in two ways is refused. Raises BadAnswer, OSError, Stalled, Cancelled.
 

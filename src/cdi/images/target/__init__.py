@@ -3,7 +3,8 @@ The file or block device that receives a disk.
 
 A target takes guest bytes at guest offsets, from several threads at once, writes only what is not
 zero (`zeros`, `writing`), and in the end holds exactly the disk: what nobody wrote reads as zeros,
-never as old data. `file` and `device` are the two kinds there are, `places` where they lie.
+never as old data. `file` and `device` are the two kinds there are, `paths` says where they lie, and
+`identity` what tells them apart.
 
 Raises NoSpace, TargetFailed, TooSmall, InvalidRequest. Offsets and sizes are in bytes.
 """

@@ -2,7 +2,7 @@
 The stages of one forward pass: hash, decompress, look, decode, write.
 
 For sources that cannot be read at random, and for compressed files. Each stage is an iterable;
-`transfer` gives the slow ones threads of their own.
+`one_pass` gives the slow ones threads of their own.
 """
 
 from __future__ import annotations

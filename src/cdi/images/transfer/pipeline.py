@@ -2,7 +2,7 @@
 Stages as plain threads: bounded queues that can be closed, and iterables that run ahead.
 
 A stage is an iterable of byte pieces. `ahead` gives one a thread of its own, so that it works
-while its consumer does; `in_order` fetches parts of a source by several threads and hands them on
+while its consumer does; `InOrder` fetches parts of a source by several threads and hands them on
 in order. Memory is bounded by the limits given, whatever the amount of data. The first failure
 wins, reaches the consumer in place of the next item, and stops everything upstream; a consumer
 that stops early does the same by closing the iterator.

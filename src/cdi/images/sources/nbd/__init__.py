@@ -1,11 +1,11 @@
 """
 A disk that an NBD server exports on a socket of this machine.
 
-    line        bytes of a socket, with waits that end
+    transport   bytes of a socket, with waits that end
     handshake   what the two sides agree on
     connection  requests and replies, one at a time
     source      the disk as a source: several connections, retries, extents
-    named       a server as a user names it
+    prepare     a server as a user names it
 
 Reading only, without TLS: for servers that run beside us (nbdkit, qemu-nbd).
 """
