@@ -8,13 +8,17 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cdi.api import annotations, labels
+from cdi.api import annotations, labels, resources
 from cdi.controllers.settings import Settings
 from cdi.kube import objects
 from cdi.kube.objects import Object
 
 _MANAGER: Final = "cdi-controller"
 _COMPONENT: Final = "storage"
+# What Kubernetes takes, keys and values together, and what of it is kept for what we have to say:
+# a worker's last message has 4 KiB. In bytes.
+ANNOTATIONS_LIMIT: Final = 256 << 10
+_RESERVED: Final = 32 << 10
 _TRUE_WORDS: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE_WORDS: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
@@ -79,6 +83,27 @@ def changed(
             merged = {**(wanted["metadata"].get(kind) or {}), **values}
             wanted["metadata"][kind] = {k: v for k, v in merged.items() if v is not None}
     return wanted
+
+
+def annotations_size(values: Mapping[str, str]) -> int:
+    """How much of an object's room for annotations these take, in bytes."""
+    return sum(len(key.encode()) + len(value.encode()) for key, value in values.items())
+
+
+def is_too_much(obj: Mapping[str, Any]) -> bool:
+    """Whether the API server would refuse an object for its annotations."""
+    return annotations_size(objects.annotations(obj)) > ANNOTATIONS_LIMIT
+
+
+def fitting(given: Mapping[str, str]) -> dict[str, str]:
+    """Annotations that leave an object room for ours: the largest of others are left out."""
+    kept = dict(given)
+    of_others = [key for key in kept if not key.startswith(f"{resources.CDI_GROUP}/")]
+    for key in sorted(of_others, key=lambda each: len(kept[each]), reverse=True):
+        if annotations_size(kept) <= ANNOTATIONS_LIMIT - _RESERVED:
+            break
+        del kept[key]
+    return kept
 
 
 def without_field(obj: Object, *path: str) -> Object:

@@ -177,8 +177,10 @@ class Controller:
     def _log_retry(self, outcome: Outcome, cause: object, failures: int, pause: float) -> None:
         # A traceback helps against our own bugs, not against a server that is away.
         expected = isinstance(cause, errors.KubeError | TimeoutError)
+        # What is wrong for long is worth a line now and then: after 1, 2, 4, 8, ... failures.
+        news = failures & (failures - 1) == 0 and outcome is not Outcome.CONFLICT
         log.log(
-            logging.DEBUG if outcome is Outcome.CONFLICT else logging.WARNING,
+            logging.WARNING if news else logging.DEBUG,
             "reconciling failed and will be retried",
             extra={"cause": str(cause), "failures": failures, "pause": round(pause, 3)},
             exc_info=None if expected or not isinstance(cause, Exception) else cause,

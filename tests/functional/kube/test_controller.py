@@ -335,3 +335,18 @@ async def test_a_controller_finishes_the_key_in_hand() -> None:
     go.set()
     await running
     assert finished == [KEY]
+
+
+@in_loop
+async def test_what_is_wrong_for_ever_is_worth_a_line_now_and_then(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def refused(_: Key) -> None:
+        raise errors.from_status({"code": 422, "reason": "Invalid", "message": "never"})
+
+    controller = Controller("c", refused, clock=FakeClock(skip=60))
+    for _ in range(20):
+        await controller.process(Key("ns", "bad"))
+    lines = [record for record in caplog.records if "reconciling failed" in record.message]
+    warned = [record for record in lines if record.levelname == "WARNING"]
+    assert len(warned) == 5

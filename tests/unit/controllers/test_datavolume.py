@@ -806,3 +806,20 @@ def test_an_importer_that_no_node_takes_is_told_in_words_that_clients_know() -> 
     at = seen(volume("ImportScheduled"), claim=claim(annotations=given))
     message = condition(status(decide(at), at), "Running")[2]
     assert message.startswith("Importer pod cannot be scheduled")
+
+
+@pytest.mark.parametrize("size", [200_000, 255_000, 262_000])
+def test_annotations_near_their_limit_leave_the_claim_room(size: int) -> None:
+    limit = 256 << 10
+    given = {"notes.example/large": "x" * size, "notes.example/small": "y"}
+    found = decide(seen(volume(**given)))
+    made = created(found, "PersistentVolumeClaim")
+    assert made is not None
+    taken = made["metadata"]["annotations"]
+    assert sum(len(key) + len(value) for key, value in taken.items()) < limit - 20_000
+    assert taken["notes.example/small"] == "y"
+    assert ("notes.example/large" in taken) is (size == 200_000)
+    for step in found.steps:
+        if isinstance(step, plan.Change):
+            total = step.wanted["metadata"]["annotations"].items()
+            assert sum(len(key) + len(value) for key, value in total) <= limit

@@ -717,3 +717,27 @@ def test_what_a_pod_cannot_start_without_is_named() -> None:
     assert found.again_in is not None
     there = decide(seen(pod=importer(world.CREATING)))
     assert changes(there)[known.RUNNING_MESSAGE] == ""
+
+
+def test_a_claim_full_of_annotations_is_imported_into_all_the_same() -> None:
+    of = claim(**{"notes.example/large": "x" * ((256 << 10) - 2000)})
+    long = crashed("y" * 3000)
+    step = decide(seen(of, pod=importer(long, of))).steps[0]
+    assert isinstance(step, plan.Change)
+    given = step.wanted["metadata"]["annotations"]
+    assert sum(len(key) + len(value) for key, value in given.items()) <= 256 << 10
+    assert given[known.RUNNING_MESSAGE].startswith("yyy")
+    assert decide(seen(step.wanted, pod=importer(long, of))).steps == ()
+
+
+def test_a_pod_that_is_refused_again_and_again_is_told_once() -> None:
+    create = decide(seen()).steps[-1]
+    assert isinstance(create, plan.Create)
+    assert create.refused is not None
+    first = create.refused(FORBIDDEN)
+    change = first.steps[0]
+    assert isinstance(change, plan.Change)
+    again = decide(seen(change.wanted)).steps[-1]
+    assert isinstance(again, plan.Create)
+    assert again.refused is not None
+    assert again.refused(FORBIDDEN) == plan.NOTHING

@@ -356,3 +356,13 @@ def test_that_a_prime_is_kept_is_told_once() -> None:
     said = [{"reason": "RetainedPVCPrime", "message": "m"}]
     again = decide(seen(of, prime=kept, prime_events=said))
     assert [event for event in again.events if event.about is kept] == []
+
+
+def test_a_class_that_cannot_be_used_is_told_once() -> None:
+    of = target(storageClassName="old")
+    first = decide(seen(of, source_object=source()))
+    assert told(first) == ["ErrCreatingPVCPrime"]
+    said = [{"reason": each.reason, "message": each.message} for each in first.events]
+    again = decide(seen(of, source_object=source(), target_events=said))
+    assert again.events == ()
+    assert again.failure is not None

@@ -78,7 +78,9 @@ def _labels(volume: Object, spec: Mapping[str, Any], settings: Settings) -> dict
 def _annotations(volume: Object, *, preallocate: bool) -> dict[str, str]:
     wanted = volume["spec"]
     found = {
-        **{k: v for k, v in objects.annotations(volume).items() if k not in _NOT_COPIED},
+        **metadata.fitting(
+            {k: v for k, v in objects.annotations(volume).items() if k not in _NOT_COPIED}
+        ),
         annotations.POD_RESTARTS: "0",
         annotations.CONTENT_TYPE: workorder.content_type_of(wanted.get("contentType")),
         annotations.PREALLOCATION_REQUESTED: str(preallocate).lower(),

@@ -56,7 +56,9 @@ class _Draft:
     ) -> Synced:
         steps = self.steps
         wanted = metadata.changed(seen.volume, annotations=self.annotations, labels=self.labels)
-        if wanted != seen.volume and (self.annotations or self.labels):
+        # Where there is no room to write it down, it is decided again each time.
+        noted = wanted != seen.volume and not metadata.is_too_much(wanted)
+        if noted and (self.annotations or self.labels):
             # First: what is decided here is decided once, and the rest builds on it.
             steps = [plan.Change(kinds.DATA_VOLUMES, seen.volume, wanted), *steps]
         return Synced(plan.Plan(tuple(steps), failure=failure), blocked, create)

@@ -74,8 +74,21 @@ def change(
     given = objects.annotations(claim)
     if all(given.get(key) == value for key, value in changes.items()) and not more_labels:
         return plan.NOTHING
-    wanted = metadata.changed(claim, annotations=changes, labels=wanted_labels)
+    wanted = _shortened(metadata.changed(claim, annotations=changes, labels=wanted_labels))
+    if wanted == claim:
+        return plan.NOTHING
     return plan.Plan((plan.Change(PERSISTENT_VOLUME_CLAIMS, claim, wanted),))
+
+
+def _shortened(wanted: Object) -> Object:
+    """A claim that is full of others' annotations gets as much of our messages as fits."""
+    for key in (annotations.RUNNING_MESSAGE, annotations.BOUND_MESSAGE):
+        given = objects.annotations(wanted)
+        over = metadata.annotations_size(given) - metadata.ANNOTATIONS_LIMIT
+        if over > 0 and given.get(key):
+            kept = given[key].encode()[:-over].decode(errors="ignore")
+            wanted = metadata.changed(wanted, annotations={key: kept})
+    return wanted
 
 
 def with_finalizers(claim: Object, wanted: list[str]) -> Object:

@@ -183,8 +183,10 @@ def _refused(seen: Seen, reason: str, message: str, *, fatal: bool = False) -> p
     }
     if fatal:
         changes[annotations.FATAL_ERROR] = annotations.TRUE
-    event = plan.warning(seen.claim, reason, message)
-    return change(seen, changes).with_events(event)
+    noted = change(seen, changes)
+    if not noted.steps:
+        return noted  # it has been told, and stands there
+    return noted.with_events(plan.warning(seen.claim, reason, message))
 
 
 def _foreign_pod(seen: Seen, found: Object, bound: dict[str, str | None]) -> plan.Plan:

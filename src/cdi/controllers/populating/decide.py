@@ -51,8 +51,7 @@ def _without_prime(seen: Seen, populator: Populator) -> plan.Plan:
     try:
         ready = readiness.readiness_of(target, seen.classes)
     except readiness.ClassNotUsable as error:
-        event = plan.warning(target, reasons.ERR_CREATING_PRIME, str(error))
-        return plan.Plan(events=(event,), failure=plan.NotYet(str(error)))
+        return plan.Plan(events=_news(seen, str(error)), failure=plan.NotYet(str(error)))
     if not ready.ready:
         return plan.NOTHING
     wanted = prime.prime_for(
@@ -64,7 +63,7 @@ def _without_prime(seen: Seen, populator: Populator) -> plan.Plan:
         preallocate_by_default=objects.get(seen.config, "status", "preallocation") is True,
     )
     create = plan.Create(
-        PERSISTENT_VOLUME_CLAIMS, wanted, refused=lambda error: _prime_refused(target, error)
+        PERSISTENT_VOLUME_CLAIMS, wanted, refused=lambda error: _prime_refused(seen, error)
     )
     named: dict[str, str | None] = {annotations.PVC_PRIME: objects.name(wanted)}
     if objects.annotations(target).get(annotations.BOUND_REASON) == reasons.ERR_RESOURCE_MISSING:
@@ -97,9 +96,16 @@ def _is_meant(source: Object, target: Object) -> bool:
     return not wanted or wanted == objects.name(target)
 
 
-def _prime_refused(target: Object, error: ApiError) -> plan.Plan:
-    event = plan.warning(target, reasons.ERR_CREATING_PRIME, error.message)
-    return plan.Plan(events=(event,))
+def _prime_refused(seen: Seen, error: ApiError) -> plan.Plan:
+    return plan.Plan(events=_news(seen, error.message))
+
+
+def _news(seen: Seen, message: str) -> tuple[plan.Event, ...]:
+    """Why there is no prime; told once, however often it is tried."""
+    told = (reasons.ERR_CREATING_PRIME, message)
+    if any((each.get("reason"), each.get("message")) == told for each in seen.target_events):
+        return ()
+    return (plan.warning(seen.target, *told),)
 
 
 # With a prime.
