@@ -23,6 +23,8 @@ from typing import Any
 
 from aiohttp import web
 
+from cdi.kube import selectors
+
 Object = dict[str, Any]
 
 REASONS = {
@@ -355,12 +357,12 @@ class FakeKube:
         }
 
     def _selected(self, target: Target, query: dict[str, str]) -> list[Object]:
-        wanted = dict(part.split("=") for part in query.get("labelSelector", "").split(",") if part)
+        wanted = selectors.parse_selector(query.get("labelSelector", ""))
         return [
             obj
             for key, obj in sorted(target.collection.objects.items())
             if target.namespace in ("", key[0])
-            and wanted.items() <= obj["metadata"].get("labels", {}).items()
+            and wanted.matches(obj["metadata"].get("labels", {}))
         ]
 
     def _get(self, target: Target, seen: Seen) -> Object:

@@ -1,6 +1,17 @@
 """
 Puts CDI on a cluster and keeps it there.
 
+    setup            everything wired to what it watches
+    watches          what is seen of the cluster; APIs that may appear later
+    reconciler       one pass: look, decide, act
+    decide           from one look to a plan: the whole life of a CDI object. Pure
+    managed          how an object that has drifted is brought back. Pure
+    customizing      patches and arguments of users. Pure
+    versions         upgrade or not. Pure
+    definitions      versions of definitions that go. Pure
+    status           phase and conditions. Pure
+    plan             what a pass does, as a value
+    act              doing it
     settings         what the operator's own Deployment tells it
     inventory/       everything that is installed, as data: pure functions to lists of objects
     certificates/    the four chains and the key of tokens, renewed in time
