@@ -1,0 +1,105 @@
+"""`cdi manifests`: what a cluster is given to get CDI's operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+import cdi
+from cdi.cli import paramtypes
+
+_PARTS = ("operator", "cr", "network-policies")
+
+
+@click.command
+@click.argument("parts", metavar="[PART]...", type=click.Choice(_PARTS), nargs=-1)
+@click.option("--namespace", metavar="NAME", default="cdi", help="Namespace of the installation.")
+@click.option("--image", metavar="IMAGE", required=True, help="Image of all parts of CDI.")
+@click.option(
+    "--version",
+    metavar="VERSION",
+    default=f"v{cdi.__version__}",
+    help="Version that is installed; an installation of a newer one is refused.",
+)
+@click.option(
+    "--pull-policy",
+    type=click.Choice(["Always", "IfNotPresent", "Never"]),
+    default="IfNotPresent",
+    help="When nodes pull the image.",
+)
+@click.option(
+    "--verbosity", type=paramtypes.Verbosity(), metavar="NUMBER", default=1, help="Of logs."
+)
+@click.option(
+    "--monitoring-namespace", metavar="NAME", default="monitoring", help="Where Prometheus runs."
+)
+@click.option(
+    "--format",
+    "wrapping",
+    type=click.Choice(["yaml", "helm", "kustomize", "olm"]),
+    default="yaml",
+    help="Plain files, a chart, two bases, or a bundle.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=paramtypes.HomePath(),
+    metavar="DIR",
+    help="Directory to write files into; needed for all formats but yaml.",
+)
+def command(
+    parts: tuple[str, ...],
+    namespace: str,
+    image: str,
+    version: str,
+    pull_policy: str,
+    verbosity: int,
+    monitoring_namespace: str,
+    wrapping: str,
+    output: Path | None,
+) -> None:
+    """Print what makes a cluster run CDI's operator, for `kubectl apply -f -`.
+
+    PART is operator (to be applied first), cr (the CDI object, which the operator follows) or
+    network-policies (for clusters that deny what nobody allows). Without one, operator and cr
+    are printed.
+    """
+    from cdi.operator.manifests import files, helm, kustomize, olm
+    from cdi.operator.settings import Images, Settings
+
+    settings = Settings(
+        namespace=namespace,
+        version=version,
+        images=Images.all(image),
+        verbosity=verbosity,
+        pull_policy=pull_policy,
+        monitoring_namespace=monitoring_namespace,
+    )
+    if output is None:
+        if wrapping != "yaml":
+            raise click.UsageError(f"--format {wrapping} is several files: say where, with -o DIR.")
+        for part in parts or (files.OPERATOR, files.CDI):
+            click.echo(files.yaml_of(files.objects_of(part, settings)), nl=False)
+        return
+    if parts:
+        raise click.UsageError("-o writes all parts; leave PART out.")
+    make = {
+        "yaml": files.files,
+        "helm": helm.chart,
+        "kustomize": kustomize.bases,
+        "olm": olm.bundle,
+    }
+    _write(output, make[wrapping](settings))
+
+
+def _write(directory: Path, texts: Mapping[str, str]) -> None:
+    try:
+        for name, text in texts.items():
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            click.echo(path)
+    except OSError as error:
+        raise click.ClickException(f"{directory} cannot be written into: {error}") from None
