@@ -130,3 +130,12 @@ def travelling(labels: Mapping[str, str]) -> dict[str, str]:
         for key, value in labels.items()
         if _TRAVELS.fullmatch(key) and not key.split("/")[0].endswith(_SUFFIX_OF_OURS)
     }
+
+
+def installer_labels(environment: Mapping[str, str]) -> dict[str, str]:
+    """The labels that an installer wants on everything, as a process is told of them."""
+    given = {
+        PART_OF: environment.get("INSTALLER_PART_OF_LABEL", ""),
+        VERSION: environment.get("INSTALLER_VERSION_LABEL", ""),
+    }
+    return {key: value for key, value in given.items() if value}

@@ -8,6 +8,9 @@ API server that it may not speak to. Whoever started it starts it again.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import click
@@ -17,7 +20,7 @@ from cdi.controllers.setup import LEASE, Parts, controllers
 from cdi.kube import connection, errors, objects
 from cdi.kube.client import Client
 from cdi.kube.leader import Elector
-from cdi.kube.manager import Group, Manager
+from cdi.kube.manager import Group, Manager, Work
 from cdi.kube.transport import Settings as TransportSettings
 from cdi.storage import tlsprofile
 from cdi.web.metrics import ProcessMetrics
@@ -40,12 +43,22 @@ def run(
     listen: tuple[str, int] | None,
     *,
     leader_elect: bool,
+    ready_file: Path | None = None,
 ) -> None:
     """Run the controllers until SIGTERM. Exits with EXIT_FAILED where they cannot go on."""
     process.log_to_stderr(settings.verbosity)
     address = Address(*listen) if listen else None
     try:
-        asyncio.run(_run(kubeconfig, context, settings, address, leader_elect=leader_elect))
+        asyncio.run(
+            _run(
+                kubeconfig,
+                context,
+                settings,
+                address,
+                leader_elect=leader_elect,
+                ready_file=ready_file,
+            )
+        )
     except (errors.KubeError, OSError) as error:
         click.echo(f"cdi controller: {error}", err=True)
         raise click.exceptions.Exit(EXIT_FAILED) from None
@@ -58,6 +71,7 @@ async def _run(
     address: Address | None,
     *,
     leader_elect: bool,
+    ready_file: Path | None,
 ) -> None:
     stop = process.stop_on_signals()
     credentials = connection.choose(kubeconfig, context)
@@ -71,7 +85,27 @@ async def _run(
             manager.add(Group.SERVERS, _server(address, client, parts, metrics))
         elector = Elector(client, settings.namespace, LEASE) if leader_elect else None
         parts.add_to(manager, elector)
+        if ready_file is not None:
+            manager.add(Group.CONTROLLERS, Work("ready file", _showing(ready_file)))
         await manager.run(stop)
+
+
+def _showing(ready_file: Path) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """Caches are full once this runs, and a follower is ready, too."""
+
+    @contextmanager
+    def shown() -> Iterator[None]:
+        ready_file.touch()
+        try:
+            yield
+        finally:
+            ready_file.unlink(missing_ok=True)
+
+    async def show(stop: asyncio.Event) -> None:
+        with shown():
+            await stop.wait()
+
+    return show
 
 
 def _server(address: Address, client: Client, parts: Parts, metrics: ProcessMetrics) -> WebServer:

@@ -56,6 +56,24 @@ def _apiserver() -> click.Command:
     return apiserver.command
 
 
+def _upload_proxy() -> click.Command:
+    from cdi.cli.commands import uploadproxy
+
+    return uploadproxy.command
+
+
+def _operator() -> click.Command:
+    from cdi.cli.commands import operator
+
+    return operator.command
+
+
+def _manifests() -> click.Command:
+    from cdi.cli.commands import manifests
+
+    return manifests.command
+
+
 def _crds() -> click.Command:
     from cdi.cli.commands import crds
 
@@ -76,6 +94,9 @@ _COMMANDS: Final[Mapping[str, Callable[[], click.Command]]] = {
     "explain": _explain,
     "controller": _controller,
     "apiserver": _apiserver,
+    "uploadproxy": _upload_proxy,
+    "operator": _operator,
+    "manifests": _manifests,
     "crds": _crds,
     "completion": _completion,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import click
@@ -49,4 +50,32 @@ namespace = click.option(
     default="",
     show_default=False,
     help="By default that of the kubeconfig's context.",
+)
+
+# Where every pod finds the namespace that it is in.
+_OWN_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+def _own_namespace() -> str:
+    try:
+        return _OWN_NAMESPACE.read_text().strip() or "cdi"
+    except OSError:
+        return "cdi"
+
+
+installation = click.option(
+    "--namespace",
+    metavar="NAME",
+    default=_own_namespace,
+    show_default="the pod's own, else cdi",
+    help="Namespace of the installation.",
+)
+
+verbosity = click.option(
+    "-v",
+    "--verbosity",
+    type=paramtypes.Verbosity(),
+    metavar="NUMBER",
+    default=0,
+    help="How much is logged; 2 or more: debug.",
 )

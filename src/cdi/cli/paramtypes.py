@@ -42,6 +42,20 @@ class Seconds(click.FloatRange):
         return seconds
 
 
+class Verbosity(click.ParamType[int]):
+    """How much is logged: a number, which programs written in Go take as `-v=2`."""
+
+    name = "integer"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        written = str(value).removeprefix("=")
+        if not written.isdecimal():
+            self.fail(f"{written!r} is not a number from 0 on.", param, ctx)
+        return int(written)
+
+
 class DiskSize(click.ParamType[int]):
     """Bytes, written as a quantity of Kubernetes."""
 

@@ -31,6 +31,7 @@ class ProcessMetrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._ready: Gauge | None = None
         self._reconciled = Counter(
             "controller_runtime_reconcile_total",
             "Reconciliations, by how they ended.",
@@ -101,6 +102,18 @@ class ProcessMetrics:
         self._reviews.labels(webhook, "true" if allowed else "false").inc()
         self._review_seconds.labels(webhook).observe(seconds)
 
+    def readiness(self, value: int) -> None:
+        """Whether the installation is ready: 1, 0 if not, -1 as long as nobody knows."""
+        self._readiness().set(value)
+
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""
         return generate_latest(self._registry)
+
+    def _readiness(self) -> Gauge:
+        """Only an operator shows it."""
+        if self._ready is None:
+            self._ready = Gauge(
+                "kubevirt_cdi_cr_ready", "Whether CDI can be used.", registry=self._registry
+            )
+        return self._ready

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ _CERTIFICATES = Path("/var/run/certs/cdi-apiserver-server-cert")
 @click.command
 @options.kubeconfig
 @options.context
-@click.option("--namespace", metavar="NAME", default="cdi", help="Namespace of the installation.")
+@options.installation
 @click.option(
     "--listen",
     type=paramtypes.HostPort(),
@@ -40,7 +41,7 @@ _CERTIFICATES = Path("/var/run/certs/cdi-apiserver-server-cert")
     default=_CERTIFICATES / "tls.key",
     help="Its key.",
 )
-@click.option("-v", "--verbosity", type=int, default=0, help="2 or more: debug.")
+@options.verbosity
 def command(
     kubeconfig: str,
     context: str,
@@ -52,11 +53,12 @@ def command(
 ) -> None:
     """Serve admission webhooks and upload tokens of a cluster."""
     with loading.quickly():
+        from cdi.api.labels import installer_labels
         from cdi.cli import apiserver
-        from cdi.web.apiserver.server import Settings, installer_labels
+        from cdi.web.apiserver.server import Settings
         from cdi.web.serving.server import Address
         from cdi.web.serving.tls import Files
 
     files = Files(tls_cert_file, tls_key_file)
-    settings = Settings(namespace, Address(*listen), files, installer_labels())
+    settings = Settings(namespace, Address(*listen), files, installer_labels(os.environ))
     apiserver.run(kubeconfig, context, settings, verbosity)

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import click
 
 from cdi.cli import loading, options, paramtypes
 
 
 @click.command
-@click.option("--worker-image", required=True, metavar="IMAGE", help="Image of the importer pods.")
+@click.option(
+    "--worker-image",
+    required=True,
+    metavar="IMAGE",
+    envvar="IMPORTER_IMAGE",
+    show_envvar=True,
+    help="Image of the importer pods.",
+)
 @options.kubeconfig
 @options.context
-@click.option("--namespace", metavar="NAME", default="cdi", help="Namespace of the installation.")
+@options.installation
 @click.option(
     "--pull-policy",
     type=click.Choice(["Always", "IfNotPresent", "Never"]),
+    envvar="PULL_POLICY",
+    show_envvar=True,
     default="IfNotPresent",
     help="When nodes pull the image.",
 )
@@ -27,7 +39,13 @@ from cdi.cli import loading, options, paramtypes
     metavar="HOST:PORT",
     help="Where health and, to whom Kubernetes allows it, metrics are shown; nowhere unless given.",
 )
-@click.option("-v", "--verbosity", type=int, default=0, help="2 or more: debug.")
+@click.option(
+    "--ready-file",
+    type=paramtypes.HomePath(),
+    metavar="FILE",
+    help="File that is there while the controllers are ready, or wait for the lease.",
+)
+@options.verbosity
 def command(
     worker_image: str,
     kubeconfig: str,
@@ -38,10 +56,12 @@ def command(
     stall_timeout: float | None,
     require_walls: bool,
     listen: tuple[str, int] | None,
+    ready_file: Path | None,
     verbosity: int,
 ) -> None:
     """Run the controllers, until told to stop."""
     with loading.quickly():
+        from cdi.api.labels import installer_labels
         from cdi.cli import controller
         from cdi.controllers.settings import Settings
 
@@ -52,5 +72,8 @@ def command(
         verbosity=max(verbosity, 1),
         stall_timeout=stall_timeout,
         require_walls=require_walls,
+        installer_labels=installer_labels(os.environ),
     )
-    controller.run(kubeconfig, context, settings, listen, leader_elect=leader_elect)
+    controller.run(
+        kubeconfig, context, settings, listen, leader_elect=leader_elect, ready_file=ready_file
+    )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -175,12 +174,3 @@ def completed_name(beginning: str) -> str:
     """A name that begins so, as Kubernetes completes `generateName`."""
     longest = 63 - _SUFFIX
     return beginning[:longest] + "".join(secrets.choice(_LETTERS) for _ in range(_SUFFIX))
-
-
-def installer_labels(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The labels that an installer wants on everything."""
-    given = {
-        labels.PART_OF: environment.get("INSTALLER_PART_OF_LABEL", ""),
-        labels.VERSION: environment.get("INSTALLER_VERSION_LABEL", ""),
-    }
-    return {key: value for key, value in given.items() if value}

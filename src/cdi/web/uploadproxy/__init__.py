@@ -1,0 +1,5 @@
+"""
+What Deployment `cdi-uploadproxy` runs. It takes no uploads yet, and says so.
+
+    server    the process
+"""
