@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import jsonpatch
-from jsonpointer import JsonPointer, JsonPointerException
 
 from cdi.api import annotations as known
 from cdi.kube import mergepatch, objects, strategicmerge
@@ -177,7 +176,7 @@ def _by_json(obj: Object, content: Any) -> Any:
             now = _operated(now, operation)
         except (
             jsonpatch.JsonPatchException,
-            JsonPointerException,
+            jsonpatch.JsonPointerException,
             TypeError,
             KeyError,
             AttributeError,
@@ -187,7 +186,7 @@ def _by_json(obj: Object, content: Any) -> Any:
 
 
 def _operated(now: Any, operation: Object) -> Any:
-    pointer = JsonPointer(operation["path"])
+    pointer = jsonpatch.JsonPointer(operation["path"])
     if operation.get("op") == "remove" and pointer.resolve(now, _MISSING) is _MISSING:
         return now
     if operation.get("op") == "add":

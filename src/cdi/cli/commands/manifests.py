@@ -60,11 +60,11 @@ def command(
     wrapping: str,
     output: Path | None,
 ) -> None:
-    """Print what makes a cluster run CDI's operator, for `kubectl apply -f -`.
+    """Print what gives a cluster CDI's operator.
 
-    PART is operator (to be applied first), cr (the CDI object, which the operator follows) or
-    network-policies (for clusters that deny what nobody allows). Without one, operator and cr
-    are printed.
+    For `kubectl apply -f -`. PART is operator (to be applied first), cr (the CDI object, which the
+    operator follows) or network-policies (for clusters that deny what nobody allows). Without
+    one, operator and cr are printed.
     """
     from cdi.operator.manifests import files, helm, kustomize, olm
     from cdi.operator.settings import Images, Settings
