@@ -20,7 +20,7 @@ from cdi.images.transfer.journal import Journal, Progress
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import TransferRequest
 from cdi.workers import blank
-from support import disks, httpd, importing, loopdev
+from support import disks, filesystems, httpd, importing, loopdev
 
 MIB = 1 << 20
 SIZE = 24 * MIB
@@ -186,6 +186,28 @@ def test_storage_that_refuses_the_rewrite_as_well_leaves_no_journal(tmp_path: Pa
     (tmp_path / "j.new").mkdir()  # so that no new journal can be written
     kept.believe_durable()
     assert resuming.load(tmp_path / "j", KEY) is None
+
+
+@loopdev.needs_root
+def test_what_storage_has_lost_is_not_believed_by_whoever_comes_after_a_kill(
+    tmp_path: Path,
+) -> None:
+    """The kernel says once that it could not write: the process that heard it may be gone."""
+    broken = tmp_path / "broken"
+    settings = ("error=EIO", "error-pwrite-rate=100%", f"error-file={broken}")
+    source = BlankSource(SIZE)
+    with filesystems.spoilt(tmp_path, SIZE, "error", *settings) as device:
+        request = TransferRequest(lambda _: source, device, tmp_path / "journal", size=SIZE)
+        job = work.Work(request, source.identity, SIZE, None)
+        with job:
+            broken.touch()
+            job.target.write([Write(0, b"lost" * 1024)])
+            job.journal.done(((0, 4096),))
+            job.checkpoint()
+            job.journal.done(((4096, 8192),))
+            broken.unlink()
+            found = work.earlier(request, source.identity)
+            assert found is None or not len(found.done)
 
 
 # Zeroing, which takes as long as writing.

@@ -138,12 +138,14 @@ class Journal:
     def believe_durable(self) -> None:
         """The storage lost what was written since the last checkpoint: note only what is safe.
 
-        Storage that refuses this as well is left without a journal: nothing is done then.
+        Nothing is noted afterwards, as nobody knows what else is lost. Storage that refuses this as
+        well is left without a journal: nothing is done then.
         """
         with self._lock:
             self._progress = Progress()
             try:
                 self._rewrite(sync=True)
+                self.close()
             except OSError as error:
                 log.warning("journal is given up", extra={"cause": str(error)})
                 self._give_up()

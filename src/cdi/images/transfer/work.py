@@ -116,7 +116,7 @@ class Work:
         self._keeper.join()
         try:
             if kind is not None:
-                self._checkpoint()
+                self.checkpoint()
             if self.target.lossy:
                 self.journal.believe_durable()
         finally:
@@ -139,14 +139,18 @@ class Work:
 
     def _keep(self) -> None:
         while not self._left.wait(CHECKPOINT_EVERY):
-            self._checkpoint()
+            self.checkpoint()
 
-    def _checkpoint(self) -> None:
+    def checkpoint(self) -> None:
+        """Make what is complete survive a power cut; done every CHECKPOINT_EVERY by itself."""
         try:
             self.journal.checkpoint(self.target.flush, self.target.samples)
         except (OSError, errors.TargetError) as error:
-            # The target remembers, and fails at its next sync, at the latest the last one.
+            # The target remembers, and fails at its next sync, at the latest the last one. Until
+            # then this process may be killed, and nobody else would know.
             log.warning("checkpoint failed", extra={"cause": str(error)})
+            if self.target.lossy:
+                self.journal.believe_durable()
 
 
 def _key(request: TransferRequest, identity: Identity, tag: str) -> dict[str, Any]:
