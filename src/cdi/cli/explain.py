@@ -2,7 +2,7 @@
 `cdi explain`: what an object is waiting for, since when, and what to do.
 
 Here: collecting what there is to know, and printing. Elsewhere: what follows from it, for volumes
-(`explanation`), for claims without a DataVolume (`claims`), for all else (`otherwaits`).
+(`explanation`), for claims without a DataVolume (`claims`), for all else (`dependents`).
 """
 
 import json
@@ -15,9 +15,9 @@ from typing import Any, Final
 import click
 
 from cdi.api import annotations, labels, phases
-from cdi.cli import claims, explanation, nodes, otherwaits, rows
+from cdi.cli import claims, dependents, explanation, nodes, rows
+from cdi.cli.dependents import Needed
 from cdi.cli.explanation import Explanation, Seen
-from cdi.cli.otherwaits import Needed
 from cdi.cli.references import Reference
 from cdi.controllers import kinds
 from cdi.controllers.cluster import claims_used_by
@@ -165,7 +165,7 @@ class _Explainer:
         elsewhere = objects.get(source, "spec", "source", "pvc", "namespace")
         local = claim and elsewhere in (None, "", self._namespace)
         needed = [await self._needed(claim, self._claim)] if local else []
-        found = otherwaits.explanation_of_source(source, needed, self.now)
+        found = dependents.explanation_of_source(source, needed, self.now)
         return Answer(Reference("DataSource", name), self._namespace, "", found)
 
     async def _cron(self, name: str) -> Answer:
@@ -173,7 +173,7 @@ class _Explainer:
         imports = objects.get(cron, "status", "currentImports", default=[])
         names = [each.get("DataVolumeName") for each in imports]
         needed = [await self._needed(each, self._volume) for each in names if each]
-        found = otherwaits.explanation_of_cron(cron, needed, self.now)
+        found = dependents.explanation_of_cron(cron, needed, self.now)
         return Answer(Reference("DataImportCron", name), self._namespace, "", found)
 
     async def _pod(self, name: str) -> Answer:
@@ -185,7 +185,7 @@ class _Explainer:
             found = await self._claim(claim)
             return _of(found, reference, f"{phase}, works for claim {claim}")
         needed = [await self._needed(key.name, self._claim) for key in claims_used_by(pod)]
-        answer = otherwaits.explanation_of_pod(pod, needed)
+        answer = dependents.explanation_of_pod(pod, needed)
         return Answer(reference, self._namespace, phase, answer)
 
     async def _needed(self, name: str, explain: Explain) -> Needed:

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cdi.cli import otherwaits
+from cdi.cli import dependents
+from cdi.cli.dependents import Needed
 from cdi.cli.explanation import Explanation
-from cdi.cli.otherwaits import Needed
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 THEN = "2030-01-01T11:59:00Z"
@@ -47,7 +47,7 @@ def stated(*conditions, **annotations):
     ],
 )
 def test_a_data_source_waits_for_what_it_names(source, needed, waits_for, do):
-    found = otherwaits.explanation_of_source(source, needed, NOW)
+    found = dependents.explanation_of_source(source, needed, NOW)
     assert waits_for in found.waits_for
     assert do in found.do
 
@@ -89,7 +89,7 @@ def test_a_data_source_waits_for_what_it_names(source, needed, waits_for, do):
     ],
 )
 def test_a_cron_waits_for_its_import(cron, needed, waits_for, do):
-    found = otherwaits.explanation_of_cron(cron, needed, NOW)
+    found = dependents.explanation_of_cron(cron, needed, NOW)
     assert waits_for in found.waits_for
     assert do in found.do
 
@@ -126,11 +126,11 @@ UNSCHEDULED = {"type": "PodScheduled", "status": "False", "reason": "Unschedulab
     ],
 )
 def test_a_pod_waits_for_its_claims_and_then_its_node(found, needed, waits_for, do):
-    explained = otherwaits.explanation_of_pod(found, needed)
+    explained = dependents.explanation_of_pod(found, needed)
     assert waits_for in explained.waits_for
     assert do in explained.do
 
 
 def test_what_runs_says_since_when():
-    found = otherwaits.explanation_of_pod(pod("Running", running={"startedAt": THEN}), [])
+    found = dependents.explanation_of_pod(pod("Running", running={"startedAt": THEN}), [])
     assert found.since == NOW - timedelta(minutes=1)
