@@ -213,8 +213,8 @@ def prime(phase: str, **given: str) -> Object:
         pytest.param(prime("Bound"), {}, "Pending", id="no-pod"),
         pytest.param(prime("Bound", **POD), {}, "ImportScheduled", id="scheduled"),
         pytest.param(prime("Bound", **POD), pod("Running"), "ImportInProgress", id="running"),
-        pytest.param(prime("Bound", **POD), pod("Succeeded"), "Succeeded", id="succeeded"),
-        pytest.param(None, pod("Succeeded"), "Succeeded", id="prime-gone"),
+        pytest.param(prime("Bound", **POD), pod("Succeeded"), "Pending", id="filled-not-moved"),
+        pytest.param(None, pod("Succeeded"), "Pending", id="prime-gone"),
     ],
 )
 def test_a_populated_claim_is_judged_by_its_prime(
@@ -223,6 +223,17 @@ def test_a_populated_claim_is_judged_by_its_prime(
     target = claim("Pending", populated=True, annotations=of_target)
     at = seen(volume("Pending"), claim=target, prime=found)
     assert status(decide(at), at)["phase"] == phase
+
+
+def test_it_has_succeeded_once_the_claim_has_the_volume() -> None:
+    filled = {**pod("Succeeded")}
+    for claim_phase, phase in (("Pending", "ImportInProgress"), ("Bound", "Succeeded")):
+        target = claim(claim_phase, populated=True, annotations=filled)
+        at = seen(volume("ImportInProgress"), claim=target, prime=prime("Bound", **POD))
+        result = decide(at)
+        assert status(result, at)["phase"] == phase
+        told = "ImportSucceeded" in [event.reason for event in result.events]
+        assert told is (phase == "Succeeded")
 
 
 # Which claim is created.

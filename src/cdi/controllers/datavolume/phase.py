@@ -36,7 +36,8 @@ def transition_for(seen: Seen, operation: Operation) -> Transition:
         return Transition(Phase.FAILED, reasons.ERR_CLAIM_LOST, message, EventType.WARNING)
     needed = adoption.needs_work(found, seen.volume, seen.gates)
     if needed and objects.annotations(found).get(annotations.POD_PHASE) == phases.Pod.SUCCEEDED:
-        return operation.transition(seen, found, before)
+        reached = operation.transition(seen, found, before)
+        return Transition(before) if _is_ahead_of_its_volume(reached, found) else reached
     match objects.get(found, "status", "phase", default=""):
         case phases.Claim.PENDING | phases.Claim.EMPTY if needed:
             return _while_pending(seen, operation, found, before)
@@ -47,6 +48,15 @@ def transition_for(seen: Seen, operation: Operation) -> Transition:
             return Transition(Phase.SUCCEEDED)  # nothing was done, so there is nothing to tell
         case _:
             return Transition(Phase.UNKNOWN)
+
+
+def _is_ahead_of_its_volume(reached: Transition, found: Object) -> bool:
+    """Whether the prime is filled and its volume has not been handed over to the claim yet.
+
+    Who waits for Succeeded goes on to use the claim, and has to find the disk there.
+    """
+    bound = objects.get(found, "status", "phase") == phases.Claim.BOUND
+    return reached.phase is Phase.SUCCEEDED and uses_populator(found) and not bound
 
 
 def is_pending(seen: Seen) -> bool:

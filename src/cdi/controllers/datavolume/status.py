@@ -21,6 +21,8 @@ PROGRESS_EVERY = 2.0  # seconds between two looks at a worker's progress
 
 Phase = phases.DataVolume
 
+_FILLED = phases.Pod.SUCCEEDED  # as the claim says: its worker ended well
+
 
 def status_plan(seen: Seen, operation: Operation, blocked: Blocked | None) -> plan.Plan:
     """Write the status if it changes, and tell of it."""
@@ -134,7 +136,7 @@ def _is_worth_telling(
     if current is Phase.SUCCEEDED or running.message == reasons.SCRATCH_REQUIRED_MESSAGE:
         return False
     found = seen.claim
-    if found is None:
+    if found is None or objects.annotations(found).get(annotations.POD_PHASE) == _FILLED:
         return False
     bound = objects.get(found, "status", "phase") == phases.Claim.BOUND
     old = _condition(before, Condition.RUNNING).get("message") or ""
