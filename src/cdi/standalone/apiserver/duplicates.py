@@ -36,14 +36,22 @@ def duplicates(body: bytes, content_type: str) -> list[str]:
 
 
 def _of_json(body: bytes) -> list[str]:
-    found = json.loads(body, object_pairs_hook=_object)
-    return [f'duplicate field "{path}"' for path in _repeated(found, "")]
+    met = False
+
+    def made(pairs: Pairs) -> dict[str, Any]:
+        nonlocal met
+        plain = dict(pairs)
+        if len(plain) == len(pairs):
+            return plain
+        met = True
+        return _twice(pairs)
+
+    found = json.loads(body, object_pairs_hook=made)
+    # Nearly every body says everything once, and need not be looked at again.
+    return [f'duplicate field "{path}"' for path in _repeated(found, "")] if met else []
 
 
-def _object(pairs: Pairs) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) == len(pairs):
-        return made
+def _twice(pairs: Pairs) -> _Repeated:
     counted = Counter(key for key, _ in pairs)
     return _Repeated(pairs, [key for key, count in counted.items() if count > 1])
 
