@@ -110,6 +110,39 @@ def test_a_first_qcow_with_compressed_clusters_arrives(raw: Path, tmp_path: Path
     assert disks.differs(tmp_path / "disk.img", raw) == ""
 
 
+class Dribble(StreamSource):
+    """A pipe whose writer is slow at first: `few` bytes, and later the rest."""
+
+    few = 1
+
+    def stream(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        pieces = super().stream(start, end)
+        first = next(pieces)
+        yield first[: self.few]
+        yield first[self.few :]
+        yield from pieces
+
+
+@pytest.mark.parametrize("few", [1, 5])
+@pytest.mark.parametrize("kind", ["gz", "xz", "zst", "bz2"])
+def test_a_compression_is_told_however_little_comes_at_first(
+    kind: str, few: int, raw: Path, tmp_path: Path
+) -> None:
+    packed = disks.compress(raw, kind)
+    with packed.open("rb") as file:
+
+        def opened(halt: threading.Event) -> Dribble:
+            source = Dribble(file.fileno(), "standard input", halt)
+            source.few = few
+            return source
+
+        request = TransferRequest(opened, tmp_path / "disk.img")
+        made = transfer.run(request, Meter(), threading.Event())
+
+    assert made.compression == kind
+    assert disks.differs(tmp_path / "disk.img", raw) == ""
+
+
 class WhileConverting(threading.Event):
     """Set as soon as a transfer converts its copy."""
 

@@ -163,7 +163,7 @@ def _opened(
     """Return the compression of a source, and all of its bytes in order."""
     if not source.ranged or not source.size:
         pieces = source.stream()
-        first = next(pieces, b"")
+        first = fetch.beginning(pieces)
         return codec_for(first), fetch.received(chain((first,), pieces), 0, meter)
     codec = codec_for(read(source, 0, min(_HEAD, source.size)))
     pieces = fetch.in_order(source, 0, source.size, _REQUEST, wanted.connections, meter)

@@ -21,7 +21,7 @@ from cdi.images.codecs.codec import Codec, codec_for
 from cdi.images.formats import native
 from cdi.images.layout import Part, RandomLayout, Unit
 from cdi.images.sources.source import Mapped, read
-from cdi.images.transfer import ordered, parallel, work
+from cdi.images.transfer import fetch, ordered, parallel, work
 from cdi.images.transfer.one_pass import OnePass, Stream
 from cdi.images.transfer.request import Result
 from cdi.images.transfer.way import HEAD, insist_fits, is_archive, needs_copy
@@ -44,7 +44,7 @@ class Attempt(OnePass):
             return self._changes(self._request.base)
         if not self._source.ranged:
             pieces = self._source.stream()
-            first = next(pieces, b"")
+            first = fetch.beginning(pieces)
             if not first:
                 raise errors.NotADisk(_EMPTY)
             return self._forward(codec_for(first), Stream(first, pieces))

@@ -19,6 +19,7 @@ from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.pace import Pace
 
 _MEMORY = 48 << 20  # bytes fetched ahead
+_TELLING = 512  # bytes that tell any compression
 
 
 def in_order(
@@ -37,6 +38,17 @@ def in_order(
             lambda: pace.look(time.monotonic(), meter.fetched, meter.waited(), 1),
         )
     )
+
+
+def beginning(pieces: Iterator[bytes]) -> bytes:
+    """Take the first pieces, joined, until they tell how the rest is compressed.
+
+    A pipe and a connection may give a byte at a time. Empty if there is nothing at all.
+    """
+    first = next(pieces, b"")
+    while first and len(first) < _TELLING and (piece := next(pieces, b"")):
+        first += piece
+    return first
 
 
 def received(pieces: Iterable[bytes], offset: int, meter: Meter) -> Iterator[bytes]:
