@@ -104,9 +104,8 @@ def environment_for(settings: Settings) -> dict[str, str]:
         _PULL_POLICY: settings.pull_policy,
         _CLUSTER_RESOURCES: "true" if settings.cluster_resources else "false",
         _MONITORING: settings.monitoring_namespace,
+        _RUNBOOKS: settings.runbooks,
     }
-    if settings.runbooks != RUNBOOKS:
-        found[_RUNBOOKS] = settings.runbooks
     if settings.dump:
         found[_DUMP] = "true"
     return found

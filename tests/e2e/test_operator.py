@@ -1,0 +1,274 @@
+"""
+An installation on a cluster that runs pods: made, changed, upgraded, removed, made again.
+
+CDI_TEST_KUBECONFIG names the cluster and CDI_TEST_IMAGE the image of CDI that its nodes have.
+Without them there is nothing to test: the API of one machine runs our workers only. The tests
+own the cluster's CDI; they refuse to run where there is one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from support import apiserver, httpd
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(
+        not (os.environ.get("CDI_TEST_KUBECONFIG") and os.environ.get("CDI_TEST_IMAGE")),
+        reason="needs a cluster that runs pods: CDI_TEST_KUBECONFIG and CDI_TEST_IMAGE",
+    ),
+    pytest.mark.xdist_group("operator"),
+]
+
+LONG = 180  # seconds that Kubernetes may take for a whole installation
+OLD, NEW = "v0.0.9", "v0.1.0"
+NAMESPACE = "cdi"
+KIB = 1024
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """kubectl, and manifests of this project."""
+
+    kubeconfig: str
+    image: str
+
+    def kubectl(self, *arguments: str, stdin: str = "", check: bool = True) -> str:
+        found = subprocess.run(
+            [apiserver.kubectl(), "--kubeconfig", self.kubeconfig, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=LONG + 60,
+        )
+        if check and found.returncode:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: {found.stderr}")
+        return found.stdout + found.stderr
+
+    def get(self, *what: str) -> dict:
+        return json.loads(self.kubectl("get", *what, "-o", "json"))
+
+    def manifests(self, part: str, version: str = NEW) -> str:
+        command = [sys.executable, "-m", "cdi", "manifests", part, "--image", self.image]
+        found = subprocess.run(
+            [*command, "--version", version], capture_output=True, text=True, check=True
+        )
+        return found.stdout
+
+    def apply(self, text: str) -> None:
+        self.kubectl("apply", "-f", "-", stdin=text)
+
+    def wait(self, what: str, condition: str, *options: str) -> None:
+        self.kubectl("wait", what, f"--for={condition}", f"--timeout={LONG}s", *options)
+
+    def install(self, version: str = NEW) -> None:
+        self.apply(self.manifests("operator", version))
+        self.apply(self.manifests("cr"))
+        self.wait("cdi/cdi", f"jsonpath={{.status.observedVersion}}={version}")
+        self.wait("cdi/cdi", "condition=Available")
+
+    def remove(self) -> None:
+        """The CDI object, and with it everything but the operator."""
+        self.kubectl("delete", "cdi", "--all", f"--timeout={LONG}s")
+
+    def conditions(self, name: str = "cdi") -> dict[str, str]:
+        found = self.get("cdi", name)["status"]["conditions"]
+        return {each["type"]: each["status"] for each in found}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    found = Cluster(os.environ["CDI_TEST_KUBECONFIG"], os.environ["CDI_TEST_IMAGE"])
+    if "cdis.cdi.kubevirt.io" in found.kubectl("get", "crd", "-o", "name"):
+        pytest.skip("this cluster has CDI already; the tests would take it away")
+    found.install(OLD)
+    yield found
+    found.remove()
+    found.kubectl("delete", "-f", "-", "--ignore-not-found", stdin=found.manifests("operator"))
+
+
+def volume(name: str, **source: object) -> str:
+    return json.dumps(
+        {
+            "apiVersion": "cdi.kubevirt.io/v1beta1",
+            "kind": "DataVolume",
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {
+                "source": source,
+                "storage": {
+                    "accessModes": ["ReadWriteOnce"],
+                    "resources": {"requests": {"storage": "64Mi"}},
+                },
+            },
+        }
+    )
+
+
+def succeeded(cluster: Cluster, name: str) -> None:
+    cluster.wait(f"datavolume/{name}", "jsonpath={.status.phase}=Succeeded", "-n", "default")
+
+
+def test_an_older_version_is_upgraded_and_keeps_its_volumes(cluster: Cluster) -> None:
+    cluster.apply(volume("kept", blank={}))
+    succeeded(cluster, "kept")
+    before = cluster.get("datavolume", "kept", "-n", "default")
+    cluster.install(NEW)
+    after = cluster.get("datavolume", "kept", "-n", "default")
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["spec"] == before["spec"]
+    assert cluster.get("cdi", "cdi")["status"]["phase"] == "Deployed"
+    cluster.kubectl("delete", "datavolume", "kept", "-n", "default")
+
+
+def test_three_conditions_say_that_it_is_available(cluster: Cluster) -> None:
+    assert cluster.conditions() == {
+        "Available": "True",
+        "Progressing": "False",
+        "Degraded": "False",
+    }
+
+
+def test_an_import_succeeds_with_the_controllers_of_the_cluster(cluster: Cluster) -> None:
+    host = os.environ.get("CDI_TEST_HOST", "127.0.0.1")
+    with httpd.Server(host=host, bind=host) as server:
+        url = server.put("/disk.img", httpd.Blob(b"\x07" * (512 * KIB)))
+        cluster.apply(volume("http", http={"url": url}))
+        succeeded(cluster, "http")
+    cluster.kubectl("delete", "datavolume", "http", "-n", "default")
+
+
+def test_webhooks_refuse_what_is_invalid(cluster: Cluster) -> None:
+    said = cluster.kubectl(
+        "apply", "-f", "-", stdin=volume("bad", http={"url": "ftp://x/y"}), check=False
+    )
+    assert "Invalid source URL" in said
+
+
+DRIFT = [
+    ("deployment/cdi-deployment", '{"spec":{"replicas":3}}', "{.spec.replicas}"),
+    (
+        "service/cdi-api",
+        '{"spec":{"selector":{"cdi.kubevirt.io":"x"}}}',
+        r"{.spec.selector.cdi\.kubevirt\.io}",
+    ),
+    ("clusterrole/cdi-uploadproxy", '{"rules":[]}', "{.rules[0].verbs[0]}"),
+    ("serviceaccount/cdi-sa", '{"metadata":{"labels":{"app":"x"}}}', "{.metadata.labels.app}"),
+]
+
+
+@pytest.mark.parametrize(("what", "patch", "path"), DRIFT)
+def test_drift_is_reverted(cluster: Cluster, what: str, patch: str, path: str) -> None:
+    read = ("get", what, "-n", NAMESPACE, "-o", f"jsonpath={path}")
+    before = cluster.kubectl(*read)
+    cluster.kubectl("patch", what, "-n", NAMESPACE, "--type=merge", "-p", patch)
+    cluster.wait(what, f"jsonpath={path}={before}", "-n", NAMESPACE)
+    assert cluster.kubectl(*read) == before
+    cluster.wait("cdi/cdi", "condition=Degraded=False")
+
+
+def test_a_deployment_that_is_deleted_comes_back(cluster: Cluster) -> None:
+    cluster.kubectl("delete", "deployment", "cdi-uploadproxy", "-n", NAMESPACE)
+    cluster.wait("deployment/cdi-uploadproxy", "create", "-n", NAMESPACE)
+    cluster.wait("deployment/cdi-uploadproxy", "condition=Available", "-n", NAMESPACE)
+
+
+def test_replicas_follow_the_cdi_object(cluster: Cluster) -> None:
+    two = '{"spec":{"infra":{"apiServerReplicas":2}}}'
+    cluster.kubectl("patch", "cdi", "cdi", "--type=merge", "-p", two)
+    name = ("deployment/cdi-apiserver", "-n", NAMESPACE)
+    cluster.wait(name[0], "jsonpath={.status.readyReplicas}=2", *name[1:])
+    cluster.wait("poddisruptionbudget/cdi-apiserver", "create", "-n", NAMESPACE)
+    one = '{"spec":{"infra":{"apiServerReplicas":null}}}'
+    cluster.kubectl("patch", "cdi", "cdi", "--type=merge", "-p", one)
+    cluster.wait(name[0], "jsonpath={.status.replicas}=1", *name[1:])
+    cluster.wait("poddisruptionbudget/cdi-apiserver", "delete", "-n", NAMESPACE)
+
+
+def test_a_second_cdi_object_is_an_error_and_goes_without_a_trace(cluster: Cluster) -> None:
+    second = cluster.manifests("cr").replace("name: cdi\n", "name: second\n")
+    cluster.apply(second)
+    cluster.wait("cdi/second", "jsonpath={.status.phase}=Error")
+    cluster.kubectl("delete", "cdi", "second", "--timeout=30s")
+    assert cluster.conditions()["Available"] == "True"
+
+
+def test_a_bundle_that_is_emptied_is_filled_again(cluster: Cluster) -> None:
+    bundle = ("configmap/cdi-apiserver-signer-bundle", "-n", NAMESPACE)
+    empty = '{"data":{"ca-bundle.crt":null}}'
+    cluster.kubectl("patch", *bundle, "--type=merge", "-p", empty)
+    cluster.wait(bundle[0], r"jsonpath={.data.ca-bundle\.crt}", *bundle[1:])
+
+
+# What `kubectl auth can-i --list` says of everybody who is authenticated.
+EVERYBODY = "system:serviceaccount:default:default"
+ACCOUNTS = ("cdi-sa", "cdi-apiserver", "cdi-uploadproxy", "cdi-cronjob", "cdi-metrics-reader")
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_an_account_may_do_what_its_roles_say_and_nothing_else(
+    cluster: Cluster, account: str
+) -> None:
+    from cdi.operator.inventory import installed as inventory
+    from cdi.operator.settings import Images, Settings
+
+    settings = Settings(namespace=NAMESPACE, version=NEW, images=Images.all("x"))
+    made = {(o["kind"], o["metadata"]["name"]): o for o in inventory.installed(settings, {})}
+    granted = set()
+    for (kind, _), each in made.items():
+        if kind.endswith("Binding") and any(s["name"] == account for s in each["subjects"]):
+            granted |= rules_of(made[kind.removesuffix("Binding"), each["roleRef"]["name"]])
+    asked = f"system:serviceaccount:{NAMESPACE}:{account}"
+    assert allowed(cluster, asked) == granted | allowed(cluster, EVERYBODY)
+
+
+def rules_of(role: dict) -> set[tuple[str, str, str]]:
+    return review_of(
+        {
+            "resourceRules": [each for each in role["rules"] if "resources" in each],
+            "nonResourceRules": [each for each in role["rules"] if "nonResourceURLs" in each],
+        }
+    )
+
+
+def allowed(cluster: Cluster, account: str) -> set[tuple[str, str, str]]:
+    """Resource, address and verb, as the API server evaluates the account's rules."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": NAMESPACE},
+    }
+    text = cluster.kubectl(
+        "create", "-f", "-", "-o", "json", "--as", account, stdin=json.dumps(review)
+    )
+    return review_of(json.loads(text)["status"])
+
+
+def review_of(status: dict) -> set[tuple[str, str, str]]:
+    found = set()
+    for rule in status["resourceRules"]:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                name = f"{resource}.{group}" if group else resource
+                found |= {(name, "", verb) for verb in rule["verbs"]}
+    for rule in status["nonResourceRules"]:
+        found |= {("", url, verb) for url in rule["nonResourceURLs"] for verb in rule["verbs"]}
+    return found
+
+
+def test_it_can_be_removed_and_made_again_three_times(cluster: Cluster) -> None:
+    for _ in range(3):
+        cluster.remove()
+        cluster.kubectl(
+            "wait", "crd/datavolumes.cdi.kubevirt.io", "--for=delete", f"--timeout={LONG}s"
+        )
+        cluster.install()
+        cluster.apply(volume("again", blank={}))
+        succeeded(cluster, "again")
