@@ -6,7 +6,7 @@ import pytest
 
 from cdi.api.phases import DataVolume as Phase
 from support import authority, disks, httpd, objectstores
-from support.manifests import data_volume
+from support.manifests import RETRY_NEVER, data_volume
 
 pytestmark = pytest.mark.e2e
 
@@ -65,7 +65,8 @@ def test_an_object_of_google_is_imported_with_the_file_of_a_secret(space, server
 def test_wrong_keys_end_the_import_with_a_reason(space, server, images):
     url = server.put("/bucket/disk", objectstores.Signed(images.blob("qcow2")))
     space.apply(secret("keys", accessKeyId="AKIAOTHER", secretKey="canary-secret"))
-    space.apply(data_volume("disk", {"s3": {"url": url, "secretRef": "keys"}}))
+    source = {"s3": {"url": url, "secretRef": "keys"}}
+    space.apply(data_volume("disk", source, annotations=RETRY_NEVER))
     space.wait_phase("disk", Phase.FAILED)
     running = space.conditions("disk")["Running"]
     assert "InvalidAccessKeyId" in running["message"]

@@ -111,6 +111,8 @@ class Mounter:
         """
         self._pods, self._pool, self._seen = pods, pool, seen
         self._library, self._user = library, user
+        # A pod may begin to use a device while another one lets go of it.
+        self._devices = asyncio.Lock()
 
     def directory(self, uid: str) -> PodDirectory:
         return PodDirectory(self._pods, uid)
@@ -161,13 +163,14 @@ class Mounter:
         claim = self._seen.claim(claim_key)
         if claim is None or facts.volume_mode(claim) != modes.BLOCK:
             return
-        others = (
-            other
-            for other in self._seen.pods_of(claim_key)
-            if objects.uid(other) != objects.uid(pod) and not caches.has_ended(other)
-        )
-        if not any(others):
-            await asyncio.to_thread(self._pool.detach, facts.volume_name(claim))
+        async with self._devices:
+            others = (
+                other
+                for other in self._seen.pods_of(claim_key)
+                if objects.uid(other) != objects.uid(pod) and not caches.has_ended(other)
+            )
+            if not any(others):
+                await asyncio.to_thread(self._pool.detach, facts.volume_name(claim))
 
     async def _ready(
         self, pod: Object, volume: Object, directory: PodDirectory, lookup: Lookup
@@ -200,7 +203,8 @@ class Mounter:
             return await asyncio.to_thread(self._made_by_hand, volume, own)
         name = objects.name(volume)
         if facts.volume_mode(claim) == modes.BLOCK:
-            return await asyncio.to_thread(self._pool.attach, name)
+            async with self._devices:
+                return await asyncio.to_thread(self._pool.attach, name)
         place = self._pool.directory(name)
         if not place.is_dir():
             raise Missing(f"the data of volume {name} is missing: {place}")
