@@ -164,6 +164,14 @@ def test_an_idle_connection_that_the_server_ended_is_replaced(server, pauses):
         assert one.reconnects == 0
 
 
+def test_an_idle_connection_that_ends_under_a_request_is_replaced(server, pauses):
+    ends = later(httpd.first(1, httpd.changed(before_headers="close")))
+    url = server.put("/disk", ranged(ends))
+    with opened(url, pauses) as one:
+        assert source.read(one, HEAD, 100) == DATA[HEAD : HEAD + 100]
+        assert one.reconnects == 0
+
+
 # What is final, and why
 
 
@@ -323,7 +331,8 @@ def test_a_certificate_for_another_name_is_not_trusted(tmp_path, pauses):
 
 def test_pauses_grow_and_progress_starts_them_anew(server, pauses):
     fault = httpd.changed(before_headers="close")
-    faults = [httpd.changed(), fault, fault, httpd.cut_after(HEAD), fault, fault]
+    replaced = fault  # the connection was an idle one, which is no failure yet
+    faults = [httpd.changed(), replaced, fault, fault, httpd.cut_after(HEAD), fault, fault]
     url = server.put("/disk", ranged(httpd.in_turn(faults)))
     assert whole(url, pauses) == DATA
     assert pauses == [0.5, 1.0, 0.0, 1.0, 2.0]

@@ -44,6 +44,10 @@ class NotHttp(BadAnswer):
     """What came is something else than HTTP."""
 
 
+class NoAnswer(BadAnswer, ConnectionError):
+    """The connection ended before anything came: perhaps nobody has read what was asked."""
+
+
 class HeadTooLarge(BadAnswer):
     """The head of an answer is larger than any honest one."""
 
@@ -99,7 +103,8 @@ def _head_text(connection: Connection) -> str:
         if not more and not data.startswith(_BEGINNING[: len(data)]):
             raise NotHttp("the answer is not HTTP")
         if not more:
-            raise BadAnswer("the connection ended before an answer was complete")
+            kind = BadAnswer if data else NoAnswer
+            raise kind("the connection ended before an answer was complete")
         data += more
     connection.give_back(data[end.end() :])
     return data[: end.start()].decode("latin-1")
