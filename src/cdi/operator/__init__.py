@@ -7,6 +7,7 @@ Puts CDI on a cluster and keeps it there.
     decide           from one look to a plan: the whole life of a CDI object. Pure
     managed          how an object that has drifted is brought back. Pure
     customizing      patches and arguments of users. Pure
+    strategy         everything that is wanted, in a ConfigMap, for who asks. Pure
     versions         upgrade or not. Pure
     definitions      versions of definitions that go. Pure
     status           phase and conditions. Pure

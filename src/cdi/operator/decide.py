@@ -11,7 +11,7 @@ Every step may be the last before a crash: the next pass starts from what is the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -20,7 +20,7 @@ from cdi.api import annotations as known
 from cdi.api import finalizers, labels, names
 from cdi.kube import objects, owners
 from cdi.kube.objects import Object, Objects
-from cdi.operator import customizing, definitions, managed, status, versions
+from cdi.operator import customizing, definitions, managed, status, strategy, versions
 from cdi.operator.inventory import deployments, marks, webhooks
 from cdi.operator.inventory.installed import Facts, installed
 from cdi.operator.plan import Create, Event, Migrate, Plan, Remove, RemoveWorkers, Step, Update
@@ -157,8 +157,12 @@ def _start(seen: Seen) -> Plan:
 
 def claim_for(seen: Seen) -> Object:
     """The ConfigMap that says whose the installation is."""
+    return _config_map(seen, names.CDI_CONFIG_MAP)
+
+
+def _config_map(seen: Seen, name: str) -> Object:
     given = {**marks.common_labels(seen.cdi), labels.OPERATOR: ""}
-    made = marks.named("v1", "ConfigMap", names.CDI_CONFIG_MAP, given, seen.settings.namespace)
+    made = marks.named("v1", "ConfigMap", name, given, seen.settings.namespace)
     made["metadata"]["ownerReferences"] = [owners.owner_reference(seen.cdi)]
     return made
 
@@ -289,6 +293,7 @@ def _steps(seen: Seen, wanted: Objects) -> tuple[Step, ...]:
         if each["kind"] == "CustomResourceDefinition":
             each = definitions.with_stored_versions(each, current)  # noqa: PLW2901
         steps += _step_for(seen, each, current)
+    steps += _dumped(seen, wanted)
     stored = [seen.own_definition, *_definitions_of(seen)]
     steps += [
         Migrate(each) for each in stored if each is not None and definitions.needs_migration(each)
@@ -301,6 +306,13 @@ def _steps(seen: Seen, wanted: Objects) -> tuple[Step, ...]:
     ]
     steps += _injected(seen)
     return tuple(steps)
+
+
+def _dumped(seen: Seen, wanted: Objects) -> Sequence[Step]:
+    if not seen.settings.dump:
+        return ()
+    shell = _config_map(seen, strategy.NAME)
+    return strategy.steps(wanted, shell, seen.current.get(ref_of(shell)))
 
 
 def _definitions_of(seen: Seen) -> Objects:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import gzip
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +15,7 @@ import pytest
 from cdi.kube import connection
 from cdi.kube.client import Client
 from cdi.kube.manager import Manager
+from cdi.operator import strategy
 from cdi.operator.inventory import deployments
 from cdi.operator.settings import Images, Settings
 from cdi.operator.setup import Operator
@@ -91,11 +94,12 @@ class World:
 
 
 @asynccontextmanager
-async def world(version=VERSION, server=None) -> AsyncIterator[World]:
+async def world(version=VERSION, server=None, **others) -> AsyncIterator[World]:
     """An operator that runs."""
-    settings = Settings(namespace=NAMESPACE, version=version, images=Images.all("cdi:1"))
+    images = Images.all("cdi:1")
+    settings = Settings(namespace=NAMESPACE, version=version, images=images, **others)
     if server is None:
-        async with FakeKube() as server, world(version, server) as found:
+        async with FakeKube() as server, world(version, server, **others) as found:
             yield found
         return
     found = World(server)
@@ -492,5 +496,38 @@ def test_rendering_is_switched_off_and_on():
             cluster.change("cdis", "cdi", spec={})
             await cluster.server.notify()
             await cluster.until(lambda: key in cluster.server.objects(configurations))
+
+    asyncio.run(check())
+
+
+def test_everything_wanted_is_dumped_for_who_asks():
+    async def check():
+        async with world(dump=True) as cluster:
+            cluster.create()
+            await cluster.installed()
+            packed = cluster.server.objects("configmaps")[NAMESPACE, strategy.NAME]["binaryData"]
+            text = gzip.decompress(base64.b64decode(packed[strategy.KEY])).decode()
+            dumped = [json.loads(each) for each in text.split("---\n") if each]
+            roles = {
+                name: found["rules"]
+                for (_, name), found in cluster.server.objects("clusterroles").items()
+            }
+            told = {
+                each["metadata"]["name"]: each["rules"]
+                for each in dumped
+                if each["kind"] == "ClusterRole"
+            }
+            assert told == roles
+            assert len([each for each in dumped if each["kind"] == "Deployment"]) == 3
+
+    asyncio.run(check())
+
+
+def test_nothing_is_dumped_unless_asked_for():
+    async def check():
+        async with world() as cluster:
+            cluster.create()
+            await cluster.installed()
+            assert (NAMESPACE, strategy.NAME) not in cluster.server.objects("configmaps")
 
     asyncio.run(check())
