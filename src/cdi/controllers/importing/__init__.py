@@ -8,11 +8,10 @@ them, and its annotations are its output.
     checkpoints       imports in several stages
     pod, mounts       the importer pod as it has to be created
     prerequisites     what a pod needs before it can start
-    scratchclaim      the scratch claim among them
-    report            what a pod says about the import
     seen              what is known about a claim when that is decided
     decide            what to do next
     claimupdate       what the claim is to say about it
-    runningcondition  its condition Running
     reconciler        where all this is observed and carried out
+
+What other workers' pods have as well is in `working`.
 """

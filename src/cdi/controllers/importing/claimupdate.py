@@ -1,13 +1,13 @@
 """What a claim is to say about its import: annotations, and an event where something is new."""
 
 from cdi.api import annotations, labels, phases, reasons
-from cdi.controllers import metadata, plan
-from cdi.controllers.importing.report import Report
-from cdi.controllers.importing.runningcondition import failure_of, running_for, without_next_attempt
+from cdi.controllers import plan
 from cdi.controllers.importing.seen import Seen
+from cdi.controllers.working import claims
+from cdi.controllers.working.report import Report
+from cdi.controllers.working.runningcondition import failure_of, running_for, without_next_attempt
 from cdi.kube import objects
 from cdi.kube.objects import Object
-from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS
 
 
 def updated(seen: Seen, found: Object, report: Report, more: dict[str, str | None]) -> plan.Plan:
@@ -69,26 +69,11 @@ def change(
     seen: Seen, changes: dict[str, str | None], more_labels: dict[str, str] | None = None
 ) -> plan.Plan:
     """One change of the claim's metadata; none where nothing differs."""
-    claim = seen.claim
-    wanted_labels = {labels.APP: labels.APP_VALUE, **(more_labels or {})}
-    given = objects.annotations(claim)
+    given = objects.annotations(seen.claim)
     if all(given.get(key) == value for key, value in changes.items()) and not more_labels:
         return plan.NOTHING
-    wanted = _shortened(metadata.changed(claim, annotations=changes, labels=wanted_labels))
-    if wanted == claim:
-        return plan.NOTHING
-    return plan.Plan((plan.Change(PERSISTENT_VOLUME_CLAIMS, claim, wanted),))
-
-
-def _shortened(wanted: Object) -> Object:
-    """A claim that is full of others' annotations gets as much of our messages as fits."""
-    for key in (annotations.RUNNING_MESSAGE, annotations.BOUND_MESSAGE):
-        given = objects.annotations(wanted)
-        over = metadata.annotations_size(given) - metadata.ANNOTATIONS_LIMIT
-        if over > 0 and given.get(key):
-            kept = given[key].encode()[:-over].decode(errors="ignore")
-            wanted = metadata.changed(wanted, annotations={key: kept})
-    return wanted
+    wanted = {labels.APP: labels.APP_VALUE, **(more_labels or {})}
+    return claims.change(seen.claim, changes, wanted)
 
 
 def with_finalizers(claim: Object, wanted: list[str]) -> Object:

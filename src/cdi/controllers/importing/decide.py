@@ -27,12 +27,12 @@ What each kind of pod proves about its volume:
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from cdi.api import annotations, failures, features, finalizers, names, phases, reasons
 from cdi.controllers import boundcondition, metadata, plan
-from cdi.controllers.importing import checkpoints, pod, requests, retries, scratchclaim
+from cdi.controllers.importing import checkpoints, pod, requests, retries
 from cdi.controllers.importing.claimupdate import annotations_of, change, updated, with_finalizers
 from cdi.controllers.importing.prerequisites import (
     LOOK_AGAIN,
@@ -40,14 +40,15 @@ from cdi.controllers.importing.prerequisites import (
     missing,
     prerequisites,
 )
-from cdi.controllers.importing.report import Ended, Report, parse_moment, report_of
-from cdi.controllers.importing.runningcondition import (
+from cdi.controllers.importing.seen import Seen
+from cdi.controllers.working import scratchclaim
+from cdi.controllers.working.report import Ended, Report, lost_at, report_of
+from cdi.controllers.working.runningcondition import (
     at_moment,
     failure_of,
     simplified,
     with_next_attempt,
 )
-from cdi.controllers.importing.seen import Seen
 from cdi.kube import objects, owners
 from cdi.kube.errors import ApiError
 from cdi.kube.objects import Object
@@ -257,7 +258,7 @@ def _tidied_up(seen: Seen) -> plan.Plan:
 
 
 def _with_pod(seen: Seen, found: Object, bound: dict[str, str | None]) -> plan.Plan:
-    report = report_of(found)
+    report = report_of(found, pod.CONTAINER)
     if metadata.is_true(seen.claim, annotations.FATAL_ERROR):
         return _given_up(seen, found, bound)
     if report.fatal is not None and retries.may_be_mended(report):
@@ -378,28 +379,12 @@ def _replaced(seen: Seen, found: Object, report: Report, bound: dict[str, str | 
 
 def _lost(seen: Seen, found: Object, report: Report, bound: dict[str, str | None]) -> plan.Plan:
     """A pod that was evicted, or whose node is gone, makes way for another one after a pause."""
-    due = _lost_at(found) + REPLACE_AFTER
+    due = lost_at(found) + REPLACE_AFTER
     if seen.now >= due:
         return updated(seen, found, report, bound).with_steps(plan.Remove(PODS, found))
     message = with_next_attempt(simplified(report.lost), due)
     waiting = updated(seen, found, report, bound | {annotations.RUNNING_MESSAGE: message})
     return waiting.then(plan.Plan(again_in=(due - seen.now).total_seconds()))
-
-
-def _lost_at(found: Object) -> datetime:
-    """When a pod was lost, as far as it can be known; its start at the latest."""
-    statuses = objects.get(found, "status", "containerStatuses", default=[])
-    moments = [
-        *(objects.get(status, "state", "terminated", "finishedAt") for status in statuses),
-        *(
-            condition.get("lastTransitionTime")
-            for condition in objects.get(found, "status", "conditions", default=[])
-        ),
-        objects.get(found, "status", "startTime"),
-        objects.metadata(found).get("creationTimestamp"),
-    ]
-    known = [moment for text in moments if (moment := parse_moment(text)) is not None]
-    return max(known, default=datetime.min.replace(tzinfo=UTC))
 
 
 def _needs_scratch(claim: Object) -> bool:

@@ -6,8 +6,7 @@ of `cdi.api.workorder`. Nothing here looks anything up; `PodContext` is what the
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,20 +17,19 @@ from cdi.api.workersettings import (
     METRICS_PORT,
     METRICS_PORT_NAME,
     PROXY_CERT_DIR,
-    REQUIRE_WALLS,
     SHARED_DIR,
-    STALL_TIMEOUT,
 )
 from cdi.api.workorder import WorkOrder, content_type_of
 from cdi.controllers import metadata
 from cdi.controllers.importing import mounts, requests
-from cdi.controllers.settings import Settings
+from cdi.controllers.working import pods
+from cdi.controllers.working.context import Context
+from cdi.controllers.working.mounts import Mount, in_container
 from cdi.kube import objects, owners
 from cdi.kube.objects import Object
 
 CONTAINER: Final = "importer"
 _COMMAND: Final = ["python3", "-m", "cdi.workers.importer"]
-_USER: Final = 107  # qemu's, who also owns the disks of running machines
 _READY_FILE: Final = f"{SHARED_DIR}/ready"
 _DONE_FILE: Final = f"{SHARED_DIR}/done"
 _SERVER: Final = f"{SHARED_DIR}/server"
@@ -48,13 +46,9 @@ class BadArguments(CannotImport):
 
 
 @dataclass(frozen=True, slots=True)
-class PodContext:
-    """What the cluster and the installation have to say about importer pods."""
+class PodContext(Context):
+    """What is to be known for importer pods in particular."""
 
-    settings: Settings
-    config: Object = field(default_factory=dict)  # the CDIConfig
-    placement: Mapping[str, Any] = field(default_factory=dict)  # workloads of the CDI object
-    overhead: str = "0"  # of the claim's class and mode
     target: Object | None = None  # the claim that the prime is for, if it is a prime
     vddk_image: str = ""
     vddk_nodes: str = ""  # nodes on which the VDDK library may run: a node selector as JSON
@@ -98,8 +92,8 @@ def pod_for(claim: Object, context: PodContext, *, with_scratch: bool) -> Object
         "restartPolicy": "OnFailure",
         "enableServiceLinks": False,
         **_placement(claim, context),
-        **_identity(claim),
-        "securityContext": _pod_security(mounted),
+        **pods.identity_for(claim),
+        "securityContext": pods.security_for(mounted),
         "containers": _containers(claim, context, mounted),
         "volumes": [mount.volume for mount in mounted],
     }
@@ -222,102 +216,45 @@ def _labelled(claim: Object, context: PodContext) -> Object:
 
 
 def _placement(claim: Object, context: PodContext) -> Object:
-    placement = context.placement
+    """As for every worker, and where the source's architecture and the VDDK library are."""
     given = objects.annotations(claim)
-    selector = dict(placement.get("nodeSelector") or {})
+    spec = pods.placement_for(claim, context)
+    selector = dict(spec.get("nodeSelector") or {})
     if mounts.is_node_pull(claim) and given.get(annotations.REGISTRY_ARCHITECTURE):
         selector["kubernetes.io/arch"] = given[annotations.REGISTRY_ARCHITECTURE]
     selector |= parse_node_selector(context.vddk_nodes)
-    spec: Object = {
-        "nodeSelector": selector,
-        "tolerations": placement.get("tolerations"),
-        "affinity": placement.get("affinity"),
-    }
-    if metadata.has(claim, annotations.POPULATOR_KIND):
-        spec["nodeName"] = given.get(annotations.SELECTED_NODE)
-    return {key: value for key, value in spec.items() if value}
-
-
-def _identity(claim: Object) -> Object:
-    given = objects.annotations(claim)
-    spec = {
-        "priorityClassName": given.get(annotations.PRIORITY_CLASS),
-        "serviceAccountName": given.get(annotations.SERVICE_ACCOUNT),
-    }
-    return {key: value for key, value in spec.items() if value}
+    return spec | ({"nodeSelector": selector} if selector else {})
 
 
 def _pull_secrets(claim: Object, context: PodContext) -> list[Object]:
     """Those of the installation; where the node pulls the source, the source's own as well."""
-    secrets = list(objects.get(context.config, "status", "imagePullSecrets", default=[]))
+    secrets = pods.pull_secrets(context)
     own = {"name": objects.annotations(claim).get(annotations.SECRET, "")}
     if mounts.is_node_pull(claim) and own["name"] and own not in secrets:
         secrets.append(own)
     return secrets
 
 
-def _pod_security(mounted: list[mounts.Mount]) -> Object:
-    found: Object = {"seccompProfile": {"type": "RuntimeDefault"}}
-    # Whoever may run may write to an emptyDir; volumes are what belongs to somebody.
-    if any(not mount.device and mount.name != mounts.STATE for mount in mounted):
-        found["fsGroup"] = _USER
-    return found
-
-
-def _container(name: str, image: str, context: PodContext) -> Object:
-    """What every container of ours has."""
-    resources = objects.get(context.config, "status", "defaultPodResourceRequirements", default={})
-    found: Object = {
-        "name": name,
-        "image": image,
-        "imagePullPolicy": context.settings.pull_policy,
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-    }
-    known = {key: resources[key] for key in ("limits", "requests") if resources.get(key)}
-    return found | ({"resources": known} if known else {})
-
-
-def _containers(claim: Object, context: PodContext, mounted: list[mounts.Mount]) -> list[Object]:
+def _containers(claim: Object, context: PodContext, mounted: list[Mount]) -> list[Object]:
     secret = objects.annotations(claim).get(annotations.SECRET, "")
     if requests.source_of(claim) == requests.BLANK or mounts.is_node_pull(claim):
         secret = ""
     importer = {
-        **_container(CONTAINER, context.settings.worker_image, context),
+        **pods.container(CONTAINER, context.settings.worker_image, context),
         "command": _COMMAND,
         "args": [f"-v={context.settings.verbosity}"],
         "ports": [{"name": METRICS_PORT_NAME, "containerPort": METRICS_PORT, "protocol": "TCP"}],
-        "env": order_for(claim, context).to_pod_env(secret) + _worker_settings(context.settings),
+        "env": order_for(claim, context).to_pod_env(secret)
+        + pods.worker_settings(context.settings),
     }
-    directories = [mount.in_container for mount in mounted if not mount.device]
-    devices = [mount.in_container for mount in mounted if mount.device]
-    if directories:
-        importer["volumeMounts"] = directories
-    if devices:
-        importer["volumeDevices"] = devices
-    return [importer, *_server(claim, context)]
-
-
-def _worker_settings(settings: Settings) -> list[Object]:
-    found: list[Object] = []
-    if settings.stall_timeout is not None:
-        found.append({"name": STALL_TIMEOUT, "value": f"{settings.stall_timeout:g}"})
-    if settings.require_walls:
-        found.append({"name": REQUIRE_WALLS, "value": "true"})
-    return found
+    return [importer | in_container(mounted), *_server(claim, context)]
 
 
 def _server(claim: Object, context: PodContext) -> list[Object]:
     """The image itself, which hands its disk to the importer beside it."""
     if not mounts.is_node_pull(claim):
         return []
-    server = _container("server", _image_of(claim), context)
+    server = pods.container("server", _image_of(claim), context)
     server["command"] = [
         _SERVER, "-p", "8100", "-image-dir", "/disk",
         "-ready-file", _READY_FILE, "-done-file", _DONE_FILE,
@@ -336,14 +273,14 @@ def _image_of(claim: Object) -> str:
 
 def _init_containers(claim: Object, context: PodContext) -> list[Object]:
     if mounts.is_node_pull(claim):
-        before = _container("init", context.settings.worker_image, context)
+        before = pods.container("init", context.settings.worker_image, context)
         # The server is a script, and the image need not hold anything that could run it.
         copied = f"cp /usr/bin/cdi-containerimage-server {_SERVER}"
         before["command"] = ["sh", "-c", f"{copied} && cp /bin/busybox {SHARED_DIR}/busybox"]
         before["volumeMounts"] = [{"name": mounts.SHARED, "mountPath": SHARED_DIR}]
         return [before]
     if requests.source_of(claim) == requests.VDDK:
-        before = _container("vddk-side-car", context.vddk_image, context)
+        before = pods.container("vddk-side-car", context.vddk_image, context)
         before["volumeMounts"] = [{"name": "vddk-vol-mount", "mountPath": "/opt"}]
         return [before]
     return []

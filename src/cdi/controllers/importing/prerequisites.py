@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from cdi.api import names, phases, reasons
 from cdi.controllers import plan
-from cdi.controllers.importing import scratchclaim
+from cdi.controllers.importing import pod
 from cdi.controllers.importing.claimupdate import change
-from cdi.controllers.importing.report import report_of
 from cdi.controllers.importing.seen import Seen
+from cdi.controllers.working import scratchclaim
+from cdi.controllers.working.report import report_of
 from cdi.kube import objects, owners
 from cdi.kube.errors import ApiError
 from cdi.kube.objects import Object
@@ -43,7 +44,7 @@ def _looked_for(seen: Seen, found: Object) -> plan.Plan:
 
 def _scratch(seen: Seen, found: Object) -> plan.Plan:
     waits = objects.get(found, "status", "phase") in (None, "", phases.Pod.PENDING)
-    if not (waits and report_of(found).has_scratch):
+    if not (waits and report_of(found, pod.CONTAINER).has_scratch):
         return change(seen, scratchclaim.created(seen.claim))
     if is_left_over(seen.scratch, owner=found):
         # The claim cannot go while the pod uses it, and the pod cannot start with it.

@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cdi.api import annotations as known
-from cdi.api import names, phases
+from cdi.api import names
 from cdi.controllers.act import Actor
 from cdi.controllers.cluster import IMPORTING, UNCONFIGURED, Cluster, claims_used_by
 from cdi.controllers.importing import pod, requests, retries
 from cdi.controllers.importing.decide import decide, is_handled
-from cdi.controllers.importing.report import report_of
 from cdi.controllers.importing.seen import Seen
 from cdi.controllers.settings import Settings
+from cdi.controllers.working import context as workers
+from cdi.controllers.working.report import report_of
 from cdi.kube import errors, objects, owners
 from cdi.kube.client import Client
 from cdi.kube.clock import Clock
 from cdi.kube.controller import Result
 from cdi.kube.objects import Key, Object
 from cdi.kube.resource import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, SECRETS, Resource
-from cdi.storage import overhead
 
-_ENDED = (phases.Pod.SUCCEEDED, phases.Pod.FAILED)
 _CREATING = "ContainerCreating"  # what a kubelet says while it waits for volumes
 _VDDK_IMAGE = "vddk-init-image"
 _VDDK_NODES = "vddk-node-selector"
@@ -61,7 +60,7 @@ class Reconciler:
             context=context,
             now=self._clock.wall(),
             pod=found,
-            users=[each for each in cluster.pods_using(claim) if _is_other_user(each, found)],
+            users=workers.other_users(cluster, claim, found),
             events=cluster.events_about(claim),
             scratch=cluster.claims.get(Key(key.namespace, names.scratch_for(key.name))),
             classes=cluster.classes.list(),
@@ -73,20 +72,15 @@ class Reconciler:
         )
 
     async def _context(self, claim: Object) -> pod.PodContext:
-        cluster, spec = self._cluster, claim["spec"]
+        cluster = self._cluster
         config = cluster.config or {}
         owner = owners.controller_name(claim, PERSISTENT_VOLUME_CLAIMS.kind, "")
         image, nodes = await self._vddk(claim)
         return pod.PodContext(
             settings=self._settings,
             config=config,
-            placement=objects.get(cluster.installation, "spec", "workload", default={}),
-            overhead=overhead.overhead_for(
-                config,
-                cluster.classes.list(),
-                spec.get("storageClassName"),
-                spec.get("volumeMode"),
-            ),
+            placement=workers.placement_of(cluster),
+            overhead=workers.overhead_of(cluster, claim),
             target=cluster.claims.get(Key(objects.namespace(claim), owner)) if owner else None,
             vddk_image=image,
             vddk_nodes=nodes,
@@ -127,7 +121,7 @@ class Reconciler:
 
     async def _missing(self, claim: Object, found: Object | None) -> tuple[str, ...]:
         """What a pod that cannot start lacks, of that which its user has named."""
-        if found is None or report_of(found).waiting_reason != _CREATING:
+        if found is None or report_of(found, pod.CONTAINER).waiting_reason != _CREATING:
             return ()
         namespace = objects.namespace(claim)
         named = [
@@ -151,7 +145,7 @@ class Reconciler:
     async def _inputs(self, claim: Object, found: Object | None) -> retries.Inputs:
         """What a failed import depends on; one that has not failed is not asked."""
         failed = known.FAILED_WITH in objects.annotations(claim)
-        if not failed and (found is None or report_of(found).fatal is None):
+        if not failed and (found is None or report_of(found, pod.CONTAINER).fatal is None):
             return retries.Inputs()
         return retries.Inputs(
             await self._version(SECRETS, claim, known.SECRET),
@@ -183,10 +177,3 @@ class Reconciler:
 def keys_of_pod(found: Object) -> Iterable[Key]:
     """A pod concerns all claims that it mounts: it fills one, or is in the way."""
     return claims_used_by(found)
-
-
-def _is_other_user(other: Object, own: Object | None) -> bool:
-    """Whether a pod uses a claim, and is not the importer."""
-    if own is not None and objects.uid(other) == objects.uid(own):
-        return False
-    return objects.get(other, "status", "phase") not in _ENDED

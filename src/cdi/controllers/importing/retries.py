@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cdi.api import annotations, durations
-from cdi.controllers.importing.report import Ended, Report, parse_moment
+from cdi.controllers.working.report import Ended, Report, parse_moment
 from cdi.kube import objects
 from cdi.kube.objects import Object
 

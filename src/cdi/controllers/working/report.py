@@ -1,7 +1,7 @@
 """
-What an importer pod tells about its import.
+What a worker pod tells about its work.
 
-`report_of` reads a pod once: its phase, the importer's container, how it ended or last ended.
+`report_of` reads a pod once: its phase, the worker's container, how it ended or last ended.
 What follows from a report is decided elsewhere (`decide`, `runningcondition`). Moments are
 datetimes.
 """
@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from cdi.api import durations, phases, reasons
 from cdi.api.termination import Termination
-from cdi.controllers.importing import mounts, pod
+from cdi.controllers.working import mounts
 from cdi.kube import objects
 from cdi.kube.objects import Object
 
@@ -23,14 +23,14 @@ CRASH_LOOP: Final = "CrashLoopBackOff"
 _PAUSE: Final = "back-off"  # Kubernetes 1.30 says only that it waits
 _LONGEST_CAUSE: Final = 1024
 PULL_FAILURES: Final = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
-_CANCELLED: Final = "Cancelled"  # an importer that was told to stop, and will continue
+_CANCELLED: Final = "Cancelled"  # a worker that was told to stop, and will continue
 
 _BACK_OFF: Final = re.compile(r"back-off ((?:\d+(?:\.\d+)?(?:ms|h|m|s))+) restarting")
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the importer's process ended."""
+    """How the worker's process ended."""
 
     termination: Termination
     reason: str  # the container's: Completed, Error, OOMKilled
@@ -67,11 +67,11 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """The volume is filled: this importer says so itself, in its last message.
+        """The volume is filled: this worker says so itself, in its last message.
 
         Nothing else counts. A pod that is being deleted may show phase Succeeded with a disk
         that is not there, and one that has filled its volume may be shown as Failed because
-        a container beside the importer was killed.
+        a container beside the worker was killed.
         """
         return self.now_ended is not None and self.now_ended.termination.says_complete
 
@@ -97,7 +97,7 @@ class Report:
 
     @property
     def next_attempt(self) -> datetime | None:
-        """When the kubelet will start the importer again, as far as it says."""
+        """When the kubelet will start the worker again, as far as it says."""
         found = _BACK_OFF.search(self.waiting_message)
         if not self.in_crash_loop or found is None:
             return None
@@ -106,10 +106,10 @@ class Report:
         return self.last_ended.at + timedelta(seconds=durations.parse(found[1]))
 
 
-def report_of(found: Object) -> Report:
-    """Read an importer pod."""
+def report_of(found: Object, container: str) -> Report:
+    """Read a pod whose worker is in the container of this name."""
     statuses: list[Object] = objects.get(found, "status", "containerStatuses", default=[])
-    own: Object = next((each for each in statuses if each.get("name") == pod.CONTAINER), {})
+    own: Object = next((each for each in statuses if each.get("name") == container), {})
     waiting = objects.get(own, "state", "waiting", default={})
     image, cause = _failed_pull(found)
     return Report(
@@ -124,9 +124,25 @@ def report_of(found: Object) -> Report:
         last_ended=_ended(objects.get(own, "lastState", "terminated")),
         unschedulable=_is_unschedulable(found),
         has_scratch=_has_volume(found, mounts.SCRATCH),
-        direct_io=_environment(found).get("CACHE_MODE") == "TRYNONE",
+        direct_io=_environment(found, container).get("CACHE_MODE") == "TRYNONE",
         lost=_lost(found, own) or _unexplained(found, own),
     )
+
+
+def lost_at(found: Object) -> datetime:
+    """When a pod was lost, as far as it can be known; its start at the latest."""
+    statuses = objects.get(found, "status", "containerStatuses", default=[])
+    moments = [
+        *(objects.get(status, "state", "terminated", "finishedAt") for status in statuses),
+        *(
+            condition.get("lastTransitionTime")
+            for condition in objects.get(found, "status", "conditions", default=[])
+        ),
+        objects.get(found, "status", "startTime"),
+        objects.metadata(found).get("creationTimestamp"),
+    ]
+    known = [moment for text in moments if (moment := parse_moment(text)) is not None]
+    return max(known, default=datetime.min.replace(tzinfo=UTC))
 
 
 def parse_moment(text: object) -> datetime | None:
@@ -189,18 +205,18 @@ def _has_volume(found: Object, name: str) -> bool:
     return any(volume.get("name") == name for volume in volumes)
 
 
-def _environment(found: Object) -> dict[str, str]:
+def _environment(found: Object, name: str) -> dict[str, str]:
     containers = objects.get(found, "spec", "containers", default=[])
     return {
         entry["name"]: str(entry.get("value") or "")
         for container in containers
-        if container.get("name") == pod.CONTAINER
+        if container.get("name") == name
         for entry in container.get("env") or []
     }
 
 
 def _lost(found: Object, own: Object) -> str:
-    """Say why a pod is of no use any more although its importer has not finished."""
+    """Say why a pod is of no use any more although its worker has not finished."""
     status = found.get("status") or {}
     if status.get("phase") not in (phases.Pod.FAILED, phases.Pod.UNKNOWN):
         return ""
@@ -212,13 +228,13 @@ def _lost(found: Object, own: Object) -> str:
 
 
 def _unexplained(found: Object, own: Object) -> str:
-    """Say why a pod that is over proves nothing: its importer left no word of success."""
+    """Say why a pod that is over proves nothing: its worker left no word of success."""
     if objects.get(found, "status", "phase") != phases.Pod.SUCCEEDED:
         return ""
     ended = _ended(objects.get(own, "state", "terminated"))
     if ended is None:
-        return "the pod is over, and nothing is known of its importer"
+        return "the pod is over, and nothing is known of its worker"
     termination = ended.termination
     if termination.says_complete or termination.scratch_space_required or termination.permanent:
         return ""
-    return termination.message or "the importer ended without a word"
+    return termination.message or "the worker ended without a word"

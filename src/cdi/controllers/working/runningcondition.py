@@ -2,7 +2,7 @@
 The annotations about condition Running: what a pod's report says to whoever reads the claim.
 
 A failure that will be tried again says when; one that is final says what to do, in the
-importer's own words.
+worker's own words.
 """
 
 from datetime import UTC, datetime
@@ -10,9 +10,9 @@ from typing import Final
 
 from cdi.api import annotations, failures, reasons
 from cdi.api.termination import Termination
-from cdi.controllers.importing.report import CRASH_LOOP, Ended, Report
+from cdi.controllers.working.report import CRASH_LOOP, Ended, Report
 
-# Parts of messages of importers, past and present, that all mean one thing to clients.
+# Parts of messages of workers, past and present, that all mean one thing to clients.
 _TOO_SMALL: Final = (
     "is larger than the reported available",
     "no space left on device",
@@ -42,7 +42,7 @@ def simplified(message: str) -> str:
 
 
 def failure_of(termination: Termination) -> str:
-    """What a failed importer said, in words that clients know, with its precise reason."""
+    """What a failed worker said, in words that clients know, with its precise reason."""
     return failures.with_reason(simplified(termination.message), termination.reason)
 
 

@@ -1,4 +1,4 @@
-"""The scratch claim beside an importer pod: what it looks like, and what people hear of it."""
+"""The scratch claim beside a worker pod: what it looks like, and what people hear of it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
