@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from cdi.api import annotations, labels, names, quantity
+from cdi.api import annotations, labels, names, quantity, roles
 from cdi.api.workersettings import (
     CERT_DIR,
     METRICS_PORT,
@@ -29,7 +29,6 @@ from cdi.kube import objects, owners
 from cdi.kube.objects import Object
 
 CONTAINER: Final = "importer"
-_COMMAND: Final = ["python3", "-m", "cdi.workers.importer"]
 _READY_FILE: Final = f"{SHARED_DIR}/ready"
 _DONE_FILE: Final = f"{SHARED_DIR}/done"
 _SERVER: Final = f"{SHARED_DIR}/server"
@@ -241,7 +240,7 @@ def _containers(claim: Object, context: PodContext, mounted: list[Mount]) -> lis
         secret = ""
     importer = {
         **pods.container(CONTAINER, context.settings.worker_image, context),
-        "command": _COMMAND,
+        "command": roles.command_of(roles.IMPORTER),
         "args": [f"-v={context.settings.verbosity}"],
         "ports": [{"name": METRICS_PORT_NAME, "containerPort": METRICS_PORT, "protocol": "TCP"}],
         "env": order_for(claim, context).to_pod_env(secret)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cdi.api import roles
 from cdi.api.environment import Environment
 from cdi.api.workersettings import REQUIRE_WALLS, STALL_TIMEOUT
 from cdi.api.workorder import CloneOrder, UploadOrder, WorkOrder
@@ -28,9 +29,9 @@ IMAGE_SERVER = f"{WORKERS}.imageserver"
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 # Each worker, and what it is told; the image server's orders are its arguments.
 _ORDERS: Final[Mapping[str, type[Environment] | None]] = {
-    f"{WORKERS}.importer": WorkOrder,
-    f"{WORKERS}.uploadserver": UploadOrder,
-    f"{WORKERS}.clonesource": CloneOrder,
+    roles.IMPORTER: WorkOrder,
+    roles.UPLOAD_SERVER: UploadOrder,
+    roles.CLONE_SOURCE: CloneOrder,
     IMAGE_SERVER: None,
 }
 _SERVER = "/shared/server"  # what serves an image's disk, where a runtime has pulled the image

@@ -1,0 +1,18 @@
+"""
+What a worker's container runs: the one image, and the module that is the worker.
+
+Controllers name it in a pod's command; whoever runs pods as processes knows the worker by it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+IMPORTER: Final = "cdi.workers.importer"
+UPLOAD_SERVER: Final = "cdi.workers.uploadserver"
+CLONE_SOURCE: Final = "cdi.workers.clonesource"
+
+
+def command_of(role: str) -> list[str]:
+    """The command of a container in that role."""
+    return ["python3", "-m", role]
