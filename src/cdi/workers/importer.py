@@ -27,21 +27,19 @@ from cdi.api.termination import Termination, VDDKInfo
 from cdi.api.workersettings import METRICS_PORT, WorkerSettings
 from cdi.api.workorder import ARCHIVE, BLANK, InvalidVariable, WorkOrder
 from cdi.images import archive, errors
-from cdi.images import target as targets
 from cdi.images.confined import walls
 from cdi.images.sources.source import Source
 from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import memory, transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
-from cdi.workers import archives, blank, completion, ending, logs, room, sources
+from cdi.workers import archives, blank, completion, ending, logs, room, sources, volume
 from cdi.workers.progresslog import ProgressLog
 
 log = logging.getLogger(__name__)
 
 LEAVE_WITHIN = 4.0  # from a signal to the end, whatever network and disk do
 METRICS_AFTER = 0.3  # most small imports are over by then
-DISK = "disk.img"
 PORT_FILE = "metrics-port"  # beside the termination log, where the port is not fixed
 
 
@@ -73,6 +71,13 @@ class Import:
 
     def __init__(self, order: WorkOrder, settings: WorkerSettings) -> None:
         self._order, self._settings = order, settings
+        self._volume = volume.Volume(
+            settings,
+            order.image_size,
+            order.filesystem_overhead,
+            preallocate=order.preallocation,
+            direct_io=order.direct_io,
+        )
         self._meter = Meter()
         self._cancel = threading.Event()
         self._over = threading.Event()
@@ -148,10 +153,9 @@ class Import:
     def _import(self) -> Termination:
         order = self._order
         self._check_known()
-        device = self._device()
         if order.source == BLANK:
             self._opened = True
-            return self._once(device, lambda: self._blank(device))
+            return self._once(self._blank)
         prepare = sources.preparer_for(order)
         if prepare is None:
             raise ending.NotSupported(f"{order.source} sources are not supported yet")
@@ -159,14 +163,12 @@ class Import:
             spec = replace(found, open=self._noted(found.open))
             if order.content_type == ARCHIVE:
                 return self._unpacked(spec)
-            return self._once(device, lambda: self._filled(spec, device))
+            return self._once(lambda: self._filled(spec))
 
-    def _once(self, device: Path | None, fill: Callable[[], Termination]) -> Termination:
+    def _once(self, fill: Callable[[], Termination]) -> Termination:
         """Fill the volume, unless an earlier start has done so and nobody heard of it."""
-        journal = self._journal_for(device) if device else None
-        disk = device or self._disk
-        note = completion.Note((journal or disk).with_name(f"{disk.name}.cdi-complete"), disk,
-                               self._order)  # fmt: skip
+        place = self._volume.beside("cdi-complete")
+        note = completion.Note(place, self._volume.disk, self._order)
         if (ended := note.read()) is not None:
             log.info("an earlier start has filled the volume")
             self._opened = True
@@ -177,9 +179,9 @@ class Import:
         self._note = note
         return ended
 
-    def _filled(self, spec: SourceSpec, device: Path | None) -> Termination:
+    def _filled(self, spec: SourceSpec) -> Termination:
         """Fill the volume from a source; the disk is complete and durable afterwards."""
-        result = self._fill_device(device, spec) if device else self._fill_file(spec)
+        result = self._transfer(self._volume.request(spec, sources.CONNECTIONS))
         log.info(
             "imported",
             extra={
@@ -191,7 +193,7 @@ class Import:
                 "resumed": result.resumed,
             },
         )
-        _sync(device or self._disk)
+        volume.sync(self._volume.disk)
         vddk = spec.vddk()
         return ending.complete(
             result,
@@ -215,73 +217,38 @@ class Import:
                 "resumed": result.resumed,
             },
         )
-        _sync(data)
+        volume.sync(data)
         return ending.complete(result, preallocated=False, labels=spec.labels)
 
     def _check_known(self) -> None:
         order = self._order
         if order.content_type == ARCHIVE:
-            archives.insist_possible(order, self._device())
-
-    @property
-    def _disk(self) -> Path:
-        return self._settings.data_dir / DISK
-
-    def _device(self) -> Path | None:
-        """The block volume, if that is what was given."""
-        device = self._settings.block_device
-        return device if device.exists() else None
+            archives.insist_possible(order, self._volume.device)
 
     # A blank disk.
 
-    def _blank(self, device: Path | None) -> Termination:
-        order = self._order
-        if device is not None:
-            size = None if targets.is_device(device) else device.stat().st_size
-            journal = self._journal_for(device)
+    def _blank(self) -> Termination:
+        preallocate, disk = self._order.preallocation, self._volume.disk
+        if self._volume.device is not None:
             self._transfer(
-                blank.request_for(device, size, preallocate=order.preallocation, journal=journal)
+                blank.request_for(
+                    disk,
+                    self._volume.device_size,
+                    preallocate=preallocate,
+                    journal=self._volume.journal,
+                )
             )
         else:
-            room.clear(self._disk)
-            size = self._room().size
-            if order.preallocation:
-                self._transfer(blank.request_for(self._disk, size, preallocate=True))
+            room.clear(disk)
+            size = self._volume.room().size
+            if preallocate:
+                self._transfer(blank.request_for(disk, size, preallocate=True))
             else:
-                blank.make_file(self._disk, size)
-        _sync(device or self._disk)
-        return ending.complete(None, preallocated=order.preallocation)
-
-    def _room(self) -> room.Room:
-        order = self._order
-        own = room.leftovers(self._disk)
-        requested = None if order.image_size is None else order.image_size.value()
-        found = room.file_system_of(self._settings.data_dir, own)
-        return room.room_for(found, requested, order.filesystem_overhead)
+                blank.make_file(disk, size)
+        volume.sync(disk)
+        return ending.complete(None, preallocated=preallocate)
 
     # A disk from a source.
-
-    def _fill_file(self, spec: SourceSpec) -> Result:
-        if spec.update:
-            return self._transfer(self._order_for(spec, self._disk, None))
-        room.clear(self._disk)
-        found = self._room()
-        order = self._order_for(spec, self._disk, found.size)
-        return self._transfer(replace(order, limit=found.most))
-
-    def _fill_device(self, device: Path, spec: SourceSpec) -> Result:
-        # Without root, one machine has plain files for devices: they keep their size.
-        size = None if targets.is_device(device) else device.stat().st_size
-        order = self._order_for(spec, device, size)
-        return self._transfer(replace(order, journal=self._journal_for(device)))
-
-    def _journal_for(self, device: Path) -> Path | None:
-        """Where the journal of a device lies: beside it, or else with the pod."""
-        if device.parent != Path("/dev"):
-            return None
-        state = self._settings.state_dir
-        # Without it a journal lives as long as the container.
-        return (state if state.is_dir() else Path("/tmp")) / f"{device.name}.cdi-journal"  # noqa: S108
 
     def _noted(
         self, opening: Callable[[threading.Event], Source]
@@ -295,35 +262,8 @@ class Import:
 
         return opened
 
-    def _order_for(self, spec: SourceSpec, target: Path, size: int | None) -> TransferRequest:
-        wanted = TransferRequest(
-            source=spec.open,
-            target=target,
-            scratch=self._scratch(),
-            size=size,
-            preallocate=self._order.preallocation,
-            direct_io=self._order.direct_io,
-            connections=sources.CONNECTIONS,
-        )
-        return wanted.of(spec)
-
-    def _scratch(self) -> Path | None:
-        """Where a temporary copy may lie: the scratch volume, if there is one."""
-        directory = self._settings.scratch_dir
-        return directory / "tmpimage" if directory.is_dir() else None
-
     def _transfer(self, order: TransferRequest) -> Result:
         return transfer.run(order, self._meter, self._cancel)
-
-
-def _sync(path: Path) -> None:
-    """Insist once more that the disk is on stable storage; clients look for the line."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    log.info("Successfully completed fsync(%s) syscall", path)
 
 
 def _without_line_ends(order: WorkOrder) -> WorkOrder:
