@@ -98,6 +98,15 @@ class Once(Source, Protocol):
     once: bool
 
 
+@runtime_checkable
+class Continued(Source, Protocol):
+    """A source without ranges whose stream can begin at any offset, once: its sender is told."""
+
+    @property
+    def begin(self) -> int | None:
+        """The offset at which the stream that was asked for begins."""
+
+
 # Large enough that a system call and a thread switch per piece do not show,
 # small enough that two dozen pieces in flight fit the memory budget.
 PIECE = 1 << 20

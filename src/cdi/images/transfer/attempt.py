@@ -17,10 +17,10 @@ from collections.abc import Iterator
 
 from cdi.images import errors
 from cdi.images.codecs import blocks
-from cdi.images.codecs.codec import Codec, codec_for
+from cdi.images.codecs.codec import Codec, codec_for, codec_named
 from cdi.images.formats import native
 from cdi.images.layout import Part, RandomLayout, Unit
-from cdi.images.sources.source import Mapped, read
+from cdi.images.sources.source import Continued, Mapped, read
 from cdi.images.transfer import fetch, ordered, parallel, work
 from cdi.images.transfer.one_pass import OnePass, Stream
 from cdi.images.transfer.request import Result
@@ -43,11 +43,7 @@ class Attempt(OnePass):
         if self._request.base is not None:
             return self._changes(self._request.base)
         if not self._source.ranged:
-            pieces = self._source.stream()
-            first = fetch.beginning(pieces)
-            if not first:
-                raise errors.NotADisk(_EMPTY)
-            return self._forward(codec_for(first), Stream(first, pieces))
+            return self._streamed()
         if not self._source.size:
             raise errors.NotADisk(_EMPTY)
         head = read(self._source, 0, min(HEAD, self._source.size))
@@ -68,6 +64,20 @@ class Attempt(OnePass):
         if self._request.scratch is None:
             return False
         return work.earlier(self._request.as_copy(), self._source.identity) is not None
+
+    # One stream, from its beginning or from where an earlier attempt has come to.
+
+    def _streamed(self) -> Result:
+        earlier = self._earlier() if isinstance(self._source, Continued) else None
+        if earlier is not None and earlier.stream is not None:
+            codec = codec_named(earlier.stream.codec) if earlier.stream.codec else None
+            pieces = self._source.stream(self._start_of(earlier))
+            return self._forward(codec, Stream(b"", pieces, earlier))
+        pieces = self._source.stream()
+        first = fetch.beginning(pieces)
+        if not first:
+            raise errors.NotADisk(_EMPTY)
+        return self._forward(codec_for(first), Stream(first, pieces))
 
     # Many connections, in any order.
 

@@ -179,12 +179,16 @@ class Disk:
 
 
 def write(
-    chunks: Iterable[Chunk], disk: Disk, work: Work, insist_fits: Callable[[int], None]
+    chunks: Iterable[Chunk],
+    disk: Disk,
+    work: Work,
+    insist_fits: Callable[[int], None],
+    codec: str | None,
 ) -> int:
     """Decode and write all of `chunks`; return the disk's virtual size.
 
     `insist_fits` is called with what is known of the size, and raises TooSmall. Notes in the
-    journal where a later run can begin anew.
+    journal where a later run can begin anew; `codec` is the source's compression.
     """
     decoder, noted, length = disk.decoder, 0, 0
     for chunk in chunks:
@@ -195,7 +199,7 @@ def write(
                 noted = place.output
                 if put := work.target.put():
                     work.journal.done(put)
-                work.journal.at(StreamPoint(place.source, noted, place.detail, state))
+                work.journal.at(StreamPoint(place.source, noted, place.detail, state, codec))
         for item in decoder.feed(chunk.data):
             length = max(length, item.end)
             insist_fits(decoder.virtual_size or length)

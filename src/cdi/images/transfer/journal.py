@@ -66,13 +66,15 @@ class Progress:
 class StreamPoint:
     """A place where a forward transfer can begin anew: offsets in the source and in its content.
 
-    `detail` is the codec's note about that place, `decoder` the state of what reads the content.
+    `codec` names the source's compression, `detail` is that codec's note about the place, and
+    `decoder` the state of what reads the content: a stream can go on without its first bytes.
     """
 
     source: int
     output: int
     detail: int = 0
     decoder: bytes | None = None
+    codec: str | None = None
 
 
 def journal_path(path: Path) -> Path:
@@ -240,7 +242,7 @@ def _digest_record(offset: int, state: bytes | None) -> dict[str, Any]:
 
 def _stream_record(point: StreamPoint) -> dict[str, Any]:
     decoder = None if point.decoder is None else _to_text(point.decoder)
-    return {"stream": [point.source, point.output, point.detail, decoder]}
+    return {"stream": [point.source, point.output, point.detail, decoder, point.codec]}
 
 
 def _to_text(state: bytes) -> str:

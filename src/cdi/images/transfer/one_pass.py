@@ -25,15 +25,14 @@ class OnePass(Way):
     def _forward(self, codec: Codec | None, stream: Stream | None) -> Result:
         """Transfer in one pass; `stream` is what a source without ranges is sending."""
         self._meter.stage = "transferring"
-        earlier = self._earlier() if stream is None else None
+        earlier = self._earlier() if stream is None else stream.earlier
         point = (earlier and earlier.stream) or StreamPoint(0, 0)
         name = codec.name if codec else None
         tap: forward.Tap | None = None
-        start = point.source
+        start = self._start_of(earlier)
         if self._request.algorithm is not None:
             digest, offset = self._start_digest(earlier or Progress())
             tap = forward.Tap(digest, offset, self._note_digest, self._meter)
-            start = min(start, offset)
         with ExitStack() as stack:
             stack.callback(self._halt.set)  # before the threads are waited for
             pieces = fetch.received(stream or self._in_order(start), start, self._meter)
@@ -62,10 +61,24 @@ class OnePass(Way):
             insist_fits(self._request, virtual_size)
             job = stack.enter_context(self._open(virtual_size, earlier if point.output else None))
             limit = limit_of(self._request)  # once, as looking at the target for each piece costs
-            size = forward.write(chunks, disk, job, lambda so_far: insist_within(limit, so_far))
+            size = forward.write(
+                chunks,
+                disk,
+                job,
+                lambda so_far: insist_within(limit, so_far),
+                codec.name if codec else None,
+            )
             if tap is not None:
                 self._verify(tap.hexdigest())
             return self._finish(job, disk.name, name, size)
+
+    def _start_of(self, earlier: Progress | None) -> int:
+        """Where in the source to go on after an earlier attempt."""
+        if earlier is None or earlier.stream is None:
+            return 0
+        if self._request.algorithm is None:
+            return earlier.stream.source
+        return min(earlier.stream.source, self._start_digest(earlier)[1])
 
     def _look(
         self, codec: Codec | None, chunks: Iterator[forward.Chunk], stack: ExitStack
@@ -95,10 +108,13 @@ class OnePass(Way):
 
 
 class Stream:
-    """An open stream whose first piece has been looked at."""
+    """An open stream whose first piece has been looked at, or which goes on after `earlier`."""
 
-    def __init__(self, first: bytes, rest: Iterator[bytes]) -> None:
+    def __init__(
+        self, first: bytes, rest: Iterator[bytes], earlier: Progress | None = None
+    ) -> None:
         self._first, self._rest = first, rest
+        self.earlier = earlier
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._first

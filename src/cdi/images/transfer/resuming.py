@@ -78,9 +78,9 @@ def _replay(record: dict[str, Any], progress: Progress) -> None:
         progress.digested = record["digested"]
         progress.digest = None if state is None else base64.b85decode(state)
     if "stream" in record:
-        source, output, detail, decoder = record["stream"]
+        source, output, detail, decoder, *codec = record["stream"]  # which was not always there
         state = None if decoder is None else base64.b85decode(decoder)
-        progress.stream = StreamPoint(source, output, detail, state)
+        progress.stream = StreamPoint(source, output, detail, state, *codec)
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
