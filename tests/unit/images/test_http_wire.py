@@ -1,6 +1,6 @@
 import pytest
 
-from cdi.images.http import request, response
+from cdi.images.http import failures, request, response
 from cdi.images.http.request import HeaderMap
 
 
@@ -124,7 +124,7 @@ def test_a_body_that_breaks_off_is_not_complete(pieces):
     ],
 )
 def test_a_head_that_could_mean_something_else_is_refused(data):
-    with pytest.raises(response.BadAnswer):
+    with pytest.raises(failures.BadAnswer):
         read(*(data[at : at + 4096] for at in range(0, len(data), 4096)))
 
 

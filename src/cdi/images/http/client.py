@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from cdi.images import errors
-from cdi.images.http import connection, pool, refusals, request, response, semantics, urls
+from cdi.images.http import connection, failures, pool, refusals, request, semantics, urls
 from cdi.images.http.cookies import Cookies
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, Response
@@ -157,7 +157,7 @@ class Client:
                 body,
             )
         except (OSError, errors.Stalled) as failure:
-            raise response.failure_of(place.printable, failure) from failure
+            raise failures.error_for(place.printable, failure) from failure
         return Response(place.printable, head, rest, self._counter)
 
     def _context(self) -> ssl.SSLContext:

@@ -1,17 +1,17 @@
 """
-What `pool`, `response`, ssl and the system raise while a server is spoken to, in terms of ours.
+What may break while a server is spoken to, and what that is in terms of ours.
 
-The most specific cause decides, however it was wrapped. Messages hold the printable URL and the
-system's own words. Loaded when something has failed, as ssl is not for nothing.
+Here: what this client raises itself, and `error_for`, which translates that, and what ssl and the
+system raise. The most specific cause decides, however it was wrapped. Messages hold the printable
+URL and the system's own words.
 """
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
 
 from cdi.images import errors
-from cdi.images.http import pool, proxies, refusals, response
+from cdi.images.http import refusals
 
 # What TLS says of a server that speaks something else ...
 _PLAIN_WORDS = frozenset({"HTTP_REQUEST", "WRONG_VERSION_NUMBER"})
@@ -26,8 +26,46 @@ _NO_COMMON_TLS = frozenset(
 )
 
 
+class Unreachable(OSError):
+    """No connection came about; the cause says why."""
+
+
+class UnknownHost(Unreachable):
+    """There is no such name."""
+
+
+class ImpossibleHost(OSError):
+    """No host can have this name."""
+
+
+class ProxyFailed(OSError):
+    """The proxy could not be reached, or answered `status` where a tunnel was asked for."""
+
+    def __init__(self, status: int | None = None) -> None:
+        super().__init__("the proxy failed")
+        self.status = status
+
+
+class BadAnswer(OSError):
+    """What came is no HTTP, or none that has only one meaning."""
+
+
+class NotHttp(BadAnswer):
+    """What came is something else than HTTP."""
+
+
+class NoAnswer(BadAnswer, ConnectionError):
+    """The connection ended before anything came: perhaps nobody has read what was asked."""
+
+
+class HeadTooLarge(BadAnswer):
+    """The head of an answer is larger than any honest one."""
+
+
 def error_for(shown: str, failure: Exception) -> errors.TransferError:
     """Translate what was raised while speaking to `shown`."""
+    import ssl  # takes longer to load than a small file does to come
+
     chain = list(_causes(failure))
     for cause in chain:
         if isinstance(cause, errors.Stalled):
@@ -46,7 +84,7 @@ def error_for(shown: str, failure: Exception) -> errors.TransferError:
             return errors.SourceRefused(
                 f"{shown}: the server does not speak TLS 1.2 or later; check scheme and port"
             )
-        if isinstance(cause, response.HeadTooLarge):
+        if isinstance(cause, HeadTooLarge):
             return errors.SourceRefused(
                 f"{shown}: the headers of the answer are too large; check what answers there"
             )
@@ -57,17 +95,17 @@ def _network_error(
     shown: str, failure: Exception, chain: list[BaseException]
 ) -> errors.TransferError:
     match failure:
-        case proxies.ProxyFailed():
+        case ProxyFailed():
             return _proxy_error(shown, failure)
-        case pool.ImpossibleHost():
+        case ImpossibleHost():
             return errors.InvalidRequest(
                 f"{shown}: the URL cannot be requested; check its spelling"
             )
-        case pool.UnknownHost():
+        case UnknownHost():
             return errors.SourceUnavailable(
                 f"{shown}: the host's name is unknown; check name and DNS"
             )
-        case pool.Unreachable():
+        case Unreachable():
             return errors.SourceUnavailable(
                 f"{shown}: no connection: {_reason_in(chain)}; check address, port and firewall"
             )
@@ -76,7 +114,7 @@ def _network_error(
     )
 
 
-def _proxy_error(shown: str, failure: proxies.ProxyFailed) -> errors.TransferError:
+def _proxy_error(shown: str, failure: ProxyFailed) -> errors.TransferError:
     status = failure.status
     if status is None:
         return errors.SourceUnavailable(f"{shown}: the proxy cannot be reached; check its URL")
@@ -103,10 +141,12 @@ def _causes(failure: BaseException | None) -> Iterator[BaseException]:
 
 
 def _reason_in(chain: list[BaseException]) -> str:
+    import ssl
+
     for cause in chain:
-        if isinstance(cause, response.NotHttp):
+        if isinstance(cause, NotHttp):
             return "what answers does not speak HTTP"
-        if isinstance(cause, response.BadAnswer):
+        if isinstance(cause, BadAnswer):
             return str(cause)
         if isinstance(cause, ssl.SSLEOFError):
             return "it ended without the farewell of TLS, so that nobody knows what is missing"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from cdi.images import errors
-from cdi.images.http import connection, proxies, urls
+from cdi.images.http import connection, failures, proxies, urls
 from cdi.images.http.request import HeaderMap, request_bytes
 from cdi.images.http.response import Body, Head, read_head
 
@@ -24,18 +24,6 @@ if TYPE_CHECKING:
     import ssl
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-class Unreachable(OSError):
-    """No connection came about; the cause says why."""
-
-
-class UnknownHost(Unreachable):
-    """There is no such name."""
-
-
-class ImpossibleHost(OSError):
-    """No host can have this name."""
 
 
 class Pool:
@@ -160,7 +148,7 @@ class Dialer:
         try:
             sock = self._connected(there.host, there.port)
         except OSError as failure:
-            raise proxies.ProxyFailed from failure
+            raise failures.ProxyFailed from failure
         if there.scheme == "http":
             return sock
         try:
@@ -168,7 +156,7 @@ class Dialer:
             return self._secured(sock, there.host)
         except OSError as failure:
             sock.close()
-            raise proxies.ProxyFailed from failure
+            raise failures.ProxyFailed from failure
 
     def _hurry(self, sock: Any, began: float) -> None:
         sock.settimeout(max(0.001, began + self._timeout - time.monotonic()))
@@ -191,11 +179,11 @@ def connected(host: str, port: int, timeout: float) -> socket.socket:
     try:
         name = host.strip("[]").encode("idna").decode()
     except UnicodeError as failure:
-        raise ImpossibleHost(f"{host} cannot be a host's name") from failure
+        raise failures.ImpossibleHost(f"{host} cannot be a host's name") from failure
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except socket.gaierror as failure:
-        raise UnknownHost(f"{host} is not known") from failure
+        raise failures.UnknownHost(f"{host} is not known") from failure
     problem: OSError | None = None
     for family, kind, protocol, _, address in found:
         sock = socket.socket(family, kind, protocol)
@@ -210,7 +198,7 @@ def connected(host: str, port: int, timeout: float) -> socket.socket:
             raise
         else:
             return sock
-    raise Unreachable(f"{host} cannot be reached") from problem
+    raise failures.Unreachable(f"{host} cannot be reached") from problem
 
 
 def _is_tls(sock: Any) -> bool:

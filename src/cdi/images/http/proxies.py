@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cdi.images import errors
-from cdi.images.http import request, response, urls
+from cdi.images.http import failures, request, response, urls
 from cdi.images.http.connection import Connection
 
 
@@ -25,14 +25,6 @@ class Proxy:
     url: str
     user: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
-
-
-class ProxyFailed(OSError):
-    """The proxy could not be reached, or answered `status` where a tunnel was asked for."""
-
-    def __init__(self, status: int | None = None) -> None:
-        super().__init__("the proxy failed")
-        self.status = status
 
 
 def choose_proxy(proxies: Mapping[str, str], target: urls.Url) -> Proxy | None:
@@ -70,11 +62,11 @@ def tunnel(talk: Connection, place: urls.Url, proxy: Proxy, user_agent: str) -> 
         talk.send(request.request_bytes("CONNECT", where, where, fields, None))
         head = response.read_head(talk)
     except OSError as failure:
-        raise ProxyFailed from failure
+        raise failures.ProxyFailed from failure
     if not 200 <= head.status < 300:
-        raise ProxyFailed(head.status)
+        raise failures.ProxyFailed(head.status)
     if talk.has_more():
-        raise response.BadAnswer("the proxy sends more than its answer")
+        raise failures.BadAnswer("the proxy sends more than its answer")
 
 
 def is_loopback(host: str) -> bool:

@@ -19,7 +19,7 @@ from typing import Final
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.http import chunks, semantics
+from cdi.images.http import chunks, failures, semantics
 from cdi.images.http.connection import Connection
 from cdi.images.http.request import FIELDS, HeaderMap
 
@@ -36,22 +36,6 @@ _FOLDED = re.compile(r"\r?\n[ \t]+")  # of old servers
 _BODILESS: Final = frozenset({204, 304})
 
 
-class BadAnswer(OSError):
-    """What came is no HTTP, or none that has only one meaning."""
-
-
-class NotHttp(BadAnswer):
-    """What came is something else than HTTP."""
-
-
-class NoAnswer(BadAnswer, ConnectionError):
-    """The connection ended before anything came: perhaps nobody has read what was asked."""
-
-
-class HeadTooLarge(BadAnswer):
-    """The head of an answer is larger than any honest one."""
-
-
 class Head:
     """The beginning of an answer: its status and its fields."""
 
@@ -61,7 +45,7 @@ class Head:
         status, _, fields = text.partition("\n")
         match = _STATUS.fullmatch(status.rstrip("\r"))
         if match is None:
-            raise NotHttp("the answer is not HTTP")
+            raise failures.NotHttp("the answer is not HTTP")
         self.minor, self.status = int(match[1]), int(match[2])
         self.phrase = (match[3] or "").strip()
         self.fields = _parsed_fields(fields)
@@ -78,9 +62,9 @@ def _parsed_fields(text: str) -> HeaderMap:
     if text == "\n":
         return HeaderMap()
     if text.count("\n") > _LINES_MOST:
-        raise HeadTooLarge("the answer's head has too many lines")
+        raise failures.HeadTooLarge("the answer's head has too many lines")
     if not FIELDS.fullmatch(text):
-        raise BadAnswer("the answer holds a header that none may have")
+        raise failures.BadAnswer("the answer holds a header that none may have")
     pairs = (line.partition(":") for line in text[:-1].split("\n"))
     return HeaderMap((name, value.strip(" \t\r")) for name, _, value in pairs)
 
@@ -98,12 +82,12 @@ def _head_text(connection: Connection) -> str:
     data = connection.take(_HEAD_READ)
     while (end := _END_OF_HEAD.search(data)) is None:
         if len(data) > _HEAD_MOST:
-            raise HeadTooLarge("the answer's head is too long")
+            raise failures.HeadTooLarge("the answer's head is too long")
         more = connection.receive(_HEAD_READ)
         if not more and not data.startswith(_BEGINNING[: len(data)]):
-            raise NotHttp("the answer is not HTTP")
+            raise failures.NotHttp("the answer is not HTTP")
         if not more:
-            kind = BadAnswer if data else NoAnswer
+            kind = failures.BadAnswer if data else failures.NoAnswer
             raise kind("the connection ended before an answer was complete")
         data += more
     connection.give_back(data[end.end() :])
@@ -186,13 +170,13 @@ def framing(head: Head) -> tuple[bool, int | None]:
     coding = head.fields.get("Transfer-Encoding", "").lower().strip()
     if coding and coding != "identity":
         if coding != "chunked":
-            raise BadAnswer(f"the answer's transfer coding is not known: {coding[:40]!r}")
+            raise failures.BadAnswer(f"the answer's transfer coding is not known: {coding[:40]!r}")
         return True, None
     lengths = {text.strip() for text in head.fields.get("Content-Length", "").split(",")}
     text = lengths.pop()
     length = semantics.parse_number(text)
     if lengths or (text and length is None):
-        raise BadAnswer("the answer's length makes no sense")
+        raise failures.BadAnswer("the answer's length makes no sense")
     return False, length
 
 
@@ -254,7 +238,7 @@ class Response(Closing):
             self._counter.add(len(piece))
             return piece
         if body.fault:
-            raise failure_of(self._shown, body.fault) from body.fault
+            raise failures.error_for(self._shown, body.fault) from body.fault
         if not body.complete:
             raise self.ended_early()
         return b""
@@ -281,11 +265,3 @@ class Response(Closing):
 
     def close(self) -> None:
         self._body.close()
-
-
-def failure_of(shown: str, failure: Exception) -> errors.TransferError:
-    """Say in terms of ours what broke a conversation with `shown`."""
-    # Loaded when something has failed, as it loads ssl.
-    from cdi.images.http import failures
-
-    return failures.error_for(shown, failure)
