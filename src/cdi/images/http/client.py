@@ -21,7 +21,8 @@ from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, Response
 
 if TYPE_CHECKING:
-    import ssl
+    from cdi.images.http.dialer import Dialer
+    from cdi.images.http.proxies import Proxy
 
 log = logging.getLogger(__name__)
 
@@ -86,16 +87,16 @@ class Client:
         received: Counter,
         service: Service = PLAIN,
     ) -> None:
-        self._options = options
+        self._options, self._watch = options, watch
         self._headers = request.RequestHeaders(origin, options)
-        # Reading the system's authorities takes longer than a small file: only if need be.
-        self._trust = _trust(options) if options.ca_files or options.ca_dirs else None
-        dialer = pool.Dialer(watch, options.connect_timeout, self._context, options.user_agent)
-        self._pool = pool.Pool(dialer, options.proxies, options.connections)
+        self._lock = threading.Lock()
+        self._dialer: Dialer | None = None  # once TCP alone does not do
+        if options.ca_files or options.ca_dirs:
+            self._careful_dialer().trust()  # what was added is worth a look at once
+        self._pool = pool.Pool(self._dial, options.proxies, options.connections)
         self._cookies: Cookies | None = None  # few servers set one with a redirect
         self._counter = received
         self._service = service
-        self._lock = threading.Lock()
 
     def follow(
         self, route: urls.Route, fields: Iterable[tuple[str, str]]
@@ -160,15 +161,15 @@ class Client:
             raise failures.error_for(place.printable, failure) from failure
         return Response(place.printable, head, rest, self._counter)
 
-    def _context(self) -> ssl.SSLContext:
+    def _dial(self, place: urls.Url, proxy: Proxy | None) -> connection.Connection:
+        if proxy is not None or place.scheme != "http":
+            return self._careful_dialer().dial(place, proxy)
+        sock = connection.connected(place.host, place.port, self._options.connect_timeout)
+        return connection.Connection(sock, self._watch)
+
+    def _careful_dialer(self) -> Dialer:
+        from cdi.images.http import dialer
+
         with self._lock:
-            if self._trust is None:
-                self._trust = _trust(self._options)
-            return self._trust
-
-
-def _trust(options: HttpOptions) -> ssl.SSLContext:
-    # Loading what TLS needs takes longer than a small file without it.
-    from cdi.images.http import trust
-
-    return trust.context_for(options)
+            self._dialer = self._dialer or dialer.Dialer(self._watch, self._options)
+            return self._dialer

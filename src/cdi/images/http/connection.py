@@ -1,8 +1,8 @@
 """
 One connection's bytes: waits that end on silence and on cancel.
 
-Here: the socket, what of its bytes nobody has taken yet, and what broke it. Elsewhere: how it was
-connected (`pool`), what is said over it (`request`, `response`), what a break means (`failures`).
+Here: TCP, what of its bytes nobody has taken yet, and what broke it. Elsewhere: TLS and proxies
+(`dialer`), what is said over it (`request`, `response`), what a break means (`failures`).
 
 What came before a break in a body is kept, as it would have to be fetched twice: such a break
 looks like the end of the connection, and `fault` says what it was. Durations are in seconds.
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from cdi.images import errors
+from cdi.images.http import failures
 
 # How often a waiting reader looks up: soon enough for a process that has 5 s to leave.
 TICK: Final = 0.25
@@ -172,3 +173,34 @@ class Connection:
         if not self.in_body:
             raise failure
         self.fault = failure
+
+
+def connected(host: str, port: int, timeout: float) -> socket.socket:
+    """Return a TCP connection to the first address of `host` that takes one.
+
+    Raises Unreachable, UnknownHost, ImpossibleHost.
+    """
+    try:
+        name = host.strip("[]").encode("idna").decode()
+    except UnicodeError as failure:
+        raise failures.ImpossibleHost(f"{host} cannot be a host's name") from failure
+    try:
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as failure:
+        raise failures.UnknownHost(f"{host} is not known") from failure
+    problem: OSError | None = None
+    for family, kind, protocol, _, address in found:
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(timeout)
+            sock.connect(address)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as failure:
+            sock.close()
+            problem = failure
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise failures.Unreachable(f"{host} cannot be reached") from problem

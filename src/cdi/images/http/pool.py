@@ -1,37 +1,39 @@
 """
 Requests and answers over connections that are kept and used again. Any thread may call.
 
-Here: making them, TCP and TLS. Elsewhere: what is spoken over them (`request`, `response`), and
-what is asked for (`client`). Raises Unreachable and its kin, ProxyFailed, ssl.SSLError; `failures`
-says what they mean.
+Elsewhere: making them (`connection`, `dialer`), what is spoken over them (`request`, `response`),
+and what is asked for (`client`). Raises Unreachable and its kin, ProxyFailed, ssl.SSLError;
+`failures` says what they mean.
 """
 
 from __future__ import annotations
 
 import functools
-import socket
 import threading
-import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cdi.images import errors
-from cdi.images.http import connection, failures, proxies, urls
+from cdi.images.http import connection, urls
 from cdi.images.http.request import HeaderMap, request_bytes
 from cdi.images.http.response import Body, Head, read_head
 
 if TYPE_CHECKING:
-    import ssl
+    from cdi.images.http.proxies import Proxy
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+# Makes a connection to a place, or to a proxy that passes on what is asked for there.
+Dial = Callable[[urls.Url, "Proxy | None"], connection.Connection]
 
 
 class Pool:
     """Connections of one source, those to proxies too."""
 
-    def __init__(self, dialer: Dialer, proxies: Mapping[str, str], most: int) -> None:
+    def __init__(self, dial: Dial, proxies: Mapping[str, str], most: int) -> None:
         """At most `most` unused connections to one place are kept."""
-        self._dialer, self._proxies, self._most = dialer, proxies, most
+        self._dial, self._proxies, self._most = dial, proxies, most
         self._lock = threading.Lock()
         self._idle: dict[object, list[connection.Connection]] = {}
         self._closed = False
@@ -44,12 +46,12 @@ class Pool:
         body: bytes | None = None,
     ) -> tuple[Head, Body]:
         """Send one request and read the head of its answer. Raises OSError, InvalidRequest."""
-        proxy = proxies.choose_proxy(self._proxies, place) if self._proxies else None
+        proxy = self._proxy_for(place)
         key = (proxy, place.origin)
         target = place.target
         if proxy is not None and place.scheme == "http":
             target = place.url
-            headers = HeaderMap([*headers.items(), *proxies.proxy_fields(proxy)])
+            headers = HeaderMap([*headers.items(), *proxy.fields])
         try:
             message = request_bytes(method, target, place.authority, headers, body)
         except ValueError as wrong:
@@ -61,7 +63,14 @@ class Pool:
                 # The server had ended it a moment ago, before it saw this (RFC 9112, 9.3.1).
                 if method not in _REPEATABLE:
                     raise
-        return self._asked(self._dialer.dial(place, proxy), key, method, message)
+        return self._asked(self._dial(place, proxy), key, method, message)
+
+    def _proxy_for(self, place: urls.Url) -> Proxy | None:
+        if not self._proxies:
+            return None
+        from cdi.images.http import proxies
+
+        return proxies.choose_proxy(self._proxies, place)
 
     def _asked(
         self, talk: connection.Connection, key: object, method: str, message: bytes
@@ -103,103 +112,3 @@ class Pool:
                     kept.append(talk)
                     return
         talk.close()
-
-
-class Dialer:
-    """Makes connections. `context` is asked for when the first TLS connection is made."""
-
-    def __init__(
-        self,
-        watch: connection.Watch,
-        timeout: float,
-        context: Callable[[], ssl.SSLContext],
-        user_agent: str,
-    ) -> None:
-        """`timeout` is for TCP and TLS together, in seconds; names have their own."""
-        self._watch, self._timeout = watch, timeout
-        self._context, self._user_agent = context, user_agent
-
-    def dial(self, place: urls.Url, proxy: proxies.Proxy | None) -> connection.Connection:
-        """Connect to `place`, or to a proxy that will pass on what is asked for there."""
-        began = time.monotonic()
-        if proxy is None:
-            sock = self._connected(place.host, place.port)
-        else:
-            sock = self._to_proxy(proxy, began)
-        try:
-            if proxy is not None and place.scheme == "https":
-                talk = connection.Connection(sock, self._watch)
-                proxies.tunnel(talk, place, proxy, self._user_agent)
-                self._hurry(sock, began)
-            if place.scheme == "https":
-                sock = self._secured(sock, place.host, within_tls=_is_tls(sock))
-            return connection.Connection(sock, self._watch)
-        except BaseException:
-            sock.close()
-            raise
-
-    def _connected(self, host: str, port: int) -> Any:
-        sock = connected(host, port, self._timeout)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock
-
-    def _to_proxy(self, proxy: proxies.Proxy, began: float) -> Any:
-        there = urls.parse_url(proxy.url)
-        try:
-            sock = self._connected(there.host, there.port)
-        except OSError as failure:
-            raise failures.ProxyFailed from failure
-        if there.scheme == "http":
-            return sock
-        try:
-            self._hurry(sock, began)
-            return self._secured(sock, there.host)
-        except OSError as failure:
-            sock.close()
-            raise failures.ProxyFailed from failure
-
-    def _hurry(self, sock: Any, began: float) -> None:
-        sock.settimeout(max(0.001, began + self._timeout - time.monotonic()))
-
-    def _secured(self, sock: Any, host: str, *, within_tls: bool = False) -> Any:
-        name = host.strip("[]").rstrip(".")
-        if not within_tls:
-            # The end of a connection is the end of a body only if the server says so.
-            return self._context().wrap_socket(
-                sock, server_hostname=name, suppress_ragged_eofs=False
-            )
-        # TLS in TLS is rare enough to be somebody else's.
-        from urllib3.util.ssltransport import SSLTransport
-
-        return SSLTransport(sock, self._context(), server_hostname=name, suppress_ragged_eofs=False)
-
-
-def connected(host: str, port: int, timeout: float) -> socket.socket:
-    """Return a TCP connection to the first address of `host` that takes one."""
-    try:
-        name = host.strip("[]").encode("idna").decode()
-    except UnicodeError as failure:
-        raise failures.ImpossibleHost(f"{host} cannot be a host's name") from failure
-    try:
-        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as failure:
-        raise failures.UnknownHost(f"{host} is not known") from failure
-    problem: OSError | None = None
-    for family, kind, protocol, _, address in found:
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.settimeout(timeout)
-            sock.connect(address)
-        except OSError as failure:
-            sock.close()
-            problem = failure
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise failures.Unreachable(f"{host} cannot be reached") from problem
-
-
-def _is_tls(sock: Any) -> bool:
-    return type(sock) is not socket.socket

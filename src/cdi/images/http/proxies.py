@@ -14,8 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cdi.images import errors
-from cdi.images.http import failures, request, response, urls
-from cdi.images.http.connection import Connection
+from cdi.images.http import request, urls
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +24,13 @@ class Proxy:
     url: str
     user: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """What the proxy wants to see before it works for us."""
+        if not self.user:
+            return []
+        return [("Proxy-Authorization", request.basic(self.user, self.password))]
 
 
 def choose_proxy(proxies: Mapping[str, str], target: urls.Url) -> Proxy | None:
@@ -45,28 +51,6 @@ def parse_proxy(value: str) -> Proxy:
         ) from None
     url = f"{place.scheme}://{place.host}:{place.port}"
     return Proxy(url, place.user, place.password)
-
-
-def proxy_fields(proxy: Proxy) -> list[tuple[str, str]]:
-    """Return what the proxy wants to see before it works for us."""
-    if not proxy.user:
-        return []
-    return [("Proxy-Authorization", request.basic(proxy.user, proxy.password))]
-
-
-def tunnel(talk: Connection, place: urls.Url, proxy: Proxy, user_agent: str) -> None:
-    """Have the proxy at the other end pass bytes on to `place`. Raises ProxyFailed, BadAnswer."""
-    where = f"{place.host}:{place.port}"
-    fields = request.HeaderMap([("User-Agent", user_agent), *proxy_fields(proxy)])
-    try:
-        talk.send(request.request_bytes("CONNECT", where, where, fields, None))
-        head = response.read_head(talk)
-    except OSError as failure:
-        raise failures.ProxyFailed from failure
-    if not 200 <= head.status < 300:
-        raise failures.ProxyFailed(head.status)
-    if talk.has_more():
-        raise failures.BadAnswer("the proxy sends more than its answer")
 
 
 def is_loopback(host: str) -> bool:
