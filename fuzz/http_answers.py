@@ -6,7 +6,7 @@ from fuzz import harness
 
 with harness.instrumented():
     from cdi.images import errors
-    from cdi.images.http import refusals, request, semantics, urls
+    from cdi.images.http import redirects, refusals, request, semantics, urls
 
 _HERE = urls.Route(urls.parse_url("https://user:secret@host/a/b?c=d"))
 
@@ -56,7 +56,7 @@ def _check_location(text: str) -> None:
 
 
 def _redirected(text: str) -> None:
-    there = urls.redirected(_HERE, text)
+    there = redirects.redirected(_HERE, text)
     assert not there.location.user
     assert not there.trusted or there.location.origin == _HERE.location.origin
 

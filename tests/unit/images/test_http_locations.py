@@ -1,7 +1,7 @@
 import pytest
 
 from cdi.images import errors
-from cdi.images.http import urls
+from cdi.images.http import redirects, urls
 
 
 @pytest.mark.parametrize(
@@ -75,27 +75,27 @@ def test_what_is_shown_tells_different_queries_apart():
 )
 def test_trust_ends_where_the_origin_ends(target, url, trusted):
     start = urls.Route(urls.parse_url("https://a.test/d/x"))
-    there = urls.redirected(start, target)
+    there = redirects.redirected(start, target)
     assert (there.location.url, there.trusted) == (url, trusted)
     assert not there.location.user
 
 
 def test_trust_does_not_come_back():
     start = urls.Route(urls.parse_url("https://a.test/x"))
-    away = urls.redirected(start, "https://b.test/x")
-    assert not urls.redirected(away, "https://a.test/x").trusted
+    away = redirects.redirected(start, "https://b.test/x")
+    assert not redirects.redirected(away, "https://a.test/x").trusted
 
 
 @pytest.mark.parametrize("target", [None, "", "file:///etc/passwd", "http://a.test:bad/"])
 def test_a_redirect_to_nonsense_is_the_servers_fault(target):
     start = urls.Route(urls.parse_url("https://a.test/x"))
     with pytest.raises(errors.SourceRefused):
-        urls.redirected(start, target)
+        redirects.redirected(start, target)
 
 
 def test_a_secret_path_is_shown_nowhere():
     start = urls.parse_url("https://a.test/images/canary", secret_path=True)
-    there = urls.redirected(urls.Route(start), "/images/canary2").location
+    there = redirects.redirected(urls.Route(start), "/images/canary2").location
     assert "canary" not in repr(start) + repr(there) + start.printable + there.printable
     assert start.printable.startswith("https://a.test/")
     assert start.printable != there.printable

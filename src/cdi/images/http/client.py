@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from cdi.images import errors
 from cdi.images.http import connection, failures, pool, refusals, request, semantics, urls
-from cdi.images.http.cookies import Cookies
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, Response
 
 if TYPE_CHECKING:
     from cdi.images.http.dialer import Dialer
     from cdi.images.http.proxies import Proxy
+    from cdi.images.http.redirects import Cookies
 
 log = logging.getLogger(__name__)
 
@@ -109,19 +109,26 @@ class Client:
             again = self._retry_route(route, answer)
             if again is None and answer.status not in semantics.REDIRECTS:
                 return answer, route
-            if wanted := answer.headers.get("Set-Cookie"):
-                self._cookies = self._cookies or Cookies()
-                self._cookies.keep(route.location, wanted)
             answer.close()
-            route = again or urls.redirected(route, answer.headers.get("Location"))
-            log.info(
-                "The source redirects",
-                extra={"location": route.location.printable, "trusted": route.trusted},
-            )
+            route = self._onward(route, answer, again)
         raise errors.SourceRefused(
             f"{start.location.printable} redirects more than {MAX_REDIRECTS} times; "
             "check the address"
         )
+
+    def _onward(self, route: urls.Route, answer: Response, again: urls.Route | None) -> urls.Route:
+        """Return where a redirect leads, unless it is known already; keep the cookies it sets."""
+        from cdi.images.http import redirects
+
+        if wanted := answer.headers.get("Set-Cookie"):
+            self._cookies = self._cookies or redirects.Cookies()
+            self._cookies.keep(route.location, wanted)
+        there = again or redirects.redirected(route, answer.headers.get("Location"))
+        log.info(
+            "The source redirects",
+            extra={"location": there.location.printable, "trusted": there.trusted},
+        )
+        return there
 
     def _retry_route(self, route: urls.Route, answer: Response) -> urls.Route | None:
         if answer.status < 300 or not route.trusted:

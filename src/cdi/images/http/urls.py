@@ -3,8 +3,7 @@ URLs of sources: taken apart, compared, and made fit to be shown.
 
 Connections go by what is parsed here: two parsers that disagree about where the host ends would
 let a crafted redirect carry credentials away. URLs in which nothing needs care are read by one
-pattern; all others by urllib3, which is loaded for them only. Raises InvalidRequest for a URL
-somebody gave us, SourceRefused for one that a server did.
+pattern; all others by urllib3, which is loaded for them only. Raises InvalidRequest.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from cdi.images import errors
 PORTS = {"http": 80, "https": 443}
 
 # A URL that no normalization changes: no credentials, escapes, dot segments or odd characters.
-_RAW = re.compile(r"[\x80-\xff]")
 _PLAIN = re.compile(
     r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::([1-9][0-9]{0,3}))?"
     r"((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?)"
@@ -80,36 +78,15 @@ class Route:
 def parse_url(url: str, *, secret_path: bool = False) -> Url:
     """Take an http(s) URL apart. Messages do not repeat it: it may hold a password."""
     try:
-        return replace(_parse(url), secret_path=secret_path)
+        return replace(parsed(url), secret_path=secret_path)
     except ValueError as wrong:
         raise errors.InvalidRequest(
             f"the source's URL {wrong}; write http(s)://host/path"
         ) from None
 
 
-def redirected(route: Route, target: str | None) -> Route:
-    """Follow one redirect from `route` to what the server's Location header says."""
-    shown = route.location.printable
-    if not target:
-        raise errors.SourceRefused(f"{shown} redirects to nowhere; ask its operator")
-    try:
-        there = _parse(urllib.parse.urljoin(route.location.url, _escaped(target)))
-    except ValueError as wrong:
-        raise errors.SourceRefused(f"{shown} redirects to a URL that {wrong}") from None
-    # Credentials in a Location header are the server's invention, not the user's.
-    bare = replace(there, user="", password="", secret_path=route.location.secret_path)
-    return Route(bare, route.trusted and bare.origin == route.location.origin)
-
-
-def _escaped(target: str) -> str:
-    """Escape the bytes of a Location header that no URL may have, in whatever encoding they are.
-
-    Headers are read as latin-1, which keeps the bytes as they came.
-    """
-    return _RAW.sub(lambda byte: f"%{ord(byte[0]):02X}", target)
-
-
-def _parse(url: str) -> Url:
+def parsed(url: str) -> Url:
+    """Take a URL apart; raises ValueError, whose words follow "the URL"."""
     url = url.strip(" ").replace(" ", "%20")
     if any(ord(character) < 0x20 or ord(character) == 0x7F for character in url):
         raise ValueError("holds control characters")

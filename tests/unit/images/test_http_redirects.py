@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdi.images.http.cookies import Cookies
+from cdi.images.http.redirects import Cookies
 from cdi.images.http.urls import parse_url
 
 HERE = parse_url("https://a.test/x")
