@@ -6,7 +6,7 @@ from fuzz import harness
 
 with harness.instrumented():
     from cdi.images import errors
-    from cdi.images.http import redirects, refusals, request, semantics, urls
+    from cdi.images.http import failures, redirects, request, response, urls
 
 _HERE = urls.Route(urls.parse_url("https://user:secret@host/a/b?c=d"))
 
@@ -22,23 +22,23 @@ def seeds() -> list[bytes]:
 
 def check(data: bytes) -> None:
     text = data.decode("latin-1")
-    part = semantics.parse_content_range(text)
+    part = response.parse_content_range(text)
     if part is not None:
         assert 0 <= part.start <= part.end
         assert part.total is None or part.end <= part.total
-    length = semantics.parse_length(text)
+    length = response.parse_length(text)
     assert length is None or length >= 0
     for wish in (
-        refusals.parse_retry_after(text, 0.0),
-        refusals.retry_after({"Retry-After": text}),
+        failures.parse_retry_after(text, 0.0),
+        failures.retry_after({"Retry-After": text}),
     ):
         assert wish is None or wish >= 0
     seen = {"ETag": text, "Last-Modified": text, "Content-Encoding": text, "Date": text}
-    validators = semantics.validators_of(seen)
+    validators = response.validators_of(seen)
     assert not validators.contradict(validators)
     assert isinstance(validators.strong, str)
-    semantics.unwanted_coding(seen, text)
-    refusals.retry_after(seen)
+    response.unwanted_coding(seen, text)
+    failures.retry_after(seen)
     _check_location(text)
     for name, value in request.parse_lines(text.split("\n")):
         assert "\n" not in name + value

@@ -3,15 +3,15 @@ import email.utils
 import pytest
 
 from cdi.images import errors
-from cdi.images.http import refusals, semantics
+from cdi.images.http import failures, response
 
 
 @pytest.mark.parametrize(
     ("value", "part"),
     [
-        pytest.param("bytes 0-9/100", semantics.ContentRange(0, 10, 100), id="usual"),
-        pytest.param("BYTES  5-5/* ", semantics.ContentRange(5, 6, None), id="unknown-total"),
-        pytest.param("bytes */100", semantics.ContentRange(0, 0, 100), id="unsatisfied"),
+        pytest.param("bytes 0-9/100", response.ContentRange(0, 10, 100), id="usual"),
+        pytest.param("BYTES  5-5/* ", response.ContentRange(5, 6, None), id="unknown-total"),
+        pytest.param("bytes */100", response.ContentRange(0, 0, 100), id="unsatisfied"),
         pytest.param("bytes 9-0/100", None, id="backwards"),
         pytest.param("bytes 0-100/100", None, id="beyond-its-own-total"),
         pytest.param("items 0-9/100", None, id="another-unit"),
@@ -20,7 +20,7 @@ from cdi.images.http import refusals, semantics
     ],
 )
 def test_content_range_is_read(value, part):
-    assert semantics.parse_content_range(value) == part
+    assert response.parse_content_range(value) == part
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_content_range_is_read(value, part):
     [("12", 12), (" 12 ", 12), ("-1", None), ("1e3", None), ("²", None), (None, None)],
 )
 def test_content_length_is_read(value, length):
-    assert semantics.parse_length(value) == length
+    assert response.parse_length(value) == length
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_content_length_is_read(value, length):
     ],
 )
 def test_retry_after_is_read_in_both_forms(value, seconds):
-    assert refusals.parse_retry_after(value, now=1_000_000) == seconds
+    assert failures.parse_retry_after(value, now=1_000_000) == seconds
 
 
 def test_a_date_to_retry_after_counts_from_the_servers_own_clock():
@@ -50,7 +50,7 @@ def test_a_date_to_retry_after_counts_from_the_servers_own_clock():
         "Date": email.utils.formatdate(5_000, usegmt=True),
         "Retry-After": email.utils.formatdate(5_020, usegmt=True),
     }
-    assert refusals.retry_after(fields) == 20.0
+    assert failures.retry_after(fields) == 20.0
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_date_to_retry_after_counts_from_the_servers_own_clock():
     ],
 )
 def test_if_range_takes_only_strong_validators(etag, modified, strong):
-    assert semantics.Validators(etag, modified).strong == strong
+    assert response.Validators(etag, modified).strong == strong
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_if_range_takes_only_strong_validators(etag, modified, strong):
     ],
 )
 def test_validators_contradict_only_where_both_speak(one, other, differ):
-    assert semantics.Validators(*one).contradict(semantics.Validators(*other)) is differ
+    assert response.Validators(*one).contradict(response.Validators(*other)) is differ
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_validators_contradict_only_where_both_speak(one, other, differ):
     ],
 )
 def test_a_coding_is_unwanted_unless_it_is_the_files_own(coding, path, unwanted):
-    assert semantics.unwanted_coding({"Content-Encoding": coding}, path) == unwanted
+    assert response.unwanted_coding({"Content-Encoding": coding}, path) == unwanted
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,10 @@ def test_a_coding_is_unwanted_unless_it_is_the_files_own(coding, path, unwanted)
     ],
 )
 def test_each_status_has_its_reason(status, kind):
-    assert type(refusals.error_for("http://a.test/x", status, "Text")) is kind
+    assert type(failures.refusal_of("http://a.test/x", status, "Text")) is kind
 
 
 def test_the_sentence_that_existing_clients_look_for():
-    text = str(refusals.error_for("http://a.test/x", 404, "Not Found"))
+    text = str(failures.refusal_of("http://a.test/x", 404, "Not Found"))
     assert text.startswith("http://a.test/x: ")
     assert "expected status code 200, got 404. Status: 404 Not Found" in text

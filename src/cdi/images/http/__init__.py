@@ -4,15 +4,14 @@ One HTTP client, made for reading large objects in ranges: little processor time
 Every request goes through six rooms:
 
     client      requests of one source, along redirects; what a kind of server wants (`Service`)
-    pool        connections, made and kept
+    pool        connections, kept and used again
     connection  one socket, with waits that end
     request     headers, and who may see which; the request as it is sent
-    response    the head and the body that come back
+    response    the head that comes back, and what it means; the body
     urls        where things are, and whether credentials may go there
 
-and some come by others: `semantics` (ranges, validators), `options`; `trust` and `proxies` where
-there are any; `chunks`, `cookies` and `retry` when a server makes it necessary; `failures` and
-`refusals` for what goes wrong.
+and some open others: `dialer` where TLS or a proxy is in between (`trust`, `proxies`), `redirects`,
+`chunks` and `retry` when a server makes it necessary, `failures` for all that goes wrong.
 
 Elsewhere: what is read over it, and when to go on after a break (`sources`).
 """

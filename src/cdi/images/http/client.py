@@ -3,7 +3,7 @@ One source's conversations over HTTP: connections, proxies and redirects.
 
 Here: sending one GET along a route, or any one request, and handing out the answer unread.
 Elsewhere: what a broken conversation is called (`failures`), who may see which header
-(`request`), what an answer means (`semantics`), and whether to try again (`retry`, `sources`). Any
+(`request`), what an answer means (`response`), and whether to try again (`retry`, `sources`). Any
 thread may call. Raises SourceError, InvalidRequest, Cancelled.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from cdi.images import errors
-from cdi.images.http import connection, failures, pool, refusals, request, semantics, urls
+from cdi.images.http import connection, failures, pool, request, response, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, Response
 
@@ -66,11 +66,11 @@ class Plain:
         return (("If-Range", version),)
 
     def unwanted_coding(self, headers: Mapping[str, str], path: str) -> str:
-        return semantics.unwanted_coding(headers, path)
+        return response.unwanted_coding(headers, path)
 
     def refusal(self, shown: str, response: Response) -> errors.SourceError:
-        wish = refusals.retry_after(response.headers)
-        return refusals.error_for(shown, response.status, response.phrase, wish)
+        wish = failures.retry_after(response.headers)
+        return failures.refusal_of(shown, response.status, response.phrase, wish)
 
 
 PLAIN = Plain()
@@ -107,7 +107,7 @@ class Client:
         for _ in range(MAX_REDIRECTS + 1):
             answer = self.call(route, fields)
             again = self._retry_route(route, answer)
-            if again is None and answer.status not in semantics.REDIRECTS:
+            if again is None and answer.status not in response.REDIRECTS:
                 return answer, route
             answer.close()
             route = self._onward(route, answer, again)

@@ -44,6 +44,10 @@ _TARGET = re.compile(r"[!-~]+")
 _WITH_BODY: Final = frozenset({"PATCH", "POST", "PUT"})
 
 
+# No object has more bytes than 63 bits count, and Python refuses to read numbers without end.
+MOST_DIGITS = 18
+
+
 class HeaderMap(MutableMapping[str, str]):
     """Fields by name. Several of one name are one value, joined by commas, as HTTP has it."""
 
@@ -79,6 +83,12 @@ class HeaderMap(MutableMapping[str, str]):
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._held
+
+
+def parse_number(text: str) -> int | None:
+    """Read a number of a header, None if it is none that anybody could mean."""
+    sane = text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS
+    return int(text) if sane else None
 
 
 def parse_lines(lines: Iterable[str]) -> list[tuple[str, str]]:

@@ -1,5 +1,5 @@
 """
-A response of HTTP/1.1, as one client needs it: its head, and its body as it comes.
+A response of HTTP/1.1, as one client needs it: its head and what that means, its body as it comes.
 
 Over one `connection`. Elsewhere: making connections and keeping them (`pool`). Everything
 that arrives is taken for hostile: heads are bounded, framing is read strictly, and what could be
@@ -15,11 +15,12 @@ import contextlib
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.http import chunks, failures, semantics
+from cdi.images.http import chunks, failures, request
 from cdi.images.http.connection import Connection
 from cdi.images.http.request import FIELDS, HeaderMap
 
@@ -34,6 +35,27 @@ _STATUS = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: (.*))?")
 _FOLDED = re.compile(r"\r?\n[ \t]+")  # of old servers
 
 _BODILESS: Final = frozenset({204, 304})
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# A signed or short-lived URL that was resolved earlier answers so once it has expired.
+EXPIRED = frozenset({401, 403, 404, 410})
+_GZIP = (".gz", ".tgz")
+_BZIP2 = (".bz2", ".tbz2")
+_XZ = (".xz", ".txz")
+_SUFFIXES = {
+    "gzip": _GZIP,
+    "x-gzip": _GZIP,
+    "bzip2": _BZIP2,
+    "x-bzip2": _BZIP2,
+    "xz": _XZ,
+    "x-xz": _XZ,
+    "zstd": (".zst", ".tzst"),
+}
+
+_NUMBER = rf"[0-9]{{1,{request.MOST_DIGITS}}}"
+_CONTENT_RANGE = re.compile(
+    rf"\s*bytes\s+(?:({_NUMBER})-({_NUMBER})|\*)/({_NUMBER}|\*)\s*", re.IGNORECASE
+)
 
 
 class Head:
@@ -174,7 +196,7 @@ def framing(head: Head) -> tuple[bool, int | None]:
         return True, None
     lengths = {text.strip() for text in head.fields.get("Content-Length", "").split(",")}
     text = lengths.pop()
-    length = semantics.parse_number(text)
+    length = request.parse_number(text)
     if lengths or (text and length is None):
         raise failures.BadAnswer("the answer's length makes no sense")
     return False, length
@@ -265,3 +287,69 @@ class Response(Closing):
 
     def close(self) -> None:
         self._body.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRange:
+    """Bytes [start, end) of `total`; an unsatisfied range has start and end 0."""
+
+    start: int
+    end: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What the server says about the version of an object."""
+
+    etag: str = ""
+    modified: str = ""
+
+    @property
+    def strong(self) -> str:
+        """What If-Range may hold: a strong ETag, else the date, else nothing."""
+        return self.modified if not self.etag or self.etag.startswith("W/") else self.etag
+
+    def contradict(self, other: Validators) -> bool:
+        """Whether both say something, and not the same."""
+        if self.etag and other.etag:
+            return _opaque(self.etag) != _opaque(other.etag)
+        return bool(self.modified and other.modified and self.modified != other.modified)
+
+
+def parse_content_range(value: str | None) -> ContentRange | None:
+    """Read a Content-Range header; None if there is none, or none that makes sense."""
+    match = _CONTENT_RANGE.fullmatch(value or "")
+    if not match:
+        return None
+    first, last, total = match.groups()
+    size = None if total == "*" else int(total)
+    if first is None:
+        return ContentRange(0, 0, size)
+    start, end = int(first), int(last) + 1
+    if start >= end or (size is not None and end > size):
+        return None
+    return ContentRange(start, end, size)
+
+
+def parse_length(value: str | None) -> int | None:
+    """Read a Content-Length header; None if it says nothing usable."""
+    return request.parse_number((value or "").strip())
+
+
+def validators_of(headers: Mapping[str, str]) -> Validators:
+    return Validators(headers.get("ETag", "").strip(), headers.get("Last-Modified", "").strip())
+
+
+def unwanted_coding(headers: Mapping[str, str], path: str) -> str:
+    """Return the Content-Encoding that the server added although asked not to, or nothing.
+
+    Some servers put `gzip` on every file called *.gz: it then tells what the file is.
+    """
+    coding = headers.get("Content-Encoding", "").strip().lower()
+    own = coding == "identity" or path.lower().endswith(_SUFFIXES.get(coding, ()))
+    return "" if own else coding
+
+
+def _opaque(etag: str) -> str:
+    return etag.removeprefix("W/")

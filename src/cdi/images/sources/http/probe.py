@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from cdi.images import errors
 from cdi.images.codecs import codec
-from cdi.images.http import semantics
+from cdi.images.http import response
 from cdi.images.http.client import PLAIN, Service
 from cdi.images.http.response import Response
 
@@ -36,7 +36,7 @@ class Findings:
     """What the first answer told. Either `head` (ranged) or `body` (forward only) is of use."""
 
     size: int | None
-    validators: semantics.Validators
+    validators: response.Validators
     ranged: bool = False
     head: bytes = b""
     body: Response | None = None
@@ -65,26 +65,26 @@ def probe(
 
 
 def _ranged(shown: str, answer: Response, service: Service) -> Findings | None:
-    part = semantics.parse_content_range(answer.headers.get("Content-Range"))
+    part = response.parse_content_range(answer.headers.get("Content-Range"))
     if part is None or part.total is None or part.start != 0:
         return None
     if answer.status == 416 and part.total == 0:
-        return Findings(0, semantics.validators_of(answer.headers), ranged=True)
+        return Findings(0, response.validators_of(answer.headers), ranged=True)
     if answer.status != 206:
         return None
     coding = check_coding(shown, answer, service, seen=answer.look(codec.HEAD))
-    length = semantics.parse_length(answer.headers.get("Content-Length"))
+    length = response.parse_length(answer.headers.get("Content-Length"))
     if coding and length != part.end - part.start:
         return None  # packed on its way: offsets count something else than what comes
     _warn_of_text(shown, answer)
     head = read_exactly(answer, min(part.end, HEAD))
-    validators = semantics.validators_of(answer.headers)
+    validators = response.validators_of(answer.headers)
     return Findings(part.total, validators, ranged=True, head=head, coding=coding)
 
 
 def _smaller(answer: Response) -> int:
     """Return how long an object is that is shorter than what was asked for; 0 otherwise."""
-    part = semantics.parse_content_range(answer.headers.get("Content-Range"))
+    part = response.parse_content_range(answer.headers.get("Content-Range"))
     total = part.total if part and answer.status == 416 else None
     return total if total and total < HEAD else 0
 
@@ -103,8 +103,8 @@ def _forward(shown: str, answer: Response, service: Service) -> Findings:
         raise service.refusal(shown, answer)
     coding = check_coding(shown, answer, service, seen=answer.look(codec.HEAD))
     _warn_of_text(shown, answer)
-    size = semantics.parse_length(answer.headers.get("Content-Length"))
-    validators = semantics.validators_of(answer.headers)
+    size = response.parse_length(answer.headers.get("Content-Length"))
+    validators = response.validators_of(answer.headers)
     return Findings(size, validators, body=answer, coding=coding)
 
 

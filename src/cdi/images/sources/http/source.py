@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.http import client, connection, refusals, retry, semantics, urls
+from cdi.images.http import client, connection, failures, response, retry, urls
 from cdi.images.http.client import PLAIN, Fields, Service
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, EndedEarly, Response
@@ -167,7 +167,7 @@ class HttpSource(Closing):
             else:
                 # Unequal servers behind one name would contradict each other for ever.
                 if self._version or not self._ranges:
-                    found.validators = semantics.Validators()
+                    found.validators = response.Validators()
                 return found
 
     def _first_answer(self) -> probe.Findings:
@@ -180,7 +180,7 @@ class HttpSource(Closing):
         route = self._route
         answer, arrived = self._client.follow(route, fields)
         for _ in range(_MIRRORS):
-            if answer.status not in semantics.EXPIRED or arrived.location == self._start.location:
+            if answer.status not in response.EXPIRED or arrived.location == self._start.location:
                 break
             answer.close()
             log.info("Where the source redirects to has nothing (any more): it is asked anew")
@@ -232,7 +232,7 @@ class HttpSource(Closing):
 
     def _note_refusal(self, answer: Response, before: Restraint | None) -> None:
         by_rate = answer.status == http.HTTPStatus.TOO_MANY_REQUESTS
-        self.doubtful = self.doubtful or by_rate or answer.status not in refusals.BUSY
+        self.doubtful = self.doubtful or by_rate or answer.status not in failures.BUSY
         # What was asked before the others were refused says nothing new.
         if by_rate and self._restraint is before:
             self._restraint = before.tightened() if before else Restraint(self._clock)
@@ -249,7 +249,7 @@ class HttpSource(Closing):
             # Another server behind the same name, most likely; the next one may do better.
             raise errors.SourceUnavailable(f"{self.shown}: the server no longer serves ranges")
         probe.check_coding(self.shown, answer, self.service, known=self.found.coding)
-        part = semantics.parse_content_range(answer.headers.get("Content-Range"))
+        part = response.parse_content_range(answer.headers.get("Content-Range"))
         if part is None or part.start != start:
             raise errors.SourceRefused(
                 f"{self.shown}: the server answers another range than the one asked for; "
@@ -258,7 +258,7 @@ class HttpSource(Closing):
 
     def _no_such_range(self, answer: Response) -> errors.SourceError:
         """The error for a server that says that a range lies beyond the object's end."""
-        part = semantics.parse_content_range(answer.headers.get("Content-Range"))
+        part = response.parse_content_range(answer.headers.get("Content-Range"))
         if part is not None and part.total not in {None, self.found.size}:
             return self.changed("it no longer has all its bytes")
         return errors.SourceRefused(
@@ -268,11 +268,11 @@ class HttpSource(Closing):
 
     def check_same(self, answer: Response) -> None:
         """Raise SourceChanged unless `answer` is about the object this source was opened with."""
-        if self.found.validators.contradict(semantics.validators_of(answer.headers)):
+        if self.found.validators.contradict(response.validators_of(answer.headers)):
             raise self.changed("its ETag or date is another one")
-        size = semantics.parse_length(answer.headers.get("Content-Length"))
+        size = response.parse_length(answer.headers.get("Content-Length"))
         if answer.status == 206:
-            part = semantics.parse_content_range(answer.headers.get("Content-Range"))
+            part = response.parse_content_range(answer.headers.get("Content-Range"))
             size = part.total if part else None
         if None not in {size, self.found.size} and size != self.found.size:
             raise self.changed("its length is another one")

@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from cdi.images import errors
-from cdi.images.http import client, connection, refusals, urls
+from cdi.images.http import client, connection, failures, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, Response
 from cdi.images.layout import Extent
@@ -151,8 +151,8 @@ def _place(url: str, more: str = "") -> urls.Url:
 
 def _insist_on(place: urls.Url, answer: Response, *good: int) -> None:
     if answer.status not in good:
-        wish = refusals.retry_after(answer.headers)
-        raise refusals.error_for(place.printable, answer.status, answer.phrase, wish)
+        wish = failures.retry_after(answer.headers)
+        raise failures.refusal_of(place.printable, answer.status, answer.phrase, wish)
 
 
 def _limited(answer: Response, limit: int) -> bytes | None:

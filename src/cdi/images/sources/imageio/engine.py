@@ -24,7 +24,7 @@ from typing import Final, TypeVar
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.http import client, connection, refusals, request, retry, urls
+from cdi.images.http import client, connection, failures, request, retry, urls
 from cdi.images.http.client import Fields
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, Response
@@ -227,7 +227,7 @@ class Engine(Closing):
         with self._client.call(route, _FORM, body) as answer:
             if answer.status in _NO_SSO:
                 return ""
-            if answer.status in refusals.BUSY:
+            if answer.status in failures.BUSY:
                 raise _fault_of(shown, answer)
             said = _json_object(_short(answer))
             token = said.get("access_token")
@@ -290,8 +290,8 @@ def _fault_of(shown: str, answer: Response) -> errors.SourceError:
         return errors.NotFound(said)
     if answer.status == 403:
         return errors.AccessDenied(f"{said}; give this user the right to read and copy the disk")
-    if answer.status in refusals.BUSY:
-        wish = refusals.retry_after(answer.headers)
+    if answer.status in failures.BUSY:
+        wish = failures.retry_after(answer.headers)
         return errors.SourceUnavailable(f"{said}; try again later", wish)
     return Fault(f"{said}; look into the engine's events")
 

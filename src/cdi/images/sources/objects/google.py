@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cdi.images import errors
-from cdi.images.http import client, connection, refusals, urls
+from cdi.images.http import client, connection, failures, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import MAX_TEXT, Counter, Response
 from cdi.images.sources.objects.tokens import Token
@@ -192,8 +192,8 @@ def _refusal(shown: str, answer: Response) -> errors.SourceError:
     found = re.search(r'"error"\s*:\s*"([a-z_]{1,60})"', answer.text())
     said = f"{shown}: Google's token service answers {answer.status} {found[1] if found else ''}"
     said = said.rstrip()
-    if answer.status in refusals.BUSY:
-        return errors.SourceUnavailable(f"{said}; try again", refusals.retry_after(answer.headers))
+    if answer.status in failures.BUSY:
+        return errors.SourceUnavailable(f"{said}; try again", failures.retry_after(answer.headers))
     if answer.status in {400, 401, 403}:
         return errors.AccessDenied(
             f"{said}: the credentials are wrong, deleted or expired, or the clock here is wrong; "

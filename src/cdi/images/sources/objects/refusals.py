@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.http import refusals
+from cdi.images.http import failures
 from cdi.images.http.response import Response
 
 _CODE = re.compile(r"<Code>\s*([A-Za-z][A-Za-z0-9._-]{0,79})\s*</Code>")
@@ -101,9 +101,9 @@ def _word(text: str) -> str:
 
 def error_for(shown: str, response: Response, *, anonymous: bool) -> errors.SourceError:
     """The error that an answer without the object stands for."""
-    wish = refusals.retry_after(response.headers)
+    wish = failures.retry_after(response.headers)
     if response.status == 407:
-        return refusals.error_for(shown, response.status, response.phrase, wish)
+        return failures.refusal_of(shown, response.status, response.phrase, wish)
     code = code_in(response)
     meaning = _MEANINGS.get(code) or _by_status(response.status, anonymous=anonymous)
     said = f"{response.status} {code or response.phrase}".rstrip()
@@ -124,6 +124,6 @@ def _by_status(status: int, *, anonymous: bool) -> Meaning:
             else "the credentials may not read this object, or it does not exist; check its name, "
             "and what they are allowed to do",
         )
-    if status in refusals.BUSY:
+    if status in failures.BUSY:
         return Meaning(errors.SourceUnavailable, "it is in trouble at the moment")
     return Meaning(errors.SourceRefused, "it does not serve this request; check the URL")

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdi.images import errors
-from cdi.images.http import client, refusals, request
+from cdi.images.http import client, failures, request
 from cdi.images.http.response import Response
 from cdi.images.http.urls import Route
 from cdi.images.sources.registry.credentials import Credentials
@@ -104,8 +104,8 @@ class Registry(client.Plain):
 
     def refusal(self, shown: str, response: Response) -> errors.SourceError:
         """What the status means, with what the registry has to say about it."""
-        wish = refusals.retry_after(response.headers)
-        error = refusals.error_for(shown, response.status, response.phrase, wish)
+        wish = failures.retry_after(response.headers)
+        error = failures.refusal_of(shown, response.status, response.phrase, wish)
         if said := complaint(response.text()):
             error.args = (f"{error} (the registry says: {said})",)
         return error
