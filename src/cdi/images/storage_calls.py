@@ -1,6 +1,5 @@
 """
-The Linux calls on open files that Python does not offer (allocate, punch, zero, write back), and
-the one way to make names durable.
+The Linux calls on open files that Python does not offer: allocate, punch, zero, write back.
 
 Calls return False where the file system or device cannot do it, and raise OSError for any other
 failure. Offsets and lengths in bytes. Facts: fallocate(2), sync_file_range(2),
@@ -14,7 +13,6 @@ import errno
 import fcntl
 import os
 import struct
-from pathlib import Path
 
 _FALLOC_KEEP_SIZE = 0x01
 _FALLOC_PUNCH_HOLE = 0x02
@@ -23,16 +21,9 @@ _BLKZEROOUT = 0x127F  # _IO(0x12, 127)
 
 _CANNOT = {errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY, errno.EINVAL, errno.ENODEV}
 
-# linux/stat.h
-_AT_EMPTY_PATH = 0x1000
-_STATX_BTIME, _STATX_BTIME_AT, _STATX_BYTES = 0x800, 80, 256
-
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
 _libc.syncfs.argtypes = [ctypes.c_int]
-_libc.statx.argtypes = [
-    ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_char_p,
-]  # fmt: skip
 _libc.sync_file_range.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
 
 
@@ -74,25 +65,6 @@ def wait_writeback(fd: int) -> bool:
 def sync_filesystem(fd: int) -> bool:
     """Write all that is dirty in the file system that `fd` is on, names included, and wait."""
     return _done(_libc.syncfs(fd))
-
-
-def birth_of(fd: int) -> str:
-    """When the file was made, to the nanosecond; nothing where the file system does not know."""
-    buffer = ctypes.create_string_buffer(_STATX_BYTES)
-    if _libc.statx(fd, b"", _AT_EMPTY_PATH, _STATX_BTIME, buffer) != 0:
-        return ""
-    (mask,) = struct.unpack_from("=I", buffer)
-    seconds, nanoseconds = struct.unpack_from("=qI", buffer, _STATX_BTIME_AT)
-    return f"{seconds}.{nanoseconds:09}" if mask & _STATX_BTIME else ""
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _fallocate(fd: int, mode: int, start: int, length: int) -> bool:

@@ -14,7 +14,7 @@ from cdi.images import errors, target
 from cdi.images.layout import Write
 from cdi.images.sources.blank import BlankSource
 from cdi.images.sources.http import HttpSource
-from cdi.images.target import identity
+from cdi.images.target import paths
 from cdi.images.transfer import journal, resuming, transfer, work
 from cdi.images.transfer.journal import Journal, Progress
 from cdi.images.transfer.meter import Meter
@@ -92,11 +92,11 @@ def test_a_file_behind_a_loop_device_is_the_same_behind_the_next(tmp_path: Path)
 def test_a_file_made_anew_under_the_same_name_is_another_one(tmp_path: Path) -> None:
     path = tmp_path / "disk"
     path.write_bytes(b"x")
-    before = identity.tag_of(path)
+    before = paths.tag_at(path)
     for _ in range(8):  # file systems give the same inode again, sooner or later
         path.unlink()
         path.write_bytes(b"x")
-        assert identity.tag_of(path) != before
+        assert paths.tag_at(path) != before
 
 
 def test_whoever_lost_its_place_does_not_become_the_disk(tmp_path: Path) -> None:

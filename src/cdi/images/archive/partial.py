@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cdi.images import errors, storage_calls
+from cdi.images import target as targets
 from cdi.images.archive import tree
 from cdi.images.closing import Closing
 
@@ -81,7 +82,7 @@ class Partial(Closing):
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._path / _MARKER)
-        storage_calls.sync_directory(self._path)
+        targets.sync_directory(self._path)
 
     def finish(self) -> None:
         """Everything is in its place: make that durable, and remove the hidden directory."""

@@ -2,26 +2,26 @@
 The file or block device that receives a disk.
 
 A target takes guest bytes at guest offsets, from several threads at once, writes only what is not
-zero (`zeros`, `writing`), and in the end holds exactly the disk: what nobody wrote reads as zeros,
-never as old data. `file` and `device` are the two kinds there are, `paths` says where they lie, and
-`identity` what tells them apart.
+zero (`writing`), and in the end holds exactly the disk: what nobody wrote reads as zeros, never as
+old data. `file` and `device` are the two kinds there are, `paths` says where they lie and what
+tells them apart, and `samples` whether the bytes of an earlier run are still there.
 
 Raises NoSpace, TargetFailed, TooSmall, InvalidRequest. Offsets and sizes are in bytes.
 """
 
 from cdi.images.target.device import BlockTarget
 from cdi.images.target.file import FileTarget, remove_partial
-from cdi.images.target.identity import samples_of, still_holds
 from cdi.images.target.paths import (
     device_size,
     is_device,
     partial_path,
     path_of_work,
+    sync_directory,
     tag_of,
     target_error,
 )
-from cdi.images.target.writing import Target
-from cdi.images.target.zeros import BLOCK, data_runs
+from cdi.images.target.samples import samples_of, still_holds
+from cdi.images.target.writing import BLOCK, Target, data_runs
 
 __all__ = [
     "BLOCK",
@@ -36,6 +36,7 @@ __all__ = [
     "remove_partial",
     "samples_of",
     "still_holds",
+    "sync_directory",
     "tag_of",
     "target_error",
 ]

@@ -17,14 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cdi.images import errors, storage_calls
-from cdi.images.target import identity, paths, zeros
-from cdi.images.target.writing import Target
+from cdi.images.target import paths, writing
 
 # What the kernel is asked to zero in one call, which nothing interrupts.
 _STEP = 256 << 20
 
 
-class BlockTarget(Target):
+class BlockTarget(writing.Target):
     """A block device, written in place."""
 
     def __init__(
@@ -63,7 +62,7 @@ class BlockTarget(Target):
 
     @property
     def tag(self) -> str:
-        return identity.tag_for(self._fd)
+        return paths.tag_for(self._fd)
 
     @property
     def path(self) -> Path:
@@ -79,8 +78,8 @@ class BlockTarget(Target):
     def _reads_zero(self) -> bool:
         """Whether samples of the device are zero: discards have been known to lie."""
         for part in range(17):
-            offset = (self.size - zeros.BLOCK) * part // 16 // zeros.BLOCK * zeros.BLOCK
-            if offset >= 0 and os.pread(self._fd, zeros.BLOCK, offset).strip(b"\0"):
+            offset = (self.size - writing.BLOCK) * part // 16 // writing.BLOCK * writing.BLOCK
+            if offset >= 0 and os.pread(self._fd, writing.BLOCK, offset).strip(b"\0"):
                 return False
         return True
 

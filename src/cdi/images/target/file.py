@@ -19,13 +19,12 @@ import os
 from pathlib import Path
 
 from cdi.images import errors, storage_calls
-from cdi.images.target import identity, paths, zeros
-from cdi.images.target.writing import Target
+from cdi.images.target import paths, writing
 
 _MODE = 0o660  # spec/import.md, "Resize and final checks"
 
 
-class FileTarget(Target):
+class FileTarget(writing.Target):
     """A regular file, invisible under its own name until it is complete."""
 
     def __init__(
@@ -68,14 +67,14 @@ class FileTarget(Target):
                     os.ftruncate(fd, size)
                 self._fill = update or (preallocate and not self._allocate(size))
         except BaseException:
-            if not resume and identity.is_at(fd, self._partial):
+            if not resume and paths.is_at(fd, self._partial):
                 self._partial.unlink(missing_ok=True)
             self.close()
             raise
 
     @property
     def tag(self) -> str:
-        return identity.tag_for(self._fd)
+        return paths.tag_for(self._fd)
 
     @property
     def path(self) -> Path:
@@ -83,7 +82,7 @@ class FileTarget(Target):
 
     def _insist_on_place(self) -> None:
         """The name must be that of the file that is locked: it may have been given to another."""
-        if not identity.is_at(self._fd, self._partial):
+        if not paths.is_at(self._fd, self._partial):
             raise errors.TargetFailed(
                 f"{self._final}: another import has taken its place meanwhile; run again once "
                 "that one has ended"
@@ -98,7 +97,7 @@ class FileTarget(Target):
         free, own = os.fstatvfs(self._fd), os.fstat(self._fd).st_blocks * 512
         if (size or 0) > free.f_bavail * free.f_frsize + own:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return storage_calls.allocate(self._fd, size or zeros.BLOCK)
+        return storage_calls.allocate(self._fd, size or writing.BLOCK)
 
     def _clear(self, start: int, end: int) -> bool:
         # Preallocated blocks are kept, which only writing does.
@@ -122,7 +121,7 @@ class FileTarget(Target):
             self._insist_on_place()
             with self._translated():
                 self._partial.replace(self._final)
-                storage_calls.sync_directory(self._final.parent)
+                paths.sync_directory(self._final.parent)
         self.close()
 
 
@@ -138,7 +137,7 @@ def remove_partial(path: Path) -> None:
         return
     try:
         _lock(fd, path)
-        if identity.is_at(fd, partial):
+        if paths.is_at(fd, partial):
             partial.unlink(missing_ok=True)
     finally:
         os.close(fd)

@@ -20,7 +20,7 @@ from cdi.images import storage_calls
 from cdi.images.closing import Closing
 from cdi.images.intervals import Intervals
 from cdi.images.layout import Buffer, Change, Zeros
-from cdi.images.target import identity, paths, zeros
+from cdi.images.target import paths, samples
 
 # One pwritev takes at most this much, so that a slow device shows in progress and cancelling.
 BATCH = 4 << 20
@@ -37,6 +37,13 @@ FILL_STEP = 16 << 20
 _FEW_ZEROS = 256 << 10
 
 _IOV_MAX = 512
+
+# Zeros are looked for in blocks of this size: what file systems allocate at least.
+BLOCK = 4096
+ZEROS = bytes(1 << 20)
+
+_ZERO_BLOCK = ZEROS[:BLOCK]
+_RUNS = (ZEROS, ZEROS[: 64 << 10], _ZERO_BLOCK)  # long ones first: one call for many blocks
 
 
 class Target(Closing):
@@ -85,7 +92,7 @@ class Target(Closing):
                 continue
             data = write.data if isinstance(write.data, bytes | bytearray) else bytes(write.data)
             at = 0
-            for low, high in zeros.data_runs(data, write.offset):
+            for low, high in data_runs(data, write.offset):
                 self._skip(write.offset + at, write.offset + low)
                 if write.offset + low != end or end - start >= BATCH or len(batch) >= _IOV_MAX:
                     self._put(batch, start)
@@ -160,8 +167,8 @@ class Target(Closing):
             view, offset = view[done:], offset + done
 
     def _put_zeros(self, start: int, end: int) -> None:
-        for offset in range(start, end, len(zeros.ZEROS)):
-            self._put([zeros.ZEROS[: min(len(zeros.ZEROS), end - offset)]], offset)
+        for offset in range(start, end, len(ZEROS)):
+            self._put([ZEROS[: min(len(ZEROS), end - offset)]], offset)
 
     def _account(self, length: int) -> None:
         with self._lock:
@@ -229,9 +236,9 @@ class Target(Closing):
         """Whether the storage has lost something that was written since the last `flush`."""
         return self._failed is not None
 
-    def samples(self, ranges: Iterable[tuple[int, int]]) -> list[identity.Sample]:
+    def samples(self, ranges: Iterable[tuple[int, int]]) -> list[samples.Sample]:
         """Return samples of what has been written, by which a later run knows it again."""
-        return identity.samples_of(self._fd, ranges)
+        return samples.samples_of(self._fd, ranges)
 
     @abstractmethod
     def finish(self, size: int) -> None:
@@ -263,3 +270,40 @@ class Target(Closing):
         except OSError as error:
             self._failed = error
             raise paths.target_error(error, self._name) from error
+
+
+def data_runs(data: bytes | bytearray, offset: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of the parts of `data` that hold anything but zero blocks.
+
+    Blocks are aligned as the bytes will lie in the target, `data[0]` being at `offset`.
+    """
+    size = len(data)
+    at = 0
+    is_zero = data.startswith
+    last = size - BLOCK
+    while at < size:
+        at = _zeros_end(data, at, offset, size)
+        if at >= size:
+            return
+        start = at
+        at += BLOCK - (offset + at) % BLOCK
+        # One call a block: this loop sees every byte of every disk.
+        while at <= last and not is_zero(_ZERO_BLOCK, at):
+            at += BLOCK
+        if last < at < size and not is_zero(ZEROS[: size - at], at):
+            at = size
+        at = min(at, size)
+        yield start, at
+
+
+def _zeros_end(data: bytes | bytearray, at: int, offset: int, size: int) -> int:
+    odd = min(-(offset + at) % BLOCK, size - at)
+    if not data.startswith(ZEROS[:odd], at):
+        return at
+    at += odd
+    for run in _RUNS:
+        while size - at >= len(run) and data.startswith(run, at):
+            at += len(run)
+    if size - at < BLOCK and data.startswith(ZEROS[: size - at], at):
+        return size
+    return at

@@ -34,8 +34,8 @@ from pathlib import Path
 from typing import Any
 
 from cdi.images.intervals import Intervals
-from cdi.images.storage_calls import sync_directory
-from cdi.images.target.identity import Sample
+from cdi.images.target import sync_directory
+from cdi.images.target.samples import Sample
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Progress:
 
     `done` counts guest bytes. `digested` source bytes from the start have gone into the digest
     whose state is `digest`. `stream` describes where a forward transfer can begin anew. `samples`
-    are of bytes that were done at the last checkpoint (see `target.identity`); `durable` are the
+    are of bytes that were done at the last checkpoint (see `target.samples`); `durable` are the
     records that hold after a power cut.
     """
 
