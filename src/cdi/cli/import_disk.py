@@ -19,7 +19,7 @@ from cdi.images import target as targets
 from cdi.images.confined import walls
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources import opening
-from cdi.images.transfer import memory, transfer
+from cdi.images.transfer import threads, transfer
 from cdi.images.transfer.request import TransferRequest
 
 # Bytes of the longest ending that a file under way has, beside the target's own name.
@@ -54,8 +54,9 @@ class Arguments:
 
 def run(arguments: Arguments) -> int:
     """Import, and return the exit status. Raises click.UsageError."""
-    memory.keep_buffers()
-    walls.require(required=arguments.require_walls)
+    threads.keep_buffers()
+    if arguments.require_walls:
+        walls.require()
     job = _unpacking(arguments) if arguments.archive else _transfer(arguments)
     source_options = opening.SourceOptions(_http_options(arguments), os.environ, arguments.platform)
     display = display_for(json_lines=arguments.json_lines)

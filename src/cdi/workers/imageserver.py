@@ -39,7 +39,7 @@ from cdi.images.http.options import HttpOptions
 from cdi.images.sources import registry
 from cdi.images.sources.registry import prepare, reference
 from cdi.images.sources.spec import SourceSpec
-from cdi.images.transfer import forward, memory, pipeline
+from cdi.images.transfer import forward, pipeline, threads
 from cdi.images.transfer.journal import StreamPoint
 from cdi.images.transfer.meter import Meter
 from cdi.workers import logs
@@ -55,7 +55,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between attempts at an image
 def main(arguments: list[str], env: Mapping[str, str]) -> int:
     """Serve until the done file is there; return the exit status."""
     logs.start()
-    memory.keep_buffers()
+    threads.keep_buffers()
     options = _parser().parse_args(arguments)
     settings = WorkerSettings.from_env(env)
     ready, done = settings.local(options.ready_file), settings.local(options.done_file)

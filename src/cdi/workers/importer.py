@@ -30,7 +30,7 @@ from cdi.images import archive, errors
 from cdi.images.confined import walls
 from cdi.images.sources.source import Source
 from cdi.images.sources.spec import SourceSpec
-from cdi.images.transfer import memory, transfer
+from cdi.images.transfer import threads, transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
 from cdi.workers import archives, blank, completion, ending, logs, room, sources, volume
@@ -46,7 +46,7 @@ PORT_FILE = "metrics-port"  # beside the termination log, where the port is not 
 def main(env: Mapping[str, str]) -> int:
     """Carry out the order in `env`; write how it ended and return the exit status."""
     logs.start()
-    memory.keep_buffers()
+    threads.keep_buffers()
     try:
         settings = WorkerSettings.from_env(env)
     except InvalidVariable as error:

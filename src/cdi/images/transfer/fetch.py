@@ -16,7 +16,7 @@ from cdi.images.codecs.codec import codec_for
 from cdi.images.sources.source import Source
 from cdi.images.transfer import forward, pipeline
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.pace import Pace
+from cdi.images.transfer.threads import Pace
 
 _MEMORY = 48 << 20  # bytes fetched ahead
 _TELLING = 512  # bytes that tell any compression

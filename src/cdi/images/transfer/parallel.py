@@ -25,7 +25,7 @@ from cdi.images.target import Target
 from cdi.images.transfer.journal import Journal
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.ordered import OVERLAP, OrderedDigest
-from cdi.images.transfer.pace import WINDOW, Pace
+from cdi.images.transfer.threads import WINDOW, Pace
 
 _NOTE_EVERY = 0.02  # seconds of work that a killed process may lose, per connection
 _GAP = 16 << 10  # bytes between two units that are cheaper to fetch than to ask around

@@ -16,9 +16,9 @@ import threading
 from cdi.images import errors
 from cdi.images.sources.source import Once, Source
 from cdi.images.transfer import attempt, work
-from cdi.images.transfer.halt import Halt
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
+from cdi.images.transfer.threads import Halt
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from cdi.images.transfer.pace import START, WINDOW, Pace
+from cdi.images.transfer.threads import START, WINDOW, Pace
 
 
 def counts(most: int, rate_of: dict[int, float], looks: int = 8, waiting: float = 1.0) -> list[int]:
