@@ -78,13 +78,20 @@ async def serving(
     app.router.add_routes(health.routes())
     options.setdefault("drain", 0.0)
     server = WebServer("test", app, Address("127.0.0.1", 0), tls, health, **options)
+    async with run(server) as (stop, ended):
+        yield Served(server, health, stop, ended)
+
+
+@asynccontextmanager
+async def run(server: WebServer) -> AsyncIterator[tuple[asyncio.Event, asyncio.Future[None]]]:
+    """A server that listens, until the block ends; what stops it earlier, and its end."""
     stop = asyncio.Event()
     ended = asyncio.ensure_future(server.run(stop))
     listening = asyncio.ensure_future(server.ready())
     await asyncio.wait({ended, listening}, return_when=asyncio.FIRST_COMPLETED)
     listening.cancel()
     try:
-        yield Served(server, health, stop, ended)
+        yield stop, ended
     finally:
         stop.set()
         await ended

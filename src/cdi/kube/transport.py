@@ -263,7 +263,7 @@ def _new_session(access: Access, settings: Settings) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         # No limit on connections: every watch holds one for good.
         connector=aiohttp.TCPConnector(
-            limit=0, ssl=context, keepalive_timeout=60, socket_factory=_socket
+            limit=0, ssl=context, keepalive_timeout=60, socket_factory=watched_socket
         ),
         headers={"User-Agent": settings.user_agent},
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -301,7 +301,7 @@ def _translated(request: Request) -> Iterator[None]:
         raise errors.ConnectionBroken(f"{what}: {error or type(error).__name__}") from error
 
 
-def _socket(info: Any) -> socket.socket:
+def watched_socket(info: Any) -> socket.socket:
     """A socket whose kernel notices within a minute that the other machine is gone."""
     family, kind, protocol, *_ = info
     made = socket.socket(family, kind, protocol)

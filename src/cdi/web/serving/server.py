@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 DRAIN: Final = 5.0
 GRACE: Final = 10.0
 HEAD: Final = 10.0  # for the handshake, and for the first request's head after it
+BUFFER: Final = 64 << 10
 _BACKLOG: Final = 256
 
 
@@ -49,8 +50,12 @@ class WebServer:
         *,
         drain: float = DRAIN,
         head: float = HEAD,
+        buffer: int = BUFFER,
+        as_sent: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """`buffer` is how many bytes of a body may wait for whoever reads it; with `as_sent` a
+        body stays compressed if it comes so."""
         self.name = name
         self.port = 0  # once it listens
         self._app = app
@@ -59,6 +64,8 @@ class WebServer:
         self._health = health
         self._drain = drain
         self._head = head
+        self._buffer = buffer
+        self._as_sent = as_sent
         self._sleep = sleep
         self._listening = asyncio.Event()
         self._closed = asyncio.Event()
@@ -78,7 +85,13 @@ class WebServer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raises OSError where the address cannot be had."""
-        runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=GRACE)
+        runner = web.AppRunner(
+            self._app,
+            access_log=None,
+            shutdown_timeout=GRACE,
+            read_bufsize=self._buffer,
+            auto_decompress=not self._as_sent,
+        )
         await runner.setup()
         try:
             server = await self._listen(runner)
