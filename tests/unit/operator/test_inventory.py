@@ -364,10 +364,19 @@ DEPLOYMENTS = {
         {
             f"{CERTS}/cdi-uploadproxy-server-cert": "cdi-uploadproxy-server-cert",
             f"{CERTS}/cdi-uploadserver-client-cert": "cdi-uploadserver-client-cert",
+            "/var/run/cdi/token/keys": "cdi-api-signing-key",
         },
         "APISERVER_PUBLIC_KEY",
     ),
 }
+
+
+def test_the_upload_proxy_sees_no_private_key():
+    volumes = made()["Deployment", "cdi-uploadproxy"]["spec"]["template"]["spec"]["volumes"]
+    (keys,) = (each["secret"] for each in volumes if each["name"] == "cdi-api-signing-key")
+    names = ["id_rsa.pub", "previous_id_rsa.pub", "next_id_rsa.pub"]
+    assert keys["items"] == [{"key": name, "path": name} for name in names]
+    assert keys["optional"] is True  # most of the time only the first is there
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)

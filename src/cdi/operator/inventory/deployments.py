@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cdi.api import labels
+from cdi.api import labels, signingkey
 from cdi.kube import objects
 from cdi.kube.objects import Object, Objects
 from cdi.operator.inventory import access, marks, services
@@ -35,15 +35,20 @@ CONFINED: Final[Mapping[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A Secret or a ConfigMap, as files."""
+    """A Secret or a ConfigMap, as files: all that is in it or, of a Secret, some of it if there."""
 
     name: str
     path: str
     secret: bool = True
+    only: tuple[str, ...] = ()
 
     def volume(self) -> Object:
         if self.secret:
-            return {"name": self.name, "secret": {"secretName": self.name, "defaultMode": 420}}
+            source: Object = {"secretName": self.name, "defaultMode": 420}
+            if self.only:
+                source["items"] = [{"key": each, "path": each} for each in self.only]
+                source["optional"] = True
+            return {"name": self.name, "secret": source}
         return {"name": self.name, "configMap": {"name": self.name, "defaultMode": 420}}
 
     def mount(self) -> Object:
@@ -76,6 +81,8 @@ _API_SERVER_MOUNTS: Final = (
 _UPLOAD_PROXY_MOUNTS: Final = (
     Mount("cdi-uploadproxy-server-cert", f"{_CERTIFICATES}/cdi-uploadproxy-server-cert"),
     Mount("cdi-uploadserver-client-cert", f"{_CERTIFICATES}/cdi-uploadserver-client-cert"),
+    # Its variable has the key of the day when it started; these are followed when it is exchanged.
+    Mount(signingkey.SECRET, _KEYS, only=signingkey.BELIEVED),
 )
 
 _TIMES: Final = {
