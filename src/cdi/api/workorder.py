@@ -126,6 +126,8 @@ class WorkOrder(Environment):
     preallocation: Annotated[bool, Variable("PREALLOCATION", FLAG)] = False
     direct_io: Annotated[bool, Variable("CACHE_MODE", _CACHE_MODE)] = False  # around the page cache
     owner_uid: Annotated[str, Variable("OWNER_UID")] = ""  # whose progress it is
+    # which claim is filled: names its device, whatever the node calls it
+    claim_uid: Annotated[str, Variable("CLAIM_UID", always=False)] = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:

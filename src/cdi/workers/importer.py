@@ -77,6 +77,7 @@ class Import:
             order.filesystem_overhead,
             preallocate=order.preallocation,
             direct_io=order.direct_io,
+            claim=order.claim_uid,
         )
         self._meter = Meter()
         self._cancel = threading.Event()

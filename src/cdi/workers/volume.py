@@ -36,6 +36,7 @@ class Volume:
     overhead: Decimal = Decimal(0)  # the share of it that a file system needs for itself
     preallocate: bool = False
     direct_io: bool = False
+    claim: str = ""  # its UID, which names a device on every node; empty: nobody told
 
     @property
     def directory(self) -> Path:
@@ -103,6 +104,7 @@ class Volume:
             preallocate=self.preallocate,
             direct_io=self.direct_io,
             connections=connections,
+            device_name=self.claim or None,
         ).of(spec)
         if self.device is not None or spec.update:
             return wanted

@@ -136,6 +136,7 @@ def test_a_block_volume_is_a_device_and_needs_no_group() -> None:
     assert importer["volumeMounts"] == [{"name": "cdi-state-vol", "mountPath": "/var/lib/cdi"}]
     assert {"name": "cdi-state-vol", "emptyDir": {}} in found["spec"]["volumes"]
     assert found["spec"]["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
+    assert {"name": "CLAIM_UID", "value": "claim-uid"} in importer["env"]
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(None, []), (2.5, ["2.5"]), (90.0, ["90"])])

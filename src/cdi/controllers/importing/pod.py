@@ -24,7 +24,7 @@ from cdi.controllers import metadata
 from cdi.controllers.importing import mounts, requests
 from cdi.controllers.working import pods
 from cdi.controllers.working.context import Context
-from cdi.controllers.working.mounts import Mount, in_container
+from cdi.controllers.working.mounts import Mount, in_container, is_block
 from cdi.kube import objects, owners
 from cdi.kube.objects import Object
 
@@ -118,6 +118,7 @@ def order_for(claim: Object, context: PodContext) -> WorkOrder:
         "content_type": content_type_of(given.get(annotations.CONTENT_TYPE)),
         "image_size": quantity.parse(asked),
         "owner_uid": _owner_uid(claim),
+        "claim_uid": objects.uid(claim) if is_block(claim) else "",
         "filesystem_overhead": Decimal(context.overhead),
         "preallocation": given.get(annotations.PREALLOCATION_REQUESTED) == annotations.TRUE,
         "direct_io": given.get(annotations.REQUIRES_DIRECT_IO) == annotations.TRUE,

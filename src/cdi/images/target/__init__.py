@@ -9,7 +9,7 @@ tells them apart, and `samples` whether the bytes of an earlier run are still th
 Raises NoSpace, TargetFailed, TooSmall, InvalidRequest. Offsets and sizes are in bytes.
 """
 
-from cdi.images.target.device import BlockTarget
+from cdi.images.target.device import RESERVE, BlockTarget
 from cdi.images.target.file import FileTarget, remove_partial
 from cdi.images.target.paths import (
     device_size,
@@ -25,6 +25,7 @@ from cdi.images.target.writing import BLOCK, Target, data_runs
 
 __all__ = [
     "BLOCK",
+    "RESERVE",
     "BlockTarget",
     "FileTarget",
     "Target",

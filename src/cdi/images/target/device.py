@@ -6,6 +6,9 @@ samples confirms it; otherwise it is filled: zero runs are put where they are me
 write covered in the end. Preallocated, it is always filled, so that thin storage has given every
 block. A device whose disk is brought up to date is zeroed only where that is asked for.
 
+Its last RESERVE bytes may hold notes (`note`) while the disk is not complete, if that leaves them
+free; the commit zeroes them.
+
 Ways to zero, in this order: give blocks back (not if preallocated), have the device or the kernel
 write zeros, write them. Ranges need not be whole sectors: the last way takes any.
 """
@@ -22,6 +25,8 @@ from cdi.images.target import paths, writing
 # What the kernel is asked to zero in one call, which nothing interrupts.
 _STEP = 256 << 20
 
+RESERVE = 1 << 20  # bytes at the end for notes about a disk that is not complete
+
 
 class BlockTarget(writing.Target):
     """A block device, written in place."""
@@ -33,12 +38,18 @@ class BlockTarget(writing.Target):
         *,
         resume: bool = False,
         zeroed: bool = False,
+        noted: bool = False,
         update: bool = False,
         preallocate: bool = False,
         direct_io: bool = False,
     ) -> None:
-        """Open exclusively. `zeroed`: an earlier run of this transfer has zeroed all of it."""
+        """Open exclusively.
+
+        `zeroed`: an earlier run of this transfer has zeroed all of it; `noted`: it may have left
+        notes.
+        """
         self._update = update
+        self._noted = noted
         self._give_back = not preallocate
         try:
             fd = os.open(path, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
@@ -91,12 +102,35 @@ class BlockTarget(writing.Target):
     def _in_steps(self, call: Callable[[int, int, int], bool], start: int, end: int) -> bool:
         return all(call(self._fd, at, min(_STEP, end - at)) for at in range(start, end, _STEP))
 
+    def leaves_room(self, disk: int | None) -> bool:
+        """Whether a disk of so many bytes leaves the last RESERVE bytes alone."""
+        return disk is not None and disk <= self.size - RESERVE
+
+    def note(self, at: int, data: bytes) -> None:
+        """Put `data` at this offset of the reserve, durably, until the disk is complete."""
+        self._noted = True
+        with self._translated():
+            self._put_rest(data, self.size - RESERVE + at)
+        self.flush()
+
+    def forget_notes(self) -> None:
+        """Zero the reserve, durably, if there may be notes in it."""
+        if not self._noted:
+            return
+        with self._translated():
+            self._put_rest(bytes(RESERVE), self.size - RESERVE)
+        self._sync()
+        self._noted = False
+
     def _size_to_fill(self, size: int) -> int:
         del size  # what lies behind the disk is zeroed, too
-        return self.size if self._fill and not self._update else 0
+        if not self._fill or self._update:
+            return 0
+        return self.size - RESERVE if self._noted else self.size
 
     def finish(self, size: int) -> None:
         del size  # a device has the size it has; what lies behind the disk is zeroed
         self._fill_up(self.size)
         self._sync()
+        self.forget_notes()  # last: until all else is durable, they are true
         self.close()

@@ -16,7 +16,7 @@ journal beside the old one, (4) rename, (5) sync the directory. A crash before (
 journal, whose durable part is still true; after it, the new one. A line that is torn or altered
 ends the reading: what stands before it still holds. A finished disk has no journal.
 
-Elsewhere: what a later run reads out of it (`resuming`).
+Elsewhere: what a later run reads out of it (`resuming`), a copy on the device (`mirror`).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Progress:
     `done` counts guest bytes. `digested` source bytes from the start have gone into the digest
     whose state is `digest`. `stream` describes where a forward transfer can begin anew. `samples`
     are of bytes that were done at the last checkpoint (see `target.samples`); `durable` are the
-    records that hold after a power cut.
+    records that hold after a power cut. `mirrored`: they may be on the device itself, too.
     """
 
     done: Intervals = field(default_factory=Intervals)
@@ -58,6 +58,7 @@ class Progress:
     digest: bytes | None = None
     stream: StreamPoint | None = None
     zeroed: bool = False
+    mirrored: bool = False
     samples: list[Sample] = field(default_factory=list)
     durable: list[dict[str, Any]] = field(default_factory=list)
 
@@ -85,9 +86,19 @@ def journal_path(path: Path) -> Path:
 class Journal:
     """The journal of one running transfer. Methods may be called by any thread."""
 
-    def __init__(self, path: Path, key: dict[str, Any], progress: Progress) -> None:
-        """Begin a journal at `path`, replacing what is there. `key` identifies the transfer."""
+    def __init__(
+        self,
+        path: Path,
+        key: dict[str, Any],
+        progress: Progress,
+        mirror: Callable[[list[dict[str, Any]]], None] = lambda _: None,
+    ) -> None:
+        """Begin a journal at `path`, replacing what is there. `key` identifies the transfer.
+
+        `mirror` is given the durable records once they are safe here.
+        """
         self._path = path
+        self._mirror = mirror
         self._key = key
         self._lock = threading.Lock()
         self._checkpoint_lock = threading.Lock()
@@ -136,6 +147,7 @@ class Journal:
             with self._lock:
                 self._durable = records
                 self._rewrite(sync=True)
+            self._mirror(records)
 
     def believe_durable(self) -> None:
         """The storage lost what was written since the last checkpoint: note only what is safe.
@@ -225,6 +237,8 @@ def _records(progress: Progress) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     if progress.zeroed:
         records.append({"zeroed": True})
+    if progress.mirrored:
+        records.append({"mirrored": True})
     if progress.samples:
         records.append({"samples": progress.samples})
     if len(progress.done):

@@ -41,6 +41,8 @@ class TransferRequest:
     update: bool = False
     # The source is a qcow2 image of changes, which has to name the disk of this name as its base.
     base: str | None = None
+    # What names a device wherever it is attached. None: it is known here only, by its kernel name.
+    device_name: str | None = None
 
     @property
     def algorithm(self) -> str | None:

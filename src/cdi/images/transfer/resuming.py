@@ -48,6 +48,18 @@ def load(path: Path, key: dict[str, Any]) -> Progress | None:
     return progress
 
 
+def replayed(records: list[dict[str, Any]]) -> Progress | None:
+    """Return what durable `records` say, None if they make no sense."""
+    progress = Progress(durable=records)
+    try:
+        for record in records:
+            _replay(record, progress)
+    except (AttributeError, LookupError, TypeError, ValueError) as wrong:
+        log.warning("notes make no sense", extra={"cause": repr(wrong)})
+        return None
+    return progress
+
+
 def source_of(path: Path) -> Identity | None:
     """Return what the journal at `path` is about, None if there is none."""
     try:
@@ -71,6 +83,8 @@ def _replay(record: dict[str, Any], progress: Progress) -> None:
         progress.done.add(start, end)
     if record.get("zeroed"):
         progress.zeroed = True
+    if "mirrored" in record:
+        progress.mirrored = bool(record["mirrored"])
     if "samples" in record:
         progress.samples = [(int(at), int(crc)) for at, crc in record["samples"]]
     if "digested" in record:

@@ -8,20 +8,24 @@ continued, since nobody could tell whether it is still the same.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from cdi.images import errors
 from cdi.images import target as targets
 from cdi.images.layout import Part
 from cdi.images.sources.source import Identity
-from cdi.images.transfer import resuming
+from cdi.images.transfer import mirror, resuming
 from cdi.images.transfer.journal import Journal, Progress
 from cdi.images.transfer.request import TransferRequest
 
 log = logging.getLogger(__name__)
+
+Copy = Callable[[list[dict[str, Any]]], None]  # keeps durable records in a second place
 
 CHECKPOINT_EVERY = 5.0  # seconds of work that a power cut may cost
 
@@ -32,6 +36,8 @@ def earlier(request: TransferRequest, identity: Identity) -> Progress | None:
     if tag is None or not identity.version:
         return None
     found = resuming.load(request.journal_file, _key(request, identity, tag))
+    if found is None and _may_mirror(request):
+        found = mirror.load(request.target, _lasting_key(request, identity))
     if found is None:
         return None
     written = targets.path_of_work(request.target, complete=request.update)
@@ -72,8 +78,9 @@ class Work:
             forget(request)
         self.target = self._open_target(virtual_size)
         try:
+            copy = self._copy_of_notes(identity, virtual_size)
             key = _key(request, identity, self.target.tag)
-            self.journal = Journal(request.journal_file, key, self.progress)
+            self.journal = Journal(request.journal_file, key, self.progress, copy)
         except OSError as error:
             self.target.close()
             raise targets.target_error(error, str(request.journal_file)) from error
@@ -83,11 +90,13 @@ class Work:
     def _open_target(self, virtual_size: int | None) -> targets.Target:
         request = self._request
         if targets.is_device(request.target):
+            stale = not self.resumed and not request.update and mirror.last(request.target) > 0
             device = targets.BlockTarget(
                 request.target,
                 virtual_size,
                 resume=self.resumed,
                 zeroed=self.progress.zeroed,
+                noted=self.progress.mirrored or stale,
                 update=request.update,
                 preallocate=request.preallocate,
                 direct_io=request.direct_io,
@@ -107,11 +116,27 @@ class Work:
         file.already(self.progress.done)
         return file
 
+    def _copy_of_notes(self, identity: Identity, virtual_size: int | None) -> Copy:
+        """Return what copies the durable records to a device; see to notes that do not hold."""
+        device = self.target
+        if not isinstance(device, targets.BlockTarget):
+            return _no_copy
+        room = _may_mirror(self._request) and device.leaves_room(virtual_size)
+        if not (room and self.resumed):
+            device.forget_notes()
+        self.progress.mirrored = room
+        if not room:
+            return _no_copy
+        key, path = _lasting_key(self._request, identity), self._request.target
+        return mirror.Mirror(key, device.note, after=mirror.last(path)).write
+
     def __enter__(self) -> Work:
         self._keeper.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
         self._left.set()
         self._keeper.join()
         try:
@@ -119,9 +144,16 @@ class Work:
                 self.checkpoint()
             if self.target.lossy:
                 self.journal.believe_durable()
+            if isinstance(error, errors.TransferError) and error.kind is errors.Kind.PERMANENT:
+                self._forget_copy()
         finally:
             self.journal.close()
             self.target.close()
+
+    def _forget_copy(self) -> None:
+        if isinstance(self.target, targets.BlockTarget):
+            with contextlib.suppress(errors.TargetError):  # what failed is told, not this
+                self.target.forget_notes()
 
     def finish(self, size: int, stop: threading.Event) -> None:
         """The disk of `size` bytes is complete and verified: commit it.
@@ -165,6 +197,22 @@ def _key(request: TransferRequest, identity: Identity, tag: str) -> dict[str, An
         "part": None if request.part is None else _json(request.part),
         "update": request.update,
     }
+
+
+def _may_mirror(request: TransferRequest) -> bool:
+    """Whether notes may lie on the target itself: a complete disk to be updated has no room."""
+    named = request.device_name is not None and not request.update
+    return named and targets.is_device(request.target)
+
+
+def _lasting_key(request: TransferRequest, identity: Identity) -> dict[str, Any]:
+    """Identify a transfer to a device wherever that is attached."""
+    size = targets.device_size(request.target)
+    return _key(request, identity, f"{request.device_name} of {size} bytes")
+
+
+def _no_copy(records: list[dict[str, Any]]) -> None:
+    del records
 
 
 def _json(part: Part) -> list[Any]:
