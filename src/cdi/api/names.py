@@ -22,6 +22,14 @@ VDDK_CONFIG_MAP = "v2v-vmware"  # names the VDDK image, in the namespace of the 
 UPLOAD_API_SERVICE = "v1beta1.upload.cdi.kubevirt.io"  # the APIService of the upload tokens
 UPLOAD_CLIENT = "client.upload-server.cdi.kubevirt.io"  # the upload proxy's certificate says so
 
+# Secrets and ConfigMaps of the installation, with who may upload and with whom one uploads to.
+UPLOAD_SERVER_SIGNER = "cdi-uploadserver-signer"  # Secret: signs certificates of upload servers
+UPLOAD_SERVER_BUNDLE = "cdi-uploadserver-signer-bundle"  # ConfigMap: what their clients trust
+UPLOAD_CLIENT_SIGNER = "cdi-uploadserver-client-signer"  # Secret: signs certificates of clients
+UPLOAD_CLIENT_BUNDLE = "cdi-uploadserver-client-signer-bundle"  # ConfigMap: what servers trust
+UPLOAD_CLIENT_CERTIFICATE = "cdi-uploadserver-client-cert"  # Secret: the upload proxy's
+BUNDLE_KEY = "ca-bundle.crt"  # of these ConfigMaps
+
 _HASHED: Final = len("-01234567-")
 _PART: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 

@@ -23,11 +23,11 @@ from cdi.kube.objects import Object
 from cdi.kube.owners import AlreadyControlledError
 from cdi.kube.resource import CUSTOM_RESOURCE_DEFINITIONS, PODS, SERVICES, Resource
 from cdi.operator import definitions, kinds, managed, status
-from cdi.operator.certificates import lifetimes
-from cdi.operator.certificates.lifetimes import InvalidCertConfig
 from cdi.operator.certificates.sync import Certificates
 from cdi.operator.plan import Create, Migrate, Plan, Remove, RemoveWorkers, Step, Update
 from cdi.operator.settings import Settings
+from cdi.storage import lifetimes
+from cdi.storage.lifetimes import InvalidCertConfig
 
 log = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ typed error come out. No I/O, no clock: whoever calls looks things up and says w
     scratch                                    scratch claims: when, which class, what size
     config, proxy, podresources                the status of the CDIConfig
     tlsprofile                                 what the CDIConfig says about TLS
+    lifetimes                                  what the CDI object says about certificates
     uploadaddress, certificates                where clients reach the upload proxy
 
 Elsewhere: how quantities are written (`cdi.api.quantity`), how clones are planned and who writes

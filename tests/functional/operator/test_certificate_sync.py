@@ -9,8 +9,8 @@ from cdi.kube import pki
 from cdi.kube.client import Client
 from cdi.kube.transport import Settings
 from cdi.operator.certificates import chains, contents
-from cdi.operator.certificates.lifetimes import DEFAULT
 from cdi.operator.certificates.sync import Certificates
+from cdi.storage.lifetimes import DEFAULT
 from support import apiserver, cdiapi
 
 SECRETS = "/api/v1/namespaces/cdi/secrets"

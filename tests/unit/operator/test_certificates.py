@@ -9,10 +9,11 @@ from cryptography import x509
 
 from cdi.api import signingkey as layout
 from cdi.kube import pki
-from cdi.operator.certificates import chains, contents, decide, lifetimes, renewal, signingkey
+from cdi.operator.certificates import chains, contents, decide, renewal, signingkey
 from cdi.operator.certificates.decide import Held
-from cdi.operator.certificates.lifetimes import DEFAULT, InvalidCertConfig, Lifetime, Lifetimes
 from cdi.operator.certificates.renewal import Seen, renew
+from cdi.storage import lifetimes
+from cdi.storage.lifetimes import DEFAULT, InvalidCertConfig, Lifetime, Lifetimes
 
 NOW = datetime.datetime(2026, 11, 28, 12, tzinfo=datetime.UTC)
 MINUTE = datetime.timedelta(minutes=1)

@@ -7,7 +7,7 @@ from typing import Final
 
 from cdi.api import names
 
-BUNDLE_KEY: Final = "ca-bundle.crt"
+BUNDLE_KEY: Final = names.BUNDLE_KEY
 _LONGEST_NAME: Final = 64  # characters of a common name, by X.509
 
 
@@ -52,11 +52,11 @@ UPLOAD_PROXY: Final = Chain(
     Target("cdi-uploadproxy-server-cert", service="cdi-uploadproxy"),
 )
 # Certificates of upload servers are made for each upload, by its controller.
-UPLOAD_SERVER: Final = Chain("cdi-uploadserver-signer", "cdi-uploadserver-signer-bundle")
+UPLOAD_SERVER: Final = Chain(names.UPLOAD_SERVER_SIGNER, names.UPLOAD_SERVER_BUNDLE)
 UPLOAD_CLIENT: Final = Chain(
-    "cdi-uploadserver-client-signer",
-    "cdi-uploadserver-client-signer-bundle",
-    Target("cdi-uploadserver-client-cert", client=names.UPLOAD_CLIENT),
+    names.UPLOAD_CLIENT_SIGNER,
+    names.UPLOAD_CLIENT_BUNDLE,
+    Target(names.UPLOAD_CLIENT_CERTIFICATE, client=names.UPLOAD_CLIENT),
 )
 
 ALL: Final = (API_SERVER, UPLOAD_PROXY, UPLOAD_SERVER, UPLOAD_CLIENT)

@@ -22,7 +22,7 @@ from cdi.kube.objects import Object
 from cdi.kube.pki import BACKDATED, BrokenPem, Pair
 from cdi.operator.certificates.chains import BUNDLE_KEY
 from cdi.operator.certificates.decide import Held
-from cdi.operator.certificates.lifetimes import Lifetime
+from cdi.storage.lifetimes import Lifetime
 
 TYPE: Final = "kubernetes.io/tls"
 CERTIFICATE, KEY = "tls.crt", "tls.key"

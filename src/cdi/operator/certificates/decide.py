@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from cdi.operator.certificates.lifetimes import Lifetime
+from cdi.storage.lifetimes import Lifetime
 
 _LATEST: Final = 0.8  # share of its life after which a certificate is renewed whatever else is said
 _SPREAD: Final = 0.1  # share of a refresh age that trust gets to spread

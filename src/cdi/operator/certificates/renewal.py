@@ -17,7 +17,7 @@ from cdi.operator.certificates import contents, decide
 from cdi.operator.certificates.chains import BUNDLE_KEY, Chain, Target
 from cdi.operator.certificates.contents import Stored
 from cdi.operator.certificates.decide import Held
-from cdi.operator.certificates.lifetimes import Lifetime, Lifetimes
+from cdi.storage.lifetimes import Lifetime, Lifetimes
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from cdi.kube.objects import Object
 from cdi.kube.resource import CONFIG_MAPS, SECRETS, Resource
 from cdi.operator.certificates import chains, contents, signingkey
 from cdi.operator.certificates.chains import Chain
-from cdi.operator.certificates.lifetimes import Lifetimes
 from cdi.operator.certificates.renewal import Seen, Write, renew
+from cdi.storage.lifetimes import Lifetimes
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from cdi.api import duration
-from cdi.kube import objects
+from cdi.storage import documents
 
 _HOUR: Final = timedelta(hours=1)
 
@@ -49,7 +49,7 @@ DEFAULT: Final = Lifetimes()
 
 def parse_lifetimes(cdi: Mapping[str, Any] | None) -> Lifetimes:
     """What a CDI object asks for. Raises InvalidCertConfig."""
-    given: Mapping[str, Any] = objects.get(cdi, "spec", "certConfig", default={})
+    given: Mapping[str, Any] = documents.at(cdi, "spec", "certConfig") or {}
     return Lifetimes(
         _lifetime(given, "ca", DEFAULT.signer),
         _lifetime(given, "server", DEFAULT.server),
@@ -74,7 +74,7 @@ def _lifetime(given: Mapping[str, Any], whose: str, default: Lifetime) -> Lifeti
 
 
 def _duration(given: Mapping[str, Any], whose: str, key: str) -> timedelta | None:
-    text = objects.get(given, whose, key)
+    text = documents.at(given, whose, key)
     if text is None:
         return None
     try:
