@@ -80,7 +80,7 @@ class Actor:
 
     async def _create(self, step: plan.Create, latest: Latest) -> None:
         try:
-            await self._client.create(step.resource, step.object)
+            made = await self._client.create(step.resource, step.object)
         except errors.AlreadyExists:
             return
         except errors.ApiError as error:
@@ -89,6 +89,8 @@ class Actor:
             if step.refused is not None and not error.transient:
                 await self._act(step.refused(error), latest)
             raise
+        if step.made is not None:
+            await self._act(step.made(made), latest)
 
     async def _confirm(self, step: plan.Confirm) -> None:
         namespace, name = objects.key(step.seen)

@@ -40,12 +40,14 @@ class Create:
     """An object that should exist. One of that name that exists already is fine.
 
     `refused` decides what to do where the server refuses; that plan is carried out instead of
-    the rest of this one, and the refusal is then retried like any failure.
+    the rest of this one, and the refusal is then retried like any failure. `made` decides what is
+    due at once for an object that is new, and now has its UID.
     """
 
     resource: Resource
     object: Object
     refused: Callable[[ApiError], Plan] | None = None
+    made: Callable[[Object], Plan] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,3 +96,19 @@ async def test_what_exists_is_not_made_again() -> None:
     for _ in range(2):
         await actor.act(plan.Plan((plan.Create(PODS, POD),)))
     assert found.pods_made == 1
+
+
+@in_loop
+async def test_what_a_new_object_needs_is_made_with_its_uid_before_the_plan_goes_on() -> None:
+    found, actor, claim = stage()
+
+    def labelled(made: Object) -> plan.Plan:
+        return plan.Plan((change(claim, of=objects.uid(made)),))
+
+    pod = plan.Create(PODS, POD, made=labelled)
+    await actor.act(plan.Plan((pod, change(claim, then="x"))))
+    (made,) = found.cluster.pods.list()
+    after = found.get_one("claims", "c")
+    assert objects.annotations(after or {}) == {"of": objects.uid(made), "then": "x"}
+    await actor.act(plan.Plan((pod,)))
+    assert found.writes[-1] == ("create", "Pod", "p")  # it was there: nothing more is due
