@@ -7,6 +7,7 @@ controller and kubelet are functions that make one move each. `settle` lets all 
 until nobody moves any more. A world can be told to crash the controllers at any write.
 """
 
+import base64
 import copy
 import itertools
 import json
@@ -26,10 +27,11 @@ from cdi.controllers.importing import reconciler as importing
 from cdi.controllers.populating import reconciler as populating
 from cdi.controllers.populating.registry import POPULATORS
 from cdi.controllers.settings import Settings
-from cdi.kube import errors, objects
+from cdi.controllers.uploading import reconciler as uploading
+from cdi.kube import errors, objects, pki
 from cdi.kube.mergepatch import merged
 from cdi.kube.objects import Key, Object
-from cdi.kube.resource import Resource
+from cdi.kube.resource import SECRETS, Resource
 
 SETTINGS = Settings(worker_image="registry.example/cdi:1", installer_labels={})
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -88,6 +90,7 @@ class World:
         self._uids = itertools.count(1)
         self._crashed = False
         self._plays: dict[str, list[Object]] = {}
+        self.secrets: dict[Key, Object] = {}  # which no controller watches
         client: Any = self  # what controllers need of one is here
         actor = Actor(client, self)
         progress: Any = SilentProgress()
@@ -98,6 +101,7 @@ class World:
             datavolume.Reconciler(each, *make, progress, self.clock) for each in OPERATIONS
         ]
         self._importing = importing.Reconciler(self.cluster, SETTINGS, client, actor, self.clock)
+        self._uploading = uploading.Reconciler(self.cluster, SETTINGS, client, actor, self.clock)
         self._profiles = storageprofile.Reconciler(*make, self.clock)
         self._config = cdiconfig.Reconciler(*make)
 
@@ -156,6 +160,10 @@ class World:
                 if owners and not any(owner["uid"] in alive for owner in owners):
                     self.drop(cache, each)
                     return
+        for key, secret in list(self.secrets.items()):
+            owners = objects.metadata(secret).get("ownerReferences") or []
+            if owners and not any(owner["uid"] in alive for owner in owners):
+                del self.secrets[key]
 
     def _note_phase(self, volume: Object) -> None:
         phase = objects.get(volume, "status", "phase", default="")
@@ -170,6 +178,8 @@ class World:
         cache = self._cache_of(resource)
         if self.refuse is not None and (error := self.refuse("create", resource, obj)):
             raise error
+        if resource == SECRETS:
+            return self._new_secret(obj)
         if cache is None:
             return obj
         if getattr(self.cluster, cache).get(objects.key(obj)) is not None:
@@ -184,9 +194,17 @@ class World:
         wanted["metadata"]["creationTimestamp"] = self.clock.wall().strftime("%Y-%m-%dT%H:%M:%SZ")
         return self.put(cache, wanted)
 
+    def _new_secret(self, obj: Object) -> Object:
+        if objects.key(obj) in self.secrets:
+            raise errors.from_status({"code": 409, "reason": "AlreadyExists", "message": "exists"})
+        self.secrets[objects.key(obj)] = obj
+        return obj
+
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         cache = self._cache_of(resource)
         key = Key(namespace or "", name)
+        if resource == SECRETS and key in self.secrets:
+            return self.secrets[key]
         found = None if cache is None else getattr(self.cluster, cache).get(key)
         if found is None:
             raise errors.from_status({"code": 404, "reason": "NotFound", "message": name})
@@ -296,16 +314,16 @@ class World:
         return False
 
     def run_pods(self) -> bool:
-        """Take one importer pod one state further in its script."""
+        """Take one worker's pod one state further in its script."""
         for pod in self.cluster.pods.list():
             uid = objects.uid(pod)
-            if objects.metadata(pod).get("labels", {}).get("cdi.kubevirt.io") != "importer":
+            if objects.labels(pod).get("cdi.kubevirt.io") not in _WORKERS:
                 continue
             if objects.is_deleting(pod):
                 self._end(pod)
                 return True
             if uid not in self._plays:
-                self._plays[uid] = list(self.scripts.pop(0)) if self.scripts else list(SUCCEEDS)
+                self._plays[uid] = list(self.scripts.pop(0) if self.scripts else _usual(pod))
             if self._plays[uid] and self._can_start(pod):
                 self.put("pods", merged(pod, {"status": self._plays[uid].pop(0)}))
                 return True
@@ -327,6 +345,9 @@ class World:
 
     def _can_start(self, pod: Object) -> bool:
         for volume in objects.get(pod, "spec", "volumes", default=[]):
+            secret = objects.get(volume, "secret", "secretName")
+            if secret and Key(objects.namespace(pod), secret) not in self.secrets:
+                return False
             name = objects.get(volume, "persistentVolumeClaim", "claimName")
             if name is None:
                 continue
@@ -349,6 +370,7 @@ class World:
             for populator in self._populating:
                 self._once(populator.reconcile, key)
             self._once(self._importing.reconcile, key)
+            self._once(self._uploading.reconcile, key)
 
     def _once(self, reconcile: Any, key: Key) -> None:
         # Nothing here ever waits, so a coroutine runs to its end at once, without an event loop.
@@ -378,6 +400,15 @@ class World:
         # UIDs depend on the order in which objects were made; their numbers say nothing.
         named: dict[str, Any] = json.loads(re.sub(r"uid-\d+", "uid", json.dumps(found)))
         return named
+
+
+_WORKERS = frozenset({"importer", "cdi-upload-server"})
+
+
+def _usual(pod: Object) -> list[Object]:
+    """What a worker goes through where nothing else is scripted."""
+    is_server = objects.labels(pod).get("cdi.kubevirt.io") == "cdi-upload-server"
+    return TAKES_A_DISK if is_server else SUCCEEDS
 
 
 _PASSING = frozenset(
@@ -420,6 +451,37 @@ COMPLETE = json.dumps({"scratchSpaceRequired": False, "preallocationApplied": Fa
 STOPPED = json.dumps({"message": "stopped; another start continues", "reason": "Cancelled"})
 SUCCEEDED = state("Succeeded", terminated=ended(COMPLETE))
 SUCCEEDS = [CREATING, RUNNING, SUCCEEDED]
+
+
+# States of upload servers' pods.
+
+
+def served(phase: str, restarts: int = 0, *, ready: bool = False, **container: Any) -> Object:
+    """The status of a pod whose upload server is in this state."""
+    found = state(phase, restarts, **container)
+    found["containerStatuses"][0] |= {"name": "cdi-upload-server", "ready": ready}
+    return found
+
+
+UP = served("Running", running={"startedAt": "2030-01-01T00:00:00Z"})
+READY = served("Running", ready=True, running={"startedAt": "2030-01-01T00:00:00Z"})
+UPLOAD_COMPLETE = json.dumps({"preallocationApplied": False, "message": "Upload Complete"})
+UPLOADED = served("Succeeded", terminated=ended(UPLOAD_COMPLETE))
+TAKES_A_DISK = [served("Pending", waiting={"reason": "ContainerCreating"}), UP, READY, UPLOADED]
+SIGNER = pki.make_authority("ns_signer@1", START, timedelta(days=365))
+
+
+def with_certificates(found: "World") -> "World":
+    """What the operator makes, in the installation's namespace."""
+    data = {"tls.crt": SIGNER.certificate, "tls.key": SIGNER.key}
+    named = {"name": "cdi-uploadserver-signer", "namespace": SETTINGS.namespace}
+    encoded = {key: base64.b64encode(text.encode()).decode() for key, text in data.items()}
+    found.secrets[Key(SETTINGS.namespace, named["name"])] = {"metadata": named, "data": encoded}
+    found.put("config_maps", {
+        "metadata": {**named, "name": "cdi-uploadserver-client-signer-bundle"},
+        "data": {"ca-bundle.crt": SIGNER.certificate},
+    })  # fmt: skip
+    return found
 
 
 def mendable(reason: str, message: str, restarts: int = 0, **when: str) -> Object:

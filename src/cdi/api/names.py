@@ -87,6 +87,12 @@ def clone_source_for(volume_uid: str) -> str:
     return f"volume-clone-source-{volume_uid}"
 
 
+def sources_for(volume_uid: str) -> tuple[str, ...]:
+    """What a DataVolume may tell one of our populators with."""
+    named = (import_source_for, upload_source_for, clone_source_for)
+    return tuple(name_for(volume_uid) for name_for in named)
+
+
 def populate_pod_for(target_uid: str) -> str:
     """The pod of an oVirt or OpenStack populator."""
     return f"populate-{target_uid}"

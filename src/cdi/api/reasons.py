@@ -61,6 +61,7 @@ POPULATOR_RUNNING = "Populator is running"  # a clone populator is at work
 COMPLETED = "Completed"  # the worker ended well
 ERROR = "Error"  # the worker ended badly; KubeVirt shows the machine as failed
 OOM_KILLED = "OOMKilled"  # the worker was killed for memory
+CANCELLED = "Cancelled"  # the worker was told to stop, and will continue
 IMAGE_PULL_FAILED = "ImagePullFailed"  # a container image cannot be pulled
 SCRATCH_REQUIRED = "Scratch space required"  # the worker is run again with scratch space
 CHECKSUM_ERROR = "ChecksumError"  # the source is not what was promised

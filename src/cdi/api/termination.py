@@ -26,6 +26,12 @@ _CHECKSUM_MISMATCH: Final = "checksum mismatch"
 _CHECKSUM_REASON: Final = "ChecksumError"
 _PREALLOCATED: Final = "Preallocation applied"
 
+_COMPLETE: Final = (
+    reasons.IMPORT_COMPLETE_MESSAGE,
+    reasons.UPLOAD_COMPLETE_MESSAGE,
+    reasons.CLONE_COMPLETE_MESSAGE,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class VDDKInfo:
@@ -70,7 +76,7 @@ class Termination:
         An exit code of 0 alone is no such word: a worker that was stopped, that asks for scratch
         space, or that left no message may end with 0, too.
         """
-        return self.done and self.message.startswith(reasons.IMPORT_COMPLETE_MESSAGE)
+        return self.done and self.message.startswith(_COMPLETE)
 
     def to_message(self) -> str:
         """Return the JSON to write, at most LONGEST bytes of UTF-8."""

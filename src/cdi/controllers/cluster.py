@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from cdi.api import annotations as known
-from cdi.api import names, phases, resources
+from cdi.api import labels, names, phases, resources
 from cdi.controllers import kinds
 from cdi.kube import objects, owners
 from cdi.kube.cache import Cache, IndexFunction
@@ -27,6 +27,7 @@ from cdi.kube.resource import (
     PERSISTENT_VOLUME_CLAIMS,
     PERSISTENT_VOLUMES,
     PODS,
+    SERVICES,
     STORAGE_CLASSES,
     Resource,
 )
@@ -53,6 +54,8 @@ class Cluster:
     volumes: Cache
     events: Cache
     import_sources: Cache
+    upload_sources: Cache
+    services: Cache  # in front of upload servers
     classes: Cache
     profiles: Cache
     configs: Cache
@@ -172,6 +175,8 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
     "volumes": PERSISTENT_VOLUMES,
     "events": EVENTS,
     "import_sources": kinds.IMPORT_SOURCES,
+    "upload_sources": kinds.UPLOAD_SOURCES,
+    "services": SERVICES,
     "classes": STORAGE_CLASSES,
     "profiles": kinds.STORAGE_PROFILES,
     "configs": kinds.CDI_CONFIGS,
@@ -188,6 +193,7 @@ _INDEXES: Final[Mapping[str, Mapping[str, IndexFunction]]] = {
 }
 # Only claims have events that anybody here reads.
 _FIELDS: Final[Mapping[str, str]] = {"events": "involvedObject.kind=PersistentVolumeClaim"}
+_LABELS: Final[Mapping[str, str]] = {"services": f"{labels.COMPONENT}={labels.UPLOAD_SERVER}"}
 _MAY_BE_MISSING: Final = frozenset({"snapshot_classes"})  # from a definition of somebody else
 _OF_INSTALLATION: Final = frozenset({"config_maps"})  # watched in its namespace only
 
@@ -224,6 +230,7 @@ class Watches:
                 client,
                 resource,
                 namespace if name in _OF_INSTALLATION else None,
+                labels=_LABELS.get(name, ""),
                 fields=_FIELDS.get(name, ""),
                 indexes=_INDEXES.get(name),
                 optional=name in _MAY_BE_MISSING,

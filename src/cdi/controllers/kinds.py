@@ -19,8 +19,9 @@ DATA_VOLUMES: Final = _ours("DataVolume")
 DATA_SOURCES: Final = _ours("DataSource")
 DATA_IMPORT_CRONS: Final = _ours("DataImportCron")
 IMPORT_SOURCES: Final = _ours("VolumeImportSource")
+UPLOAD_SOURCES: Final = _ours("VolumeUploadSource")
 # What claims may name as the source of a populator of ours.
-SOURCE_OBJECTS: Final = (IMPORT_SOURCES,)
+SOURCE_OBJECTS: Final = (IMPORT_SOURCES, UPLOAD_SOURCES)
 
 STORAGE_PROFILES: Final = _ours("StorageProfile")
 CDI_CONFIGS: Final = _ours("CDIConfig")

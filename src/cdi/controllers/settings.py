@@ -11,6 +11,7 @@ class Settings:
     """One installation."""
 
     worker_image: str  # of importer pods
+    upload_image: str = ""  # of upload server pods; empty: the same
     namespace: str = "cdi"  # of the installation itself: its ConfigMaps and leases
     pull_policy: str = "IfNotPresent"
     verbosity: int = 1

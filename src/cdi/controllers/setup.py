@@ -27,6 +27,7 @@ from cdi.controllers.populating.populator import Populator
 from cdi.controllers.populating.registry import POPULATORS
 from cdi.controllers.progress import Progress
 from cdi.controllers.settings import Settings
+from cdi.controllers.uploading import reconciler as uploading
 from cdi.kube.client import Client
 from cdi.kube.clock import Clock, SystemClock
 from cdi.kube.controller import Controller, KeysOf, Metrics, Reconcile, own_key
@@ -79,6 +80,7 @@ async def controllers(
         maker.storage_profile(),
         *(maker.data_volume(operation) for operation in OPERATIONS),
         maker.importing(),
+        maker.uploading(),
         *(maker.populating(populator) for populator in POPULATORS),
     )
     return Parts(tuple(maker.recorders), watches, made)
@@ -154,6 +156,19 @@ class _Maker:
         controller = self._controller(name, made.reconcile)
         self._watch(controller, "claims", own_key)
         self._watch(controller, "pods", importing.keys_of_pod)
+        self._watch(controller, "config_maps", made.keys_of_config_map)
+        self._watch(controller, "events", partial(keys_of_claim_event, but_of=name))
+        return controller
+
+    def uploading(self) -> Controller:
+        name = "upload-controller"
+        made = uploading.Reconciler(
+            self._watches.cluster, self._settings, self._client, self._actor(name), self._clock
+        )
+        controller = self._controller(name, made.reconcile)
+        self._watch(controller, "claims", own_key)
+        self._watch(controller, "pods", uploading.keys_of_pod)
+        self._watch(controller, "services", uploading.keys_of_service)
         self._watch(controller, "config_maps", made.keys_of_config_map)
         self._watch(controller, "events", partial(keys_of_claim_event, but_of=name))
         return controller

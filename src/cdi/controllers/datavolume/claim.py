@@ -18,6 +18,8 @@ _NOT_COPIED: Final = frozenset(
     {
         "kubectl.kubernetes.io/last-applied-configuration",
         annotations.IMPORT_POD,
+        annotations.UPLOAD_POD,
+        annotations.UPLOAD_CLIENT,
         annotations.POPULATED_FOR,  # only a finished DataVolume vouches for its claim
         *annotations.COPIED_FROM_PRIME,
     }

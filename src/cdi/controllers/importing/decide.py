@@ -36,7 +36,6 @@ from cdi.controllers.importing import checkpoints, pod, requests, retries
 from cdi.controllers.importing.claimupdate import annotations_of, change, updated, with_finalizers
 from cdi.controllers.importing.prerequisites import (
     LOOK_AGAIN,
-    is_left_over,
     missing,
     prerequisites,
 )
@@ -135,7 +134,7 @@ def _without_pod(seen: Seen, bound: dict[str, str | None]) -> plan.Plan:
     if seen.users:
         return _in_use(seen, bound)
     bound = bound | _no_longer_in_use(claim)
-    if is_left_over(seen.scratch, owner=None) and _needs_scratch(claim):
+    if scratchclaim.is_left_over(seen.scratch, owner=None) and _needs_scratch(claim):
         # The scratch claim of the last pod is on its way out, and would take the new pod with it.
         return plan.Plan(again_in=LOOK_AGAIN)
     if requests.source_of(claim) == requests.VDDK and not seen.context.vddk_image:

@@ -46,7 +46,7 @@ def _scratch(seen: Seen, found: Object) -> plan.Plan:
     waits = objects.get(found, "status", "phase") in (None, "", phases.Pod.PENDING)
     if not (waits and report_of(found, pod.CONTAINER).has_scratch):
         return change(seen, scratchclaim.created(seen.claim))
-    if is_left_over(seen.scratch, owner=found):
+    if scratchclaim.is_left_over(seen.scratch, owner=found):
         # The claim cannot go while the pod uses it, and the pod cannot start with it.
         return plan.Plan((plan.Remove(PODS, found),), again_in=LOOK_AGAIN)
     if seen.scratch is None:
@@ -88,12 +88,3 @@ def _proxy_ca(seen: Seen, found: Object) -> plan.Plan:
         "data": data,
     }
     return plan.Plan((plan.Create(CONFIG_MAPS, copied),))
-
-
-def is_left_over(found: Object | None, *, owner: Object | None) -> bool:
-    """Whether a scratch claim is another pod's, or on its way out."""
-    if found is None:
-        return False
-    if objects.is_deleting(found) or owner is None:
-        return True
-    return not owners.is_controlled_by(found, owner)

@@ -6,6 +6,7 @@ volume is handed to the target, and the prime goes.
 
     populator   what every populator has to say: a small interface
     imports     the import populator
+    uploads     the upload populator
     registry    which populator fills a claim
     readiness   whether a target can have its prime now
     prime       the prime claim, and what travels between the two

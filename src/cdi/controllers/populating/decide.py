@@ -77,7 +77,7 @@ def _without_source(target: Object) -> plan.Plan:
     """Say what is missing, unless its DataVolume makes it in this very moment."""
     reference = objects.get(target, "spec", "dataSourceRef", default={})
     owner = owners.controller_of(target) or {}
-    is_made = reference.get("name") == names.import_source_for(str(owner.get("uid")))
+    is_made = reference.get("name") in names.sources_for(str(owner.get("uid")))
     if is_made or _phase(target) != phases.Claim.PENDING:
         return plan.NOTHING
     message = f"waits for {reference.get('kind')} {reference.get('name')}, which does not exist"
@@ -116,11 +116,12 @@ def _with_prime(seen: Seen, populator: Populator, found: Object) -> plan.Plan:
     events = tuple(mirror.mirrored(found, target, seen.prime_events, seen.target_events))
     wanted = plan.Plan(events=events).then(populator.advance(seen, found))
     filled = populator.is_filled(found)
-    wanted = wanted.then(_shown(seen, populator, found))
+    shown, handed_over = _shown(seen, populator, found), plan.NOTHING
     if filled and _phase(target) != phases.Claim.BOUND:
-        wanted = wanted.then(rebind.rebind(seen.volume, found, target))
-    wanted = wanted.with_events(*populator.news(seen, found))
-    if pod_phase(found) == phases.Pod.RUNNING:
+        handed_over = rebind.rebind(seen.volume, found, target)
+    order = (handed_over, shown) if populator.hands_over_first else (shown, handed_over)
+    wanted = wanted.then(order[0]).then(order[1]).with_events(*populator.news(seen, found))
+    if populator.measured and pod_phase(found) == phases.Pod.RUNNING:
         wanted = wanted.then(plan.Plan(again_in=PROGRESS_EVERY))
     return wanted.then(_cleaned_up(seen, populator, found))
 
@@ -128,9 +129,11 @@ def _with_prime(seen: Seen, populator: Populator, found: Object) -> plan.Plan:
 def _shown(seen: Seen, populator: Populator, found: Object) -> plan.Plan:
     """What the target shows of its prime, in one change."""
     target = seen.target
-    changes = {**prime.synced_annotations(found, target), **populator.shown(found)}
-    if annotations.PVC_PRIME not in objects.annotations(target):
-        changes[annotations.PVC_PRIME] = objects.name(found)
+    changes: dict[str, str | None] = {
+        **prime.synced_annotations(found, target),
+        **populator.shown(found),
+    }
+    changes[annotations.PVC_PRIME] = objects.name(found) if populator.is_named(found) else None
     named = metadata.changed(target, annotations={annotations.PVC_PRIME: objects.name(found)})
     prefix = boundcondition.prefix_of(objects.name(found))
     of_prime = [
@@ -140,7 +143,8 @@ def _shown(seen: Seen, populator: Populator, found: Object) -> plan.Plan:
         if event.get("reason") != reasons.CLAIM_MISBOUND and _phase(found) == phases.Claim.PENDING
     ]
     changes |= boundcondition.bound_annotations(named, of_prime)
-    changes[annotations.POPULATOR_PROGRESS] = _progress(seen, populator, found)
+    if populator.measured:
+        changes[annotations.POPULATOR_PROGRESS] = _progress(seen, populator, found)
     labels = prime.travelling_labels(found, target) if populator.is_filled(found) else {}
     return changed(target, changes, labels)
 

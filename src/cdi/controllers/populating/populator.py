@@ -28,6 +28,8 @@ class Populator(ABC):
     resource: ClassVar[Resource]  # the kind of source object that claims name
     cache: ClassVar[str]  # of source objects, in `cluster.Cluster`
     inherited: ClassVar[Collection[str]] = ()  # annotations that a prime gets from its target
+    measured: ClassVar[bool] = True  # whether its workers say how far they are
+    hands_over_first: ClassVar[bool] = False  # before the target shows that its prime is filled
 
     @abstractmethod
     def request(self, source: Object) -> Mapping[str, str]:
@@ -48,6 +50,10 @@ class Populator(ABC):
     def shown(self, _prime: Object) -> Mapping[str, str]:
         """Annotations that a target shows of its prime, besides those that all do."""
         return {}
+
+    def is_named(self, _prime: Object) -> bool:
+        """Whether a target says which claim is its prime."""
+        return True
 
     def is_filled(self, prime: Object) -> bool:
         """Whether a prime's volume is complete, and may be handed over."""

@@ -6,9 +6,10 @@ from typing import Final
 
 from cdi.controllers.populating.imports import ImportPopulator
 from cdi.controllers.populating.populator import Populator
+from cdi.controllers.populating.uploads import UploadPopulator
 from cdi.kube.objects import Object
 
-POPULATORS: Final[tuple[Populator, ...]] = (ImportPopulator(),)
+POPULATORS: Final[tuple[Populator, ...]] = (ImportPopulator(), UploadPopulator())
 
 
 def populator_of(target: Object, prime: Object | None) -> Populator | None:

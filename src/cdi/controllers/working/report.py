@@ -23,7 +23,6 @@ CRASH_LOOP: Final = "CrashLoopBackOff"
 _PAUSE: Final = "back-off"  # Kubernetes 1.30 says only that it waits
 _LONGEST_CAUSE: Final = 1024
 PULL_FAILURES: Final = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
-_CANCELLED: Final = "Cancelled"  # a worker that was told to stop, and will continue
 
 _BACK_OFF: Final = re.compile(r"back-off ((?:\d+(?:\.\d+)?(?:ms|h|m|s))+) restarting")
 
@@ -78,6 +77,11 @@ class Report:
     @property
     def wants_scratch(self) -> bool:
         return self.ended is not None and self.ended.termination.scratch_space_required
+
+    @property
+    def deadline_passed(self) -> bool:
+        """Whether an upload server has made way for another one."""
+        return self.now_ended is not None and self.now_ended.termination.deadline_passed
 
     @property
     def fatal(self) -> Ended | None:

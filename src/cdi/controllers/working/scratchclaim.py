@@ -64,3 +64,12 @@ def created(claim: Object) -> dict[str, str | None]:
     if objects.annotations(claim).get(annotations.BOUND_REASON) != reasons.CREATING_SCRATCH:
         return {}
     return dict.fromkeys((annotations.BOUND, annotations.BOUND_MESSAGE, annotations.BOUND_REASON))
+
+
+def is_left_over(found: Object | None, *, owner: Object | None) -> bool:
+    """Whether a scratch claim is another pod's, or on its way out."""
+    if found is None:
+        return False
+    if objects.is_deleting(found) or owner is None:
+        return True
+    return not owners.is_controlled_by(found, owner)

@@ -13,9 +13,10 @@ from cdi.controllers.datavolume import source
 from cdi.controllers.datavolume.operations.external import ExternalPopulation
 from cdi.controllers.datavolume.operations.imports import Import
 from cdi.controllers.datavolume.operations.operation import Operation
+from cdi.controllers.datavolume.operations.uploads import Upload
 from cdi.kube.objects import Object
 
-OPERATIONS: Final[tuple[Operation, ...]] = (Import(), ExternalPopulation())
+OPERATIONS: Final[tuple[Operation, ...]] = (Import(), Upload(), ExternalPopulation())
 
 _BY_KIND: Final = {kind: each for each in OPERATIONS for kind in each.sources}
 
