@@ -15,7 +15,7 @@ from typing import Final
 
 from cdi.api import annotations, failures, phases, reasons
 from cdi.cli import rows
-from cdi.cli.progress import format_bytes
+from cdi.cli.terminal import format_bytes
 from cdi.kube import objects
 from cdi.kube.objects import Object
 

@@ -1,30 +1,49 @@
-"""From the command line of `cdi import` to what is asked of a transfer."""
+"""
+`cdi import`: what is asked of a transfer, which runs in the foreground.
+
+It is shown, stopped by signals, and ended with an exit status: 0 done, 1 a failure that another run
+may cure, 3 one that stays until somebody changes something, 130 and 143 when interrupted.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
+import signal
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import click
 
-from cdi.cli import datadir, importing
-from cdi.cli.progress import display_for
+from cdi.cli import datadir
+from cdi.cli.display import Display, display_for
+from cdi.images import errors
 from cdi.images import target as targets
 from cdi.images.confined import walls
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources import opening
+from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import threads, transfer
-from cdi.images.transfer.request import TransferRequest
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.request import Result, TransferRequest
 
 # Bytes of the longest ending that a file under way has, beside the target's own name.
 _BESIDE = len(".cdi-scratch.cdi-complete")
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
+
+EXIT_TRANSIENT: Final = 1
+EXIT_PERMANENT: Final = 3
+LEAVE_WITHIN: Final = 4.0  # seconds from a signal to the end, whatever the network does
+
+# What is done with an open source; ends when the event is set.
+Job = Callable[[SourceSpec, Meter, threading.Event], Result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +79,68 @@ def run(arguments: Arguments) -> int:
     job = _unpacking(arguments) if arguments.archive else _transfer(arguments)
     source_options = opening.SourceOptions(_http_options(arguments), os.environ, arguments.platform)
     display = display_for(json_lines=arguments.json_lines)
-    return importing.run(arguments.source, source_options, job, display)
+    return _Import(arguments.source, source_options, job, display).run()
 
 
-def _transfer(arguments: Arguments) -> importing.Job:
+class _Import:
+    """The transfer in a thread of its own, watched and stopped from the main one."""
+
+    def __init__(
+        self, source: str, options: opening.SourceOptions, job: Job, display: Display
+    ) -> None:
+        self._source, self._options = source, options
+        self._job, self._display = job, display
+        self._meter = Meter()
+        self._cancel = threading.Event()
+        self._signal = 0
+        self._result: Result | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> int:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._interrupted)
+        began = time.monotonic()
+        thread = threading.Thread(target=self._transfer, name="transfer", daemon=True)
+        thread.start()
+        leave_at = 0.0
+        with self._display as display:
+            while thread.is_alive():
+                thread.join(display.interval)
+                display.progress(self._meter)
+                if self._signal and not leave_at:
+                    leave_at = time.monotonic() + LEAVE_WITHIN
+                if leave_at and time.monotonic() > leave_at:
+                    break
+        if self._result is not None:
+            self._display.done(self._result, time.monotonic() - began)
+            return 0
+        return self._failed()
+
+    def _transfer(self) -> None:
+        try:
+            with opening.prepare(self._source, self._options, self._cancel) as spec:
+                self._result = self._job(spec, self._meter, self._cancel)
+        except BaseException as error:  # noqa: BLE001 - told to the user by the main thread
+            self._error = error
+
+    def _interrupted(self, number: int, _frame: object) -> None:
+        self._signal = number
+        self._cancel.set()
+
+    def _failed(self) -> int:
+        if self._signal:
+            self._display.failed("Cancelled", "stopped; run again to continue", permanent=False)
+            if self._error is None:
+                os._exit(128 + self._signal)  # a thread is stuck in the network, or in the disk
+            return 128 + self._signal
+        if not isinstance(self._error, errors.TransferError):
+            raise self._error or RuntimeError("the transfer ended without a result")
+        permanent = self._error.kind is errors.Kind.PERMANENT
+        self._display.failed(self._error.reason, str(self._error), permanent=permanent)
+        return EXIT_PERMANENT if permanent else EXIT_TRANSIENT
+
+
+def _transfer(arguments: Arguments) -> Job:
     target = arguments.output.absolute()
     _check_output(target, block=arguments.block)
     request = TransferRequest(
@@ -81,7 +158,7 @@ def _transfer(arguments: Arguments) -> importing.Job:
     return lambda spec, meter, cancel: transfer.run(request.of(spec), meter, cancel)
 
 
-def _unpacking(arguments: Arguments) -> importing.Job:
+def _unpacking(arguments: Arguments) -> Job:
     from cdi.images import archive
 
     if arguments.size or arguments.block or arguments.preallocate or arguments.disk:

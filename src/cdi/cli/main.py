@@ -7,6 +7,7 @@ cannot be understood, 130 for Ctrl-C.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -14,10 +15,11 @@ from typing import Final
 import click
 
 import cdi
-from cdi.cli import streams
 
 EXIT_FAILED: Final = 1
 EXIT_INTERRUPTED: Final = 130
+
+_STREAMS: Final = ("stdin", "stdout", "stderr")
 
 
 def _import() -> click.Command:
@@ -126,7 +128,7 @@ def program() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exits with its status."""
-    streams.ensure_standard()
+    _ensure_streams()
     try:
         status = program.main(arguments, prog_name="cdi", standalone_mode=False)
         sys.stdout.flush()
@@ -136,14 +138,37 @@ def main(arguments: list[str] | None = None) -> None:
     except click.Abort:
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        streams.discard_output()  # whoever read it has read enough
+        _discard_output()  # whoever read it has read enough
         sys.exit(EXIT_FAILED)
     except OSError as error:
-        streams.discard_output()
+        _discard_output()
         about = "standard output" if error.filename is None else error.filename
         click.echo(f"cdi: {about}: {(error.strerror or str(error)).lower()}", err=True)
         sys.exit(EXIT_FAILED)
     sys.exit(status)
+
+
+def _ensure_streams() -> None:
+    """Open those that whoever started us has closed, and let names of any bytes be printed.
+
+    Without, a disk could be opened as number 1, and get what a child prints.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) < len(_STREAMS):
+        os.set_inheritable(opened, True)
+    os.close(opened)
+    for number, name in enumerate(_STREAMS):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115 - a number, open until the end
+    for stream in (sys.stdout, sys.stderr):
+        unicode = getattr(stream, "encoding", "").lower().replace("-", "") == "utf8"
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="surrogateescape" if unicode else "backslashreplace")
+
+
+def _discard_output() -> None:
+    """Let what is still to be written vanish, after a write that failed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ from typing import Final
 
 from cdi.api import labels
 from cdi.cli import rows as datavolume_rows
-from cdi.cli.progress import format_bytes
 from cdi.cli.rows import Row
+from cdi.cli.terminal import format_bytes
 from cdi.controllers import kinds
 from cdi.kube import errors, objects, tasks
 from cdi.kube.client import Client

@@ -7,34 +7,122 @@ Exit status: 0 done, 1 a failure that another run may cure (it continues where t
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
-from cdi.cli import loading, options, paramtypes
+from cdi.cli import loading, options
+
+# What the name of a header is made of (RFC 9110, section 5.6.2).
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+class Source(click.ParamType[str]):
+    """A URL, a path or `-`, taken as it is: what it means is found out when it is opened."""
+
+    name = "source"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """Let the shell complete files."""
+        del ctx, param
+        return [CompletionItem(incomplete, type="file")]
+
+
+class DiskSize(click.ParamType[int]):
+    """Bytes, written as a quantity of Kubernetes."""
+
+    name = "size"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from cdi.api import quantity
+
+        try:
+            size = quantity.parse(value).value()
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if size <= 0:
+            self.fail(f"{value} is no size for a disk.", param, ctx)
+        return size
+
+
+class Output(click.Path[Path]):
+    """Where a disk goes: a file, a device or a directory, not a stream."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, readable=False)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
+        if not os.fspath(value):
+            self.fail("an empty name is no path.", param, ctx)
+        if os.fspath(value) == "-":
+            self.fail(
+                "a disk is written with holes, not to standard output; "
+                "./- names a file that is called so.",
+                param,
+                ctx,
+            )
+        return Path(value)
+
+
+class Header(click.ParamType[str]):
+    """One line of a request's head."""
+
+    name = "header"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        name, colon, _ = value.partition(":")
+        if not colon or not _TOKEN.fullmatch(name):
+            self.fail("a header is written NAME: VALUE.", param, ctx)  # its value may be a secret
+        return value
+
+
+class Checksum(click.ParamType[tuple[str, str]]):
+    """A digest that a file must have, with its algorithm."""
+
+    name = "checksum"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        from cdi.images import digest
+
+        try:
+            return digest.parse_checksum(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
 
 
 @click.command
-@click.argument("source", metavar="URL", type=paramtypes.Source())
+@click.argument("source", metavar="URL", type=Source())
 @click.option(
     "-o",
     "--output",
-    type=paramtypes.Output(),
+    type=Output(),
     metavar="PATH",
     required=True,
     help="Where the raw disk goes.",
 )
 @click.option(
     "--size",
-    type=paramtypes.DiskSize(),
+    type=DiskSize(),
     metavar="SIZE",
     help="Size of the disk, like 20Gi; a larger image is refused.",
 )
 @click.option(
     "--checksum",
-    type=paramtypes.Checksum(),
+    type=Checksum(),
     metavar="ALG:HEX",
     help="md5, sha1, sha256 or sha512 of the file.",
 )
@@ -42,7 +130,7 @@ from cdi.cli import loading, options, paramtypes
 @click.option(
     "--header",
     "headers",
-    type=paramtypes.Header(),
+    type=Header(),
     multiple=True,
     metavar="'NAME: VALUE'",
     help="Extra request header.",
