@@ -15,11 +15,11 @@ import contextlib
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
 from cdi.images import errors
-from cdi.images.closing import Closing
 from cdi.images.http import chunks, failures, request
 from cdi.images.http.connection import Connection
 from cdi.images.http.request import FIELDS, HeaderMap
@@ -222,7 +222,7 @@ class Counter:
         return self._total
 
 
-class Response(Closing):
+class Response(AbstractContextManager["Response"]):
     """One answer whose body has not been read. Closing it midway closes its connection."""
 
     def __init__(self, shown: str, head: Head, body: Body, received: Counter) -> None:
@@ -287,6 +287,9 @@ class Response(Closing):
 
     def close(self) -> None:
         self._body.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @dataclass(frozen=True, slots=True)
