@@ -21,7 +21,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from cdi.api.termination import Termination, VDDKInfo
 from cdi.api.workersettings import METRICS_PORT, WorkerSettings
@@ -33,7 +32,7 @@ from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import threads, transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
-from cdi.workers import archives, blank, completion, ending, logs, room, sources, volume
+from cdi.workers import archives, blank, completion, ending, logs, report, room, sources, volume
 from cdi.workers.progresslog import ProgressLog
 
 log = logging.getLogger(__name__)
@@ -51,16 +50,16 @@ def main(env: Mapping[str, str]) -> int:
         settings = WorkerSettings.from_env(env)
     except InvalidVariable as error:
         ended = ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
-        return _report(ended, WorkerSettings())
+        return report.write(ended, WorkerSettings())
     walls.require(required=settings.require_walls)
     try:
         order = _without_line_ends(WorkOrder.from_env(env))
     except InvalidVariable as error:
         ended = ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
-        return _report(ended, settings)
+        return report.write(ended, settings)
     running = Import(order, settings)
     ended = running.run()
-    status = _report(ended, settings)
+    status = report.write(ended, settings)
     if status == ended.exit_code and ended.says_complete:
         running.is_told()
     return status
@@ -125,7 +124,7 @@ class Import:
                 settings.metrics_port,
             )
             if settings.metrics_port != METRICS_PORT:
-                _write_whole(settings.termination_log.with_name(PORT_FILE), f"{port}\n")
+                report.write_whole(settings.termination_log.with_name(PORT_FILE), f"{port}\n")
         except OSError as error:
             log.warning("no metrics are served", extra={"cause": str(error)})
 
@@ -271,24 +270,6 @@ def _without_line_ends(order: WorkOrder) -> WorkOrder:
     """Drop the end of line that a Secret has which was made from a file, or by `echo`."""
     names = ("access_key_id", "secret_key", "session_token")
     return replace(order, **{name: getattr(order, name).rstrip("\r\n") for name in names})
-
-
-def _report(ended: Termination, settings: WorkerSettings) -> int:
-    message = ended.to_message()
-    log.info("ends", extra={"status": ended.exit_code, "termination": message})
-    try:
-        settings.termination_log.write_text(message, encoding="utf-8")
-    except OSError as error:
-        log.error("the termination message is lost", extra={"cause": str(error)})  # noqa: TRY400
-        return ended.exit_code or ending.FAILED  # an end that nobody can read is no success
-    return ended.exit_code
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader finds all of it or nothing."""
-    partial = path.with_name(path.name + ".new")
-    partial.write_text(text, encoding="ascii")
-    partial.replace(path)
 
 
 if __name__ == "__main__":
