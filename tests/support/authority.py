@@ -44,16 +44,19 @@ class Authority:
         self.ca = folder / "ca.crt"
         self.ca.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, *hosts: str, expired: bool = False) -> tuple[Path, Path]:
-        """Make a certificate for names or addresses; return the files of it and of its key."""
+    def issue(self, *hosts: str, expired: bool = False, client: bool = False) -> tuple[Path, Path]:
+        """Make a certificate for names or addresses; return the files of it and of its key.
+
+        It is a server's, unless it is a `client`'s.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
         names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
-        server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+        usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
         certificate = (
             self._builder(subject, key.public_key(), expired=expired)
             .add_extension(names, critical=False)
-            .add_extension(server, critical=False)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         certificate_file = self._folder / f"{hosts[0]}.crt"

@@ -33,6 +33,7 @@ TERMINATION_LOG = "/dev/termination-log"
 METRICS_PORT = 8443
 METRICS_PORT_NAME = "metrics"  # of a worker's pod, for whoever asks how far it is
 STALL_TIMEOUT = "CDI_STALL_TIMEOUT"
+IDLE_TIMEOUT = "CDI_IDLE_TIMEOUT"
 REQUIRE_WALLS = "CDI_REQUIRE_WALLS"
 
 PATH = Codec(Path, str)
@@ -94,6 +95,8 @@ class WorkerSettings(Environment):
     )
     # Without a byte from the source for so long, a connection is given up.
     stall_timeout: Annotated[float, Variable(STALL_TIMEOUT, SECONDS, always=False)] = 60.0
+    # Without a byte from a sender for so long, an upload is given up.
+    idle_timeout: Annotated[float, Variable(IDLE_TIMEOUT, SECONDS, always=False)] = 600.0
     # Programs of others do not run where a wall around them is missing.
     require_walls: Annotated[bool, Variable(REQUIRE_WALLS, FLAG, always=False)] = False
 

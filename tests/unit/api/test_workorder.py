@@ -352,7 +352,12 @@ def test_a_wait_that_is_none_is_refused(text):
         WorkerSettings.from_env({"CDI_STALL_TIMEOUT": text})
 
 
-NUMBERS = {"CDI_REQUIRE_WALLS": "true", "CDI_METRICS_PORT": "9000", "CDI_STALL_TIMEOUT": "2.5"}
+NUMBERS = {
+    "CDI_REQUIRE_WALLS": "true",
+    "CDI_METRICS_PORT": "9000",
+    "CDI_STALL_TIMEOUT": "2.5",
+    "CDI_IDLE_TIMEOUT": "90",
+}
 
 
 @pytest.mark.parametrize("name", environment.names_of(WorkerSettings))

@@ -100,7 +100,7 @@ class HandedSource:
             self._changed.notify_all()
 
     def fail(self, error: errors.TransferError) -> None:
-        """No more will come: the reader gets what is there, and then the error."""
+        """No more will come: the reader gets what is there, unless it is stopped, and the error."""
         with self._changed:
             self._failure = self._failure or error
             self._changed.notify_all()
@@ -135,11 +135,11 @@ class HandedSource:
     def _next(self) -> bytes:
         """Wait for the next piece; empty at the end."""
         with self._changed:
-            while not self._pieces:
-                if self._cancel.is_set():
-                    raise errors.Cancelled("the transfer was asked to stop")
+            while not self._pieces or self._cancel.is_set():
                 if self._failure is not None:
                     raise self._failure
+                if self._cancel.is_set():
+                    raise errors.Cancelled("the transfer was asked to stop")
                 if self._ended:
                     return b""
                 self._changed.wait(_TICK)

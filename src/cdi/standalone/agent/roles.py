@@ -17,7 +17,7 @@ from typing import Final
 
 from cdi.api import roles
 from cdi.api.environment import Environment
-from cdi.api.workersettings import REQUIRE_WALLS, STALL_TIMEOUT
+from cdi.api.workersettings import IDLE_TIMEOUT, REQUIRE_WALLS, STALL_TIMEOUT
 from cdi.api.workorder import CloneOrder, UploadOrder, WorkOrder
 from cdi.kube import objects
 from cdi.kube.objects import Object
@@ -54,7 +54,7 @@ class Role:
         """
         order = _ORDERS[self.module]
         known = order is not None and order.knows(variable)
-        return known or variable in (STALL_TIMEOUT, REQUIRE_WALLS)
+        return known or variable in (STALL_TIMEOUT, IDLE_TIMEOUT, REQUIRE_WALLS)
 
 
 def role_of(container: Object, images: Collection[str]) -> Role | None:

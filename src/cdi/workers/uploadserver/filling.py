@@ -1,0 +1,82 @@
+"""
+What becomes of the bytes of an upload: a disk, or files. It blocks: for a thread.
+
+The volume is full, and all of it durable, when a function here returns; it then says how the
+server has to end. Raises TransferError.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from cdi.api import reasons
+from cdi.api.termination import Termination
+from cdi.api.workersettings import WorkerSettings
+from cdi.api.workorder import UploadOrder
+from cdi.images import errors
+from cdi.images.sources.handed import HandedSource
+from cdi.images.sources.spec import SourceSpec
+from cdi.images.transfer import transfer
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.request import Result
+from cdi.workers import ending, volume
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Inflow:
+    """The bytes of one upload, as the thread sees them that fills the volume."""
+
+    source: HandedSource
+    meter: Meter
+    cancel: threading.Event
+    checksum: tuple[str, str] | None = None  # of all bytes: algorithm, lower-case hex digits
+
+
+Fill = Callable[[Inflow], Termination]
+
+
+class Filling:
+    """The ways in which one server fills its volume."""
+
+    def __init__(self, order: UploadOrder, settings: WorkerSettings) -> None:
+        self._order = order
+        self._volume = volume.Volume(
+            settings, order.image_size, order.filesystem_overhead, preallocate=order.preallocation
+        )
+
+    def disk(self, inflow: Inflow) -> Termination:
+        """Make a disk of an image of any format."""
+        spec = SourceSpec(open=inflow.source.open, checksum=inflow.checksum)
+        result = self._transfer(spec, inflow)
+        return self._complete(result, preallocated=self._order.preallocation)
+
+    def _transfer(self, spec: SourceSpec, inflow: Inflow) -> Result:
+        wanted = self._volume.request(spec, connections=1)
+        try:
+            result = transfer.run(wanted, inflow.meter, inflow.cancel)
+        except errors.TransferError:
+            if not inflow.source.identity.version:
+                transfer.forget(wanted)  # nobody can go on with it
+            raise
+        volume.sync(self._volume.disk)
+        return result
+
+    def _complete(self, result: Result, *, preallocated: bool) -> Termination:
+        log.info(
+            "stored",
+            extra={
+                "format": result.format,
+                "compression": result.compression,
+                "virtual_size": result.virtual_size,
+                "fetched": result.fetched,
+                "written": result.written,
+                "resumed": result.resumed,
+            },
+        )
+        ended = ending.complete(result, preallocated=preallocated)
+        return replace(ended, message=reasons.UPLOAD_COMPLETE_MESSAGE)

@@ -1,0 +1,75 @@
+"""
+The process of an upload server: an order comes in, one termination message goes out.
+
+SIGTERM ends it within 5 s, with a journal where one is of use. How it ends: spec/upload.md, 4.5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Mapping
+
+from cdi.api.termination import Termination
+from cdi.api.workersettings import WorkerSettings
+from cdi.api.workorder import InvalidVariable, UploadOrder
+from cdi.images import errors
+from cdi.images.confined import walls
+from cdi.images.transfer import threads
+from cdi.workers import ending, logs, report
+from cdi.workers.uploadserver import tls
+from cdi.workers.uploadserver.filling import Filling
+from cdi.workers.uploadserver.server import UploadServer
+
+log = logging.getLogger(__name__)
+
+LEAVE_WITHIN = 4.0  # from a signal to the end, whatever the disk does
+ANSWER_WITHIN = 0.5  # and then for whoever waits for an answer, whatever the network does
+PORT_FILE = "upload-port"  # beside the termination log, where the port is not fixed
+
+
+def main(env: Mapping[str, str]) -> int:
+    """Carry out the order in `env`; write how it ended and return the exit status."""
+    logs.start()
+    threads.keep_buffers()
+    try:
+        settings = WorkerSettings.from_env(env)
+    except InvalidVariable as error:
+        return report.write(_wrong(error), WorkerSettings())
+    walls.require(required=settings.require_walls)
+    try:
+        order = UploadOrder.from_env(env)
+        return report.write(asyncio.run(_serve(order, settings)), settings)
+    except (InvalidVariable, OSError) as error:
+        return report.write(_wrong(error), settings)
+
+
+def _wrong(error: Exception) -> Termination:
+    return ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
+
+
+async def _serve(order: UploadOrder, settings: WorkerSettings) -> Termination:
+    context = tls.context_for(order, settings)
+    server = UploadServer(order, Filling(order, settings), context, settings.idle_timeout)
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+
+    def listening(port: int) -> None:
+        if order.listen_port == 0:
+            report.write_whole(settings.termination_log.with_name(PORT_FILE), f"{port}\n")
+
+    serving = asyncio.create_task(server.run(listening))
+    stopping = asyncio.create_task(told.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        stopping.cancel()
+        return serving.result()
+    log.info("told to stop")
+    stopped = errors.Cancelled("the server was told to stop")
+    await asyncio.wait({asyncio.create_task(server.stop(stopped))}, timeout=LEAVE_WITHIN)
+    serving.cancel()
+    await asyncio.wait({serving}, timeout=ANSWER_WITHIN)
+    return ending.failed(stopped, "", connecting=False)

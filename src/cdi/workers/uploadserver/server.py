@@ -1,0 +1,204 @@
+"""
+What the upload server serves, to whom, and how it ends. Paths and checks: spec/upload.md, 4.1, 4.2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from cdi.api.termination import Termination
+from cdi.api.workorder import UploadOrder
+from cdi.images import errors
+from cdi.workers.uploadserver import answers, body, tls
+from cdi.workers.uploadserver.filling import Fill, Filling
+from cdi.workers.uploadserver.uploads import Upload, Uploads
+
+log = logging.getLogger(__name__)
+
+VERSIONS: Final = ("v1beta1", "v1alpha1")
+HEAD: Final = 10.0  # for the handshake, and for the first request's head after it
+_BUFFER: Final = 1 << 20  # of a body, per connection
+_ANSWER: Final = 5.0  # for the last answer to reach its client
+DEADLINE_PASSED: Final = "Deadline Passed"
+
+Receive = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class UploadServer:
+    """One server for one volume. `run` returns how it has ended."""
+
+    def __init__(
+        self, order: UploadOrder, filling: Filling, context: ssl.SSLContext, idle: float
+    ) -> None:
+        """`idle` is how long a sender may send nothing, in seconds."""
+        self._order, self._context, self._idle = order, context, idle
+        self._filling = filling
+        self._uploads = Uploads()
+        self._over: asyncio.Future[Termination] = asyncio.get_running_loop().create_future()
+        self._silent: set[object] = set()
+        self.port = 0  # once it listens
+
+    async def run(self, listening: Callable[[int], None]) -> Termination:
+        """Serve until the volume is full, the deadline has passed, or `stop`. Raises OSError."""
+        runner = web.AppRunner(
+            self._app(), access_log=None, read_bufsize=_BUFFER, shutdown_timeout=_ANSWER
+        )
+        await runner.setup()
+        try:
+            server = await self._listen(runner)
+            listening(self.port)
+            deadline = asyncio.create_task(self._watch_deadline())
+            ended = await asyncio.shield(self._over)
+            deadline.cancel()
+            server.close()
+            return ended
+        finally:
+            await runner.cleanup()
+
+    async def stop(self, error: errors.TransferError) -> None:
+        """Let an upload note how far it is, and end."""
+        self._uploads.close()
+        await self._uploads.stop(error)
+
+    # What is served.
+
+    def _app(self) -> web.Application:
+        app = web.Application(middlewares=[self._answered])
+        app.router.add_route("*", "/healthz", self._healthy)
+        receivers: dict[str, Receive] = {"upload": self._receive(self._filling.disk)}
+        for version in VERSIONS:
+            for name, receive in receivers.items():
+                app.router.add_route(
+                    "*", f"/{version}/{name}", receive, expect_handler=body.continue_later
+                )
+        return app
+
+    @web.middleware
+    async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Turn every refusal into its answer."""
+        self._silent.discard(request.protocol)
+        try:
+            return await handler(request)
+        except answers.Refused as refused:
+            return refused.response()
+        except web.HTTPNotFound:
+            return answers.Refused(404, answers.NOT_FOUND, "there is nothing here").response()
+
+    async def _healthy(self, request: web.Request) -> web.Response:
+        """Say that uploads can be sent here, which is no less true while one is under way."""
+        del request
+        return web.Response(text="OK")
+
+    def _insist_allowed(self, request: web.Request) -> None:
+        if request.method != "POST":
+            raise answers.Refused(404, answers.NOT_FOUND, "uploads are sent by POST")
+        peer = tls.peer_of(request)
+        if peer is None:
+            raise answers.Refused(401, answers.UNAUTHORIZED, "a client certificate is required")
+        if peer != self._order.client_name:
+            raise answers.Refused(
+                401, answers.UNAUTHORIZED, "the client certificate is somebody else's"
+            )
+
+    # Uploads in one request.
+
+    def _receive(self, fill: Fill) -> Receive:
+        async def receive(request: web.Request) -> web.StreamResponse:
+            self._insist_allowed(request)
+            upload = Upload(request.path, fill, size=request.content_length)
+            await self._uploads.begin(upload)
+            await body.ask_for_body(request)
+            await self._sent(upload, request.content.readany)
+            return self._finished(await self._end_of(upload))
+
+        return receive
+
+    async def _sent(self, upload: Upload, pieces: body.Pieces) -> None:
+        """Return when all bytes are handed in, or when nobody wants more of them."""
+        sending = asyncio.create_task(body.pump(pieces, upload, self._idle))
+        either: set[asyncio.Future[Any]] = {sending, upload.ended}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not sending.done():
+            sending.cancel()
+            return
+        if (error := sending.exception()) is None:
+            upload.everything_sent()
+        elif isinstance(error, errors.TransferError):
+            await upload.stop(error)
+        else:
+            await upload.stop(errors.ConnectionLost(f"the upload ended: {error!r}"))
+
+    async def _end_of(self, upload: Upload) -> Termination:
+        """Wait for how an upload ends. Raises Refused."""
+        try:
+            return await asyncio.shield(upload.ended)
+        except Exception as error:
+            if upload.taken_over.is_set():
+                raise answers.Refused(
+                    409, answers.TAKEN_OVER, "another upload has taken over"
+                ) from error
+            raise answers.refusal_of(error) from error
+
+    def _finished(self, ended: Termination) -> web.Response:
+        """Answer that all is well; the server ends when the answer has gone out."""
+        self._end(ended)
+        return web.Response()
+
+    def _end(self, ended: Termination) -> None:
+        if not self._over.done():
+            self._over.set_result(ended)
+
+    # The end.
+
+    async def _watch_deadline(self) -> None:
+        if self._order.deadline is None:
+            return
+        left = (self._order.deadline - datetime.now(UTC)).total_seconds()
+        await asyncio.sleep(max(0.0, left))
+        self._uploads.close()
+        log.info("the deadline has passed")
+        if self._uploads.current is not None:
+            with contextlib.suppress(Exception):
+                await asyncio.shield(self._uploads.current.ended)
+        if self._uploads.completed is None:
+            self._end(Termination(deadline_passed=True, message=DEADLINE_PASSED))
+
+    # The line.
+
+    async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
+        serve = runner.server
+        if serve is None:
+            raise RuntimeError("the runner was not set up")
+        loop = asyncio.get_running_loop()
+
+        def connected() -> asyncio.Protocol:
+            handler = serve()
+            self._silent.add(handler)
+            loop.call_later(HEAD, self._hang_up_on_silence, handler)
+            return handler
+
+        server = await loop.create_server(
+            connected,
+            self._order.listen_address or None,
+            self._order.listen_port,
+            ssl=self._context,
+            ssl_handshake_timeout=HEAD,
+            reuse_address=True,
+        )
+        self.port = server.sockets[0].getsockname()[1]
+        log.info("server listens", extra={"port": self.port})
+        return server
+
+    def _hang_up_on_silence(self, handler: web.RequestHandler) -> None:
+        if handler in self._silent:
+            self._silent.discard(handler)
+            handler.force_close()
