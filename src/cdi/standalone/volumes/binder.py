@@ -8,7 +8,8 @@ has said that the claim is gone.
 
 import asyncio
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from cdi.api import annotations, quantity
 from cdi.kube import apply, errors, objects
@@ -18,11 +19,13 @@ from cdi.kube.events import Recorder
 from cdi.kube.manager import Group, Manager
 from cdi.kube.objects import Key, Object
 from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES
-from cdi.standalone.volumes import caches, claims, facts, persistent, reclaim
+from cdi.standalone.volumes import caches, claims, facts, origins, persistent, reclaim
 from cdi.standalone.volumes.caches import Caches
 from cdi.standalone.volumes.claims import Step
+from cdi.standalone.volumes.copies import Copies
 from cdi.storage import classes, local
 from cdi.volumes.pool import Mode, Pool
+from cdi.volumes.snapshots import Snapshots
 
 COMPONENT = local.PROVISIONER
 _WORKERS = 4
@@ -42,9 +45,14 @@ class Binder:
         self, client: Client, seen: Caches, pool: Pool, recorder: Recorder, node: str
     ) -> None:
         self._client, self._seen, self._pool = client, seen, pool
+        self._snapshots = Snapshots(pool)
         self._recorder, self._node = recorder, node
         # What was said last about each claim: a state is worth one event, not one a look.
         self._said: dict[str, claims.Event] = {}
+        self._copies = Copies()
+        # Volumes that are being made from others, by the claim for which they are made.
+        self._begun: dict[Key, str] = {}
+        self._enqueue: Callable[[Key], None] = lambda _: None
 
     def register(self, manager: Manager) -> None:
         """Add the two controllers; the informers of `Caches` are added by whoever made them."""
@@ -53,9 +61,13 @@ class Binder:
         of_claims.watch(self._seen.volumes, self._claims_about_volume)
         of_claims.watch(self._seen.classes, lambda _: self._unbound())
         of_claims.watch(self._seen.pods, caches.claim_keys)
+        of_claims.watch(self._seen.claims, partial(self._made_from, origins.CLAIM))
+        of_claims.watch(self._seen.snapshots, partial(self._made_from, origins.SNAPSHOT))
+        self._enqueue = of_claims.queue.add
         of_volumes = Controller("volumes", self.reconcile_volume, workers=_WORKERS)
         of_volumes.watch(self._seen.volumes)
         of_volumes.watch(self._seen.claims, self._volumes_about_claim)
+        manager.add(Group.SUPPORT, self._copies)
         manager.add(Group.CONTROLLERS, of_claims, of_volumes)
 
     # Which keys a change concerns.
@@ -68,6 +80,12 @@ class Binder:
             yield key
         else:
             yield from self._unbound()
+
+    def _made_from(self, kind: str, source: Object) -> Iterator[Key]:
+        """Claims that wait for what they are made from."""
+        for claim in self._seen.claims_from(kind, objects.key(source)):
+            if not facts.is_bound(claim):
+                yield objects.key(claim)
 
     def _unbound(self) -> Iterator[Key]:
         return map(objects.key, self._seen.unbound_claims())
@@ -83,6 +101,9 @@ class Binder:
     async def reconcile_claim(self, key: Key) -> Result | None:
         """Take one claim one step further."""
         claim = self._seen.claim(key)
+        begun = self._begun.get(key)
+        if begun and (claim is None or persistent.name_for(claim) != begun):
+            await self._forget(key, begun)
         if claim is None:
             return None
         plan = claims.decide(self._observe(claim))
@@ -98,6 +119,7 @@ class Binder:
             volumes=[] if facts.is_bound(claim) else self._choices(claim),
             storage_class=self._seen.storage_class(facts.class_name(claim)),
             default_class=objects.name(default) if default else "",
+            source=None if facts.is_bound(claim) else self._seen.source_of(claim),
             in_use=any(map(caches.holds_claims, pods)),
         )
 
@@ -122,7 +144,7 @@ class Binder:
                 await self._give_class(claim)
                 return None
             case Step.PROVISION:
-                return await self._provision(claim)
+                return await self._provision(claim, plan.source)
             case Step.BIND if plan.volume:
                 await self._bind(claim, plan.volume)
                 return None
@@ -165,12 +187,17 @@ class Binder:
         wanted["spec"]["storageClassName"] = objects.name(default)
         await apply.ensure_state(self._client, PERSISTENT_VOLUME_CLAIMS, claim, wanted)
 
-    async def _provision(self, claim: Object) -> Result | None:
+    async def _provision(self, claim: Object, source: origins.DataSource | None) -> Result | None:
         name = persistent.name_for(claim)
         storage_class = self._seen.storage_class(facts.class_name(claim)) or {}
         mode, size = Mode(facts.volume_mode(claim)), facts.requested(claim)
         try:
-            directory = await asyncio.to_thread(self._pool.make, name, mode, size)
+            if source is not None:
+                if not self._is_copied(claim, source):
+                    return None  # we are called again
+                directory = self._pool.existing(name)
+            else:
+                directory = await asyncio.to_thread(self._pool.make, name, mode, size)
         except OSError as error:
             event = claims.provisioning_failed(facts.class_name(claim), str(error))
             self._say(claim, event)
@@ -180,10 +207,37 @@ class Binder:
         if made.changed:
             text = f"Successfully provisioned volume {name}"
             self._recorder.normal(claim, "ProvisioningSucceeded", text)
+        self._begun.pop(objects.key(claim), None)
         if not facts.belongs_to(made.object, claim):
             return Result(again_in=_RETRY)  # handed on since; the caches will tell
         await self._bind(claim, made.object)
         return None
+
+    def _is_copied(self, claim: Object, source: origins.DataSource) -> bool:
+        """Whether the volume has its content; it is copied beside us. Raises OSError."""
+        key, name, handle = (
+            objects.key(claim),
+            persistent.name_for(claim),
+            origins.handle_of(source),
+        )
+        mode, size = Mode(facts.volume_mode(claim)), facts.requested(claim)
+        cancel = self._copies.cancel
+
+        def copy() -> None:
+            if source.kind == origins.CLAIM:
+                self._pool.clone(handle, name, mode, size, cancel)
+            else:
+                self._snapshots.restore(handle, name, size, cancel)
+
+        self._begun[key] = name
+        return self._copies.done(name, copy, lambda: self._enqueue(key))
+
+    async def _forget(self, key: Key, name: str) -> None:
+        """A claim has gone while its volume was made: the volume goes, too."""
+        if not self._copies.ended(name):
+            return  # we are called again when it has ended
+        await asyncio.to_thread(self._pool.erase, name)
+        self._begun.pop(key, None)
 
     async def _bind(self, claim: Object, volume: Object) -> None:
         """Bind both ends, the volume first: it can be promised to one claim only."""

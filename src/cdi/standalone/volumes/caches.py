@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cdi.controllers import kinds
 from cdi.kube import objects
 from cdi.kube.client import Client
 from cdi.kube.informer import Informer
@@ -16,10 +17,11 @@ from cdi.kube.resource import (
     PODS,
     STORAGE_CLASSES,
 )
-from cdi.standalone.volumes import facts
+from cdi.standalone.volumes import facts, origins
 
 _BY_CLAIM = "claim"
 _BY_VOLUME = "volume"
+_BY_SOURCE = "source"
 _NOBODY = ""
 
 
@@ -32,22 +34,31 @@ class Caches:
     classes: Informer
     pods: Informer
     nodes: Informer
+    snapshots: Informer
+    snapshot_contents: Informer
+    snapshot_classes: Informer
 
     @classmethod
     def on(cls, client: Client) -> Caches:
         """Return informers that are to be run by whoever called."""
         return cls(
             claims=Informer(
-                client, PERSISTENT_VOLUME_CLAIMS, indexes={_BY_VOLUME: _volume_of_claim}
+                client,
+                PERSISTENT_VOLUME_CLAIMS,
+                indexes={_BY_VOLUME: _volume_of_claim, _BY_SOURCE: _source_of_claim},
             ),
             volumes=Informer(client, PERSISTENT_VOLUMES, indexes={_BY_CLAIM: _claim_of_volume}),
             classes=Informer(client, STORAGE_CLASSES),
             pods=Informer(client, PODS, indexes={_BY_CLAIM: _claims_of_pod}),
             nodes=Informer(client, NODES),
+            snapshots=Informer(client, kinds.SNAPSHOTS, optional=True),
+            snapshot_contents=Informer(client, kinds.SNAPSHOT_CONTENTS, optional=True),
+            snapshot_classes=Informer(client, kinds.SNAPSHOT_CLASSES, optional=True),
         )
 
     def all(self) -> tuple[Informer, ...]:
-        return self.claims, self.volumes, self.classes, self.pods, self.nodes
+        of_snapshots = self.snapshots, self.snapshot_contents, self.snapshot_classes
+        return self.claims, self.volumes, self.classes, self.pods, self.nodes, *of_snapshots
 
     def node(self, name: str) -> Object | None:
         return self.nodes.cache.get(Key("", name))
@@ -75,6 +86,27 @@ class Caches:
     def unbound_claims(self) -> list[Object]:
         unnamed = self.claims.cache.by_index(_BY_VOLUME, _NOBODY)
         return [claim for claim in unnamed if not facts.is_bound(claim)]
+
+    def claims_from(self, kind: str, source: Key) -> list[Object]:
+        """The claims that are to be made from this claim or snapshot."""
+        return self.claims.cache.by_index(_BY_SOURCE, f"{kind}/{source}")
+
+    def source_of(self, claim: Object) -> origins.DataSource | None:
+        """What our provisioner is to make a claim from; None if anything, somebody else does."""
+        kind, name = origins.reference_of(claim)
+        if kind not in origins.KINDS:
+            return None
+        key = Key(objects.namespace(claim), name)
+        if kind == origins.CLAIM:
+            found = self.claim(key)
+            return origins.DataSource(
+                kind, name, found, self.volume(facts.volume_name(found or {}))
+            )
+        found = self.snapshots.cache.get(key)
+        content = objects.get(found, "status", "boundVolumeSnapshotContentName", default="")
+        return origins.DataSource(
+            kind, name, found, self.snapshot_contents.cache.get(Key("", content))
+        )
 
     def pods_of(self, claim: Key) -> list[Object]:
         """The pods that name this claim."""
@@ -107,6 +139,11 @@ def _claim_of_volume(volume: Object) -> tuple[str, ...]:
 
 def _volume_of_claim(claim: Object) -> tuple[str, ...]:
     return (facts.volume_name(claim) or _NOBODY,)
+
+
+def _source_of_claim(claim: Object) -> tuple[str, ...]:
+    kind, name = origins.reference_of(claim)
+    return (f"{kind}/{objects.namespace(claim)}/{name}",) if kind in origins.KINDS else ()
 
 
 def _claims_of_pod(pod: Object) -> tuple[str, ...]:

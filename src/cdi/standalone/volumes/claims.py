@@ -14,10 +14,8 @@ from enum import StrEnum
 from cdi.api import reasons
 from cdi.kube import events, objects
 from cdi.kube.objects import Object
-from cdi.standalone.volumes import facts, matching
+from cdi.standalone.volumes import facts, matching, origins
 from cdi.storage import classes, local
-
-POPULATED_BY_THE_PROVISIONER = ("PersistentVolumeClaim", "VolumeSnapshot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +27,7 @@ class Seen:
     volumes: Sequence[Object] = ()  # unclaimed ones, and those that are promised to it
     storage_class: Object | None = None  # that the claim names
     default_class: str = ""
+    source: origins.DataSource | None = None  # that the claim is to be made from
     in_use: bool = False  # some pod that has a node and has not ended names the claim
 
 
@@ -38,7 +37,7 @@ class Step(StrEnum):
     NONE = "none"
     CLASS = "class"  # give it the default class
     BIND = "bind"  # to `volume`
-    PROVISION = "provision"  # make a volume for it, and bind it
+    PROVISION = "provision"  # make a volume for it, from `source` if there is one, and bind it
     KEEP = "keep"  # bound: see to its status
     GROW = "grow"  # make `volume` larger
     LET_GO = "let go"  # nobody uses it, and somebody wants it deleted
@@ -60,6 +59,7 @@ class Plan:
     step: Step = Step.NONE
     phase: str = ""  # empty: leave it
     volume: Object | None = None
+    source: origins.DataSource | None = None
     event: Event | None = None
 
 
@@ -145,19 +145,14 @@ def _provisioned(seen: Seen) -> Plan:
             "delayed, please verify that the provisioner is running and correctly registered."
         )
         return Plan(event=_normal("ExternalProvisioning", text))
-    if kind := _data_source(claim):
-        if kind not in POPULATED_BY_THE_PROVISIONER:
+    if origins.reference_of(claim)[0]:
+        if seen.source is None:
             return Plan()  # a populator hands it a volume
-        return _failed(_because(name, f"local volumes cannot be made from a {kind}"))
+        if why := origins.why_not(claim, seen.source):
+            return _failed(_because(name, why))
     if objects.get(claim, "spec", "selector"):
         return _failed(_because(name, "claim.spec.selector is not supported"))
-    return Plan(Step.PROVISION)
-
-
-def _data_source(claim: Object) -> str:
-    spec = claim.get("spec") or {}
-    source = spec.get("dataSourceRef") or spec.get("dataSource") or {}
-    return str(source.get("kind", ""))
+    return Plan(Step.PROVISION, source=seen.source)
 
 
 def _is_ours(storage_class: Object) -> bool:

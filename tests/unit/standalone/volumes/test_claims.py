@@ -9,6 +9,7 @@ import pytest
 from cdi.kube.objects import Object
 from cdi.standalone.volumes import claims, facts
 from cdi.standalone.volumes.claims import Plan, Seen, Step
+from cdi.standalone.volumes.origins import DataSource
 
 BOUND = {"pv.kubernetes.io/bind-completed": "yes"}
 SELECTED = {"volume.kubernetes.io/selected-node": "cdi-local"}
@@ -154,7 +155,11 @@ WORDS = [
         'Cannot bind to requested volume "pv": requested PV is too small', id="mismatch",
     ),
     pytest.param(
-        Seen(claim(dataSource={"kind": "VolumeSnapshot"}), storage_class=IMMEDIATE),
+        Seen(
+            claim(dataSource={"kind": "VolumeSnapshot", "name": "s"}),
+            storage_class=IMMEDIATE,
+            source=DataSource("VolumeSnapshot", "s"),
+        ),
         "ProvisioningFailed", 'failed to provision volume with StorageClass "local": ', id="clone",
     ),
     pytest.param(
