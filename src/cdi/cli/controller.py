@@ -28,6 +28,8 @@ from cdi.web.serving import process
 from cdi.web.serving.component import component_server
 from cdi.web.serving.health import Health
 from cdi.web.serving.server import Address, WebServer
+from cdi.web.tokens.clones import CloneTokens
+from cdi.web.tokens.mounted import MountedKeys
 
 EXIT_FAILED: Final = 1
 _FIELD_MANAGER: Final = "cdi-controller"
@@ -43,6 +45,7 @@ def run(
     listen: tuple[str, int] | None,
     *,
     leader_elect: bool,
+    token_keys: Path,
     ready_file: Path | None = None,
 ) -> None:
     """Run the controllers until SIGTERM. Exits with EXIT_FAILED where they cannot go on."""
@@ -57,6 +60,7 @@ def run(
                 address,
                 leader_elect=leader_elect,
                 ready_file=ready_file,
+                token_keys=token_keys,
             )
         )
     except (errors.KubeError, OSError) as error:
@@ -72,6 +76,7 @@ async def _run(
     *,
     leader_elect: bool,
     ready_file: Path | None,
+    token_keys: Path,
 ) -> None:
     stop = process.stop_on_signals()
     credentials = connection.choose(kubeconfig, context)
@@ -80,7 +85,8 @@ async def _run(
         credentials, _RATE_LIMIT, field_manager=_FIELD_MANAGER, observer=metrics
     ) as client:
         manager = Manager()
-        parts = await controllers(client, settings, metrics=metrics)
+        tokens = CloneTokens(MountedKeys(token_keys))
+        parts = await controllers(client, settings, metrics=metrics, tokens=tokens)
         if address is not None:
             manager.add(Group.SERVERS, _server(address, client, parts, metrics))
         elector = Elector(client, settings.namespace, LEASE) if leader_elect else None

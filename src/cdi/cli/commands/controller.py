@@ -45,6 +45,14 @@ from cdi.cli import loading, options, paramtypes
     metavar="FILE",
     help="File that is there while the controllers are ready, or wait for the lease.",
 )
+@click.option(
+    "--token-keys",
+    type=paramtypes.HomePath(),
+    metavar="DIR",
+    default="/var/run/cdi/token/keys",
+    show_default=True,
+    help="Where the entries of Secret cdi-api-signing-key are, for clones between namespaces.",
+)
 @options.verbosity
 def command(
     worker_image: str,
@@ -57,6 +65,7 @@ def command(
     require_walls: bool,
     listen: tuple[str, int] | None,
     ready_file: Path | None,
+    token_keys: Path,
     verbosity: int,
 ) -> None:
     """Run the controllers, until told to stop."""
@@ -75,5 +84,11 @@ def command(
         installer_labels=installer_labels(os.environ),
     )
     controller.run(
-        kubeconfig, context, settings, listen, leader_elect=leader_elect, ready_file=ready_file
+        kubeconfig,
+        context,
+        settings,
+        listen,
+        leader_elect=leader_elect,
+        ready_file=ready_file,
+        token_keys=token_keys,
     )
