@@ -18,8 +18,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cdi.api import annotations as known
+from cdi.api.quantity import parse
 from cdi.controllers import cdiconfig, storageprofile
 from cdi.controllers.act import Actor
+from cdi.controllers.cloning import reconciler as cloning
 from cdi.controllers.cluster import Cluster, empty_cluster, resource_of
 from cdi.controllers.datavolume import reconciler as datavolume
 from cdi.controllers.datavolume.operations.registry import OPERATIONS
@@ -71,6 +73,85 @@ class SilentProgress:
         self.asked.append(objects.uid(pod))
 
 
+class Storage:
+    """A driver: it makes volumes, empty or from a claim or a snapshot, grows them, and takes
+    snapshots. `broken` are the kinds of data source from which it never makes anything."""
+
+    def __init__(self, broken: Iterable[str] = ()) -> None:
+        self.broken = frozenset(broken)
+
+    def can_make(self, world: "World", claim: Object) -> bool:
+        source = objects.get(claim, "spec", "dataSourceRef")
+        if not source:
+            return True
+        if source["kind"] in self.broken:
+            return False
+        found = self._source(world, claim)
+        if found is None:
+            return False
+        if source["kind"] == "PersistentVolumeClaim":
+            return objects.get(found, "status", "phase") == "Bound"
+        return objects.get(found, "status", "readyToUse") is True
+
+    def content_of(self, world: "World", claim: Object) -> str:
+        """What a volume holds: the words under which its first claim or snapshot holds it."""
+        found = self._source(world, claim)
+        if found is None:
+            return f"empty, of {objects.name(claim)}"
+        if found["kind"] == "VolumeSnapshot":
+            return str(found["content"])
+        name = str(objects.get(found, "spec", "volumeName"))
+        return str((world.get_one("volumes", name) or {})["content"])
+
+    def _source(self, world: "World", claim: Object) -> Object | None:
+        source = objects.get(claim, "spec", "dataSourceRef") or {}
+        cache = {"PersistentVolumeClaim": "claims", "VolumeSnapshot": "snapshots"}.get(
+            str(source.get("kind"))
+        )
+        return cache and world.get_one(cache, source["name"], objects.namespace(claim))
+
+    def move(self, world: "World") -> bool:
+        return self._grow(world) or self._take_snapshot(world)
+
+    def _grow(self, world: "World") -> bool:
+        for claim in world.cluster.claims.list():
+            asked = objects.get(claim, "spec", "resources", "requests", "storage")
+            had = objects.get(claim, "status", "capacity", "storage")
+            if had is not None and parse(str(asked)).value() > parse(str(had)).value():
+                world.put("claims", merged(claim, {"status": {"capacity": {"storage": asked}}}))
+                name = str(objects.get(claim, "spec", "volumeName"))
+                volume = world.get_one("volumes", name) or {}
+                size = {"spec": {"capacity": {"storage": asked}}}
+                world.put("volumes", merged(volume, size))
+                return True
+        return False
+
+    def _take_snapshot(self, world: "World") -> bool:
+        for snapshot in world.cluster.snapshots.list():
+            if objects.get(snapshot, "status") or "taken" in self.broken:
+                continue
+            name = objects.get(snapshot, "spec", "source", "persistentVolumeClaimName")
+            claim = world.get_one("claims", name, objects.namespace(snapshot))
+            if claim is None:
+                continue
+            content = f"content-{objects.uid(snapshot)}"
+            mode = objects.get(claim, "spec", "volumeMode") or "Filesystem"
+            world.put("snapshot_contents", {
+                "metadata": {"name": content},
+                "spec": {"driver": DRIVER, "sourceVolumeMode": mode},
+            })  # fmt: skip
+            volume = world.get_one("volumes", str(objects.get(claim, "spec", "volumeName")))
+            status = {
+                "creationTime": "2030-01-01T00:00:00Z", "readyToUse": True,
+                "boundVolumeSnapshotContentName": content,
+                "restoreSize": objects.get(claim, "status", "capacity", "storage"),
+            }  # fmt: skip
+            held = {"status": status, "content": (volume or {})["content"]}
+            world.put("snapshots", merged(snapshot, held))
+            return True
+        return False
+
+
 @dataclass
 class World:
     """See the module. `scripts` are taken by importer pods in the order of their creation."""
@@ -78,6 +159,8 @@ class World:
     scripts: list[list[Object]] = field(default_factory=list)
     crash_at: int | None = None  # the number of the write before which the controllers die
     refuse: Callable[[str, Resource, Object], errors.ApiError | None] | None = None
+    tokens: Any = None  # signs and reads clone tokens
+    storage: Any = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
         self.cluster = empty_cluster()
@@ -98,8 +181,10 @@ class World:
         make = (self.cluster, SETTINGS, actor)
         self._populating = [populating.Reconciler(each, *make, progress) for each in POPULATORS]
         self._volumes = [
-            datavolume.Reconciler(each, *make, progress, self.clock) for each in OPERATIONS
+            datavolume.Reconciler(each, *make, progress, self.clock, self.tokens)
+            for each in OPERATIONS
         ]
+        self._cloning = cloning.Reconciler(*make, progress, self.clock, self.tokens)
         self._importing = importing.Reconciler(self.cluster, SETTINGS, client, actor, self.clock)
         self._uploading = uploading.Reconciler(self.cluster, SETTINGS, client, actor, self.clock)
         self._profiles = storageprofile.Reconciler(*make, self.clock)
@@ -187,6 +272,8 @@ class World:
         wanted = copy.deepcopy(obj)
         if cache in ("claims", "pods"):
             wanted["status"] = {"phase": "Pending"}
+        if cache == "snapshots":
+            wanted.pop("status", None)
         if cache == "pods":
             self.pods_made += 1
         if cache in ("data_volumes", "profiles"):
@@ -269,18 +356,21 @@ class World:
         for claim in self.cluster.claims.list():
             if objects.get(claim, "status", "phase") != "Pending" or self._waits(claim):
                 continue
-            if objects.get(claim, "spec", "dataSourceRef") or objects.is_deleting(claim):
+            if objects.is_deleting(claim) or not self.storage.can_make(self, claim):
                 continue
             name = f"pv-{objects.uid(claim)}"
+            size = objects.get(claim, "spec", "resources", "requests", "storage")
             self.put("volumes", {
                 "metadata": {"name": name},
                 "spec": {"claimRef": {
                     "namespace": objects.namespace(claim), "name": objects.name(claim),
                     "uid": objects.uid(claim),
-                }},
+                }, "capacity": {"storage": size}},
                 "status": {"phase": "Bound"},
+                "content": self.storage.content_of(self, claim),
             })  # fmt: skip
-            bound = {"spec": {"volumeName": name}, "status": {"phase": "Bound"}}
+            status = {"phase": "Bound", "capacity": {"storage": size}}
+            bound = {"spec": {"volumeName": name}, "status": status}
             self.put("claims", merged(claim, bound))
             return True
         return False
@@ -308,7 +398,9 @@ class World:
             if claim is None or objects.uid(claim) != ref.get("uid"):
                 continue
             if objects.get(claim, "status", "phase") == "Pending":
-                bound = {"spec": {"volumeName": name}, "status": {"phase": "Bound"}}
+                size = objects.get(volume, "spec", "capacity", "storage")
+                status = {"phase": "Bound", "capacity": {"storage": size}}
+                bound = {"spec": {"volumeName": name}, "status": status}
                 self.put("claims", merged(claim, bound))
                 return True
         return False
@@ -367,6 +459,7 @@ class World:
             for controller in self._volumes:
                 self._once(controller.reconcile, key)
         for key in list(self.cluster.claims.keys()):
+            self._once(self._cloning.reconcile, key)
             for populator in self._populating:
                 self._once(populator.reconcile, key)
             self._once(self._importing.reconcile, key)
@@ -386,7 +479,12 @@ class World:
             before = len(self.writes), self._crashed
             self.reconcile_all()
             self.clock.seconds += 11  # longer than any pause of a controller
-            moved = self.run_pods() or self.bind_claims() or self.follow_claim_references()
+            moved = (
+                self.run_pods()
+                or self.bind_claims()
+                or self.follow_claim_references()
+                or self.storage.move(self)
+            )
             if not moved and before == (len(self.writes), self._crashed):
                 return
         raise AssertionError(f"never settles: {self.writes[-6:]}")

@@ -145,6 +145,8 @@ def proxy_certificates_for(claim: str) -> str:
 
 # Clones
 
+SIZE_DETECTION: Final = "size-detection-"  # begins the names of pods that measure
+
 
 def clone_source_pod_for(target_uid: str) -> str:
     """The pod that reads the source of a host-assisted copy; its Secret has the same name."""
@@ -153,7 +155,7 @@ def clone_source_pod_for(target_uid: str) -> str:
 
 def size_detection_pod_for(source_uid: str) -> str:
     """The pod that measures the disk in a clone's source."""
-    return f"size-detection-{source_uid}"
+    return f"{SIZE_DETECTION}{source_uid}"
 
 
 def prep_pod_for(target_uid: str) -> str:

@@ -10,6 +10,7 @@ reason of a container that stopped or waits (`ContainerCreating`, `OOMKilled`) i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -121,6 +122,7 @@ INCOMPATIBLE_VOLUME_MODES = "IncompatibleVolumeModes"  # bytes are copied: modes
 NO_VOLUME_EXPANSION = "NoVolumeExpansion"  # bytes are copied: the class cannot grow volumes
 NO_PROVISIONER_MATCH = "NoProvisionerMatch"  # bytes are copied: nobody clones between these
 INCOMPATIBLE_PROVISIONERS = "IncompatibleProvisioners"  # bytes are copied: provisioners differ
+CLONE_ATTEMPT_FAILED = "CloneAttemptFailed"  # bytes are copied: the storage could not clone
 NO_POPULATOR = "NoPopulator"  # bytes are copied: the class has no CSI driver
 SNAPSHOT_CLASS_SELECTED = "VolumeSnapshotClassSelected"  # which snapshot class, and why
 
@@ -194,6 +196,19 @@ PROVISIONER_HEALTHY = "ProvisionerHealthy"  # event: became ready
 PROVISIONER_DEGRADED = "Degraded"  # some node is not ready
 RECONCILE_FAILED = "ReconcileFailed"  # an object could not be applied
 UNSUPPORTED_ARCHITECTURES = "UnsupportedArchitectures"  # no node can run the boot image
+
+# What users read in annotation cloneFallbackReason; clients compare these texts.
+FALLBACK_TEXTS: Final[Mapping[str, str]] = {
+    NO_VOLUME_SNAPSHOT_CLASS: "No compatible volumesnapshotclass found",
+    INCOMPATIBLE_VOLUME_MODES: "The volume modes of source and target are incompatible",
+    NO_VOLUME_EXPANSION: "No volume expansion is possible",
+    NO_PROVISIONER_MATCH: (
+        "The storageclass provisioner does not match the volumesnapshotcontent driver"
+    ),
+    INCOMPATIBLE_PROVISIONERS: "Provisioners are incompatible",
+    NO_POPULATOR: "In tree storage class does not support snapshot/clone",
+    CLONE_ATTEMPT_FAILED: "The storage did not make the clone",
+}
 
 # Messages that clients match on
 

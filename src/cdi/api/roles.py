@@ -11,6 +11,8 @@ from typing import Final
 IMPORTER: Final = "cdi.workers.importer"
 UPLOAD_SERVER: Final = "cdi.workers.uploadserver"
 CLONE_SOURCE: Final = "cdi.workers.clonesource"
+IMAGE_SIZE: Final = "cdi.workers.imagesize"  # says how large the disk in a volume is
+PREP: Final = "cdi.workers.prep"  # does nothing: that it uses a claim is enough
 
 
 def command_of(role: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from cdi.api import annotations as known
 from cdi.api import labels, names, phases, resources
-from cdi.controllers import kinds
+from cdi.controllers import clonesource, kinds
 from cdi.kube import objects, owners
 from cdi.kube.cache import Cache, IndexFunction
 from cdi.kube.client import Client
@@ -38,6 +38,11 @@ IMPORTING: Final = "importing"  # claims: the empty value, for those that are to
 UNCLAIMED: Final = "unclaimed"  # DataVolumes: the empty value, for those without a claim
 USES: Final = "uses"  # pods: `<namespace>/<claim>` of the claims that they mount
 POPULATED_FROM: Final = "populated-from"  # claims: `<kind>/<namespace>/<name>` of a source object
+UID: Final = "uid"  # claims: their own UID
+# Temporaries of a clone: the UID of the claim that they are for.
+OWNED_BY: Final = "owned-by"
+# DataVolumes and VolumeCloneSources: `<kind>/<namespace>/<name>` of what they clone.
+CLONED_FROM: Final = "cloned-from"
 
 # Without the CDIConfig nobody knows which feature gates are on: nothing is decided until it is
 # there, which takes its controller a moment. Seconds.
@@ -56,6 +61,10 @@ class Cluster:
     import_sources: Cache
     upload_sources: Cache
     services: Cache  # in front of upload servers
+    clone_sources: Cache
+    data_sources: Cache
+    snapshots: Cache
+    snapshot_contents: Cache
     classes: Cache
     profiles: Cache
     configs: Cache
@@ -165,7 +174,24 @@ def _populated_from(claim: Object) -> Iterable[str]:
     reference = objects.get(claim, "spec", "dataSourceRef", default={})
     if reference.get("apiGroup") != resources.CDI_GROUP:
         return []
-    return [f"{reference.get('kind')}/{objects.namespace(claim)}/{reference.get('name')}"]
+    elsewhere = objects.annotations(claim).get(known.DATA_SOURCE_NAMESPACE)
+    namespace = elsewhere or objects.namespace(claim)
+    return [f"{reference.get('kind')}/{namespace}/{reference.get('name')}"]
+
+
+def _uid(obj: Object) -> Iterable[str]:
+    return [objects.uid(obj)]
+
+
+def owned_by(obj: Object) -> Iterable[str]:
+    """The UID of the claim for which a clone has made an object."""
+    owner = objects.labels(obj).get(labels.OWNED_BY_UID)
+    return [owner] if owner else []
+
+
+def _cloned_from(obj: Object) -> Iterable[str]:
+    found = clonesource.named_by(obj)
+    return [found.index_value] if found else []
 
 
 _RESOURCES: Final[Mapping[str, Resource]] = {
@@ -177,6 +203,10 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
     "import_sources": kinds.IMPORT_SOURCES,
     "upload_sources": kinds.UPLOAD_SOURCES,
     "services": SERVICES,
+    "clone_sources": kinds.CLONE_SOURCES,
+    "data_sources": kinds.DATA_SOURCES,
+    "snapshots": kinds.SNAPSHOTS,
+    "snapshot_contents": kinds.SNAPSHOT_CONTENTS,
     "classes": STORAGE_CLASSES,
     "profiles": kinds.STORAGE_PROFILES,
     "configs": kinds.CDI_CONFIGS,
@@ -186,15 +216,23 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
     "config_maps": CONFIG_MAPS,
 }
 _INDEXES: Final[Mapping[str, Mapping[str, IndexFunction]]] = {
-    "data_volumes": {UNCLAIMED: _unclaimed},
-    "claims": {POPULATED_FROM: _populated_from, IMPORTING: _importing},
-    "pods": {USES: _uses},
+    "data_volumes": {UNCLAIMED: _unclaimed, CLONED_FROM: _cloned_from},
+    "claims": {
+        POPULATED_FROM: _populated_from,
+        IMPORTING: _importing,
+        UID: _uid,
+        OWNED_BY: owned_by,
+    },
+    "clone_sources": {CLONED_FROM: _cloned_from},
+    "snapshots": {OWNED_BY: owned_by},
+    "pods": {USES: _uses, OWNED_BY: owned_by},
     "events": {ABOUT: _about},
 }
 # Only claims have events that anybody here reads.
 _FIELDS: Final[Mapping[str, str]] = {"events": "involvedObject.kind=PersistentVolumeClaim"}
 _LABELS: Final[Mapping[str, str]] = {"services": f"{labels.COMPONENT}={labels.UPLOAD_SERVER}"}
-_MAY_BE_MISSING: Final = frozenset({"snapshot_classes"})  # from a definition of somebody else
+# From definitions of somebody else.
+_MAY_BE_MISSING: Final = frozenset({"snapshots", "snapshot_contents", "snapshot_classes"})
 _OF_INSTALLATION: Final = frozenset({"config_maps"})  # watched in its namespace only
 
 

@@ -20,17 +20,22 @@ DATA_SOURCES: Final = _ours("DataSource")
 DATA_IMPORT_CRONS: Final = _ours("DataImportCron")
 IMPORT_SOURCES: Final = _ours("VolumeImportSource")
 UPLOAD_SOURCES: Final = _ours("VolumeUploadSource")
+CLONE_SOURCES: Final = _ours("VolumeCloneSource")
 # What claims may name as the source of a populator of ours.
-SOURCE_OBJECTS: Final = (IMPORT_SOURCES, UPLOAD_SOURCES)
+SOURCE_OBJECTS: Final = (IMPORT_SOURCES, UPLOAD_SOURCES, CLONE_SOURCES)
 
 STORAGE_PROFILES: Final = _ours("StorageProfile")
 CDI_CONFIGS: Final = _ours("CDIConfig")
 CDIS: Final = _ours("CDI")
 
+_SNAPSHOT_GROUP: Final = "snapshot.storage.k8s.io"
+
+SNAPSHOTS: Final = Resource(
+    _SNAPSHOT_GROUP, "v1", "volumesnapshots", "VolumeSnapshot", namespaced=True
+)
+SNAPSHOT_CONTENTS: Final = Resource(
+    _SNAPSHOT_GROUP, "v1", "volumesnapshotcontents", "VolumeSnapshotContent", namespaced=False
+)
 SNAPSHOT_CLASSES: Final = Resource(
-    "snapshot.storage.k8s.io",
-    "v1",
-    "volumesnapshotclasses",
-    "VolumeSnapshotClass",
-    namespaced=False,
+    _SNAPSHOT_GROUP, "v1", "volumesnapshotclasses", "VolumeSnapshotClass", namespaced=False
 )

@@ -17,11 +17,13 @@ from typing import Final
 
 from cdi.controllers import cdiconfig, storageprofile
 from cdi.controllers.act import Actor
+from cdi.controllers.cloning import reconciler as cloning
 from cdi.controllers.cluster import Watches, keys_of_claim_event
 from cdi.controllers.datavolume import reconciler as datavolume
 from cdi.controllers.datavolume.operations.operation import Operation
 from cdi.controllers.datavolume.operations.registry import OPERATIONS
 from cdi.controllers.importing import reconciler as importing
+from cdi.controllers.origins.permission import CloneTokens
 from cdi.controllers.populating import reconciler as populating
 from cdi.controllers.populating.populator import Populator
 from cdi.controllers.populating.registry import POPULATORS
@@ -66,15 +68,17 @@ async def controllers(
     clock: Clock | None = None,
     metrics: Metrics | None = None,
     given: Mapping[str, Informer] | None = None,
+    tokens: CloneTokens | None = None,
 ) -> Parts:
     """Make all controllers. Raises KubeError where there is no server to work with.
 
-    `given` are informers that the process has and runs anyway, by the cache of `Cluster`.
+    Without `tokens` nothing is cloned between namespaces. `given` are informers that the process
+    has and runs anyway, by the cache of `Cluster`.
     """
     clock = clock or SystemClock()
     await client.raw("GET", "/version")  # informers are patient; whoever starts us should hear now
     watches = Watches(client, namespace=settings.namespace, clock=clock, given=given)
-    maker = _Maker(client, settings, watches, clock, metrics)
+    maker = _Maker(client, settings, watches, clock, metrics, tokens)
     made = (
         maker.cdi_config(),
         maker.storage_profile(),
@@ -82,6 +86,7 @@ async def controllers(
         maker.importing(),
         maker.uploading(),
         *(maker.populating(populator) for populator in POPULATORS),
+        maker.cloning(),
     )
     return Parts(tuple(maker.recorders), watches, made)
 
@@ -96,6 +101,7 @@ class _Maker:
         watches: Watches,
         clock: Clock,
         metrics: Metrics | None,
+        tokens: CloneTokens | None,
     ) -> None:
         self.recorders: list[Recorder] = []
         self._client = client
@@ -103,6 +109,7 @@ class _Maker:
         self._watches = watches
         self._clock = clock
         self._metrics = metrics
+        self._tokens = tokens
         self._progress = Progress(clock)
 
     def cdi_config(self) -> Controller:
@@ -135,6 +142,7 @@ class _Maker:
             self._actor(name),
             self._progress,
             self._clock,
+            self._tokens,
         )
         controller = self._controller(name, made.reconcile)
         made.enqueue = controller.queue.add
@@ -146,6 +154,11 @@ class _Maker:
         for cache in ("classes", "profiles", "csi_drivers", "configs"):
             self._watch(controller, cache, made.waiting)
         self._watch(controller, "volumes", made.waiting_for_volume)
+        if operation.clones:
+            self._watch(controller, "claims", made.cloned_from_claim)
+            self._watch(controller, "snapshots", made.cloned_from_snapshot)
+            self._watch(controller, "data_sources", made.cloned_from_data_source)
+            self._watch(controller, "pods", made.measured_by)
         return controller
 
     def importing(self) -> Controller:
@@ -183,6 +196,28 @@ class _Maker:
         self._watch(controller, "claims", made.keys_of_claim)
         self._watch(controller, populator.cache, made.keys_of_source_object)
         self._watch(controller, "classes", made.keys_of_class)
+        self._watch(controller, "events", made.keys_of_event)
+        return controller
+
+    def cloning(self) -> Controller:
+        name = cloning.NAME
+        made = cloning.Reconciler(
+            self._watches.cluster,
+            self._settings,
+            self._actor(name),
+            self._progress,
+            self._clock,
+            self._tokens,
+        )
+        controller = self._controller(name, made.reconcile)
+        made.enqueue = controller.queue.add
+        self._watch(controller, "claims", made.keys_of_claim)
+        self._watch(controller, "data_volumes", made.keys_of_volume)
+        self._watch(controller, "snapshots", made.keys_of_snapshot)
+        self._watch(controller, "pods", made.keys_of_pod)
+        self._watch(controller, "clone_sources", made.keys_of_source_object)
+        for cache in ("classes", "profiles", "snapshot_classes"):
+            self._watch(controller, cache, made.keys_of_class)
         self._watch(controller, "events", made.keys_of_event)
         return controller
 

@@ -46,6 +46,7 @@ from cdi.standalone.signingkey import SigningKey
 from cdi.standalone.volumes import binder
 from cdi.standalone.volumes.caches import Caches
 from cdi.volumes.pool import Pool
+from cdi.web.tokens.clones import CloneTokens
 from cdi.web.tokens.signing import Tokens
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class Standalone:
         self._settings = settings
         self._callbacks = callbacks or Callbacks()
         self._logs = Logs(settings.data_dir / "logs")
+        self._key = SigningKey(settings.data_dir / "pki" / "clonetokens.key")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set. Raises store.errors.Locked, OSError, or what failed."""
@@ -104,7 +106,7 @@ class Standalone:
         place = self._settings.data_dir
         hooks = Hooks(definitions=crds.all())
         self._logs.register(hooks.subresources)
-        tokens = Tokens(SigningKey(place / "pki" / "clonetokens.key"))
+        tokens = Tokens(self._key)
         look = Lookups(lambda: server.objects)
         admission.install(hooks.admission, tokens, look)
         hooks.unstored = (uploadtokens.unstored(tokens, look),)
@@ -136,7 +138,8 @@ class Standalone:
             stall_timeout=self._settings.stall_timeout,
             vddk_image=VDDK_IMAGE if self._settings.vddk_library else "",
         )
-        parts = await controllers(client, settings, given=shared)
+        tokens = CloneTokens(self._key)
+        parts = await controllers(client, settings, given=shared, tokens=tokens)
         parts.add_to(manager)
         manager.add(Group.LEADER, Work("ready", self._announce))
         return manager

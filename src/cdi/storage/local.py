@@ -2,7 +2,8 @@
 Our own provisioner: the one that keeps volumes on the machine on which CDI runs by itself.
 
 It makes directories for Filesystem volumes and files or loop devices for Block ones. A volume
-can be used on that machine only, and a clone is a copy. What it can do stands here rather than
+can be used on that machine only; clones and snapshots share their data with what they are of,
+where the file system can. What it can do stands here rather than
 among the provisioners of others, because here it is our own promise.
 """
 
@@ -24,7 +25,7 @@ CLAIMS: Final = (
     modes.ClaimProperties((modes.RWO,), modes.FILESYSTEM),
     modes.ClaimProperties((modes.RWO,), modes.BLOCK),
 )
-CLONE_STRATEGY: Final = "copy"
+CLONE_STRATEGY: Final = "csi-clone"
 
 
 def storage_classes() -> list[dict[str, Any]]:
@@ -35,14 +36,20 @@ def storage_classes() -> list[dict[str, Any]]:
     ]
 
 
-def uses_populators(storage_class: Mapping[str, Any]) -> bool:
+def uses_populators(storage_class: Mapping[str, Any], *, clone: bool = False) -> bool:
     """Tell whether volumes of a class are filled before their claims get them.
 
     A volume that waited for its consumer must be: bound but empty, it would be the consumer's.
-    Our provisioner leaves a claim with a dataSourceRef to its populator, as CSI drivers do.
+    One that is cloned is made with its content. Our provisioner leaves a claim with a
+    dataSourceRef to its populator, as CSI drivers do.
     """
-    ours = storage_class.get("provisioner") == PROVISIONER
-    return ours and storage_class.get("volumeBindingMode") == WAIT_FOR_FIRST_CONSUMER
+    waits = storage_class.get("volumeBindingMode") == WAIT_FOR_FIRST_CONSUMER
+    return is_ours(storage_class) and (waits or clone)
+
+
+def is_ours(storage_class: Mapping[str, Any]) -> bool:
+    """Tell whether our provisioner makes the volumes of a class."""
+    return storage_class.get("provisioner") == PROVISIONER
 
 
 def _storage_class(name: str, binding: str) -> dict[str, Any]:

@@ -528,8 +528,6 @@ def test_a_finished_data_volume_vouches_for_its_claim() -> None:
 
 
 @pytest.mark.parametrize("spec", [
-    pytest.param({"sourceRef": {"kind": "DataSource", "name": "x"}}, id="reference"),
-    pytest.param({"source": {"pvc": {"namespace": "a", "name": "b"}}}, id="clone"),
     pytest.param({"pvc": {}}, id="nothing"),
 ])  # fmt: skip
 def test_what_others_do_is_not_touched(spec: Object) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from cdi.controllers import kinds
+from cdi.controllers.cloning import reconciler as cloning
 from cdi.controllers.datavolume.operations import registry
 from cdi.controllers.populating.registry import POPULATORS
 
@@ -17,9 +18,14 @@ FOREIGN = {"pvc": {"dataSourceRef": {"kind": "Other", "name": "x"}}}
         pytest.param({"source": {"vddk": {}}}, "datavolume-import-controller", id="vddk"),
         pytest.param(FOREIGN, "datavolume-external-population-controller", id="foreign"),
         pytest.param({"source": {"upload": {}}}, "datavolume-upload-controller", id="upload"),
-        pytest.param({"source": {"pvc": {}}}, None, id="nobody-clones-yet"),
-        pytest.param({"source": {"pvc": {}, "http": {}}}, None, id="a-clone-comes-first"),
-        pytest.param({"sourceRef": {"name": "s"}}, None, id="source-ref"),
+        pytest.param({"source": {"pvc": {}}}, "datavolume-clone-controller", id="clone"),
+        pytest.param(
+            {"source": {"pvc": {}, "http": {}}},
+            "datavolume-clone-controller",
+            id="a-clone-comes-first",
+        ),
+        pytest.param({"source": {"snapshot": {}}}, "datavolume-clone-controller", id="snapshot"),
+        pytest.param({"sourceRef": {"name": "s"}}, "datavolume-clone-controller", id="source-ref"),
         pytest.param({"source": {"other": {}}}, None, id="unknown"),
         pytest.param({"source": {}}, None, id="empty-source"),
         pytest.param({}, None, id="nothing"),
@@ -41,4 +47,5 @@ def test_phases_of_bytes_that_flow_are_under_way(operation):
 
 
 def test_every_source_object_that_claims_may_name_has_its_populator():
-    assert tuple(each.resource for each in POPULATORS) == kinds.SOURCE_OBJECTS
+    ours = (*(each.resource for each in POPULATORS), cloning.SOURCE)
+    assert set(ours) == set(kinds.SOURCE_OBJECTS)

@@ -114,7 +114,7 @@ def test_a_key_with_a_minimum_only_is_not_recognized() -> None:
 def test_our_own_provisioner_makes_files_and_devices_for_one_machine() -> None:
     ours = capabilities.capability_of(local.PROVISIONER)
     assert ours.claims == (modes.parse_pair("RWO/FS"), modes.parse_pair("RWO/Block"))
-    assert ours.clone_strategy == "copy"
+    assert ours.clone_strategy == "csi-clone"
     assert local.PROVISIONER not in capabilities.table()
 
 

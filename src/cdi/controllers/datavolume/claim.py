@@ -20,6 +20,9 @@ _NOT_COPIED: Final = frozenset(
         annotations.IMPORT_POD,
         annotations.UPLOAD_POD,
         annotations.UPLOAD_CLIENT,
+        # Of the DataVolume itself; its claim gets its own.
+        annotations.CLONE_TOKEN,
+        annotations.EXTENDED_CLONE_TOKEN,
         annotations.POPULATED_FOR,  # only a finished DataVolume vouches for its claim
         *annotations.COPIED_FROM_PRIME,
     }
@@ -101,4 +104,5 @@ def _asked(
     """What is asked of whom: of the operation's controller here, of a populator elsewhere."""
     if populator is None:
         return operation.request(volume)
-    return {annotations.BIND_IMMEDIATE: ""} if bind_at_once else {}
+    at_once = {annotations.BIND_IMMEDIATE: ""} if bind_at_once else {}
+    return {**at_once, **operation.beside_reference(volume)}

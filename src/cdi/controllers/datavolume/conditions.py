@@ -6,7 +6,7 @@ from typing import Any
 from cdi.api import annotations, phases, reasons
 from cdi.api.reasons import Condition, Status
 from cdi.controllers import boundcondition
-from cdi.controllers.datavolume.sync import Blocked
+from cdi.controllers.datavolume.blocked import Blocked
 from cdi.kube import objects
 from cdi.kube.objects import Object
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from cdi.api import phases, reasons
 from cdi.controllers import plan
 from cdi.controllers.datavolume import status, sync
+from cdi.controllers.datavolume.blocked import Blocked
 from cdi.controllers.datavolume.operations.operation import Operation
 from cdi.controllers.datavolume.operations.registry import operation_of
 from cdi.controllers.datavolume.seen import Seen, phase_of
@@ -23,8 +24,10 @@ from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS
 def decide(seen: Seen) -> plan.Plan:
     """Choose the next steps. No I/O, no clock."""
     operation = operation_of(seen.volume)
-    if operation is None or objects.is_deleting(seen.volume):
+    if operation is None:
         return plan.NOTHING
+    if objects.is_deleting(seen.volume):
+        return operation.farewell(seen)
     synced = sync.sync(seen, operation)
     wanted = synced.wanted
     if synced.create is not None:
@@ -34,7 +37,7 @@ def decide(seen: Seen) -> plan.Plan:
             refused=lambda error: _claim_refused(seen, operation, error),
         )
         wanted = wanted.with_steps(create)
-    return wanted.then(status.status_plan(seen, operation, synced.blocked))
+    return wanted.then(status.status_plan(seen, operation, synced.blocked, synced.waits))
 
 
 def _claim_refused(seen: Seen, operation: Operation, error: ApiError) -> plan.Plan:
@@ -45,5 +48,5 @@ def _claim_refused(seen: Seen, operation: Operation, error: ApiError) -> plan.Pl
     else:
         reason, message = reasons.ERR_CLAIM_NOT_VALID, error.message
         phase = phase_of(seen)
-    blocked = sync.Blocked(phase, reason, message)
+    blocked = Blocked(phase, reason, message)
     return status.status_plan(replace(seen, claim=None), operation, blocked)

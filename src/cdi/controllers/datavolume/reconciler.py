@@ -1,16 +1,31 @@
 """Observe one DataVolume from the caches, decide, act."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 
+from cdi.api import annotations, names
 from cdi.controllers.act import Actor
-from cdi.controllers.cluster import UNCONFIGURED, Cluster, target_of
+from cdi.controllers.clonesource import (
+    CLAIM,
+    DATA_SOURCE,
+    SNAPSHOT,
+    CloneSource,
+    member_of,
+)
+from cdi.controllers.cluster import (
+    CLONED_FROM,
+    UNCONFIGURED,
+    Cluster,
+    claims_used_by,
+    target_of,
+)
+from cdi.controllers.datavolume import cloneseen
+from cdi.controllers.datavolume.cloneseen import CloneSeen
 from cdi.controllers.datavolume.decide import decide
 from cdi.controllers.datavolume.operations.operation import Operation
 from cdi.controllers.datavolume.operations.registry import operation_of
 from cdi.controllers.datavolume.seen import Seen
 from cdi.controllers.importing.pod import is_of
+from cdi.controllers.origins.permission import CloneTokens
 from cdi.controllers.progress import Progress
 from cdi.controllers.settings import Settings
 from cdi.kube import objects, owners
@@ -31,6 +46,7 @@ class Reconciler:
         actor: Actor,
         progress: Progress,
         clock: Clock,
+        tokens: CloneTokens | None = None,
     ) -> None:
         self._operation = operation
         self._cluster = cluster
@@ -38,6 +54,7 @@ class Reconciler:
         self._actor = actor
         self._progress = progress
         self._clock = clock
+        self._tokens = tokens
         self.enqueue: Callable[[Key], None] = lambda _: None  # set by whoever has the queue
 
     async def reconcile(self, key: Key) -> Result | None:
@@ -62,9 +79,11 @@ class Reconciler:
             storage=self._storage(claim),
             claim=claim,
             prime=None if claim is None else cluster.prime_of(claim),
-            source_object=self._source_object(volume),
+            source_object=self._source_object(volume, claim),
             csi_drivers=frozenset(objects.name(each) for each in cluster.csi_drivers.list()),
             progress=None if claim is None else self._progress_of(volume, claim, key),
+            installation=cluster.installation,
+            clone=self._clone(volume, claim),
         )
 
     def _storage(self, claim: Object | None) -> Storage:
@@ -73,12 +92,17 @@ class Reconciler:
         # A claim that exists is not rendered again: profiles and volumes do not matter.
         return Storage(classes=self._cluster.classes.list(), config=self._cluster.config)
 
-    def _source_object(self, volume: Object) -> Object | None:
+    def _source_object(self, volume: Object, claim: Object | None) -> Object | None:
         kind = self._operation.source_object
         if kind is None:
             return None
         name = kind.name_for(objects.uid(volume))
-        return self._cluster.of(kind.cache).get(Key(objects.namespace(volume), name))
+        return self._cluster.of(kind.cache).get(Key(kind.namespace_for(volume, claim), name))
+
+    def _clone(self, volume: Object, claim: Object | None) -> CloneSeen | None:
+        if not self._operation.clones:
+            return None
+        return cloneseen.observe(self._cluster, volume, claim, self._tokens)
 
     def _progress_of(self, volume: Object, claim: Object, key: Key) -> str | None:
         """The progress of the worker that fills the claim itself."""
@@ -98,6 +122,42 @@ class Reconciler:
         free = objects.get(found, "status", "phase") == "Available"
         return self.waiting(found) if free else []
 
+    def cloned_from_claim(self, claim: Object) -> Iterable[Key]:
+        """DataVolumes that wait for a claim that they clone."""
+        return self._waiting_for(CloneSource(CLAIM, *objects.key(claim)))
+
+    def cloned_from_snapshot(self, snapshot: Object) -> Iterable[Key]:
+        """DataVolumes that wait for a snapshot that they clone."""
+        return self._waiting_for(CloneSource(SNAPSHOT, *objects.key(snapshot)))
+
+    def cloned_from_data_source(self, data_source: Object) -> Iterable[Key]:
+        """DataVolumes that wait for what a DataSource names, or one that points to it."""
+        named = CloneSource(DATA_SOURCE, *objects.key(data_source))
+        yield from self._cloned_from(named)
+        for other in self._cluster.data_sources.list(named.namespace):
+            pointed = objects.get(other, "spec", "source", "dataSource", "name")
+            if pointed == named.name:
+                yield from self._cloned_from(CloneSource(DATA_SOURCE, *objects.key(other)))
+
+    def measured_by(self, pod: Object) -> Iterable[Key]:
+        """DataVolumes that wait for what a pod measures."""
+        if objects.name(pod).startswith(names.SIZE_DETECTION):
+            for key in claims_used_by(pod):
+                yield from self._waiting_for(CloneSource(CLAIM, *key))
+
+    def _waiting_for(self, source: CloneSource) -> Iterable[Key]:
+        """By name, or over a DataSource."""
+        yield from self._cloned_from(source)
+        for each in self._cluster.data_sources.list():
+            given = objects.get(each, "spec", "source")
+            if member_of(given, objects.namespace(each)) == source:
+                yield from self.cloned_from_data_source(each)
+
+    def _cloned_from(self, source: CloneSource) -> Iterable[Key]:
+        for each in self._cluster.data_volumes.by_index(CLONED_FROM, source.index_value):
+            if not objects.get(each, "status", "claimName"):
+                yield objects.key(each)
+
 
 def keys_of_claim(claim: Object) -> Iterable[Key]:
     """A claim concerns the DataVolume of its name; a prime, that of its target."""
@@ -106,4 +166,7 @@ def keys_of_claim(claim: Object) -> Iterable[Key]:
 
 def keys_of_source_object(source: Object) -> Iterable[Key]:
     owner = owners.controller_of(source)
-    return [Key(objects.namespace(source), str(owner["name"]))] if owner else []
+    if owner is not None:
+        return [Key(objects.namespace(source), str(owner["name"]))]
+    elsewhere = objects.annotations(source).get(annotations.OWNED_BY_DATA_VOLUME)
+    return [objects.parse_key(elsewhere)] if elsewhere and elsewhere.count("/") == 1 else []

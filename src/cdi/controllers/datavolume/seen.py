@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from cdi.api import annotations, features, phases
 from cdi.controllers import metadata
+from cdi.controllers.datavolume.cloneseen import CloneSeen
 from cdi.controllers.settings import Settings
 from cdi.kube import objects
 from cdi.kube.objects import Object
-from cdi.storage import classes
+from cdi.storage import classes, rendering
 from cdi.storage.rendering import Cluster
 
 
@@ -25,6 +26,8 @@ class Seen:
     source_object: Object | None = None  # what the populator is told with
     csi_drivers: Collection[str] = ()  # names
     progress: str | None = None  # as the worker said just now, if somebody asked it
+    installation: Object | None = None  # the CDI object
+    clone: CloneSeen | None = None  # what is cloned, if anything is
 
     @property
     def gates(self) -> Collection[str]:
@@ -32,6 +35,17 @@ class Seen:
             self.storage.config, "spec", "featureGates", default=()
         )
         return found
+
+    @property
+    def resolved(self) -> Object:
+        """The DataVolume with its source in place of a reference to a DataSource."""
+        origin = self.clone.origin if self.clone else None
+        if origin is None:
+            return self.volume
+        member = "snapshot" if origin.is_snapshot else "pvc"
+        source = {member: {"namespace": origin.source.namespace, "name": origin.source.name}}
+        spec = {key: value for key, value in self.volume["spec"].items() if key != "sourceRef"}
+        return {**self.volume, "spec": {**spec, "source": source}}
 
     @property
     def honours_first_consumer(self) -> bool:
@@ -67,3 +81,9 @@ def waits_for_consumer(claim: Object, storage: Cluster) -> bool:
     )
     binding = objects.get(found, "volumeBindingMode")
     return bool(binding == classes.WAIT_FOR_FIRST_CONSUMER)
+
+
+def is_left_to_webhook(seen: Seen) -> bool:
+    """Whether the claim is completed by the webhook for labelled claims."""
+    said = objects.get(seen.storage.config, "spec", "webhookPvcRendering", default="")
+    return rendering.is_left_to_webhook(objects.labels(seen.volume), said)

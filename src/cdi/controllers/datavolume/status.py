@@ -7,9 +7,9 @@ from cdi.api import annotations, phases, reasons
 from cdi.api.reasons import Condition, EventType, Status
 from cdi.controllers import kinds, plan
 from cdi.controllers.datavolume import adoption, conditions, phase
+from cdi.controllers.datavolume.blocked import Blocked
 from cdi.controllers.datavolume.operations.operation import Operation
 from cdi.controllers.datavolume.seen import Seen, phase_of, uses_populator
-from cdi.controllers.datavolume.sync import Blocked
 from cdi.controllers.datavolume.transition import Transition
 from cdi.kube import objects
 from cdi.kube.objects import Object
@@ -24,9 +24,14 @@ Phase = phases.DataVolume
 _FILLED = phases.Pod.SUCCEEDED  # as the claim says: its worker ended well
 
 
-def status_plan(seen: Seen, operation: Operation, blocked: Blocked | None) -> plan.Plan:
-    """Write the status if it changes, and tell of it."""
-    transition = _transition(seen, operation, blocked)
+def status_plan(
+    seen: Seen,
+    operation: Operation,
+    blocked: Blocked | None,
+    waits: phases.DataVolume | None = None,
+) -> plan.Plan:
+    """Write the status if it changes, and tell of it. `waits` is a phase without a claim."""
+    transition = Transition(waits) if waits else _transition(seen, operation, blocked)
     before: Object = seen.volume.get("status") or {}
     status, said = _status(seen, operation, before, transition, blocked)
     again = PROGRESS_EVERY if asks_for_progress(seen, operation, transition.phase) else None

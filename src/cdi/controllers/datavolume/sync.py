@@ -11,21 +11,13 @@ from typing import Any
 from cdi.api import annotations, phases, reasons
 from cdi.controllers import kinds, metadata, plan
 from cdi.controllers.datavolume import adoption, claim, static
+from cdi.controllers.datavolume.blocked import Blocked
 from cdi.controllers.datavolume.operations.operation import Operation
-from cdi.controllers.datavolume.seen import Seen, phase_of
+from cdi.controllers.datavolume.seen import Seen, is_left_to_webhook, phase_of
 from cdi.kube import objects, owners
 from cdi.kube.objects import Object
 from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS
 from cdi.storage import classes, local, rendering
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """Why there is no claim of ours, for the status: a phase, and the reason of conditions."""
-
-    phase: phases.DataVolume
-    reason: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +27,7 @@ class Synced:
     wanted: plan.Plan = plan.NOTHING
     blocked: Blocked | None = None
     create: Object | None = None  # the claim; created last, as the server may refuse it
+    waits: phases.DataVolume | None = None  # the phase in which there is no claim yet
 
 
 @dataclass(slots=True)
@@ -44,7 +37,9 @@ class _Draft:
     operation: Operation
     annotations: dict[str, str | None] = field(default_factory=dict)  # of the DataVolume
     labels: dict[str, str | None] = field(default_factory=dict)
+    finalizer: str = ""  # that the DataVolume is to have
     steps: list[plan.Step] = field(default_factory=list)
+    wanted: plan.Plan = plan.NOTHING  # what an operation adds
 
     def done(
         self,
@@ -53,15 +48,20 @@ class _Draft:
         blocked: Blocked | None = None,
         create: Object | None = None,
         failure: Exception | None = None,
+        waits: phases.DataVolume | None = None,
     ) -> Synced:
         steps = self.steps
         wanted = metadata.changed(seen.volume, annotations=self.annotations, labels=self.labels)
+        if self.finalizer and self.finalizer not in objects.finalizers(seen.volume):
+            held = [*objects.finalizers(seen.volume), self.finalizer]
+            wanted["metadata"]["finalizers"] = held
         # Where there is no room to write it down, it is decided again each time.
         noted = wanted != seen.volume and not metadata.is_too_much(wanted)
-        if noted and (self.annotations or self.labels):
+        if noted and (self.annotations or self.labels or self.finalizer):
             # First: what is decided here is decided once, and the rest builds on it.
             steps = [plan.Change(kinds.DATA_VOLUMES, seen.volume, wanted), *steps]
-        return Synced(plan.Plan(tuple(steps), failure=failure), blocked, create)
+        done = plan.Plan(tuple(steps), failure=failure).then(self.wanted)
+        return Synced(done, blocked, create, waits)
 
 
 class ClaimMissed(plan.NotYet):
@@ -74,9 +74,11 @@ def sync(seen: Seen, operation: Operation) -> Synced:
     found = seen.claim
     if found is not None and (foreign := _why_not_ours(seen, found)):
         return draft.done(seen, blocked=foreign)
+    if found is None and seen.clone is not None and seen.clone.unresolved:
+        return draft.done(seen, blocked=_unresolved(seen, seen.clone.unresolved))
     try:
-        spec = _claim_spec(seen)
-        use_populator = _uses_populator(seen, spec)
+        spec = _claim_spec(seen, operation)
+        use_populator = _uses_populator(seen, spec, operation)
     except (rendering.ClaimNotValid, metadata.NotABoolean) as error:
         return draft.done(seen, blocked=_not_valid(str(error)))
     decided = metadata.has(seen.volume, annotations.USE_POPULATOR)
@@ -138,6 +140,8 @@ def _with_claim(seen: Seen, draft: _Draft, found: Object) -> Synced:
         draft.steps.append(plan.Change(PERSISTENT_VOLUME_CLAIMS, found, wanted))
     _take_over(seen, draft, found)
     _source_object(seen, draft, found)
+    if phase_of(seen) == phases.DataVolume.SUCCEEDED:
+        draft.wanted = draft.operation.afterwards(seen, found)
     return draft.done(seen)
 
 
@@ -162,23 +166,23 @@ def _source_object(seen: Seen, draft: _Draft, found: Object | None) -> None:
     kind, there = draft.operation.source_object, seen.source_object
     if kind is None or (found is not None and not kind.fills(found)):
         return
-    if found is not None and _is_over(seen, found):
+    if found is not None and _is_over(seen, draft.operation, found):
         if there is not None:
             draft.steps.append(plan.Remove(kind.resource, there))
         return
     if found is not None and not adoption.needs_work(found, seen.volume, seen.gates):
         return
     if there is None:
-        draft.steps.append(plan.Create(kind.resource, kind.create(seen.volume)))
+        if seen.clone is None or seen.clone.origin is not None:
+            draft.steps.append(plan.Create(kind.resource, kind.create(seen.resolved)))
         return
-    wanted = kind.updated(there, seen.volume)
+    wanted = kind.updated(there, seen.resolved)
     if wanted != there:
         draft.steps.append(plan.Change(kind.resource, there, wanted))
 
 
-def _is_over(seen: Seen, found: Object) -> bool:
-    pod_phase = objects.annotations(found).get(annotations.POD_PHASE)
-    return pod_phase == phases.Pod.SUCCEEDED and phase_of(seen) == phases.DataVolume.SUCCEEDED
+def _is_over(seen: Seen, operation: Operation, found: Object) -> bool:
+    return operation.is_filled(found) and phase_of(seen) == phases.DataVolume.SUCCEEDED
 
 
 # There is no claim.
@@ -189,13 +193,19 @@ def _without_claim(
 ) -> Synced:
     if metadata.has(seen.volume, annotations.PREPOPULATED):
         return draft.done(seen)  # somebody else makes it
+    prepared = draft.operation.prepare(seen, spec, use_populator=use_populator)
+    draft.annotations |= prepared.annotations
+    draft.finalizer, draft.wanted = prepared.finalizer, prepared.wanted
+    if prepared.blocked is not None or prepared.waits is not None:
+        return draft.done(seen, blocked=prepared.blocked, waits=prepared.waits)
+    spec = prepared.spec
     if use_populator:
         _source_object(seen, draft, None)
     return draft.done(seen, create=_new_claim(seen, draft, spec, use_populator=use_populator))
 
 
 def _new_claim(seen: Seen, draft: _Draft, spec: dict[str, Any], *, use_populator: bool) -> Object:
-    volume = metadata.changed(seen.volume, annotations=draft.annotations)
+    volume = metadata.changed(seen.resolved, annotations=draft.annotations)
     return claim.claim_for(
         volume,
         spec,
@@ -242,34 +252,38 @@ def _static(
 # What it should look like.
 
 
-def _claim_spec(seen: Seen) -> dict[str, Any]:
+def _claim_spec(seen: Seen, operation: Operation) -> dict[str, Any]:
     """The spec of the claim. One that exists is what it is."""
     if seen.claim is not None:
         return dict(seen.claim["spec"])
     return rendering.render(
-        seen.volume["spec"], seen.storage, left_to_webhook=_is_left_to_webhook(seen)
+        seen.volume["spec"],
+        seen.storage,
+        clone=operation.clones,
+        left_to_webhook=is_left_to_webhook(seen),
     )
 
 
-def _is_left_to_webhook(seen: Seen) -> bool:
-    said = objects.get(seen.storage.config, "spec", "webhookPvcRendering", default="")
-    return rendering.is_left_to_webhook(objects.labels(seen.volume), said)
-
-
-def _uses_populator(seen: Seen, spec: dict[str, Any]) -> bool:
+def _uses_populator(seen: Seen, spec: dict[str, Any], operation: Operation) -> bool:
     """Decide by the class that the claim will really have. Raises NotABoolean."""
     said = metadata.parse_boolean(seen.volume, annotations.USE_POPULATOR)
     if said is not None:
         return said
     name = spec.get("storageClassName")
-    if _is_left_to_webhook(seen):
+    if is_left_to_webhook(seen):
         content_type = objects.get(seen.volume, "spec", "contentType", default="")
         found = classes.choose(seen.storage.classes, name, content_type)
     else:
         found = classes.choose_as_kubernetes(seen.storage.classes, name)
     if found is None:
         return False
-    return found.get("provisioner") in seen.csi_drivers or local.uses_populators(found)
+    is_csi = found.get("provisioner") in seen.csi_drivers
+    return is_csi or local.uses_populators(found, clone=operation.clones)
+
+
+def _unresolved(seen: Seen, why: str) -> Blocked:
+    phase = phase_of(seen) or phases.DataVolume.PENDING
+    return Blocked(phase, reasons.CLONE_WITHOUT_SOURCE, f"{why}; the clone begins once it is known")
 
 
 def _not_valid(message: str) -> Blocked:

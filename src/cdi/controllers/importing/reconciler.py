@@ -1,7 +1,5 @@
 """Observe one claim from the caches, decide, act."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from cdi.api import annotations as known

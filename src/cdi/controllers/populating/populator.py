@@ -6,8 +6,6 @@ worker fills it, its volume is handed over. A populator says how the worker is a
 has said. Everything here is values in, values out: no I/O, no clock.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar

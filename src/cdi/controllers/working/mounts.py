@@ -27,6 +27,7 @@ class Mount:
     source: dict[str, Any]
     path: str
     device: bool = False
+    read_only: bool = False
 
     @property
     def volume(self) -> Object:
@@ -35,19 +36,20 @@ class Mount:
     @property
     def in_container(self) -> Object:
         key = "devicePath" if self.device else "mountPath"
-        return {"name": self.name, key: self.path}
+        found: Object = {"name": self.name, key: self.path}
+        return found | ({"readOnly": True} if self.read_only and not self.device else {})
 
 
 def is_block(claim: Object) -> bool:
     return bool(objects.get(claim, "spec", "volumeMode") == modes.BLOCK)
 
 
-def data(claim: Object) -> Mount:
-    """The volume that is filled."""
+def data(claim: Object, directory: str = workersettings.DATA_DIR) -> Mount:
+    """The volume that is filled, or looked at: a directory, or the device."""
     source = of_claim(objects.name(claim))
     if is_block(claim):
         return Mount(DATA, source, workersettings.BLOCK_DEVICE, device=True)
-    return Mount(DATA, source, workersettings.DATA_DIR)
+    return Mount(DATA, source, directory)
 
 
 def scratch(claim: Object) -> Mount:

@@ -27,11 +27,13 @@ WORKERS = "cdi.workers"
 IMAGE_SERVER = f"{WORKERS}.imageserver"
 # What a container runtime has, and a worker otherwise has not: the way to registries.
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-# Each worker, and what it is told; the image server's orders are its arguments.
+# Each worker, and what it is told; those without an order have arguments, or need nothing.
 _ORDERS: Final[Mapping[str, type[Environment] | None]] = {
     roles.IMPORTER: WorkOrder,
     roles.UPLOAD_SERVER: UploadOrder,
     roles.CLONE_SOURCE: CloneOrder,
+    roles.IMAGE_SIZE: None,
+    roles.PREP: None,
     IMAGE_SERVER: None,
 }
 _SERVER = "/shared/server"  # what serves an image's disk, where a runtime has pulled the image

@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import Final
 
 from cdi.controllers.datavolume import source
+from cdi.controllers.datavolume.operations.clones import Clone
 from cdi.controllers.datavolume.operations.external import ExternalPopulation
 from cdi.controllers.datavolume.operations.imports import Import
 from cdi.controllers.datavolume.operations.operation import Operation
 from cdi.controllers.datavolume.operations.uploads import Upload
 from cdi.kube.objects import Object
 
-OPERATIONS: Final[tuple[Operation, ...]] = (Import(), Upload(), ExternalPopulation())
+OPERATIONS: Final[tuple[Operation, ...]] = (Import(), Upload(), Clone(), ExternalPopulation())
 
 _BY_KIND: Final = {kind: each for each in OPERATIONS for kind in each.sources}
 

@@ -23,6 +23,10 @@ class SourceObject:
     name_for: Callable[[str], str]  # from the UID of the DataVolume
     create: Callable[[Object], Object]  # from the DataVolume
     updated: Callable[[Object, Object], Object]  # from what there is, and the DataVolume
+    # From the DataVolume and its claim, if there is one.
+    namespace_for: Callable[[Object, Object | None], str] = lambda volume, _claim: (
+        objects.namespace(volume)
+    )
 
     def fills(self, claim: Object) -> bool:
         """Whether this kind's populator fills a claim."""
