@@ -3,6 +3,8 @@ Local volumes: making, growing, attaching and removing directories and block dev
 
     pool        the volumes beneath one directory: made, grown, cloned, measured, erased
     snapshots   what volumes held at one moment
+    records     what was asked of each volume
+    mounts      where directories and devices are shown a second time
     devices     the block devices of volumes, and who may use them
     loops       files that the machine shows as block devices
     copying     a file's data, shared where the file system can

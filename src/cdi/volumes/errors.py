@@ -40,6 +40,24 @@ class TooSmall(VolumeError):
     number = errno.ERANGE
 
 
+class TooLarge(VolumeError):
+    """The volume would be larger than all that there is."""
+
+    number = errno.EFBIG
+
+
+class Different(VolumeError):
+    """There is a volume or snapshot of this name, but another one."""
+
+    number = errno.EEXIST
+
+
+class InUse(VolumeError):
+    """Somebody uses it."""
+
+    number = errno.EBUSY
+
+
 class Changed(VolumeError):
     """The volume was written to while it was copied: the copy would be of no moment."""
 

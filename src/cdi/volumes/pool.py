@@ -31,6 +31,7 @@ from cdi.volumes.devices import DEVICE, DISK, Devices
 from cdi.volumes.trees import Usage
 
 _DIRECTORY_MODE: Final = 0o770
+_OPEN_MODE: Final = 0o777
 _FILE_MODE: Final = 0o660
 _NEW: Final = ".new-"
 _ERASED: Final = ".erased-"
@@ -52,14 +53,16 @@ class Space:
     """The file system that a pool is on, in bytes and in files."""
 
     size: int
-    available: int  # to whoever is not root
+    free: int
+    available: int  # of it, to whoever is not root
     files: int  # 0 where the file system makes as many as are wanted
     files_available: int
 
 
 class Pool:
     """The volumes beneath one directory. `devices` says whether to use loop devices; `user`, by uid
-    and gid, gets Block volumes where whoever fills them is not who we are (see `devices`)."""
+    and gid, gets Block volumes where whoever fills them is not who we are (see `devices`); whether
+    Filesystem volumes are `open_to_all` says whether any user may write to them."""
 
     def __init__(
         self,
@@ -67,8 +70,9 @@ class Pool:
         *,
         devices: bool | None = None,
         user: tuple[int, int] | None = None,
+        open_to_all: bool = False,
     ) -> None:
-        self.root, self._user = root, user
+        self.root, self._user, self._open_to_all = root, user, open_to_all
         usable = loops.usable() if devices is None else devices
         self._devices = Devices(user) if usable else None
 
@@ -115,6 +119,8 @@ class Pool:
             directory.mkdir(mode=_DIRECTORY_MODE)
         if mode == Mode.BLOCK:
             _extend(directory / DISK, size, os.O_CREAT)
+        elif self._open_to_all:
+            directory.chmod(_OPEN_MODE)
         sync_directory(directory)
         sync_directory(self.root)
         return directory
@@ -222,6 +228,11 @@ class Pool:
         if self._devices is not None and _is_directory(directory):
             self._devices.detach(directory)
 
+    def device_of(self, volume: str) -> Path | None:
+        """The device over a Block volume's disk, if it is attached."""
+        found = loops.attached(self.existing(volume) / DISK) if self._devices is not None else []
+        return found[0] if found else None
+
     def attached(self) -> list[str]:
         """Return the volumes whose block devices some pod has, or had when all was killed."""
         return sorted(link.parent.name for link in self.root.glob(f"[!.]*/{DEVICE}"))
@@ -240,13 +251,11 @@ class Pool:
 
     def space(self) -> Space:
         """How much there is for all volumes together."""
-        found = os.statvfs(self._there())
-        return Space(
-            size=found.f_blocks * found.f_frsize,
-            available=found.f_bavail * found.f_frsize,
-            files=found.f_files,
-            files_available=found.f_favail,
-        )
+        return _space(self._there())
+
+    def space_of(self, volume: str) -> Space:
+        """How much there is for one volume: what it is held to, if it is."""
+        return _space(self.existing(volume))
 
     def _there(self) -> Path:
         if not self.root.is_dir():
@@ -254,6 +263,17 @@ class Pool:
                 f"the directory of the volumes is gone: {self.root}; mount it, or make it"
             )
         return self.root
+
+
+def _space(directory: Path) -> Space:
+    found = os.statvfs(directory)
+    return Space(
+        size=found.f_blocks * found.f_frsize,
+        free=found.f_bfree * found.f_frsize,
+        available=found.f_bavail * found.f_frsize,
+        files=found.f_files,
+        files_available=found.f_favail,
+    )
 
 
 def _is_directory(path: Path) -> bool:

@@ -83,15 +83,24 @@ class Snapshots:
         self._snapshots.fill(name, lambda new: self._take(source, new, wanted, cancel))
         return self.get(name)
 
-    def restore(self, name: str, volume: str, size: int, cancel: Cancel | None = None) -> Path:
-        """Make a volume with the content of a snapshot, or keep the one that exists."""
+    def restore(
+        self,
+        name: str,
+        volume: str,
+        size: int,
+        cancel: Cancel | None = None,
+        pool: Pool | None = None,
+    ) -> Path:
+        """Make a volume with the content of a snapshot, or keep the one that exists.
+
+        It is made in the pool of the snapshot, or in another one.
+        """
+        target = pool or self._pool
         found = self.get(name)
         if size < found.size:
             raise errors.TooSmall(f"{size} bytes are too few for a snapshot of {found.size} bytes")
         source = self._snapshots.existing(name) / _DATA
-        return self._pool.fill(
-            volume, lambda new: self._pool.copy(source, new, found.mode, size, cancel)
-        )
+        return target.fill(volume, lambda new: target.copy(source, new, found.mode, size, cancel))
 
     def erase(self, name: str) -> None:
         """Remove a snapshot; volumes made from it stay."""
