@@ -76,6 +76,12 @@ def _manifests() -> click.Command:
     return manifests.command
 
 
+def _hostpath() -> click.Command:
+    from cdi.cli.commands import hostpath
+
+    return hostpath.command
+
+
 def _crds() -> click.Command:
     from cdi.cli.commands import crds
 
@@ -98,6 +104,7 @@ _COMMANDS: Final[Mapping[str, Callable[[], click.Command]]] = {
     "apiserver": _apiserver,
     "uploadproxy": _upload_proxy,
     "operator": _operator,
+    "hostpath": _hostpath,
     "manifests": _manifests,
     "crds": _crds,
     "completion": _completion,

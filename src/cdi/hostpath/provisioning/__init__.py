@@ -1,0 +1,14 @@
+"""
+Volumes for the claims of a cluster, made by the process that has them: no sidecars, no leader.
+
+    facts        what is read from claims and volumes
+    claims       what is to become of one claim: a pure decision
+    reclaim      what is to become of one volume: a pure decision
+    persistent   the PersistentVolumes, as they are created
+    sources      what a claim wants its volume to hold
+    backend      who makes and removes the data
+    provisioner  the two controllers that carry the decisions out
+    watches      what they watch
+
+Every node runs them, and sees all claims; which node a claim is for is said by its annotations.
+"""
