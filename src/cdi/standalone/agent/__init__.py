@@ -11,6 +11,7 @@ The node agent: what a scheduler and a kubelet would do, on one machine, for our
     mounts        a pod's volumes as directories, files and devices of this machine
     runtime       starts a container with all of these, and reads what it left
     record        what is known about one pod while it runs
+    readiness     whether a container answers its readiness probe
     processes     one worker process: started, watched, stopped, found again
     launch        what runs first in that process
     addresses     an address of its own for each pod

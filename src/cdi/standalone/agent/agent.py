@@ -34,6 +34,7 @@ from cdi.standalone.agent import (
     node,
     podstatus,
     processes,
+    readiness,
     roles,
 )
 from cdi.standalone.agent.containers import Ended, Waiting
@@ -81,6 +82,7 @@ class Agent:
         self._records: dict[str, Record] = {}  # by the UID of the pod
         self._keys: dict[Key, set[str]] = {}  # pods that had this key
         self._running: set[tuple[str, str]] = set()  # UID and container, from before the start on
+        self._serving: set[tuple[str, str]] = set()  # of those, whatever waits for others
         self._controller = Controller("pods", self.reconcile, workers=_WORKERS, clock=clock)
 
     def register(self, manager: Manager) -> None:
@@ -129,7 +131,8 @@ class Agent:
                 record.signal(signal.SIGKILL)
             if late:
                 await asyncio.wait(late, timeout=PATIENCE)
-        await tasks.cancel(*watching)
+        probes = [probe for record in running for probe in record.probes.values()]
+        await tasks.cancel(*watching, *probes)
 
     async def _clear(self, uid: str) -> None:
         directory = self._mounter.directory(uid)
@@ -228,6 +231,8 @@ class Agent:
 
     def _has_turn(self, record: Record, name: str, role: roles.Role) -> bool:
         """Whether a container may run now. One that another waits for goes along with that one."""
+        if role.serves:
+            return len(self._serving) < self._settings.most_serving
         if not role.waited_for:
             return len(self._running) < self._settings.most_running
         others = (each for each in record.containers.values() if each.name != name)
@@ -236,8 +241,9 @@ class Agent:
     async def _started(self, record: Record, name: str, role: roles.Role) -> Waiting | None:
         """Start a container; return what it waits for if that cannot be done yet."""
         slot = (objects.uid(record.pod), name)
+        slots = self._serving if role.serves else self._running
         if not role.waited_for:
-            self._running.add(slot)
+            slots.add(slot)
         try:
             taken = [other.address for other in self._records.values()]
             file = await self._runtime.start(record, name, role, taken)
@@ -249,18 +255,34 @@ class Agent:
             return Waiting("CreateContainerError", str(error))
         finally:
             if name not in record.processes:
-                self._running.discard(slot)
+                slots.discard(slot)
+        self._probe(record, name)
         task = asyncio.ensure_future(self._watch(record, name, file))
         record.watching.add(task)
         task.add_done_callback(record.watching.discard)
         self._recorder.normal(record.pod, "Started", f"Started container {name}")
         return None
 
+    def _probe(self, record: Record, name: str) -> None:
+        """Have a container that has a readiness probe asked from now on."""
+        probe = readiness.probe_of(record.spec(name), record.address)
+        if probe is None:
+            return
+
+        def changed(ready: bool) -> None:
+            record.containers[name] = replace(record.containers[name], answers=ready)
+            self._controller.queue.add(objects.key(record.pod))
+
+        record.containers[name] = replace(record.containers[name], answers=False)
+        record.probes[name] = asyncio.ensure_future(readiness.watch(probe, self._clock, changed))
+
     async def _watch(self, record: Record, name: str, file: Path) -> None:
         """Wait for the end of a process, and note it."""
         code = await record.processes[name].exit_code()
+        await tasks.cancel(*filter(None, [record.probes.pop(name, None)]))
         self._runtime.ended(record, name, code, file)
-        self._running.discard((objects.uid(record.pod), name))
+        for slots in (self._running, self._serving):
+            slots.discard((objects.uid(record.pod), name))
         self._controller.queue.add(objects.key(record.pod))
         self._wake_waiting()
 

@@ -66,6 +66,11 @@ class Container:
     last: Ended | None = None  # how it ended before the present state
     restarts: int = 0
     failures: int = 0  # in a row, which is what the back-off grows with
+    answers: bool = True  # as its readiness probe has it, while it runs
+
+    @property
+    def is_ready(self) -> bool:
+        return isinstance(self.state, Running) and self.answers
 
     @property
     def attempt(self) -> int:
@@ -81,7 +86,7 @@ def status_of(container: Container, spec: Mapping[str, Any], pod_uid: str) -> Ob
         "name": container.name,
         "image": spec.get("image", ""),
         "imageID": spec.get("image", ""),
-        "ready": running,
+        "ready": container.is_ready,
         "started": running,
         "restartCount": container.restarts,
         "state": _state(state, identity),

@@ -101,14 +101,13 @@ def unscheduled(pod: Object, why: str, now: datetime) -> Object:
 def _conditions(
     old: list[Object], states: Sequence[Container], phase: str, now: datetime
 ) -> list[Object]:
-    running = all(isinstance(container.state, Running) for container in states)
-    ready: dict[str, str] = {"status": "True" if running else "False"}
+    idle = [each.name for each in states if not each.is_ready]
+    ready: dict[str, str] = {"status": "False" if idle else "True"}
     if phase == SUCCEEDED:
         ready["reason"] = "PodCompleted"
     elif phase == FAILED:
         ready["reason"] = "PodFailed"
-    elif not running:
-        idle = [each.name for each in states if not isinstance(each.state, Running)]
+    elif idle:
         ready |= {
             "reason": "ContainersNotReady",
             "message": f"containers with unready status: [{' '.join(idle)}]",

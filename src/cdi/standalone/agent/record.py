@@ -20,6 +20,7 @@ class Record:
     containers: dict[str, Container] = field(default_factory=dict)
     processes: dict[str, Process] = field(default_factory=dict)
     watching: set[asyncio.Task[None]] = field(default_factory=set)
+    probes: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     kill_at: datetime | None = None  # once it is being stopped
 
     def spec(self, name: str) -> Object:

@@ -49,6 +49,11 @@ class Role:
     pulls: bool = False  # it stands in for a container runtime, with its proxies and logins
     waited_for: bool = False  # another container of the pod waits for this one to run
 
+    @property
+    def serves(self) -> bool:
+        """Whether it waits for others to come, rather than work to its end."""
+        return self.module == roles.UPLOAD_SERVER
+
     def reads(self, variable: str) -> bool:
         """Whether a variable that the pod gives means anything to the worker.
 

@@ -20,6 +20,8 @@ class Settings:
     restarts: Restarts = field(default_factory=Restarts)
     # Each worker has a process of some 60 MiB, and starting one takes a fraction of a core.
     most_running: int = 8 * (os.cpu_count() or 1)
+    # Upload servers mostly wait, for hours perhaps: they take no other worker's turn.
+    most_serving: int = 100
     vddk_library: Path | None = None  # VMware's library, if this machine has it
     user: WorkerUser | None = None  # that workers are; None: the one that the agent is
     missing_walls: str = ""  # around workers and their tools, for people; empty: none is
