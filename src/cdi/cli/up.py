@@ -24,6 +24,7 @@ from cdi.standalone import logfile, up
 from cdi.standalone.apiserver.server import Listen
 from cdi.standalone.store.errors import StoreError
 from cdi.standalone.store.lock import ensure_directory
+from cdi.web.serving.server import Address
 
 EXIT_FAILED: Final = 1
 
@@ -39,12 +40,14 @@ def run(
     stall_timeout: float | None,
     vddk_library: Path | None,
     *,
+    listen_uploads: tuple[str, int] | None = None,
     require_walls: bool = False,
 ) -> None:
     """Serve at host and port `listen`. Exits with EXIT_FAILED where it cannot go on."""
     settings = up.Settings(
         directory,
         Listen(*listen),
+        listen_for_uploads=None if listen_uploads is None else Address(*listen_uploads),
         stall_timeout=stall_timeout,
         require_walls=require_walls,
         vddk_library=vddk_library,

@@ -46,6 +46,7 @@ def decide(seen: Seen) -> plan.Plan:
             spec=spec,
             status=before.get("status") or {},
             classes=seen.classes,
+            upload=seen.settings.upload,
         )
     )
     after = {**before, "spec": spec, "status": wanted.status}

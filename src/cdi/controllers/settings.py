@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cdi.storage.config import Upload
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -19,5 +21,6 @@ class Settings:
     stall_timeout: float | None = None  # seconds; None: as the workers have it
     require_walls: bool = False  # workers' tools do not run where walls around them are missing
     vddk_image: str = ""  # with VMware's library, where neither a claim nor the ConfigMap names one
+    upload: Upload = field(default_factory=Upload)  # where the proxy is, if nobody has to look
     # `app.kubernetes.io/part-of` and `/version`, as the installer wants them on what we create.
     installer_labels: Mapping[str, str] = field(default_factory=dict)

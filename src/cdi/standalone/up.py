@@ -11,7 +11,7 @@ command that runs this (`cdi.cli.up`).
         logs/                               cdi.log, and what each worker wrote
 
 Up: lock and API server with our kinds and rules; then, through its API alone, event recorders,
-the node, caches, controllers. Down: in reverse; workers write their journals and leave. Nothing
+the node, the upload proxy, caches, controllers. Down: in reverse; workers write their journals and leave. Nothing
 is lost by dying instead: the kernel tells the workers, the next start takes over what they left.
 """
 
@@ -20,12 +20,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from cdi.api import crds
 from cdi.controllers.settings import Settings as ControllerSettings
@@ -35,7 +36,7 @@ from cdi.kube import connection, transport
 from cdi.kube.client import Client
 from cdi.kube.events import Recorder
 from cdi.kube.manager import Group, Manager, Work
-from cdi.standalone import admission, uploadtokens
+from cdi.standalone import admission, uploads, uploadtokens
 from cdi.standalone.agent import agent, node, workeruser
 from cdi.standalone.agent.logs import Logs
 from cdi.standalone.agent.settings import Settings as AgentSettings
@@ -45,7 +46,9 @@ from cdi.standalone.lookups import Lookups
 from cdi.standalone.signingkey import SigningKey
 from cdi.standalone.volumes import binder
 from cdi.standalone.volumes.caches import Caches
+from cdi.storage.config import Upload
 from cdi.volumes.pool import Pool
+from cdi.web.serving.server import Address
 from cdi.web.tokens.clones import CloneTokens
 from cdi.web.tokens.signing import Tokens
 
@@ -66,6 +69,7 @@ class Settings:
 
     data_dir: Path
     listen: Listen = field(default_factory=Listen)
+    listen_for_uploads: Address | None = None  # None: beside the API
     stall_timeout: float | None = None  # seconds; None: as the workers have it
     require_walls: bool = False  # end rather than run workers or their tools without
     vddk_library: Path | None = None  # directory of VMware's library, for imports from vSphere
@@ -99,7 +103,7 @@ class Standalone:
             await stack.enter_async_context(server)
             self._callbacks.serving(server.kubeconfig)
             client = await stack.enter_async_context(self._client(server))
-            manager = await self._manager(client)
+            manager = await self._manager(client, self._uploads(server))
             await manager.run(stop)
 
     def _server(self) -> ApiServer:
@@ -110,9 +114,9 @@ class Standalone:
         look = Lookups(lambda: server.objects)
         admission.install(hooks.admission, tokens, look)
         hooks.unstored = (uploadtokens.unstored(tokens, look),)
-        server = ApiServer(
-            place, self._settings.listen, names=_names(self._settings.listen), hooks=hooks
-        )
+        settings = self._settings
+        hosts = {settings.listen.host, (settings.listen_for_uploads or settings.listen).host}
+        server = ApiServer(place, settings.listen, names=_names(hosts), hooks=hooks)
         return server
 
     def _client(self, server: ApiServer) -> Client:
@@ -121,7 +125,14 @@ class Standalone:
         credentials = connection.direct(server.url, token, str(keys / "ca.crt"))
         return Client.to(credentials, _CLIENT, field_manager="cdi-up")
 
-    async def _manager(self, client: Client) -> Manager:
+    def _uploads(self, server: ApiServer) -> uploads.Place:
+        host = self._settings.listen.host
+        found = self._settings.listen_for_uploads
+        address = found or uploads.address_beside(host, urlsplit(server.url).port or 0)
+        name = address.host if is_loopback(address.host) else socket.gethostname()
+        return uploads.Place(address, name, self._settings.data_dir / "pki")
+
+    async def _manager(self, client: Client, place: uploads.Place) -> Manager:
         manager = Manager()
         await binder.ensure_classes(client)
         seen = Caches.on(client)
@@ -137,6 +148,12 @@ class Standalone:
             worker_image=WORKER_IMAGE,
             stall_timeout=self._settings.stall_timeout,
             vddk_image=VDDK_IMAGE if self._settings.vddk_library else "",
+            upload=Upload(place.url, place.authority),
+        )
+        namespace = settings.namespace
+        manager.add(Group.SERVERS, uploads.Keeper(client, namespace))
+        manager.add(
+            Group.SERVERS, uploads.proxy(client, seen.pods, self._key, namespace, place)
         )
         tokens = CloneTokens(self._key)
         parts = await controllers(client, settings, given=shared, tokens=tokens)
@@ -194,6 +211,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _names(listen: Listen) -> tuple[str, ...]:
+def _names(hosts: Iterable[str]) -> tuple[str, ...]:
     """The names by which others may reach us, for the certificate."""
-    return () if is_loopback(listen.host) else (socket.gethostname(), socket.getfqdn())
+    alone = all(is_loopback(host) for host in hosts)
+    return () if alone else (socket.gethostname(), socket.getfqdn())

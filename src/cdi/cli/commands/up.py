@@ -23,6 +23,12 @@ from cdi.cli import datadir, loading, options, paramtypes
     default="127.0.0.1:16443",
     help="Where the API is served; port 0 takes a free one.",
 )
+@click.option(
+    "--listen-uploads",
+    type=paramtypes.HostPort(),
+    metavar="HOST:PORT",
+    help="Where uploads are taken; beside the API unless given.",
+)
 @options.stall_timeout
 @options.require_walls
 @click.option(
@@ -34,6 +40,7 @@ from cdi.cli import datadir, loading, options, paramtypes
 def command(
     data_dir: Path | None,
     listen: tuple[str, int],
+    listen_uploads: tuple[str, int] | None,
     stall_timeout: float | None,
     require_walls: bool,
     vddk_libdir: Path | None,
@@ -45,4 +52,11 @@ def command(
     with loading.quickly():
         from cdi.cli import up
 
-    up.run(directory, listen, stall_timeout, vddk_libdir, require_walls=require_walls)
+    up.run(
+        directory,
+        listen,
+        stall_timeout,
+        vddk_libdir,
+        listen_uploads=listen_uploads,
+        require_walls=require_walls,
+    )

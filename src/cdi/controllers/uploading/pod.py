@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from cdi.api import annotations, labels, names, quantity
+from cdi.api import annotations, labels, names, quantity, roles
 from cdi.api.workersettings import BLOCK_DEVICE, TLS_DIR
 from cdi.api.workorder import UploadOrder
 from cdi.controllers import metadata
@@ -26,7 +26,6 @@ from cdi.storage import tlsprofile
 CONTAINER: Final = "cdi-upload-server"
 PORT: Final = 8443
 KEY, CERTIFICATE, CLIENTS = "tls.key", "tls.crt", "ca.crt"  # of the Secret
-_COMMAND: Final = ["python3", "-m", "cdi.workers.uploadserver"]
 _TLS: Final = "tls-config"
 _OPEN_PORTS: Final = json.dumps([{"protocol": "tcp", "port": PORT}])
 
@@ -127,7 +126,7 @@ def _container(claim: Object, context: Context, deadline: datetime, mounted: lis
     probe = {"path": "/healthz", "port": PORT, "scheme": "HTTPS"}
     return {
         **pods.container(CONTAINER, settings.upload_image or settings.worker_image, context),
-        "command": _COMMAND,
+        "command": roles.command_of(roles.UPLOAD_SERVER),
         "args": [f"-v={settings.verbosity}"],
         "env": [
             *order_for(claim, context, deadline).to_pod_env(),

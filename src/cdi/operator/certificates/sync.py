@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -36,8 +36,10 @@ class Certificates:
         namespace: str,
         identity: Mapping[str, Any],
         clock: Clock | None = None,
+        kept: Sequence[Chain] = chains.ALL,
     ) -> None:
         """`identity` is metadata (labels, owner references) of objects that have to be created."""
+        self._chains = kept
         self._client = client
         self._namespace = namespace
         self._identity = identity
@@ -46,7 +48,7 @@ class Certificates:
     async def sync(self, lifetimes: Lifetimes) -> float:
         """Renew what is due; return in how many seconds something will be again."""
         now = self._clock.wall()
-        moments = [await self._sync_chain(chain, lifetimes, now) for chain in chains.ALL]
+        moments = [await self._sync_chain(chain, lifetimes, now) for chain in self._chains]
         moments.append(await self._sync_signing_key(now))
         return max(0.0, (min(moments) - now).total_seconds())
 
