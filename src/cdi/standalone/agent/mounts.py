@@ -35,7 +35,6 @@ from cdi.volumes.pool import Pool
 
 _PRIVATE = 0o700
 _SECRET_FILE = 0o600
-_NOT_MOVED = ("metrics_address", "metrics_port", "stall_timeout", "require_walls")
 
 
 class NotReady(Exception):
@@ -82,9 +81,9 @@ def settings_for(directory: PodDirectory, container: str, address: str) -> Worke
     root = directory.root(container)
     usual = WorkerSettings()
     moved: dict[str, Any] = {
-        field.name: root / Path(getattr(usual, field.name)).relative_to("/")
+        field.name: root / place.relative_to("/")
         for field in dataclasses.fields(WorkerSettings)
-        if field.name not in _NOT_MOVED
+        if isinstance(place := getattr(usual, field.name), Path)
     }
     moved["termination_log"] = directory.termination_log(container)
     device = moved["block_device"]
