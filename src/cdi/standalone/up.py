@@ -11,8 +11,9 @@ command that runs this (`cdi.cli.up`).
         logs/                               cdi.log, and what each worker wrote
 
 Up: lock and API server with our kinds and rules; then, through its API alone, event recorders,
-the node, the upload proxy, caches, controllers. Down: in reverse; workers write their journals and leave. Nothing
-is lost by dying instead: the kernel tells the workers, the next start takes over what they left.
+the node, the upload proxy, caches, controllers. Down: in reverse; workers write their journals and
+leave. Nothing is lost by dying instead: the kernel tells the workers, the next start takes over
+what they left.
 """
 
 from __future__ import annotations
@@ -152,9 +153,7 @@ class Standalone:
         )
         namespace = settings.namespace
         manager.add(Group.SERVERS, uploads.Keeper(client, namespace))
-        manager.add(
-            Group.SERVERS, uploads.proxy(client, seen.pods, self._key, namespace, place)
-        )
+        manager.add(Group.SERVERS, uploads.proxy(client, seen.pods, self._key, namespace, place))
         tokens = CloneTokens(self._key)
         parts = await controllers(client, settings, given=shared, tokens=tokens)
         parts.add_to(manager)
