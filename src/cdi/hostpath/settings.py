@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cdi.hostpath.csi.identity import Driver
 from cdi.hostpath.pools import PoolSettings
+from cdi.hostpath.provisioning.capacities import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +27,4 @@ class DriverSettings:
     pools: tuple[PoolSettings, ...]
     registering: Registering | None = None
     provisions: bool = False  # volumes for claims, without sidecars
-    namespace: str = ""  # of what is published about this node
+    place: Place | None = None  # where capacity is published
