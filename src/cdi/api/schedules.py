@@ -1,15 +1,26 @@
 """
 What the schedule of a DataImportCron has to look like: five cron fields, or a word such as
-@daily, perhaps after a time zone (`CRON_TZ=Europe/Rome 0 3 * * *`).
+@daily, perhaps after a time zone (`CRON_TZ=Europe/Rome 0 3 * * *`); and when it is due next.
 """
 
 import re
 import zoneinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
-DESCRIPTORS: Final = frozenset(
-    {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}
-)
+from cronsim import CronSim, CronSimError
+
+from cdi.api import duration
+
+DESCRIPTORS: Final = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
 _EVERY = re.compile(r"@every\s+([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+")
 _ZONE = re.compile(r"(?:CRON_TZ|TZ)=(\S*)\s+(.*)", re.DOTALL)
 
@@ -54,6 +65,34 @@ def problem_with(schedule: str) -> str:
             if not _is_part(part, field):
                 return f"{part!r} is no {field.name} ({field.lowest}-{field.highest})"
     return ""
+
+
+def next_after(schedule: str, moment: datetime) -> datetime | None:
+    """When a schedule is due next, strictly after `moment`; UTC. None: never again.
+
+    The schedule is one that `problem_with` finds nothing wrong with; others are never due.
+    """
+    zone: tzinfo = UTC
+    zoned = _ZONE.fullmatch(schedule)
+    if zoned:
+        name, schedule = zoned.groups()
+        zone = UTC if name == "Local" else zoneinfo.ZoneInfo(name)
+    schedule = schedule.strip()
+    if _EVERY.fullmatch(schedule):
+        return _after_interval(schedule.removeprefix("@every").strip(), moment)
+    fields = DESCRIPTORS.get(schedule, schedule).replace("?", "*")
+    try:
+        return next(CronSim(fields, moment.astimezone(zone))).astimezone(UTC)
+    except (CronSimError, StopIteration):
+        return None
+
+
+def _after_interval(text: str, moment: datetime) -> datetime | None:
+    whole = moment.astimezone(UTC).replace(microsecond=0)
+    try:
+        return whole + max(timedelta(seconds=1), duration.parse(text))
+    except (duration.InvalidDuration, OverflowError):
+        return None
 
 
 def _is_zone(zone: str) -> bool:

@@ -1,5 +1,7 @@
 """What the schedule of a DataImportCron has to look like."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from cdi.api import schedules
@@ -47,3 +49,28 @@ def test_good_schedule(schedule: str) -> None:
 )
 def test_bad_schedule(schedule: str, text: str) -> None:
     assert text in schedules.problem_with(schedule)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "due"),
+    [
+        ("* * * * *", "2030-01-01T12:01:00"),
+        ("30 3 * * *", "2030-01-02T03:30:00"),
+        ("0 0 ? * sun", "2030-01-06T00:00:00"),
+        ("@hourly", "2030-01-01T13:00:00"),
+        ("@every 1h30m", "2030-01-01T13:30:30"),
+        ("@every 1ms", "2030-01-01T12:00:31"),
+        ("CRON_TZ=Asia/Tokyo 0 3 * * *", "2030-01-01T18:00:00"),
+        ("0 0 31 feb *", None),
+        ("@every 99999999999999h", None),
+    ],
+)
+def test_a_schedule_is_due_next(schedule: str, due: str | None) -> None:
+    now = datetime(2030, 1, 1, 12, 0, 30, 500_000, tzinfo=UTC)
+    found = schedules.next_after(schedule, now)
+    assert (found and found.isoformat()) == (due and f"{due}+00:00")
+
+
+def test_a_schedule_is_due_after_the_moment_itself() -> None:
+    noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
+    assert schedules.next_after("0 12 * * *", noon) == noon + timedelta(days=1)
