@@ -22,8 +22,10 @@ from cdi.kube.informer import Informer
 from cdi.kube.objects import Key, Object, Objects
 from cdi.kube.resource import (
     CONFIG_MAPS,
+    CRON_JOBS,
     CSI_DRIVERS,
     EVENTS,
+    JOBS,
     PERSISTENT_VOLUME_CLAIMS,
     PERSISTENT_VOLUMES,
     PODS,
@@ -43,6 +45,9 @@ UID: Final = "uid"  # claims: their own UID
 OWNED_BY: Final = "owned-by"
 # DataVolumes and VolumeCloneSources: `<kind>/<namespace>/<name>` of what they clone.
 CLONED_FROM: Final = "cloned-from"
+STANDS_FOR: Final = "stands-for"  # DataSources: `<member of spec.source>/<namespace>/<name>`
+OF_CRON: Final = "of-cron"  # products, DataSources, pollers: `<namespace>/<name>` of their cron
+MANAGES: Final = "manages"  # DataImportCrons: `<namespace>/<name>` of their DataSource
 
 # Without the CDIConfig nobody knows which feature gates are on: nothing is decided until it is
 # there, which takes its controller a moment. Seconds.
@@ -65,6 +70,9 @@ class Cluster:
     data_sources: Cache
     snapshots: Cache
     snapshot_contents: Cache
+    crons: Cache  # DataImportCrons
+    cron_jobs: Cache  # of the installation's own namespace
+    jobs: Cache  # the same
     classes: Cache
     profiles: Cache
     configs: Cache
@@ -163,6 +171,35 @@ def keys_of_claim_event(event: Object, *, but_of: str) -> list[Key]:
     return [Key(str(involved.get("namespace", "")), str(involved["name"]))]
 
 
+def _stands_for(data_source: Object) -> Iterable[str]:
+    source: Object = objects.get(data_source, "spec", "source", default={})
+    for member, named in source.items():
+        if named:
+            namespace = named.get("namespace") or objects.namespace(data_source)
+            yield f"{member}/{namespace}/{named.get('name', '')}"
+
+
+def stands_for(member: str, obj: Object) -> str:
+    """The value of index STANDS_FOR for what a DataSource may name."""
+    return f"{member}/{objects.namespace(obj)}/{objects.name(obj)}"
+
+
+def _of_cron(obj: Object) -> Iterable[str]:
+    return [str(key) for key in cron_of(obj)]
+
+
+def cron_of(obj: Object) -> list[Key]:
+    """The DataImportCron that an object was made for, as its labels say."""
+    there = objects.labels(obj)
+    name = there.get(labels.DATA_IMPORT_CRON)
+    namespace = there.get(labels.DATA_IMPORT_CRON_NAMESPACE) or objects.namespace(obj)
+    return [Key(namespace, name)] if name else []
+
+
+def _manages(cron: Object) -> Iterable[str]:
+    return [f"{objects.namespace(cron)}/{objects.get(cron, 'spec', 'managedDataSource')}"]
+
+
 def _importing(claim: Object) -> Iterable[str]:
     given = objects.annotations(claim)
     asked = known.SOURCE in given or known.ENDPOINT in given
@@ -207,6 +244,9 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
     "data_sources": kinds.DATA_SOURCES,
     "snapshots": kinds.SNAPSHOTS,
     "snapshot_contents": kinds.SNAPSHOT_CONTENTS,
+    "crons": kinds.DATA_IMPORT_CRONS,
+    "cron_jobs": CRON_JOBS,
+    "jobs": JOBS,
     "classes": STORAGE_CLASSES,
     "profiles": kinds.STORAGE_PROFILES,
     "configs": kinds.CDI_CONFIGS,
@@ -216,24 +256,27 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
     "config_maps": CONFIG_MAPS,
 }
 _INDEXES: Final[Mapping[str, Mapping[str, IndexFunction]]] = {
-    "data_volumes": {UNCLAIMED: _unclaimed, CLONED_FROM: _cloned_from},
+    "data_volumes": {UNCLAIMED: _unclaimed, CLONED_FROM: _cloned_from, OF_CRON: _of_cron},
     "claims": {
         POPULATED_FROM: _populated_from,
         IMPORTING: _importing,
         UID: _uid,
         OWNED_BY: owned_by,
+        OF_CRON: _of_cron,
     },
     "clone_sources": {CLONED_FROM: _cloned_from},
-    "snapshots": {OWNED_BY: owned_by},
-    "pods": {USES: _uses, OWNED_BY: owned_by},
+    "data_sources": {STANDS_FOR: _stands_for, OF_CRON: _of_cron},
+    "crons": {MANAGES: _manages},
+    "snapshots": {OWNED_BY: owned_by, OF_CRON: _of_cron},
+    "pods": {USES: _uses, OWNED_BY: owned_by, OF_CRON: _of_cron},
     "events": {ABOUT: _about},
 }
 # Only claims have events that anybody here reads.
 _FIELDS: Final[Mapping[str, str]] = {"events": "involvedObject.kind=PersistentVolumeClaim"}
 _LABELS: Final[Mapping[str, str]] = {"services": f"{labels.COMPONENT}={labels.UPLOAD_SERVER}"}
-# From definitions of somebody else.
+# Kinds that somebody else defines, and kinds that are watched in the installation's namespace only.
 _MAY_BE_MISSING: Final = frozenset({"snapshots", "snapshot_contents", "snapshot_classes"})
-_OF_INSTALLATION: Final = frozenset({"config_maps"})  # watched in its namespace only
+_OF_INSTALLATION: Final = frozenset({"config_maps", "cron_jobs", "jobs"})
 
 
 def empty_cluster() -> Cluster:

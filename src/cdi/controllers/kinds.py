@@ -28,6 +28,7 @@ STORAGE_PROFILES: Final = _ours("StorageProfile")
 CDI_CONFIGS: Final = _ours("CDIConfig")
 CDIS: Final = _ours("CDI")
 
+IMAGE_STREAMS: Final = Resource("image.openshift.io", "v1", "imagestreams", "ImageStream")
 _SNAPSHOT_GROUP: Final = "snapshot.storage.k8s.io"
 
 SNAPSHOTS: Final = Resource(

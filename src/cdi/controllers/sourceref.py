@@ -1,0 +1,122 @@
+"""
+What a DataSource stands for, and what a DataVolume that names one is filled from. Pure.
+
+A DataSource may name another one of its namespace, which has to name a claim or a snapshot
+itself: chains end after one step, and so cannot go round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from cdi.api import labels, reasons
+from cdi.kube import objects
+from cdi.kube.objects import Key, Object
+
+PVC: Final = "pvc"
+SNAPSHOT: Final = "snapshot"
+REFERENCE: Final = "dataSource"
+_MEMBERS: Final = (PVC, SNAPSHOT)  # should there be both, the first of these counts
+
+Find: TypeAlias = Callable[[Key], Object | None]  # a DataSource, by its key
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What is cloned: a claim, a snapshot, or nothing yet."""
+
+    data_source: Object  # the DataSource that names it
+    source: Object  # as it stands there; may be empty
+
+    @property
+    def member(self) -> str:
+        """`pvc`, `snapshot`, or empty where nothing is named."""
+        return next((each for each in _MEMBERS if self.source.get(each)), "")
+
+    @property
+    def key(self) -> Key:
+        """Of the claim or the snapshot; its namespace is the DataSource's where none is given."""
+        named = self.source[self.member]
+        namespace = named.get("namespace") or objects.namespace(self.data_source)
+        return Key(str(namespace), str(named.get("name", "")))
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """A reference that leads nowhere: the reason of condition Ready, and words for people."""
+
+    reason: str
+    message: str
+
+
+def resolve(data_source: Object, find: Find) -> Resolved | Unresolved:
+    """Follow a DataSource to what it stands for."""
+    source = _source_of(data_source)
+    reference = source.get(REFERENCE)
+    if not reference:
+        return Resolved(data_source, source)
+    own = objects.key(data_source)
+    target = reference_of(data_source) or own
+    if target.namespace != own.namespace:
+        return Unresolved(
+            reasons.CROSS_NAMESPACE_REFERENCE,
+            f"DataSource {target} is in another namespace; name one of namespace {own.namespace}",
+        )
+    if target == own:
+        return Unresolved(reasons.SELF_REFERENCE, "DataSource names itself; name another one")
+    found = find(target)
+    if found is None:
+        return Unresolved(reasons.SOURCE_NOT_FOUND, f"DataSource {target.name} not found")
+    if _source_of(found).get(REFERENCE):
+        return Unresolved(
+            reasons.MAX_REFERENCE_DEPTH,
+            f"DataSource {target.name} names another DataSource; name the last one directly",
+        )
+    return Resolved(found, _source_of(found))
+
+
+def reference_of(data_source: Object) -> Key | None:
+    """The DataSource that one names instead of a source of its own."""
+    reference = _source_of(data_source).get(REFERENCE)
+    if not reference:
+        return None
+    namespace = reference.get("namespace") or objects.namespace(data_source)
+    return Key(str(namespace), str(reference.get("name", "")))
+
+
+def named_by(volume: Object) -> Key | None:
+    """The DataSource that a DataVolume names in `sourceRef`."""
+    reference = objects.get(volume, "spec", "sourceRef")
+    if not reference or reference.get("kind") != "DataSource":
+        return None
+    namespace = reference.get("namespace") or objects.namespace(volume)
+    return Key(str(namespace), str(reference.get("name", "")))
+
+
+def source_for(volume: Object, find: Find) -> Object | None:
+    """What stands for a DataVolume's `sourceRef` as its `spec.source`; None if nothing does yet.
+
+    The namespace of what is cloned is always filled in.
+    """
+    named = named_by(volume)
+    data_source = None if named is None else find(named)
+    if data_source is None:
+        return None
+    found = resolve(data_source, find)
+    if isinstance(found, Unresolved) or not found.member:
+        return None
+    return {found.member: {"namespace": found.key.namespace, "name": found.key.name}}
+
+
+def labels_for(volume: Object, data_source: Object) -> dict[str, str]:
+    """The defaults for machines that a DataVolume takes over; none if it has some of its own."""
+    if any(key in objects.labels(volume) for key in labels.INSTANCETYPE_DEFAULTS):
+        return {}
+    there = objects.labels(data_source)
+    return {key: there[key] for key in labels.INSTANCETYPE_DEFAULTS if key in there}
+
+
+def _source_of(data_source: Object) -> Object:
+    return dict(objects.get(data_source, "spec", "source", default={}))
