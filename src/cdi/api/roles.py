@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 IMPORTER: Final = "cdi.workers.importer"
+POLLER: Final = "cdi.workers.poller"
 UPLOAD_SERVER: Final = "cdi.workers.uploadserver"
 CLONE_SOURCE: Final = "cdi.workers.clonesource"
 IMAGE_SIZE: Final = "cdi.workers.imagesize"  # says how large the disk in a volume is

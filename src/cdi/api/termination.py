@@ -59,6 +59,7 @@ class Termination:
     vddk_info: VDDKInfo | None = None
     labels: Mapping[str, str] = field(default_factory=dict)  # for the claim
     sha256: str = ""  # of the source, hexadecimal, where it was computed
+    version: str = ""  # of a source, as a poller found it: `sha256:<hex>` or `uid:<text>`
     bytes_fetched: int | None = None
     bytes_written: int | None = None
     exit_code: int = 0
@@ -109,6 +110,7 @@ class Termination:
                 vddk_info=_vddk_info(keys.get("vddkInfo")),
                 labels=_labels(keys.get("labels")),
                 sha256=_text(keys, "sha256"),
+                version=_text(keys, "version"),
                 bytes_fetched=_count(keys, "bytesFetched"),
                 bytes_written=_count(keys, "bytesWritten"),
                 exit_code=exit_code,
@@ -129,6 +131,7 @@ def _json_of(ended: Termination) -> str:
         "mendable": ended.mendable or None,
         "reason": ended.reason or None,
         "sha256": ended.sha256 or None,
+        "version": ended.version or None,
         "bytesFetched": ended.bytes_fetched,
         "bytesWritten": ended.bytes_written,
         "labels": dict(ended.labels) or None,

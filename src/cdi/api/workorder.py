@@ -1,10 +1,10 @@
 """
 What a worker is told, and what it answers: the contract between controllers and workers.
 
-`WorkOrder`, `UploadOrder` and `CloneOrder` travel as environment variables to the importer, the
-upload server and the clone source; `WorkerSettings` says where mounts are if not where they are
-in a pod; `Termination` is the one message that comes back. Each has both directions, so the two
-sides cannot drift apart. Names of variables are part of the API and stay.
+`WorkOrder`, `PollOrder`, `UploadOrder` and `CloneOrder` travel as environment variables to the
+importer, the poller, the upload server and the clone source; `WorkerSettings` says where mounts
+are if not where they are in a pod; `Termination` is the one message that comes back. Each has both
+directions, so the two sides cannot drift apart. Names of variables are part of the API and stay.
 
 Values that cannot be read raise InvalidVariable, a ValueError with the variable's name.
 """
@@ -22,6 +22,7 @@ from cdi.api.environment import (
     FLAG,
     MOMENT,
     PORT,
+    SECONDS,
     SHARE,
     SIZE,
     WORDS,
@@ -39,6 +40,7 @@ from cdi.api.workersettings import WorkerSettings
 __all__ = [
     "CloneOrder",
     "InvalidVariable",
+    "PollOrder",
     "Termination",
     "UploadOrder",
     "VDDKInfo",
@@ -171,6 +173,16 @@ class WorkOrder(Environment):
         yield from super()._written()
         for number, header in enumerate(self.extra_headers):
             yield f"{_EXTRA_HEADER}{number}", header
+
+
+@dataclass(frozen=True, kw_only=True)
+class PollOrder(WorkOrder):
+    """What a poller is told: a source as importers are told of it, and how to look at it."""
+
+    # seconds to wait first, so that pollers of one minute do not all ask at once
+    delay: Annotated[float, Variable("CDI_POLL_DELAY", SECONDS, always=False)] = 0.0
+    # URL, or a name beside the image, of a file that holds its checksum
+    checksum_file: Annotated[str, Variable("CDI_CHECKSUM_FILE", always=False)] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from typing import Final
 from cdi.api import roles
 from cdi.api.environment import Environment
 from cdi.api.workersettings import IDLE_TIMEOUT, REQUIRE_WALLS, STALL_TIMEOUT
-from cdi.api.workorder import CloneOrder, UploadOrder, WorkOrder
+from cdi.api.workorder import CloneOrder, PollOrder, UploadOrder, WorkOrder
 from cdi.kube import objects
 from cdi.kube.objects import Object
 from cdi.standalone.agent import vddk
@@ -30,6 +30,7 @@ PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY",
 # Each worker, and what it is told; those without an order have arguments, or need nothing.
 _ORDERS: Final[Mapping[str, type[Environment] | None]] = {
     roles.IMPORTER: WorkOrder,
+    roles.POLLER: PollOrder,
     roles.UPLOAD_SERVER: UploadOrder,
     roles.CLONE_SOURCE: CloneOrder,
     roles.IMAGE_SIZE: None,

@@ -115,6 +115,11 @@ class HttpSource(Closing):
         return self.found.size
 
     @property
+    def redirected(self) -> bool:
+        """Whether another address than the one asked for has answered: a mirror, perhaps."""
+        return self._route.location != self._start.location
+
+    @property
     def ranged(self) -> bool:
         return self.found.ranged
 
