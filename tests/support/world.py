@@ -23,6 +23,9 @@ from cdi.controllers import cdiconfig, storageprofile
 from cdi.controllers.act import Actor
 from cdi.controllers.cloning import reconciler as cloning
 from cdi.controllers.cluster import Cluster, empty_cluster, resource_of
+from cdi.controllers.dataimportcron import reconciler as dataimportcron
+from cdi.controllers.dataimportcron.metrics import NotCounted
+from cdi.controllers.datasource import reconciler as datasource
 from cdi.controllers.datavolume import reconciler as datavolume
 from cdi.controllers.datavolume.operations.registry import OPERATIONS
 from cdi.controllers.importing import reconciler as importing
@@ -189,6 +192,10 @@ class World:
         self._uploading = uploading.Reconciler(self.cluster, SETTINGS, client, actor, self.clock)
         self._profiles = storageprofile.Reconciler(*make, self.clock)
         self._config = cdiconfig.Reconciler(*make)
+        self._sources = datasource.Reconciler(self.cluster, actor, self.clock)
+        self._crons = dataimportcron.Reconciler(
+            self.cluster, SETTINGS, client, actor, self.clock, NotCounted()
+        )
 
     # Objects.
 
@@ -464,6 +471,10 @@ class World:
                 self._once(populator.reconcile, key)
             self._once(self._importing.reconcile, key)
             self._once(self._uploading.reconcile, key)
+        for key in list(self.cluster.crons.keys()):
+            self._once(self._crons.reconcile, key)
+        for key in list(self.cluster.data_sources.keys()):
+            self._once(self._sources.reconcile, key)
 
     def _once(self, reconcile: Any, key: Key) -> None:
         # Nothing here ever waits, so a coroutine runs to its end at once, without an event loop.

@@ -278,6 +278,11 @@ IMAGE_STREAM_DOCKER_REF = _IMPORT + "imageStreamDockerRef"
 NEXT_CRON_TIME = _IMPORT + "nextCronTime"
 # DIC: last poll, RFC 3339
 LAST_CRON_TIME = _IMPORT + "lastCronTime"
+# DIC: why the last poll failed, since the last one that did not
+LAST_POLL_FAILURE = _IMPORT + "lastPollFailure"
+# DIC with an http source: URL of a file with the image's checksum, such as SHA256SUMS; one
+# without a scheme is beside the image
+CHECKSUM_FILE = _IMPORT + "checksumFile"
 # DIC: storage class of its present imports
 STORAGE_CLASS = _IMPORT + "storageClass"
 # DV, PVC, snapshot: last use, RFC 3339 with nanoseconds, UTC; the oldest are collected first

@@ -8,6 +8,8 @@ DATA_VOLUME = _CDI + "dataVolumeFinalizer"
 CLONE_POPULATOR = _CDI + "clonePopulator"
 # target of a host-assisted copy: the clone source pod must go first
 CLONE_SOURCE = _CDI + "cloneSource"
+# DataImportCron: its poller, and the imports that are not to outlive it, must go first
+DATA_IMPORT_CRON = _CDI + "dataImportCron"
 # claim importing from an ImageStream: the importer pod, which has no owner, must go first
 IMPORT_IMAGE_STREAM = _CDI + "importImageStream"
 # ObjectTransfer: what is half moved must be finished or undone first

@@ -170,6 +170,9 @@ NOT_AUTHORIZED = "NotAuthorized"  # the service account may not clone the source
 UP_TO_DATE = "UpToDate"  # the newest digest is imported
 OUTDATED = "Outdated"  # a newer digest exists
 NO_DIGEST = "NoDigest"  # no digest is known yet
+POLL_FAILED = "PollFailed"  # nobody could say what the newest version is; the last image stays
+INVALID_DIGEST = "InvalidDigest"  # the digest annotation holds no digest
+NO_SNAPSHOT_CLASS = "NoSnapshotClass"  # images are to be snapshots, and nothing can take them
 ERR_DATA_SOURCE_MANAGED = "ErrDataSourceAlreadyManaged"  # another cron manages the DataSource
 
 # CDI

@@ -19,6 +19,9 @@ from cdi.controllers import cdiconfig, storageprofile
 from cdi.controllers.act import Actor
 from cdi.controllers.cloning import reconciler as cloning
 from cdi.controllers.cluster import Watches, keys_of_claim_event
+from cdi.controllers.dataimportcron import reconciler as dataimportcron
+from cdi.controllers.dataimportcron.metrics import NotCounted, Outdated
+from cdi.controllers.datasource import reconciler as datasource
 from cdi.controllers.datavolume import reconciler as datavolume
 from cdi.controllers.datavolume.operations.operation import Operation
 from cdi.controllers.datavolume.operations.registry import OPERATIONS
@@ -69,11 +72,12 @@ async def controllers(
     metrics: Metrics | None = None,
     given: Mapping[str, Informer] | None = None,
     tokens: CloneTokens | None = None,
+    outdated: Outdated | None = None,
 ) -> Parts:
     """Make all controllers. Raises KubeError where there is no server to work with.
 
     Without `tokens` nothing is cloned between namespaces. `given` are informers that the process
-    has and runs anyway, by the cache of `Cluster`.
+    has and runs anyway, by the cache of `Cluster`. `outdated` publishes which DataImportCrons are.
     """
     clock = clock or SystemClock()
     await client.raw("GET", "/version")  # informers are patient; whoever starts us should hear now
@@ -87,6 +91,8 @@ async def controllers(
         maker.uploading(),
         *(maker.populating(populator) for populator in POPULATORS),
         maker.cloning(),
+        maker.data_source(),
+        maker.data_import_cron(outdated or NotCounted()),
     )
     return Parts(tuple(maker.recorders), watches, made)
 
@@ -219,6 +225,35 @@ class _Maker:
         for cache in ("classes", "profiles", "snapshot_classes"):
             self._watch(controller, cache, made.keys_of_class)
         self._watch(controller, "events", made.keys_of_event)
+        return controller
+
+    def data_source(self) -> Controller:
+        name = "datasource-controller"
+        made = datasource.Reconciler(self._watches.cluster, self._actor(name), self._clock)
+        controller = self._controller(name, made.reconcile)
+        self._watch(controller, "data_sources", made.keys_of_data_source)
+        for cache in ("claims", "data_volumes"):
+            self._watch(controller, cache, made.keys_of_claim)
+        self._watch(controller, "snapshots", made.keys_of_snapshot)
+        return controller
+
+    def data_import_cron(self, outdated: Outdated) -> Controller:
+        name = "dataimportcron-controller"
+        made = dataimportcron.Reconciler(
+            self._watches.cluster,
+            self._settings,
+            self._client,
+            self._actor(name),
+            self._clock,
+            outdated,
+        )
+        controller = self._controller(name, made.reconcile)
+        self._watch(controller, "crons", made.keys_of_cron)
+        self._watch(controller, "data_sources", made.keys_of_data_source)
+        for cache in ("data_volumes", "claims", "snapshots", "cron_jobs", "jobs", "pods"):
+            self._watch(controller, cache, made.keys_of_made)
+        for cache in ("classes", "profiles", "snapshot_classes", "configs", "installations"):
+            self._watch(controller, cache, made.keys_of_all)
         return controller
 
     def _actor(self, component: str) -> Actor:

@@ -1,5 +1,5 @@
 """
-What a DataSource stands for, and what a DataVolume that names one is filled from. Pure.
+What a DataSource stands for. Pure.
 
 A DataSource may name another one of its namespace, which has to name a claim or a snapshot
 itself: chains end after one step, and so cannot go round.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from cdi.api import labels, reasons
+from cdi.api import reasons
 from cdi.kube import objects
 from cdi.kube.objects import Key, Object
 
@@ -84,38 +84,6 @@ def reference_of(data_source: Object) -> Key | None:
         return None
     namespace = reference.get("namespace") or objects.namespace(data_source)
     return Key(str(namespace), str(reference.get("name", "")))
-
-
-def named_by(volume: Object) -> Key | None:
-    """The DataSource that a DataVolume names in `sourceRef`."""
-    reference = objects.get(volume, "spec", "sourceRef")
-    if not reference or reference.get("kind") != "DataSource":
-        return None
-    namespace = reference.get("namespace") or objects.namespace(volume)
-    return Key(str(namespace), str(reference.get("name", "")))
-
-
-def source_for(volume: Object, find: Find) -> Object | None:
-    """What stands for a DataVolume's `sourceRef` as its `spec.source`; None if nothing does yet.
-
-    The namespace of what is cloned is always filled in.
-    """
-    named = named_by(volume)
-    data_source = None if named is None else find(named)
-    if data_source is None:
-        return None
-    found = resolve(data_source, find)
-    if isinstance(found, Unresolved) or not found.member:
-        return None
-    return {found.member: {"namespace": found.key.namespace, "name": found.key.name}}
-
-
-def labels_for(volume: Object, data_source: Object) -> dict[str, str]:
-    """The defaults for machines that a DataVolume takes over; none if it has some of its own."""
-    if any(key in objects.labels(volume) for key in labels.INSTANCETYPE_DEFAULTS):
-        return {}
-    there = objects.labels(data_source)
-    return {key: there[key] for key in labels.INSTANCETYPE_DEFAULTS if key in there}
 
 
 def _source_of(data_source: Object) -> Object:

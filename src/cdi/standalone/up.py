@@ -37,12 +37,13 @@ from cdi.kube import connection, transport
 from cdi.kube.client import Client
 from cdi.kube.events import Recorder
 from cdi.kube.manager import Group, Manager, Work
-from cdi.standalone import admission, uploads, uploadtokens
+from cdi.standalone import admission, installation, uploads, uploadtokens
 from cdi.standalone.agent import agent, node, workeruser
 from cdi.standalone.agent.logs import Logs
 from cdi.standalone.agent.settings import Settings as AgentSettings
 from cdi.standalone.agent.workeruser import WorkerUser
 from cdi.standalone.apiserver.server import ApiServer, Hooks, Listen
+from cdi.standalone.jobs.runner import Runner
 from cdi.standalone.lookups import Lookups
 from cdi.standalone.signingkey import SigningKey
 from cdi.standalone.volumes import binder
@@ -136,17 +137,23 @@ class Standalone:
     async def _manager(self, client: Client, place: uploads.Place) -> Manager:
         manager = Manager()
         await binder.ensure_classes(client)
+        await installation.ensure(client)
         seen = Caches.on(client)
         self._add_machine(manager, client, seen)
+        jobs = Runner(client, seen.pods)
+        jobs.register(manager)
         # What the machine watches anyway need not be watched, and kept, twice.
         shared = {
             "claims": seen.claims,
             "volumes": seen.volumes,
             "classes": seen.classes,
             "pods": seen.pods,
+            "cron_jobs": jobs.cron_jobs,
+            "jobs": jobs.jobs,
         }
         settings = ControllerSettings(
             worker_image=WORKER_IMAGE,
+            spread_polls=False,  # the CronJobs of one machine start one after the other
             stall_timeout=self._settings.stall_timeout,
             vddk_image=VDDK_IMAGE if self._settings.vddk_library else "",
             upload=Upload(place.url, place.authority),

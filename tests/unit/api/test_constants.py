@@ -103,6 +103,8 @@ ANNOTATIONS = [
             "storage.import.imageStreamDockerRef",
             "storage.import.nextCronTime",
             "storage.import.lastCronTime",
+            "storage.import.lastPollFailure",  # this and the next are additions of ours
+            "storage.import.checksumFile",
             "storage.import.storageClass",
             "storage.import.lastUseTime",
             "storage.import.sourceVolumeMode",

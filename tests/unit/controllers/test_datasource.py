@@ -71,40 +71,6 @@ def test_a_data_source_leads_somewhere(given, known, leads_to):
         assert (found.key if found.member else "") == leads_to
 
 
-@pytest.mark.parametrize(
-    ("reference", "source"),
-    [
-        pytest.param(to("claim"), {"pvc": to("disk", "images")}, id="direct"),
-        pytest.param({"name": "claim"}, {"pvc": to("disk", "images")}, id="same-namespace"),
-        pytest.param(to("alias"), {"pvc": to("disk", "images")}, id="through-another"),
-        pytest.param(to("snap"), {"snapshot": to("snap")}, id="snapshot"),
-        pytest.param(to("empty"), None, id="nothing-yet"),
-        pytest.param(to("absent"), None, id="no-such-source"),
-    ],
-)
-def test_a_source_ref_stands_for_a_source(reference, source):
-    find = finder(PVC, EMPTY, data_source("alias", dataSource=to("claim")),
-                  data_source("snap", snapshot={"name": "snap"}))  # fmt: skip
-    volume = {
-        "metadata": {"name": "dv", "namespace": "ns"},
-        "spec": {"sourceRef": {"kind": "DataSource", **reference}},
-    }
-    assert sourceref.source_for(volume, find) == source
-
-
-def test_defaults_for_machines_are_passed_on_unless_there_are_some():
-    source = data_source(labels={PREFERENCE: "fedora", "other": "x"})
-    bare = {"metadata": {"name": "dv"}}
-    own = {
-        "metadata": {
-            "name": "dv",
-            "labels": {"instancetype.kubevirt.io/default-instancetype": "u1"},
-        }
-    }
-    assert sourceref.labels_for(bare, source) == {PREFERENCE: "fedora"}
-    assert sourceref.labels_for(own, source) == {}
-
-
 def seen(source: Object, **there: Object) -> Seen:
     return Seen(source, NOW, sourceref.resolve(source, finder(PVC)), **there)
 

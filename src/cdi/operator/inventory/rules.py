@@ -64,7 +64,7 @@ CONTROLLER_CLUSTER: Final[Rules] = (
         "volumesnapshots volumesnapshotclasses volumesnapshotcontents",
         "get list watch create delete",
     ),
-    rule(_SNAPSHOT, "volumesnapshots", "update deletecollection"),
+    rule(_SNAPSHOT, "volumesnapshots", "update patch deletecollection"),
     rule("apiextensions.k8s.io", "customresourcedefinitions", _READ),
     rule("scheduling.k8s.io", "priorityclasses", _READ),
     rule("image.openshift.io", "imagestreams", _READ),
@@ -76,7 +76,7 @@ CONTROLLER_CLUSTER: Final[Rules] = (
 CONTROLLER_NAMESPACE: Final[Rules] = (
     rule("core", "configmaps", "get list watch create update delete"),
     rule("core", "secrets", _READ),
-    rule("batch", "cronjobs", "get list watch create update deletecollection"),
+    rule("batch", "cronjobs", "get list watch create update patch delete deletecollection"),
     rule("batch", "jobs", "create deletecollection list watch"),
     rule("coordination.k8s.io", "leases", "get create update"),
     rule("networking.k8s.io", "ingresses", _READ),

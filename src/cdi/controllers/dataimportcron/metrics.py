@@ -1,0 +1,42 @@
+"""
+Which crons are outdated, for `kubevirt_cdi_dataimportcron_outdated` and the alert over it.
+
+A cron that waits for nothing but a default storage class is `pending`: there is another alert for
+that, and this one stays silent.
+"""
+
+from typing import Protocol
+
+from cdi.api import annotations
+from cdi.api.reasons import Condition, Status
+from cdi.kube import objects
+from cdi.kube.objects import Key, Object
+
+
+class Outdated(Protocol):
+    """Takes the state of every cron that is looked at; None for one that is gone."""
+
+    def note(self, key: Key, cron: Object | None) -> None: ...
+
+
+class NotCounted:
+    """Nobody is interested."""
+
+    def note(self, key: Key, cron: Object | None) -> None:
+        """Forget it."""
+
+
+def is_outdated(cron: Object) -> bool:
+    """Whether the newest version is not imported, or nobody knows."""
+    found: list[Object] = objects.get(cron, "status", "conditions", default=[])
+    current = next((each for each in found if each.get("type") == Condition.UP_TO_DATE), {})
+    return bool(current.get("status") != Status.TRUE)
+
+
+def is_pending(cron: Object) -> bool:
+    """Whether an outdated cron waits for a default storage class."""
+    template = objects.get(cron, "spec", "template", "spec", default={})
+    form = template.get("pvc") or template.get("storage") or {}
+    relies_on_default = form.get("storageClassName") is None
+    noted = objects.annotations(cron).get(annotations.STORAGE_CLASS)
+    return is_outdated(cron) and relies_on_default and not noted

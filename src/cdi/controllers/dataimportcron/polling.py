@@ -1,0 +1,85 @@
+"""Which version of its image a cron should have: what pollers say, or what is found by looking."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from cdi.api import annotations, schedules
+from cdi.controllers import plan
+from cdi.controllers.dataimportcron import marks, pollers, template
+from cdi.controllers.dataimportcron.draft import Draft, stamp
+from cdi.kube import objects
+from cdi.kube.mergepatch import merged
+from cdi.kube.objects import Object
+from cdi.kube.resource import CRON_JOBS, JOBS
+
+LONGEST_FAILURE: Final = 1024  # characters of an annotation
+
+
+def poll(draft: Draft) -> None:
+    """Take over what was found, and see to it that somebody looks again."""
+    cron = draft.seen.cron
+    if template.has_poller(cron):
+        _take_answer(draft)
+        _keep_poller(draft)
+        return
+    if draft.seen.cron_job is not None:
+        draft.before.append(plan.Remove(CRON_JOBS, draft.seen.cron_job))
+    if template.is_looked_at_here(cron):
+        _take_look(draft)
+
+
+def is_due(cron: Object, now: datetime) -> bool:
+    """Whether it is time to look at a source here."""
+    at = marks.parsed(objects.annotations(cron).get(annotations.NEXT_CRON_TIME, ""))
+    return bool(template.is_looked_at_here(cron) and at <= now)
+
+
+def _take_answer(draft: Draft) -> None:
+    answer = pollers.latest_answer(draft.seen.pollers)
+    if answer is None or answer.at < marks.parsed(draft.annotation(annotations.LAST_CRON_TIME)):
+        return
+    if answer.failure:
+        _failed(draft, answer.failure)
+    else:
+        _found(draft, answer.version, stamp(answer.at))
+
+
+def _found(draft: Draft, version: str, at: str) -> None:
+    draft.annotations[annotations.LAST_CRON_TIME] = at
+    draft.annotations[annotations.LAST_POLL_FAILURE] = None
+    draft.annotations[annotations.DESIRED_DIGEST] = version
+
+
+def _failed(draft: Draft, why: str) -> None:
+    draft.annotations[annotations.LAST_POLL_FAILURE] = why[:LONGEST_FAILURE]
+
+
+def _keep_poller(draft: Draft) -> None:
+    seen, found = draft.seen, draft.seen.cron_job
+    wanted = pollers.cron_job_for(seen)
+    if found is None:
+        draft.before.append(plan.Create(CRON_JOBS, wanted))
+        return
+    if objects.is_deleting(found):
+        return
+    if not pollers.covers(found["spec"], wanted["spec"]):
+        after = merged(found, {"spec": wanted["spec"]})
+        draft.before.append(plan.Change(CRON_JOBS, found, after))
+    heard = (annotations.LAST_CRON_TIME, annotations.LAST_POLL_FAILURE)
+    if seen.first_job is None and not any(draft.annotation(key) for key in heard):
+        draft.before.append(plan.Create(JOBS, pollers.first_job_for(seen, found)))
+
+
+def _take_look(draft: Draft) -> None:
+    seen, looked = draft.seen, draft.seen.looked
+    if looked is not None and looked.failure:
+        _failed(draft, looked.failure)
+    elif looked is not None:
+        _found(draft, looked.version, stamp(seen.now))
+        if looked.reference:
+            draft.annotations[annotations.IMAGE_STREAM_DOCKER_REF] = looked.reference
+    at = schedules.next_after(str(seen.spec["schedule"]), seen.now)
+    if at is None:
+        return
+    draft.annotations[annotations.NEXT_CRON_TIME] = stamp(at)
+    draft.look_again(max(timedelta(seconds=1), at - seen.now).total_seconds())

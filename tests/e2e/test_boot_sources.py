@@ -1,0 +1,90 @@
+"""Boot images that follow a tag: DataImportCrons, and the DataSources that they manage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from cdi.api import annotations as known
+from cdi.api import names
+from support import disks, registry
+
+pytestmark = pytest.mark.e2e
+
+UP_TO_DATE = "condition=UpToDate"
+READY = "condition=Ready"
+INSTALLATION = "cdi"
+
+
+@pytest.fixture(scope="module")
+def server(cluster, tmp_path_factory) -> Iterator[registry.Registry]:
+    with registry.Registry(tmp_path_factory.mktemp("registry"), address=cluster.host) as running:
+        listed = f'{{"spec": {{"insecureRegistries": ["{running.host}"]}}}}'
+        cluster.kubectl("patch", "cdiconfig", "config", "--type=merge", "-p", listed)
+        yield running
+
+
+def data_import_cron(name: str, source: dict, *, managed: str = "fedora", **spec) -> dict:
+    storage = {"resources": {"requests": {"storage": "64Mi"}}}
+    return {
+        "apiVersion": "cdi.kubevirt.io/v1beta1",
+        "kind": "DataImportCron",
+        "metadata": {"name": name},
+        "spec": {
+            "template": {"spec": {"source": source, "storage": storage}},
+            "schedule": "0 0 1 1 *",
+            "managedDataSource": managed,
+            "retentionPolicy": "None",
+            "importsToKeep": 1,
+            **spec,
+        },
+    }
+
+
+def packed(data: bytes) -> registry.Image:
+    return registry.disk_image(data, "disk.img")
+
+
+def poll(space, name: str) -> None:
+    """Look for a new version now, as an administrator does."""
+    cron = space.get("dic", name)
+    job = names.cron_job_for(name, cron["metadata"]["uid"])
+    space.cluster.kubectl(
+        *("-n", INSTALLATION, "create", "job", f"--from=cronjob/{job}", f"again-{space.name}")
+    )
+
+
+def digest_of(space, name: str) -> str:
+    return space.get("dic", name)["metadata"]["annotations"][known.DESIRED_DIGEST]
+
+
+def test_a_data_source_follows_a_tag(space, server, images):
+    first, second = images.raw.read_bytes(), bytes(1 << 20) + b"second" * 1000
+    url = server.push("boot/fedora", "latest", packed(first))
+    space.apply(data_import_cron("fedora-cron", {"registry": {"url": url}}))
+    space.wait("dic/fedora-cron", UP_TO_DATE)
+    space.wait("datasource/fedora", READY)
+    old = space.get("datasource", "fedora")["status"]["source"]["pvc"]["name"]
+    assert old == names.boot_image_for("fedora", digest_of(space, "fedora-cron"))
+    disk = space.claim_disk(old)
+    assert disk is None or disks.differs(disk, images.raw) == ""
+
+    ready = "{.metadata.name} {.status.conditions[?(@.type=='Ready')].status}"
+    with space.watch("datasources", ready) as watch:
+        server.push("boot/fedora", "latest", packed(second))
+        poll(space, "fedora-cron")
+        space.gone(f"pvc/{old}")
+        assert watch.until(bool)
+        assert set(watch.lines) <= {"fedora True"}
+    new = space.get("datasource", "fedora")["status"]["source"]["pvc"]["name"]
+    assert new == names.boot_image_for("fedora", digest_of(space, "fedora-cron")) != old
+    space.wait("dic/fedora-cron", UP_TO_DATE)
+
+    space.kubectl("delete", "dic", "fedora-cron")
+    space.gone("datasource/fedora", f"pvc/{new}", f"dv/{new}")
+    jobs = json.loads(space.cluster.kubectl("-n", INSTALLATION, "get", "cronjobs", "-ojson"))
+    marked = {each["metadata"]["labels"].get("cdi.kubevirt.io/dataImportCronNs")
+              for each in jobs["items"]}  # fmt: skip
+    assert space.name not in marked

@@ -1,0 +1,563 @@
+"""What a pass over a DataImportCron decides, state by state."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from cdi.api import annotations as known
+from cdi.api import finalizers, labels
+from cdi.controllers import kinds, plan
+from cdi.controllers.dataimportcron import marks, pollers, template
+from cdi.controllers.dataimportcron.decide import Seen, decide
+from cdi.controllers.dataimportcron.seen import Product
+from cdi.kube import objects
+from cdi.kube.objects import Object
+from cdi.kube.resource import CRON_JOBS, JOBS, PERSISTENT_VOLUME_CLAIMS
+from support.world import SETTINGS
+
+NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+NAME_A, NAME_B = "fedora-aaaaaaaaaaaa", "fedora-bbbbbbbbbbbb"
+URL = "docker://registry.example/boot/fedora:latest"
+FAST = {
+    "metadata": {"name": "fast", "annotations": {known.DEFAULT_STORAGE_CLASS: "true"}},
+    "provisioner": "disk.example",
+}
+PVC_PROFILE = {"metadata": {"name": "fast"}, "status": {"dataImportCronSourceFormat": "pvc"}}
+SNAP_PROFILE = {"metadata": {"name": "fast"}, "status": {"dataImportCronSourceFormat": "snapshot"}}
+SNAP_CLASS = {"metadata": {"name": "snaps"}, "driver": "disk.example"}
+
+
+def cron(
+    desired: str = "", current: str = "", *, annotations: Object | None = None, **fields: Any
+) -> Object:
+    status: Object = fields.pop("status", {})
+    if current:
+        name = {A: NAME_A, B: NAME_B}[current]
+        status = {"currentImports": [{"DataVolumeName": name, "Digest": current}], **status}
+    given = {known.STORAGE_CLASS: "fast", **(annotations or {})}
+    if desired:
+        given[known.DESIRED_DIGEST] = desired
+    spec = {
+        "template": {"spec": {"source": {"registry": {"url": URL}}, "storage": {
+            "resources": {"requests": {"storage": "5Gi"}}}}},
+        "schedule": "", "managedDataSource": "fedora", "retentionPolicy": "None",
+    }  # fmt: skip
+    return {
+        "apiVersion": "cdi.kubevirt.io/v1beta1",
+        "kind": "DataImportCron",
+        "metadata": {
+            "name": "cron", "namespace": "ns", "uid": "uid-cron-12345", "annotations": given,
+            "finalizers": [finalizers.DATA_IMPORT_CRON],
+        },
+        "spec": {**spec, **fields},
+        "status": status,
+    }  # fmt: skip
+
+
+RECOMMENDED = {
+    "app.kubernetes.io/managed-by": "cdi-controller",
+    "app.kubernetes.io/component": "storage",
+}
+
+
+def meta(name: str, **more: Any) -> Object:
+    own = {labels.DATA_IMPORT_CRON: "cron", labels.DATA_IMPORT_CRON_CLEANUP: "true"}
+    used = {known.LAST_USE_TIME: "2030-01-01T11:00:00.000000000Z"}
+    return {"name": name, "namespace": "ns", "uid": f"uid-{name}",
+            "labels": {**RECOMMENDED, **own, **more.pop("labels", {})},
+            "annotations": {**used, **more.pop("annotations", {})}, **more}  # fmt: skip
+
+
+def volume(name: str, phase: str, *, running: str = "", **more: Any) -> Object:
+    condition = {"type": "Running", "status": "False", "reason": running}
+    conditions = [{**condition, "lastTransitionTime": "2030-01-01T11:30:00Z"}] if running else []
+    made = {"creationTimestamp": "2030-01-01T11:55:00Z", **more}
+    return {"metadata": meta(name, **made), "status": {"phase": phase, "conditions": conditions}}
+
+
+def claim(name: str, phase: str = "Bound", storage_class: str = "fast", **more: Any) -> Object:
+    return {"metadata": meta(name, **more), "spec": {"storageClassName": storage_class},
+            "status": {"phase": phase}}  # fmt: skip
+
+
+def snapshot(name: str, *, ready: bool = True, of_class: str = "snaps", **more: Any) -> Object:
+    told = {known.SOURCE_VOLUME_MODE: "Filesystem"}
+    return {"metadata": meta(name, annotations=told, **more),
+            "spec": {"volumeSnapshotClassName": of_class},
+            "status": {"readyToUse": ready}}  # fmt: skip
+
+
+def source(**spec: Object) -> Object:
+    return {"metadata": meta("fedora"), "spec": {"source": spec}}
+
+
+def pointing(name: str, kind: str = "pvc") -> Object:
+    return source(**{kind: {"namespace": "ns", "name": name}})
+
+
+def look(
+    given: Object, *products: Product, profile: Object = PVC_PROFILE, **more: Any
+) -> plan.Plan:
+    more.setdefault("data_source", source())
+    more.setdefault("classes", (FAST,))
+    seen = Seen(
+        cron=given,
+        settings=SETTINGS,
+        now=NOW,
+        products={each.name: each for each in products},
+        profiles={"fast": profile},
+        snapshot_classes=(SNAP_CLASS,),
+        **more,
+    )
+    return decide(seen)
+
+
+def written(planned: plan.Plan) -> Object:
+    """The cron as the plan leaves it."""
+    steps = [each for each in planned.steps if isinstance(each, plan.Change)]
+    return next(each.wanted for each in steps if each.resource == kinds.DATA_IMPORT_CRONS)
+
+
+def said(planned: plan.Plan) -> dict[str, tuple[str, str]]:
+    conditions = written(planned)["status"]["conditions"]
+    return {each["type"]: (each["status"], each["reason"]) for each in conditions}
+
+
+def made(planned: plan.Plan, resource: Any) -> list[str]:
+    return [objects.name(each.object) for each in planned.steps
+            if isinstance(each, plan.Create) and each.resource == resource]  # fmt: skip
+
+
+def gone(planned: plan.Plan) -> list[tuple[str, str]]:
+    return [(each.resource.kind, objects.name(each.seen)) for each in planned.steps
+            if isinstance(each, plan.Remove)]  # fmt: skip
+
+
+def points_at(planned: plan.Plan) -> Object | None:
+    for each in planned.steps:
+        if isinstance(each, plan.Change) and each.resource == kinds.DATA_SOURCES:
+            return dict(each.wanted["spec"]["source"])
+    return None
+
+
+GOOD_A = Product(NAME_A, volume=volume(NAME_A, "Succeeded"), claim=claim(NAME_A))
+
+
+@pytest.mark.parametrize(
+    ("given", "products", "progressing", "current"),
+    [
+        pytest.param(cron(), (), "NoImport", ("False", "NoDigest"), id="nothing-known"),
+        pytest.param(cron(A), (), "NoImport", ("False", "Outdated"), id="a-first-digest"),
+        pytest.param(
+            cron(A, A), (Product(NAME_A, volume=volume(NAME_A, "Pending")),),
+            "Pending", ("False", "ImportProgressing"), id="pending",
+        ),
+        pytest.param(
+            cron(A, A), (Product(NAME_A, volume=volume(NAME_A, "ImportScheduled")),),
+            "ImportScheduled", ("False", "ImportProgressing"), id="scheduled",
+        ),
+        pytest.param(
+            cron(A, A), (Product(NAME_A, volume=volume(NAME_A, "ImportInProgress")),),
+            "ImportProgressing", ("False", "ImportProgressing"), id="importing",
+        ),
+        pytest.param(cron(A, A), (GOOD_A,), "NoImport", ("True", "UpToDate"), id="imported"),
+        pytest.param(
+            cron(A, A), (Product(NAME_A, claim=claim(NAME_A)),),
+            "NoImport", ("True", "UpToDate"), id="a-claim-alone",
+        ),
+        pytest.param(cron(A, A), (), "NoImport", ("False", "Outdated"), id="deleted-by-hand"),
+        pytest.param(cron(B, A), (GOOD_A,), "NoImport", ("False", "Outdated"), id="a-new-digest"),
+        pytest.param(
+            cron("nonsense"), (), "InvalidDigest", ("False", "Outdated"), id="not-a-digest"
+        ),
+        pytest.param(
+            cron(A, A, annotations={known.LAST_POLL_FAILURE: "429"}), (GOOD_A,),
+            "PollFailed", ("True", "UpToDate"), id="nobody-answers",
+        ),
+    ],
+)  # fmt: skip
+def test_conditions_follow_what_is_there(given, products, progressing, current):
+    found = said(look(given, *products))
+    assert found["Progressing"][1] == progressing
+    assert (found["Progressing"][0] == "True") == (progressing == "ImportProgressing")
+    assert found["UpToDate"] == current
+
+
+def test_a_new_digest_is_imported_exactly_as_it_is():
+    planned = look(cron(A))
+    (step,) = [x for x in planned.steps if getattr(x, "resource", None) == kinds.DATA_VOLUMES]
+    made_volume = step.object
+    assert objects.name(made_volume) == NAME_A
+    assert made_volume["spec"]["source"]["registry"]["url"] == (
+        f"docker://registry.example/boot/fedora@{A}"
+    )
+    assert objects.annotations(made_volume)[known.BIND_IMMEDIATE] == "true"
+    assert objects.labels(made_volume)[labels.DATA_IMPORT_CRON] == "cron"
+    imports = written(planned)["status"]["currentImports"]
+    assert imports == [{"DataVolumeName": NAME_A, "Digest": A}]
+
+
+@pytest.mark.parametrize(
+    ("url", "pinned"),
+    [
+        ("docker://host/repo", f"docker://host/repo@{A}"),
+        ("docker://host/repo:tag", f"docker://host/repo@{A}"),
+        ("docker://host:5000/repo", f"docker://host:5000/repo@{A}"),
+        ("docker://host:5000/a/repo:tag", f"docker://host:5000/a/repo@{A}"),
+        (f"docker://host/repo@{B}", f"docker://host/repo@{A}"),
+        (f"docker://host/repo:tag@{B}", f"docker://host/repo@{A}"),
+        ("oci-archive:/images/x.tar", "oci-archive:/images/x.tar"),
+    ],
+)
+def test_an_image_is_named_by_its_digest(url, pinned):
+    assert template.pinned_url(url, A) == pinned
+
+
+UNDER_WAY = Product(NAME_A, volume=volume(NAME_A, "ImportInProgress"), claim=claim(NAME_A))
+GOOD_B = Product(NAME_B, volume=volume(NAME_B, "Succeeded"), claim=claim(NAME_B))
+
+
+@pytest.mark.parametrize(
+    ("given", "products", "imports", "removed"),
+    [
+        pytest.param(cron(B, A), (UNDER_WAY,), [], [], id="waits-for-the-one-under-way"),
+        pytest.param(cron(B, A), (GOOD_A,), [NAME_B], [], id="begins-after-a-good-one"),
+        pytest.param(
+            cron(B, A), (Product(NAME_A, volume=volume(NAME_A, "Failed")),),
+            [NAME_B], [NAME_A], id="a-failed-one-makes-way",
+        ),
+        pytest.param(
+            cron(B, A),
+            (Product(NAME_A, volume=volume(NAME_A, "ImportScheduled", running="Error")),),
+            [NAME_B], [NAME_A], id="so-does-one-with-an-error",
+        ),
+        pytest.param(
+            cron(B, A),
+            (Product(NAME_A, volume=volume(NAME_A, "Pending", running="ImagePullFailed")),),
+            [NAME_B], [NAME_A], id="or-one-that-cannot-be-pulled",
+        ),
+        pytest.param(
+            cron(B, A),
+            (Product(NAME_A, volume=volume(
+                NAME_A, "Pending", creationTimestamp="2030-01-01T10:00:00Z")),),
+            [NAME_B], [NAME_A], id="or-one-that-never-began",
+        ),
+        pytest.param(cron(B, A), (GOOD_A, GOOD_B), [], [], id="a-version-that-returns-is-there"),
+        pytest.param(
+            cron(A, A), (Product(NAME_A, volume=volume(NAME_A, "Failed")),),
+            [], [], id="a-failed-one-waits-for-the-next-poll",
+        ),
+        pytest.param(
+            cron(A, A, annotations={known.LAST_CRON_TIME: "2030-01-01T11:59:00Z"}),
+            (Product(NAME_A, volume=volume(NAME_A, "Failed", running="Error")),),
+            [], [NAME_A], id="and-is-tried-again-then",
+        ),
+    ],
+)  # fmt: skip
+def test_when_the_next_import_begins(given, products, imports, removed):
+    planned = look(given, *products)
+    assert made(planned, kinds.DATA_VOLUMES) == imports
+    assert [name for _, name in gone(planned)] == removed
+
+
+def test_a_half_imported_claim_is_never_taken_for_an_image():
+    owner = {"apiVersion": "cdi.kubevirt.io/v1beta1", "kind": "DataVolume", "name": NAME_A,
+             "uid": "u", "controller": True}  # fmt: skip
+    half = Product(NAME_A, claim=claim(NAME_A, ownerReferences=[owner]))
+    planned = look(cron(A, A), half)
+    assert "lastImportedPVC" not in written(planned)["status"]
+    assert points_at(planned) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "products", "pointing_at", "wanted"),
+    [
+        pytest.param(cron(A, A), (GOOD_A,), source(), {"pvc": NAME_A}, id="first"),
+        pytest.param(
+            cron(B, B, status={"lastImportedPVC": {"namespace": "ns", "name": NAME_A}}),
+            (GOOD_A, GOOD_B), pointing(NAME_A), {"pvc": NAME_B}, id="turns-over",
+        ),
+        pytest.param(
+            cron(B, B, status={"lastImportedPVC": {"namespace": "ns", "name": NAME_A}}),
+            (GOOD_A, Product(NAME_B, volume=volume(NAME_B, "ImportInProgress"))),
+            pointing(NAME_A), None, id="not-while-importing",
+        ),
+        pytest.param(cron(A, A), (GOOD_A,), pointing("other"), {"pvc": NAME_A}, id="put-back"),
+        pytest.param(
+            cron(A, A), (GOOD_A,),
+            {"metadata": {"name": "fedora", "namespace": "ns"}, "spec": {"source": {}}},
+            None, id="taken-over-by-somebody",
+        ),
+    ],
+)  # fmt: skip
+def test_the_data_source_follows(given, products, pointing_at, wanted):
+    planned = look(given, *products, data_source=pointing_at, points_at_something=True)
+    found = points_at(planned)
+    flat = None if found is None else {kind: named["name"] for kind, named in found.items()}
+    assert flat == wanted
+
+
+def test_a_data_source_that_is_gone_is_made_again():
+    planned = look(cron(A, A), GOOD_A, data_source=None)
+    assert made(planned, kinds.DATA_SOURCES) == ["fedora"]
+
+
+# Snapshots.
+
+SNAP_A = Product(NAME_A, snapshot=snapshot(NAME_A))
+
+
+@pytest.mark.parametrize(
+    ("profile", "product", "pointing_at", "steps"),
+    [
+        pytest.param(
+            SNAP_PROFILE, GOOD_A, pointing(NAME_A), ["Create VolumeSnapshot"], id="is-taken"
+        ),
+        pytest.param(
+            SNAP_PROFILE,
+            Product(NAME_A, GOOD_A.volume, GOOD_A.claim, snapshot(NAME_A, ready=False)),
+            pointing(NAME_A), [], id="is-waited-for",
+        ),
+        pytest.param(
+            SNAP_PROFILE, Product(NAME_A, GOOD_A.volume, GOOD_A.claim, snapshot(NAME_A)),
+            pointing(NAME_A), ["Change DataSource", "Remove DataVolume"], id="replaces-the-claim",
+        ),
+        pytest.param(
+            SNAP_PROFILE, Product(NAME_A, None, GOOD_A.claim, snapshot(NAME_A)),
+            pointing(NAME_A, "snapshot"), ["Remove PersistentVolumeClaim"], id="alone",
+        ),
+        pytest.param(SNAP_PROFILE, SNAP_A, pointing(NAME_A, "snapshot"), [], id="is-there"),
+        pytest.param(
+            PVC_PROFILE, SNAP_A, pointing(NAME_A, "snapshot"), ["Create DataVolume"],
+            id="not-wanted-any-more",
+        ),
+        pytest.param(
+            PVC_PROFILE, Product(NAME_A, GOOD_A.volume, GOOD_A.claim, snapshot(NAME_A)),
+            pointing(NAME_A, "snapshot"), ["Change DataSource", "Remove VolumeSnapshot"],
+            id="goes-last",
+        ),
+        pytest.param(
+            SNAP_PROFILE, Product(NAME_A, snapshot=snapshot(NAME_A, of_class="old")),
+            pointing(NAME_A, "snapshot"), ["Create DataVolume"], id="of-another-class",
+        ),
+    ],
+)  # fmt: skip
+def test_an_import_is_kept_in_the_form_that_is_wanted(profile, product, pointing_at, steps):
+    planned = look(
+        cron(A, A, status={"lastImportedPVC": {"namespace": "ns", "name": NAME_A}}),
+        product,
+        profile=profile,
+        data_source=pointing_at,
+        points_at_something=True,
+    )
+    counted = ("VolumeSnapshot", "DataVolume", "PersistentVolumeClaim", "DataSource")
+    found = [
+        f"{type(each).__name__} {each.resource.kind}"
+        for each in planned.steps
+        if each.resource.kind in counted and not is_mark(each)
+    ]
+    assert found == steps
+
+
+def is_mark(step: plan.Step) -> bool:
+    return isinstance(step, plan.Change) and step.resource != kinds.DATA_SOURCES
+
+
+def test_a_snapshot_knows_what_its_clones_need():
+    planned = look(cron(A, A), GOOD_A, profile=SNAP_PROFILE)
+    (step,) = [each for each in planned.steps if isinstance(each, plan.Create)]
+    given = objects.annotations(step.object)
+    assert given[known.SOURCE_VOLUME_MODE] == "Filesystem"
+    assert given[known.ADVISED_RESTORE_SIZE] == "5Gi"
+    assert step.object["spec"] == {
+        "source": {"persistentVolumeClaimName": NAME_A},
+        "volumeSnapshotClassName": "snaps",
+    }
+
+
+# Storage classes.
+
+NEW = {**FAST, "metadata": {"name": "new", "annotations": {
+    known.DEFAULT_VIRT_STORAGE_CLASS: "true"}}}  # fmt: skip
+
+
+def moved(given: Object, *products: Product) -> plan.Plan:
+    seen = Seen(cron=given, settings=SETTINGS, now=NOW, data_source=source(),
+                products={each.name: each for each in products}, classes=(FAST, NEW),
+                profiles={"fast": PVC_PROFILE, "new": PVC_PROFILE})  # fmt: skip
+    return decide(seen)
+
+
+def test_imports_follow_a_class_that_moves():
+    first = moved(cron(A, A), GOOD_A)
+    assert gone(first) == [("DataVolume", NAME_A), ("PersistentVolumeClaim", NAME_A)]
+    assert made(first, kinds.DATA_VOLUMES) == []
+    second = moved(cron(A, A))
+    assert written(second)["metadata"]["annotations"][known.STORAGE_CLASS] == "new"
+    assert made(second, kinds.DATA_VOLUMES) == [NAME_A]
+
+
+def test_a_class_that_moves_before_anything_is_known_is_noted():
+    planned = moved(cron())
+    assert written(planned)["metadata"]["annotations"][known.STORAGE_CLASS] == "new"
+
+
+def test_a_claim_that_waits_on_another_class_is_made_again():
+    waiting = Product(NAME_A, volume(NAME_A, "Pending"), claim(NAME_A, "Pending", "gone"))
+    assert gone(look(cron(A, A), waiting)) == [("PersistentVolumeClaim", NAME_A)]
+
+
+def test_without_a_class_imports_wait_as_they_are():
+    planned = look(cron(A, A), GOOD_A, classes=())
+    assert gone(planned) == []
+    assert said(planned)["UpToDate"] == ("True", "UpToDate")
+
+
+# Old imports.
+
+
+def old(number: int, **more: Any) -> Product:
+    used = {known.LAST_USE_TIME: f"2030-01-01T0{number}:00:00Z"}
+    name = f"fedora-{number}"
+    return Product(name, claim=claim(name, annotations=used, **more))
+
+
+@pytest.mark.parametrize(
+    ("spec", "others", "removed"),
+    [
+        pytest.param({"importsToKeep": 2}, [1, 2, 3], ["fedora-1", "fedora-2"], id="oldest-first"),
+        pytest.param({}, [1, 2], [], id="three-by-default"),
+        pytest.param({"importsToKeep": 0}, [1], ["fedora-1"], id="never-the-newest"),
+        pytest.param({"importsToKeep": 1, "garbageCollect": "Never"}, [1, 2], [], id="never"),
+    ],
+)
+def test_old_imports_go(spec, others, removed):
+    planned = look(cron(A, A, **spec), GOOD_A, *map(old, others), data_source=pointing(NAME_A))
+    assert sorted(name for _, name in gone(planned)) == removed
+
+
+def test_what_the_data_source_names_never_goes():
+    planned = look(cron(A, A, importsToKeep=1), GOOD_A, old(1), data_source=pointing("fedora-1"))
+    assert gone(planned) == []
+
+
+def test_last_uses_are_compared_as_times():
+    assert marks.parsed("2030-01-01T00:00:00.5Z") > marks.parsed("2030-01-01T00:00:00.123456789Z")
+    assert marks.parsed("nonsense") < marks.parsed("1970-01-01T00:00:00Z")
+
+
+def test_a_good_import_is_not_marked_at_every_look():
+    fresh = {known.LAST_USE_TIME: "2030-01-01T11:59:00Z"}
+    product = Product(NAME_A, claim=claim(NAME_A, annotations=fresh))
+    planned = look(cron(A, A), product)
+    assert [x for x in planned.steps if x.resource == PERSISTENT_VOLUME_CLAIMS] == []
+
+
+# Whose DataSource it is.
+
+
+def test_the_first_cron_keeps_its_data_source():
+    planned = look(cron(A), data_source=source(), rival="first")
+    assert said(planned) == {"Progressing": ("False", "ErrDataSourceAlreadyManaged")}
+    assert [each.reason for each in planned.events] == ["ErrDataSourceAlreadyManaged"]
+    again = look(written(planned), data_source=source(), rival="first")
+    assert (again.steps, again.events) == ((), ())
+
+
+# Polling.
+
+
+def poller(message: Object, code: int = 0, at: str = "2030-01-01T11:59:30Z") -> Object:
+    ended = {"exitCode": code, "finishedAt": at, "message": json.dumps(message)}
+    status = {"name": pollers.CONTAINER, "state": {"terminated": ended}}
+    return {"metadata": {"name": "p"}, "status": {"containerStatuses": [status]}}
+
+
+POLLED = {"schedule": "0 0 * * *"}
+
+
+def cron_job(given: Object) -> Object:
+    seen = Seen(cron=given, settings=SETTINGS, now=NOW)
+    found = pollers.cron_job_for(seen)
+    found["metadata"]["uid"] = "uid-job"
+    return found
+
+
+def test_a_cron_job_comes_first_and_then_its_first_job():
+    first = look(cron(**POLLED))
+    assert made(first, CRON_JOBS) == ["cron-uid-cron"]
+    second = look(cron(**POLLED), cron_job=cron_job(cron(**POLLED)))
+    assert made(second, JOBS) == ["initial-job-cron-uid-cron"]
+    polled = cron(annotations={known.LAST_CRON_TIME: "2030-01-01T11:00:00Z"}, **POLLED)
+    assert made(look(polled, cron_job=cron_job(polled)), JOBS) == []
+
+
+def test_a_poller_holds_no_credentials_of_the_cluster():
+    spec = cron_job(cron(**POLLED))["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    env = {each["name"]: each.get("value") for each in spec["containers"][0]["env"]}
+    assert (env["IMPORTER_SOURCE"], env["IMPORTER_ENDPOINT"]) == ("registry", URL)
+
+
+def test_what_a_poller_finds_is_imported_at_once():
+    given = cron(**POLLED)
+    planned = look(given, cron_job=cron_job(given), pollers=(poller({"version": A}),))
+    after = written(planned)
+    assert objects.annotations(after)[known.DESIRED_DIGEST] == A
+    assert after["status"]["lastExecutionTimestamp"] == "2030-01-01T11:59:30Z"
+    assert made(planned, kinds.DATA_VOLUMES) == [NAME_A]
+
+
+def test_a_poller_that_fails_leaves_the_last_image_and_says_so():
+    given = cron(A, A, annotations={known.LAST_CRON_TIME: "2030-01-01T11:00:00Z"}, **POLLED)
+    failed = poller({"message": "429 Too Many Requests", "reason": "SourceUnavailable"}, 1)
+    planned = look(given, GOOD_A, cron_job=cron_job(given), pollers=(failed,))
+    assert said(planned)["Progressing"] == ("False", "PollFailed")
+    assert said(planned)["UpToDate"] == ("True", "UpToDate")
+    assert "429" in written(planned)["status"]["conditions"][0]["message"]
+    after = written(planned)
+    well = poller({"version": A}, at="2030-01-01T11:59:50Z")
+    better = look(after, GOOD_A, cron_job=cron_job(given), pollers=(failed, well))
+    assert said(better)["Progressing"] == ("False", "NoImport")
+
+
+def test_an_older_answer_says_nothing():
+    given = cron(B, annotations={known.LAST_CRON_TIME: "2030-01-01T11:59:59Z"}, **POLLED)
+    planned = look(given, cron_job=cron_job(given), pollers=(poller({"version": A}),))
+    assert made(planned, kinds.DATA_VOLUMES) == [NAME_B]
+
+
+def test_pollers_of_one_minute_are_spread_out():
+    waits = [pollers.delay_for("0 * * * *", f"uid-{number}") for number in range(100)]
+    assert 0 <= min(waits) < max(waits) < 30
+    busiest = max(waits.count(second) for second in set(waits))
+    assert busiest < 15
+    assert max(pollers.delay_for("* * * * *", f"uid-{n}") for n in range(100)) < 6
+
+
+# The end.
+
+
+def test_a_cron_goes_with_what_it_made_if_asked():
+    given = cron(A, A, **POLLED)
+    given["metadata"]["deletionTimestamp"] = "2030-01-01T11:59:00Z"
+    planned = look(given, GOOD_A, SNAP_A, cron_job=cron_job(given))
+    kept = {**claim(NAME_B), "metadata": {**claim(NAME_B)["metadata"], "labels": {
+        labels.DATA_IMPORT_CRON: "cron"}}}  # fmt: skip
+    planned = look(given, GOOD_A, Product(NAME_B, claim=kept), cron_job=cron_job(given))
+    assert gone(planned) == [
+        ("CronJob", "cron-uid-cron"), ("DataSource", "fedora"),
+        ("DataVolume", NAME_A), ("PersistentVolumeClaim", NAME_A),
+    ]  # fmt: skip
+    assert written(planned)["metadata"]["finalizers"] == []
+    assert planned.steps[-1].resource == kinds.DATA_IMPORT_CRONS
+
+
+def test_a_new_cron_is_held_first():
+    given = cron(A)
+    given["metadata"]["finalizers"] = []
+    (step,) = look(given).steps
+    assert step.wanted["metadata"]["finalizers"] == [finalizers.DATA_IMPORT_CRON]
