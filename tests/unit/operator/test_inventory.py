@@ -103,7 +103,7 @@ RBAC = {
         clusterversions@config.openshift.io: get
         *@cdi.kubevirt.io *@forklift.cdi.kubevirt.io: *
         volumesnapshots@snapshot.storage.k8s.io: get list watch create delete
-        volumesnapshots@snapshot.storage.k8s.io: update deletecollection
+        volumesnapshots@snapshot.storage.k8s.io: update patch deletecollection
         volumesnapshotclasses@snapshot.storage.k8s.io: get list watch create delete
         volumesnapshotcontents@snapshot.storage.k8s.io: get list watch create delete
         customresourcedefinitions@apiextensions.k8s.io: get list watch
@@ -117,7 +117,7 @@ RBAC = {
     ("Role", "cdi-deployment"): """
         configmaps: get list watch create update delete
         secrets: get list watch
-        cronjobs@batch: get list watch create update deletecollection
+        cronjobs@batch: get list watch create update patch delete deletecollection
         jobs@batch: create deletecollection list watch
         leases@coordination.k8s.io: get create update
         ingresses@networking.k8s.io routes@route.openshift.io: get list watch
