@@ -26,6 +26,11 @@ def insist_possible(order: WorkOrder, device: Path | None) -> None:
             f"{order.source} sources hold disks, not archives; use one of {', '.join(SOURCES)}, "
             "or leave out contentType archive"
         )
+    insist_unpackable(device)
+
+
+def insist_unpackable(device: Path | None) -> None:
+    """Refuse to unpack into a device."""
     if device is not None:
         raise errors.InvalidRequest(
             "an archive is unpacked into a file system, and this is a block volume; "

@@ -5,13 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cramjam
 import pytest
 
-from support import compressed, disks, uploading, worker
+from support import compressed, disks, tars, uploading, worker
 
 MIB = 1 << 20
 
@@ -143,3 +145,153 @@ def test_what_is_no_disk_is_refused_and_the_next_upload_is_taken(
     assert server.post("/v1beta1/upload", images["qcow2"].read_bytes()).status == 200
     assert server.ended().status == 0
     assert disks.differs(images["raw"], mounts.disk) == ""
+
+
+@pytest.mark.parametrize("path", ["upload-async", "upload-form-async"])
+def test_whoever_asks_first_is_told_that_async_uploads_are_taken(serve: Starter, path: str) -> None:
+    assert serve().request("HEAD", f"/v1beta1/{path}", shown=None).status == 200
+
+
+def form(data: bytes, name: str = "file") -> tuple[bytes, dict[str, str]]:
+    """A form as a browser sends it, with other parts before and after the file."""
+    parts = [("before", b"1"), (name, data), ("after", b"2" * MIB)]
+    body = b"".join(
+        b'--XX\r\nContent-Disposition: form-data; name="%s"; filename="x"\r\n'
+        b"Content-Type: application/octet-stream\r\n\r\n%s\r\n" % (name.encode(), content)
+        for name, content in parts
+    )
+    return body + b"--XX--\r\n", {"Content-Type": "multipart/form-data; boundary=XX"}
+
+
+@pytest.mark.parametrize("path", ["upload-async", "upload-form", "upload-form-async"])
+def test_other_paths_end_with_the_same_disk(
+    serve: Starter, mounts: worker.Mounts, images: dict[str, Path], path: str
+) -> None:
+    server = serve()
+    data, headers = images["qcow2"].read_bytes(), {}
+    if "form" in path:
+        data, headers = form(data)
+    answer = server.request("POST", f"/v1beta1/{path}", data, headers)
+    assert (answer.status, answer.body) == (200, b"")
+    assert server.ended().termination.message == "Upload Complete"
+    assert disks.differs(images["raw"], mounts.disk) == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        pytest.param(b"x" * MIB, {}, id="no-form"),
+        pytest.param(*form(b"x" * MIB, "image"), id="no-file"),
+        pytest.param(form(b"x")[0], {"Content-Type": "multipart/form-data"}, id="no-boundary"),
+    ],
+)
+def test_what_is_no_form_is_refused_at_once(
+    serve: Starter, images: dict[str, Path], body: bytes, headers: dict[str, str]
+) -> None:
+    server = serve()
+    answer = server.request("POST", "/v1beta1/upload-form", body, headers)
+    assert (answer.status, answer.told["reason"]) == (400, "NotAForm")
+    assert server.post("/v1beta1/upload", images["qcow2"].read_bytes()).status == 200
+
+
+@pytest.mark.parametrize("packed", ["", "gzip -1", "xz -0", "zstd -q"])
+@pytest.mark.parametrize("as_form", [True, False], ids=["form", "plain"])
+def test_an_archive_becomes_files(
+    serve: Starter, mounts: worker.Mounts, packed: str, as_form: bool
+) -> None:
+    data = tars.archive(tars.folder("d"), tars.member("d/one", b"1" * 1000), tars.member("two"))
+    data = compressed.run(packed, data) if packed else data
+    body, headers = form(data) if as_form else (data, {})
+    server = serve()
+    assert server.request("POST", "/v1beta1/upload-archive", body, headers).status == 200
+    assert server.ended().termination.message == "Upload Complete"
+    assert (mounts.data / "d" / "one").read_bytes() == b"1" * 1000
+    assert sorted(path.name for path in mounts.data.iterdir()) == ["d", "two"]
+
+
+def test_a_disk_is_no_archive(serve: Starter, mounts: worker.Mounts) -> None:
+    answer = serve().post("/v1beta1/upload-archive", b"\x01" * MIB)
+    assert (answer.status, answer.told["reason"]) == (400, "NotAnArchive")
+    assert list(mounts.data.iterdir()) == []
+
+
+CLONE = "x-cdi-content-type"
+
+
+def snapped(data: bytes) -> bytes:
+    return bytes(cramjam.snappy.compress(data))
+
+
+# A volume that happens to begin like a compressed file, or like an image, stays as it is.
+@pytest.mark.parametrize("head", [b"\x1f\x8b\x08\x00", b"QFI\xfb\x00\x00\x00\x03", b"\xfd7zXZ\x00"])
+def test_a_device_is_copied_byte_for_byte(
+    serve: Starter, mounts: worker.Mounts, head: bytes
+) -> None:
+    content = head + compressed.plain(3 * MIB) + bytes(5 * MIB)
+    server = serve()
+    body = uploading.in_pieces(snapped(content))
+    headers = {CLONE: "blockdevice-clone"}
+    assert server.request("POST", "/v1beta1/upload", body, headers).status == 200
+    ended = server.ended()
+    assert ended.termination.message == "Clone Complete"
+    assert ended.termination.preallocation_applied is False
+    assert mounts.disk.read_bytes() == content.ljust(32 * MIB, b"\0")
+
+
+def test_files_are_copied_with_their_modes(
+    serve: Starter, mounts: worker.Mounts, images: dict[str, Path], tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    subprocess.run(["cp", "--sparse=always", images["raw"], source / "disk.img"], check=True)
+    (source / "disk.img").chmod(0o660)
+    (source / "other").write_text("text")
+    packed = subprocess.check_output(["tar", "-C", source, "-c", "-S", "disk.img", "other"])
+    server = serve()
+    answer = server.request("POST", "/v1beta1/upload", snapped(packed), {CLONE: "filesystem-clone"})
+    assert answer.status == 200
+    ended = server.ended()
+    assert ended.termination.message == "Clone Complete"
+    assert ended.termination.preallocation_applied is True
+    assert disks.differs(images["raw"], mounts.disk) == ""
+    assert mounts.disk.stat().st_mode & 0o777 == 0o660
+    assert (mounts.data / "other").read_text() == "text"
+
+
+@pytest.mark.parametrize("sparse", ["-S", "--format=pax"])
+def test_the_disk_among_files_is_copied_to_a_device(
+    certificates: uploading.Certificates, images: dict[str, Path], tmp_path: Path, sparse: str
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a").write_text("before")
+    subprocess.run(["cp", "--sparse=always", images["raw"], source / "disk.img"], check=True)
+    (source / "z").write_text("after")
+    packed = subprocess.check_output(["tar", "-C", source, "-c", sparse, "."])
+    device = tmp_path / "device"
+    device.write_bytes(b"\xff" * 32 * MIB)
+    mounts = worker.Mounts(tmp_path, block=device)
+    with uploading.Server(certificates, mounts) as server:
+        headers = {CLONE: "filesystem-clone"}
+        assert server.request("POST", "/v1beta1/upload", snapped(packed), headers).status == 200
+        assert server.ended().termination.preallocation_applied is False
+    assert disks.differs(images["raw"], device) == ""
+    assert device.stat().st_size == 32 * MIB
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        pytest.param(b"no snappy at all", "CorruptImage", id="not-framed"),
+        pytest.param(snapped(tars.archive(tars.member("x"))), "NotADisk", id="no-disk"),
+    ],
+)
+def test_a_copy_that_holds_no_disk_is_refused(
+    certificates: uploading.Certificates, tmp_path: Path, body: bytes, reason: str
+) -> None:
+    device = tmp_path / "device"
+    device.write_bytes(bytes(MIB))
+    mounts = worker.Mounts(tmp_path, block=device)
+    with uploading.Server(certificates, mounts) as server:
+        answer = server.request("POST", "/v1beta1/upload", body, {CLONE: "filesystem-clone"})
+        assert (answer.status, answer.told["reason"]) == (400, reason)

@@ -25,7 +25,7 @@ from cdi.images.archive.partial import Partial
 from cdi.images.archive.unpack import Unpacking
 from cdi.images.codecs.codec import Codec, codec_for
 from cdi.images.formats import inspect, tar
-from cdi.images.sources.source import Source, read
+from cdi.images.sources.source import Source, Unpacked, read
 from cdi.images.sources.spec import SourceSpec
 from cdi.images.target import target_error
 from cdi.images.transfer import fetch, forward, pipeline
@@ -164,7 +164,8 @@ def _opened(
     if not source.ranged or not source.size:
         pieces = source.stream()
         first = fetch.beginning(pieces)
-        return codec_for(first), fetch.received(chain((first,), pieces), 0, meter)
+        codec = None if isinstance(source, Unpacked) else codec_for(first)
+        return codec, fetch.received(chain((first,), pieces), 0, meter)
     codec = codec_for(read(source, 0, min(_HEAD, source.size)))
     pieces = fetch.in_order(source, 0, source.size, _REQUEST, wanted.connections, meter)
     return codec, fetch.received(pieces, 0, meter)

@@ -40,8 +40,8 @@ class HandedSource:
     ) -> None:
         """`name` says in messages what it is; `size` is all of it, wherever it begins.
 
-        `moved` is called by other threads, whenever there may be room, a place to begin, or no
-        reader any more. It must not wait.
+        `moved` is called by other threads, whenever there may be room, a place to begin, nothing
+        left to read, or no reader any more. It must not wait.
         """
         self.size = size
         self.identity = Identity(name, size, version)
@@ -76,6 +76,11 @@ class HandedSource:
     def is_full(self) -> bool:
         """Whether nothing more is taken just now."""
         return self._waiting >= self._limit
+
+    @property
+    def is_read(self) -> bool:
+        """Whether all of it has been taken by the reader."""
+        return self._ended and not self._pieces
 
     @property
     def is_gone(self) -> bool:
@@ -146,7 +151,7 @@ class HandedSource:
             piece = self._pieces.popleft()
             was_full = self.is_full
             self._waiting -= len(piece)
-            room = was_full and not self.is_full
-        if room:
+            told = (was_full and not self.is_full) or self.is_read
+        if told:
             self._moved()
         return piece

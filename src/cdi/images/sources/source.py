@@ -107,6 +107,13 @@ class Continued(Source, Protocol):
         """The offset at which the stream that was asked for begins."""
 
 
+@runtime_checkable
+class Unpacked(Source, Protocol):
+    """A stream that is the content itself, whatever it looks like: nothing is decompressed."""
+
+    unpacked: bool
+
+
 # Large enough that a system call and a thread switch per piece do not show,
 # small enough that two dozen pieces in flight fit the memory budget.
 PIECE = 1 << 20

@@ -20,7 +20,7 @@ from cdi.images.codecs import blocks
 from cdi.images.codecs.codec import Codec, codec_for, codec_named
 from cdi.images.formats import native
 from cdi.images.layout import Part, RandomLayout, Unit
-from cdi.images.sources.source import Continued, Mapped, read
+from cdi.images.sources.source import Continued, Mapped, Unpacked, read
 from cdi.images.transfer import fetch, ordered, parallel, work
 from cdi.images.transfer.one_pass import OnePass, Stream
 from cdi.images.transfer.request import Result
@@ -77,7 +77,8 @@ class Attempt(OnePass):
         first = fetch.beginning(pieces)
         if not first:
             raise errors.NotADisk(_EMPTY)
-        return self._forward(codec_for(first), Stream(first, pieces))
+        codec = None if isinstance(self._source, Unpacked) else codec_for(first)
+        return self._forward(codec, Stream(first, pieces))
 
     # Many connections, in any order.
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Final, Protocol
 
 import aiohttp
 from aiohttp import web
 
 from cdi.images import errors
+from cdi.workers.uploadserver import answers
 from cdi.workers.uploadserver.uploads import Upload
+
+FILE: Final = "file"
+_CHUNK: Final = 256 << 10
 
 
 class Pieces(Protocol):
@@ -59,6 +63,44 @@ async def pump(pieces: Pieces, upload: Upload, idle: float) -> None:
         raise errors.Stalled(f"nothing came from the sender for {idle:.0f} s") from error
     except (OSError, aiohttp.ClientError, web.RequestPayloadError, EOFError) as error:
         raise errors.ConnectionLost("the sender has broken off; send it again") from error
+
+
+class FormFile:
+    """The part called `file` of a form; what else there is in it is skipped."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+        self._part: aiohttp.BodyPartReader | None = None
+
+    async def __call__(self) -> bytes:
+        """Return the next bytes. Raises Refused if there is no such part, or no form."""
+        try:
+            if self._part is None:
+                self._part = await self._found()
+            if piece := await self._part.read_chunk(_CHUNK):
+                return bytes(piece)
+        except (ValueError, AssertionError) as error:
+            raise _no_form(f"the form is malformed: {error}") from error
+        while await self._request.content.readany():
+            pass
+        return b""
+
+    async def _found(self) -> aiohttp.BodyPartReader:
+        if not is_form(self._request):
+            raise _no_form("want a form (multipart/form-data)")
+        async for part in await self._request.multipart():
+            if isinstance(part, aiohttp.BodyPartReader) and part.name == FILE:
+                return part
+        raise _no_form(f"the form has no part called {FILE}")
+
+
+def is_form(request: web.Request) -> bool:
+    """Whether a request says that its body is a form."""
+    return request.content_type == "multipart/form-data"
+
+
+def _no_form(why: str) -> answers.Refused:
+    return answers.Refused(400, answers.NO_FORM, why)
 
 
 async def _until_empty(pieces: Pieces) -> AsyncIterator[bytes]:

@@ -16,13 +16,15 @@ from cdi.api import reasons
 from cdi.api.termination import Termination
 from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import UploadOrder
-from cdi.images import errors
+from cdi.images import archive, errors
+from cdi.images.codecs.snappy import SnappyDecoder
+from cdi.images.sources import decoded
 from cdi.images.sources.handed import HandedSource
 from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result
-from cdi.workers import ending, volume
+from cdi.workers import archives, ending, volume
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,47 @@ class Filling:
         result = self._transfer(spec, inflow)
         return self._complete(result, preallocated=self._order.preallocation)
 
+    def files(self, inflow: Inflow) -> Termination:
+        """Unpack an archive."""
+        result = self._unpack(
+            archive.UnpackRequest(
+                source=inflow.source.open,
+                directory=self._volume.directory,
+                limit=None if self._order.image_size is None else self._order.image_size.value(),
+                checksum=inflow.checksum,
+            ),
+            inflow,
+        )
+        return self._complete(result, preallocated=False)
+
+    def device_clone(self, inflow: Inflow) -> Termination:
+        """Make a disk of another volume's device."""
+        spec = SourceSpec(open=decoded.decoded(inflow.source.open, SnappyDecoder), as_is=True)
+        result = self._transfer(spec, inflow)
+        return self._complete(result, preallocated=False, message=reasons.CLONE_COMPLETE_MESSAGE)
+
+    def files_clone(self, inflow: Inflow) -> Termination:
+        """Fill the volume with another volume's files, or make a disk of the one among them."""
+        opening = decoded.decoded(inflow.source.open, SnappyDecoder)
+        if self._volume.device is None:
+            wanted = archive.UnpackRequest(source=opening, directory=self._volume.directory)
+            result = self._unpack(wanted, inflow)
+        else:
+            spec = SourceSpec(open=decoded.member(opening, volume.DISK), as_is=True)
+            result = self._transfer(spec, inflow)
+        # In a file system, what the archive does not hold was never asked for.
+        return self._complete(
+            result,
+            preallocated=self._volume.device is None,
+            message=reasons.CLONE_COMPLETE_MESSAGE,
+        )
+
+    def _unpack(self, wanted: archive.UnpackRequest, inflow: Inflow) -> Result:
+        archives.insist_unpackable(self._volume.device)
+        result = archive.run(wanted, inflow.meter, inflow.cancel)
+        volume.sync(wanted.directory)
+        return result
+
     def _transfer(self, spec: SourceSpec, inflow: Inflow) -> Result:
         wanted = self._volume.request(spec, connections=1)
         try:
@@ -66,7 +109,9 @@ class Filling:
         volume.sync(self._volume.disk)
         return result
 
-    def _complete(self, result: Result, *, preallocated: bool) -> Termination:
+    def _complete(
+        self, result: Result, *, preallocated: bool, message: str = reasons.UPLOAD_COMPLETE_MESSAGE
+    ) -> Termination:
         log.info(
             "stored",
             extra={
@@ -79,4 +124,4 @@ class Filling:
             },
         )
         ended = ending.complete(result, preallocated=preallocated)
-        return replace(ended, message=reasons.UPLOAD_COMPLETE_MESSAGE)
+        return replace(ended, message=message)

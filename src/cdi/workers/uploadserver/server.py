@@ -18,6 +18,7 @@ from aiohttp.typedefs import Handler
 from cdi.api.termination import Termination
 from cdi.api.workorder import UploadOrder
 from cdi.images import errors
+from cdi.workers import ending
 from cdi.workers.uploadserver import answers, body, tls
 from cdi.workers.uploadserver.filling import Fill, Filling
 from cdi.workers.uploadserver.uploads import Upload, Uploads
@@ -25,6 +26,9 @@ from cdi.workers.uploadserver.uploads import Upload, Uploads
 log = logging.getLogger(__name__)
 
 VERSIONS: Final = ("v1beta1", "v1alpha1")
+CONTENT_TYPE: Final = "x-cdi-content-type"
+CLONES: Final = ("blockdevice-clone", "filesystem-clone")
+SOON: Final = 2.0  # so long the answer that all is well waits for the end
 HEAD: Final = 10.0  # for the handshake, and for the first request's head after it
 _BUFFER: Final = 1 << 20  # of a body, per connection
 _ANSWER: Final = 5.0  # for the last answer to reach its client
@@ -74,7 +78,13 @@ class UploadServer:
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self._answered])
         app.router.add_route("*", "/healthz", self._healthy)
-        receivers: dict[str, Receive] = {"upload": self._receive(self._filling.disk)}
+        receivers: dict[str, Receive] = {
+            "upload": self._receive,
+            "upload-async": self._receive_async,
+            "upload-archive": self._receive_archive,
+            "upload-form": self._receive_form,
+            "upload-form-async": self._receive_form_async,
+        }
         for version in VERSIONS:
             for name, receive in receivers.items():
                 app.router.add_route(
@@ -111,16 +121,65 @@ class UploadServer:
 
     # Uploads in one request.
 
-    def _receive(self, fill: Fill) -> Receive:
-        async def receive(request: web.Request) -> web.StreamResponse:
-            self._insist_allowed(request)
-            upload = Upload(request.path, fill, size=request.content_length)
-            await self._uploads.begin(upload)
-            await body.ask_for_body(request)
-            await self._sent(upload, request.content.readany)
-            return self._finished(await self._end_of(upload))
+    async def _receive(self, request: web.Request) -> web.StreamResponse:
+        """Answer when the volume is full."""
+        upload = await self._accepted(request, self._fill_of(request))
+        return self._finished(await self._end_of(upload))
 
-        return receive
+    async def _receive_archive(self, request: web.Request) -> web.StreamResponse:
+        upload = await self._accepted(request, self._filling.files, as_form=body.is_form(request))
+        return self._finished(await self._end_of(upload))
+
+    async def _receive_form(self, request: web.Request) -> web.StreamResponse:
+        upload = await self._accepted(request, self._filling.disk, as_form=True)
+        return self._finished(await self._end_of(upload))
+
+    async def _receive_async(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "HEAD":
+            return web.Response()
+        if request.headers.get(CONTENT_TYPE) in CLONES:
+            raise answers.refusal_of(errors.InvalidRequest("copies are sent to /v1beta1/upload"))
+        return await self._goes_on(await self._accepted(request, self._filling.disk))
+
+    async def _receive_form_async(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "HEAD":
+            return web.Response()
+        return await self._goes_on(await self._accepted(request, self._filling.disk, as_form=True))
+
+    def _fill_of(self, request: web.Request) -> Fill:
+        match request.headers.get(CONTENT_TYPE):
+            case "blockdevice-clone":
+                return self._filling.device_clone
+            case "filesystem-clone":
+                return self._filling.files_clone
+            case _:
+                return self._filling.disk
+
+    async def _accepted(self, request: web.Request, fill: Fill, *, as_form: bool = False) -> Upload:
+        """Return an upload whose bytes have all been handed in, or that has ended."""
+        self._insist_allowed(request)
+        size = None if as_form else request.content_length
+        upload = Upload(request.path, fill, size=size)
+        await self._uploads.begin(upload)
+        await body.ask_for_body(request)
+        await self._sent(upload, body.FormFile(request) if as_form else request.content.readany)
+        return upload
+
+    async def _goes_on(self, upload: Upload) -> web.Response:
+        """Answer when the image is known to be good; what remains may take a while.
+
+        If it fails then, nobody hears but whoever looks at the process.
+        """
+        await upload.until_read()
+        await asyncio.wait({upload.ended}, timeout=SOON)
+        if upload.ended.done():
+            return self._finished(await self._end_of(upload))
+        upload.ended.add_done_callback(self._end_unheard)
+        return web.Response()
+
+    def _end_unheard(self, ended: asyncio.Future[Termination]) -> None:
+        error = ended.exception()
+        self._end(ended.result() if error is None else ending.failed(error, "", connecting=False))
 
     async def _sent(self, upload: Upload, pieces: body.Pieces) -> None:
         """Return when all bytes are handed in, or when nobody wants more of them."""
@@ -136,6 +195,7 @@ class UploadServer:
             await upload.stop(error)
         else:
             await upload.stop(errors.ConnectionLost(f"the upload ended: {error!r}"))
+            raise answers.refusal_of(error)
 
     async def _end_of(self, upload: Upload) -> Termination:
         """Wait for how an upload ends. Raises Refused."""

@@ -73,6 +73,13 @@ class Upload:
         self.is_finishing = True
         self.source.end()
 
+    async def until_read(self) -> None:
+        """Return when all that was sent has been taken by the thread, or nothing is any more."""
+        while not (self.source.is_read or self.source.is_gone):
+            self.moved.clear()
+            if not (self.source.is_read or self.source.is_gone):
+                await self.moved.wait()
+
     async def stop(self, error: errors.TransferError) -> None:
         """Let go of the volume; returns when that has happened."""
         self.source.fail(error)
