@@ -1,10 +1,14 @@
 """Clones, from `kubectl apply` to Succeeded, and the bytes are those of the source."""
 
+import json
+import uuid
+from collections.abc import Iterator
+
 import pytest
 
 from cdi.api.phases import DataVolume as Phase
 from support import disks
-from support.cluster import Namespace
+from support.cluster import Cluster, Namespace
 from support.manifests import data_volume, http
 
 pytestmark = pytest.mark.e2e
@@ -48,3 +52,52 @@ def test_a_clone_waits_for_its_source(space: Namespace, server, images) -> None:
     space.apply(data_volume("src", http(url)))
     space.wait_phase("clone", Phase.SUCCEEDED)
     assert_same_disk(space, "clone", space, "src")
+
+
+@pytest.fixture
+def copying_class(cluster: Cluster) -> Iterator[str]:
+    """A class like the default one, whose volumes are not cloned but copied."""
+    found = json.loads(cluster.kubectl("get", "storageclass", "-ojson"))["items"]
+    marked = "storageclass.kubernetes.io/is-default-class"
+    usual = next(x for x in found if x["metadata"].get("annotations", {}).get(marked) == "true")
+    kept = ("provisioner", "parameters", "reclaimPolicy", "allowVolumeExpansion", "mountOptions")
+    name = f"copying-{uuid.uuid4().hex[:8]}"
+    wanted = {
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+        "metadata": {"name": name, "annotations": {"cdi.kubevirt.io/clone-strategy": "copy"}},
+        "volumeBindingMode": "Immediate", **{key: usual[key] for key in kept if usual.get(key)},
+    }  # fmt: skip
+    cluster.kubectl("apply", "-f-", stdin=json.dumps(wanted))
+    yield name
+    cluster.kubectl("delete", "storageclass", name)
+
+
+def test_bytes_are_copied_where_the_storage_does_not_clone(
+    filled: Namespace, copying_class: str
+) -> None:
+    source = clone_of("src", filled.name)
+    filled.apply(data_volume("copy", source, storageClassName=copying_class))
+    filled.wait_phase("copy", Phase.SUCCEEDED)
+    assert_same_disk(filled, "copy", filled, "src")
+    claim = filled.get("pvc", "copy")["metadata"]["annotations"]
+    assert claim["cdi.kubevirt.io/cloneType"] == "copy"
+    assert filled.names("pvc") == {"src", "copy"}
+    assert filled.names("pod") == set()
+
+
+def test_between_modes_the_disk_is_copied(filled: Namespace) -> None:
+    source = clone_of("src", filled.name)
+    filled.apply(data_volume("block", source, volumeMode="Block"))
+    filled.wait_phase("block", Phase.SUCCEEDED)
+    back = clone_of("block", filled.name)
+    filled.apply(data_volume("file", back, volumeMode="Filesystem", size="80Mi"))
+    filled.wait_phase("file", Phase.SUCCEEDED)
+    given = filled.get("pvc", "file")["metadata"]["annotations"]
+    said = given["cdi.kubevirt.io/cloneFallbackReason"]
+    assert said == "The volume modes of source and target are incompatible"
+    block, file = filled.claim_disk("block"), filled.claim_disk("file")
+    source_disk = filled.claim_disk("src")
+    if block is not None and file is not None and source_disk is not None:
+        wanted = source_disk.read_bytes()
+        assert block.read_bytes()[: len(wanted)] == wanted
+        assert file.read_bytes()[: len(wanted)] == wanted

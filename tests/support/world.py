@@ -113,6 +113,23 @@ class Storage:
         )
         return cache and world.get_one(cache, source["name"], objects.namespace(claim))
 
+    def copy(self, world: "World", pod: Object) -> None:
+        """What a pod that has two claims has done: one now holds what the other one holds."""
+        volumes = objects.get(pod, "spec", "volumes", default=[])
+        named = {each["name"]: objects.get(each, "persistentVolumeClaim", "claimName")
+                 for each in volumes}  # fmt: skip
+        if not named.get("cdi-source-vol"):
+            return
+        found = [
+            world.get_one("claims", named[each], objects.namespace(pod)) or {}
+            for each in ("cdi-source-vol", "cdi-data-vol")
+        ]
+        source, target = (
+            world.get_one("volumes", str(objects.get(each, "spec", "volumeName"))) or {}
+            for each in found
+        )
+        world.put("volumes", {**target, "content": source["content"]})
+
     def move(self, world: "World") -> bool:
         return self._grow(world) or self._take_snapshot(world)
 
@@ -424,7 +441,9 @@ class World:
             if uid not in self._plays:
                 self._plays[uid] = list(self.scripts.pop(0) if self.scripts else _usual(pod))
             if self._plays[uid] and self._can_start(pod):
-                self.put("pods", merged(pod, {"status": self._plays[uid].pop(0)}))
+                done = self.put("pods", merged(pod, {"status": self._plays[uid].pop(0)}))
+                if objects.get(done, "status", "phase") == "Succeeded":
+                    self.storage.copy(self, done)
                 return True
         return False
 
@@ -511,13 +530,13 @@ class World:
         return named
 
 
-_WORKERS = frozenset({"importer", "cdi-upload-server"})
+_WORKERS = frozenset({"importer", "cdi-upload-server", "cdi-clone-source", "cdi-populator-prep"})
 
 
 def _usual(pod: Object) -> list[Object]:
     """What a worker goes through where nothing else is scripted."""
-    is_server = objects.labels(pod).get("cdi.kubevirt.io") == "cdi-upload-server"
-    return TAKES_A_DISK if is_server else SUCCEEDS
+    role = str(objects.labels(pod).get("cdi.kubevirt.io"))
+    return {"cdi-upload-server": TAKES_A_DISK, "cdi-clone-source": COPIES}.get(role, SUCCEEDS)
 
 
 _PASSING = frozenset(
@@ -560,6 +579,21 @@ COMPLETE = json.dumps({"scratchSpaceRequired": False, "preallocationApplied": Fa
 STOPPED = json.dumps({"message": "stopped; another start continues", "reason": "Cancelled"})
 SUCCEEDED = state("Succeeded", terminated=ended(COMPLETE))
 SUCCEEDS = [CREATING, RUNNING, SUCCEEDED]
+
+
+def copier(of: Object) -> Object:
+    """The same of a pod that copies."""
+    status = copy.deepcopy(of)
+    status["containerStatuses"][0]["name"] = "cdi-clone-source"
+    return status
+
+
+COPIED = json.dumps({"message": "Clone Complete", "preallocationApplied": False})
+COPIES = [
+    copier(CREATING),
+    copier(RUNNING),
+    copier(state("Succeeded", terminated=ended(COPIED))),
+]
 
 
 # States of upload servers' pods.

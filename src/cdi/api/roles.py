@@ -12,6 +12,7 @@ IMPORTER: Final = "cdi.workers.importer"
 POLLER: Final = "cdi.workers.poller"
 UPLOAD_SERVER: Final = "cdi.workers.uploadserver"
 CLONE_SOURCE: Final = "cdi.workers.clonesource"
+COPIER: Final = "cdi.workers.copier"  # copies one volume into another on the same node
 IMAGE_SIZE: Final = "cdi.workers.imagesize"  # says how large the disk in a volume is
 PREP: Final = "cdi.workers.prep"  # does nothing: that it uses a claim is enough
 

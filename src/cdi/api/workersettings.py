@@ -28,6 +28,7 @@ SHARED_DIR = "/shared"
 VDDK_DIR = "/opt"
 VDDK_ARGS_DIR = "/vddk-args"
 CLONE_SOURCE_DIR = "/var/run/cdi/clone/source"
+CLONE_SOURCE_DEVICE = "/dev/cdi-clone-source"
 STATE_DIR = "/var/lib/cdi"
 TERMINATION_LOG = "/dev/termination-log"
 METRICS_PORT = 8443
@@ -82,7 +83,10 @@ class WorkerSettings(Environment):
     )  # arguments for it
     clone_source_dir: Annotated[Path, Variable("CDI_CLONE_SOURCE_DIR", PATH)] = Path(
         CLONE_SOURCE_DIR
-    )  # what is copied
+    )  # what is copied, Filesystem
+    clone_source_device: Annotated[Path, Variable("CDI_CLONE_SOURCE_DEVICE", PATH)] = Path(
+        CLONE_SOURCE_DEVICE
+    )  # what is copied, Block
     state_dir: Annotated[Path, Variable("CDI_STATE_DIR", PATH)] = Path(
         STATE_DIR
     )  # what outlives a container, not its pod
@@ -134,6 +138,7 @@ class WorkerSettings(Environment):
             VDDK_DIR: self.vddk_dir,
             VDDK_ARGS_DIR: self.vddk_args_dir,
             CLONE_SOURCE_DIR: self.clone_source_dir,
+            CLONE_SOURCE_DEVICE: self.clone_source_device,
             STATE_DIR: self.state_dir,
             TERMINATION_LOG: self.termination_log,
         }

@@ -39,6 +39,7 @@ from cdi.api.workersettings import WorkerSettings
 
 __all__ = [
     "CloneOrder",
+    "CopyOrder",
     "InvalidVariable",
     "PollOrder",
     "Termination",
@@ -208,6 +209,15 @@ class UploadOrder(Environment):
     destination: Annotated[str, Variable("DESTINATION")] = "/data/disk.img"
     image_size: Annotated[Quantity | None, Variable("UPLOAD_IMAGE_SIZE", SIZE)] = None
     filesystem_overhead: Annotated[Decimal, Variable("FILESYSTEM_OVERHEAD", SHARE)] = Decimal(0)
+    preallocation: Annotated[bool, Variable("PREALLOCATION", FLAG)] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyOrder(Environment):
+    """What copies one volume into another one, beside it on a node, is told."""
+
+    owner_uid: Annotated[str, Variable("OWNER_UID")] = ""
+    claim_uid: Annotated[str, Variable("CLAIM_UID", always=False)] = ""  # of the target
     preallocation: Annotated[bool, Variable("PREALLOCATION", FLAG)] = False
 
 

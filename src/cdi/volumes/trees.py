@@ -14,7 +14,7 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -35,10 +35,21 @@ class Usage:
     files: int = 0
 
 
-def copy_tree(source: Path, target: Path, cancel: threading.Event | None = None) -> None:
-    """Copy a directory into one that exists and is empty."""
+def copy_tree(
+    source: Path,
+    target: Path,
+    cancel: threading.Event | None = None,
+    *,
+    owners: bool = True,
+    without: Collection[str] = (),
+) -> None:
+    """Copy a directory into one that exists, in which nothing of the same names is.
+
+    `owners` says whether owners are kept, which root alone can do; `without` are names at the top
+    that are left out.
+    """
     with _opened(source) as old, _opened(target) as new:
-        _Copy(os.fstat(old).st_dev, new, cancel).folder(old, new, "")
+        _Copy(os.fstat(old).st_dev, new, cancel, owners).folder(old, new, "", without)
 
 
 def usage(directory: Path) -> Usage:
@@ -70,18 +81,20 @@ class _Copy:
     device: int  # the one file system that is copied
     root: int  # of the copy
     cancel: threading.Event | None
+    owners: bool = True
     links: dict[int, str] = field(default_factory=dict)  # by inode: where its first name is
     depth: int = 0
 
-    def folder(self, old: int, new: int, path: str) -> None:
+    def folder(self, old: int, new: int, path: str, without: Collection[str] = ()) -> None:
         self.depth += 1
         if self.depth > _DEEPEST:
             raise errors.Unsupported(f"more than {_DEEPEST} directories in each other")
-        for name in sorted(os.listdir(old)):
+        for name in sorted(set(os.listdir(old)) - set(without)):
             if self.cancel is not None and self.cancel.is_set():
                 raise errors.Cancelled("the copy was cancelled")
             self._entry(name, old, new, f"{path}/{name}" if path else name)
-        _keep(old, new)
+        if path or self.owners:  # the root of a volume belongs to whoever made the volume
+            _keep(old, new, owners=self.owners)
         os.fsync(new)
         self.depth -= 1
 
@@ -100,21 +113,25 @@ class _Copy:
             self._file(name, old, new)
         elif kind == stat.S_IFLNK:
             os.symlink(os.readlink(name, dir_fd=old), name, dir_fd=new)
-            os.chown(name, status.st_uid, status.st_gid, dir_fd=new, follow_symlinks=False)
+            self._own(name, status, new)
         elif kind == stat.S_IFIFO:
             os.mkfifo(name, stat.S_IMODE(status.st_mode), dir_fd=new)
-            os.chown(name, status.st_uid, status.st_gid, dir_fd=new, follow_symlinks=False)
+            self._own(name, status, new)
         elif kind != stat.S_IFSOCK:
             raise errors.Unsupported(f"{path} is a device, which is not copied")
         if status.st_nlink > 1 and kind not in (stat.S_IFDIR, stat.S_IFSOCK):
             self.links.setdefault(status.st_ino, path)
+
+    def _own(self, name: str, status: os.stat_result, new: int) -> None:
+        if self.owners:
+            os.chown(name, status.st_uid, status.st_gid, dir_fd=new, follow_symlinks=False)
 
     def _file(self, name: str, old: int, new: int) -> None:
         with _opened(name, old, _READ) as source, _opened(name, new, _WRITE) as target:
             if not stat.S_ISREG(os.fstat(source).st_mode):
                 raise errors.Changed(f"{name} was replaced while it was copied")
             copying.copy_file(source, target, self.cancel)
-            _keep(source, target)
+            _keep(source, target, owners=self.owners)
             os.fsync(target)
 
 
@@ -129,10 +146,11 @@ def _opened(
         os.close(fd)
 
 
-def _keep(source: int, target: int) -> None:
+def _keep(source: int, target: int, *, owners: bool) -> None:
     """Have a copy look like the original."""
     status = os.fstat(source)
-    os.fchown(target, status.st_uid, status.st_gid)
+    if owners:
+        os.fchown(target, status.st_uid, status.st_gid)
     os.fchmod(target, stat.S_IMODE(status.st_mode))
     for name in os.listxattr(source):
         try:

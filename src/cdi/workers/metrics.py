@@ -37,8 +37,15 @@ class Gauges:
     """The numbers behind the metrics, taken from a meter whenever somebody looks."""
 
     def __init__(
-        self, meter: Meter, owner_uid: str, clock: Callable[[], float] = time.monotonic
+        self,
+        meter: Meter,
+        owner_uid: str,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        progress: str = PROGRESS,
     ) -> None:
+        """`progress` is the name under which the share that is done is published."""
+        self._progress = progress
         self._meter, self._owner, self._clock = meter, owner_uid, clock
         self._lock = threading.Lock()
         self._share = 0.0
@@ -54,7 +61,10 @@ class Gauges:
             ]
             if self._meter.total:
                 lines += self._metric(
-                    PROGRESS, "counter", "Share that is imported, in percent.", f"{self._share:.2f}"
+                    self._progress,
+                    "counter",
+                    "Share that is done, in percent.",
+                    f"{self._share:.2f}",
                 )
         return "\n".join(lines) + "\n"
 

@@ -63,6 +63,8 @@ CASES = [
     pytest.param("csi-clone", {"spec": larger()}, id="csi-clone-larger"),
     pytest.param("snapshot", {}, id="snapshot"),
     pytest.param("snapshot", {"spec": larger()}, id="snapshot-larger"),
+    pytest.param("copy", {}, id="copy"),
+    pytest.param("copy", {"spec": larger()}, id="copy-larger"),
 ]
 
 

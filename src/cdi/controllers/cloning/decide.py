@@ -19,6 +19,7 @@ from cdi.controllers import kinds, metadata, plan
 from cdi.controllers.cloning import planner, shown, strategy
 from cdi.controllers.cloning.outcome import (
     CannotClone,
+    CopyFailed,
     Outcome,
     SourceMissing,
     TooSmall,
@@ -155,8 +156,10 @@ def _shown(seen: Seen, phase: Clone, outcome: Outcome) -> plan.Plan:
 
 
 def _failed(seen: Seen, error: CannotClone) -> plan.Plan:
-    told = _shown(seen, Clone.ERROR, Outcome(note=str(error)))
-    return replace(told, failure=error)
+    """Say so; it is tried again with growing pauses, unless that makes no sense."""
+    final = isinstance(error, CopyFailed)
+    told = _shown(seen, Clone.ERROR, Outcome(note=str(error), fatal=final))
+    return told if final else replace(told, failure=error)
 
 
 # The end.

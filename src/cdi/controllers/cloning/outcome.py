@@ -17,6 +17,10 @@ class SourceMissing(CannotClone):
     """There is nothing to clone (yet)."""
 
 
+class CopyFailed(CannotClone):
+    """The copy has failed, and another attempt would fail in the same way."""
+
+
 class TooSmall(CannotClone):
     """The target is smaller than its source."""
 
@@ -30,6 +34,7 @@ class Outcome:
     note: str = ""  # what it waits for, where users may want to know
     progress: str | None = None
     failed: CannotClone | None = None  # it is tried again, with growing pauses
+    fatal: bool = False  # nobody tries again
 
 
 DONE = Outcome(done=True)

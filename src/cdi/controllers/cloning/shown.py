@@ -24,6 +24,8 @@ def annotations_for(seen: Seen, phase: Clone, outcome: Outcome) -> Changes:
     error = outcome.note if phase is Clone.ERROR else None
     if error is not None or annotations.CLONE_ERROR in objects.annotations(seen.target):
         found[annotations.CLONE_ERROR] = error
+    if outcome.fatal:
+        found[annotations.FATAL_ERROR] = annotations.TRUE
     found |= _from_temporary(seen) | _running(seen, phase, outcome) | _bound(seen)
     if phase is Clone.SUCCEEDED:
         found[annotations.POPULATOR_PROGRESS] = DONE

@@ -18,7 +18,7 @@ from typing import Final
 from cdi.api import roles
 from cdi.api.environment import Environment
 from cdi.api.workersettings import IDLE_TIMEOUT, REQUIRE_WALLS, STALL_TIMEOUT
-from cdi.api.workorder import CloneOrder, PollOrder, UploadOrder, WorkOrder
+from cdi.api.workorder import CloneOrder, CopyOrder, PollOrder, UploadOrder, WorkOrder
 from cdi.kube import objects
 from cdi.kube.objects import Object
 from cdi.standalone.agent import vddk
@@ -33,6 +33,7 @@ _ORDERS: Final[Mapping[str, type[Environment] | None]] = {
     roles.POLLER: PollOrder,
     roles.UPLOAD_SERVER: UploadOrder,
     roles.CLONE_SOURCE: CloneOrder,
+    roles.COPIER: CopyOrder,
     roles.IMAGE_SIZE: None,
     roles.PREP: None,
     IMAGE_SERVER: None,

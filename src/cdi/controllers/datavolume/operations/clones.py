@@ -129,6 +129,8 @@ class Clone(Operation):
         if not CLONE_SOURCE.fills(claim):
             return _of_copy(self, seen, claim, unmoved)
         reached = objects.annotations(claim).get(annotations.CLONE_PHASE, "")
+        if metadata.is_true(claim, annotations.FATAL_ERROR):
+            return _failed_for_good(claim)
         bound = objects.get(claim, "status", "phase") == phases.Claim.BOUND
         if reached not in _REACHED or (reached == phases.Clone.SUCCEEDED and not bound):
             return Transition(unmoved)
@@ -189,6 +191,12 @@ def _released(seen: Seen) -> plan.Plan:
     wanted = {**seen.volume, "metadata": {**objects.metadata(seen.volume)}}
     wanted["metadata"]["finalizers"] = [x for x in held if x != finalizers.DATA_VOLUME]
     return plan.Plan((plan.Change(kinds.DATA_VOLUMES, seen.volume, wanted),))
+
+
+def _failed_for_good(claim: Object) -> Transition:
+    why = objects.annotations(claim).get(annotations.CLONE_ERROR) or "the copy failed"
+    message = f"Cloning into {objects.key(claim)} failed: {why}"
+    return Transition(Phase.FAILED, reasons.CLONE_FAILED, message, EventType.WARNING)
 
 
 # A claim that is bound from the beginning, and copied into.

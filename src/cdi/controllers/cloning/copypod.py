@@ -1,0 +1,75 @@
+"""The pod that has both claims of a clone and copies one into the other."""
+
+from typing import Final
+
+from cdi.api import annotations, labels, names, roles
+from cdi.api.workersettings import (
+    CLONE_SOURCE_DEVICE,
+    CLONE_SOURCE_DIR,
+    METRICS_PORT,
+    METRICS_PORT_NAME,
+)
+from cdi.api.workorder import CopyOrder
+from cdi.controllers import metadata
+from cdi.controllers.cloning.seen import Seen
+from cdi.controllers.cloning.temporaries import marks
+from cdi.controllers.working import mounts, pods, podspec
+from cdi.controllers.working.mounts import Mount
+from cdi.kube import objects
+from cdi.kube.objects import Object
+
+CONTAINER: Final = "cdi-clone-source"
+_SOURCE: Final = "cdi-source-vol"
+_COMMAND: Final = roles.command_of(roles.COPIER)
+
+
+def copy_pod_for(seen: Seen, source: Object, claim: Object) -> Object:
+    """The pod that fills a temporary claim. Its name and labels are those of a clone source."""
+    name = names.clone_source_pod_for(objects.uid(claim))
+    order = CopyOrder(
+        owner_uid=objects.uid(seen.target),
+        claim_uid=objects.uid(claim),
+        preallocation=metadata.is_true(claim, annotations.PREALLOCATION_REQUESTED),
+    )
+    metrics = {"name": METRICS_PORT_NAME, "containerPort": METRICS_PORT, "protocol": "TCP"}
+    mounted = [mounts.data(claim), _of_source(source)]
+    if mounts.is_block(claim):
+        mounted.append(mounts.state())
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": objects.namespace(claim),
+            "labels": {
+                **marks(seen),
+                labels.COMPONENT: labels.CLONE_SOURCE,
+                labels.CLONE_UNIQUE_ID: name,
+                labels.HOST_ASSISTED_SOURCE: objects.uid(source),
+                labels.PROMETHEUS: annotations.TRUE,
+            },
+            "annotations": {
+                annotations.CREATED_BY_CONTROLLER: "yes",
+                annotations.OWNER_REF: str(objects.key(claim)),
+                **metadata.passed_on(objects.annotations(claim)),
+            },
+        },
+        "spec": podspec.spec_for(
+            CONTAINER,
+            _COMMAND,
+            mounted,
+            seen.context,
+            about=claim,
+            node=podspec.node_of(claim),
+            env=order.to_pod_env() + pods.worker_settings(seen.settings),
+            ports=[metrics],
+        ),
+    }
+
+
+def _of_source(source: Object) -> Mount:
+    """The source; a pod can be kept from writing to a directory, but not to a device."""
+    found = mounts.of_claim(objects.name(source))
+    if mounts.is_block(source):
+        return Mount(_SOURCE, found, CLONE_SOURCE_DEVICE, device=True)
+    return Mount(_SOURCE, found, CLONE_SOURCE_DIR, read_only=True)
