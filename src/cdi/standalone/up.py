@@ -46,10 +46,11 @@ from cdi.standalone.apiserver.server import ApiServer, Hooks, Listen
 from cdi.standalone.jobs.runner import Runner
 from cdi.standalone.lookups import Lookups
 from cdi.standalone.signingkey import SigningKey
-from cdi.standalone.volumes import binder
+from cdi.standalone.volumes import binder, snapshotkinds, snapshotter
 from cdi.standalone.volumes.caches import Caches
 from cdi.storage.config import Upload
 from cdi.volumes.pool import Pool
+from cdi.volumes.snapshots import Snapshots
 from cdi.web.serving.server import Address
 from cdi.web.tokens.clones import CloneTokens
 from cdi.web.tokens.signing import Tokens
@@ -110,7 +111,7 @@ class Standalone:
 
     def _server(self) -> ApiServer:
         place = self._settings.data_dir
-        hooks = Hooks(definitions=crds.all())
+        hooks = Hooks(definitions=(*crds.all(), *snapshotkinds.definitions()))
         self._logs.register(hooks.subresources)
         tokens = Tokens(self._key)
         look = Lookups(lambda: server.objects)
@@ -137,6 +138,7 @@ class Standalone:
     async def _manager(self, client: Client, place: uploads.Place) -> Manager:
         manager = Manager()
         await binder.ensure_classes(client)
+        await snapshotter.ensure_class(client)
         await installation.ensure(client)
         seen = Caches.on(client)
         self._add_machine(manager, client, seen)
@@ -148,6 +150,9 @@ class Standalone:
             "volumes": seen.volumes,
             "classes": seen.classes,
             "pods": seen.pods,
+            "snapshots": seen.snapshots,
+            "snapshot_contents": seen.snapshot_contents,
+            "snapshot_classes": seen.snapshot_classes,
             "cron_jobs": jobs.cron_jobs,
             "jobs": jobs.jobs,
         }
@@ -174,11 +179,13 @@ class Standalone:
         pool = Pool(place / "volumes", user=(user.uid, user.gid) if user else None)
         pool.ensure()
         pool.tidy()
+        Snapshots(pool).tidy()
         of_volumes = Recorder(client, binder.COMPONENT)
         of_pods = Recorder(client, agent.COMPONENT)
         manager.add(Group.SUPPORT, of_volumes, of_pods)
         manager.add(Group.CACHES, *seen.all())
         binder.Binder(client, seen, pool, of_volumes, node.NAME).register(manager)
+        snapshotter.Snapshotter(client, seen, pool, of_volumes).register(manager)
         settings = AgentSettings(
             place,
             frozenset({WORKER_IMAGE}),
