@@ -1,6 +1,7 @@
 """Clones, from `kubectl apply` to Succeeded, and the bytes are those of the source."""
 
 import json
+import os
 import uuid
 from collections.abc import Iterator
 
@@ -12,6 +13,8 @@ from support.cluster import Cluster, Namespace
 from support.manifests import data_volume, http
 
 pytestmark = pytest.mark.e2e
+
+SNAPSHOT_CLASS = os.environ.get("CDI_TEST_SNAPSHOT_CLASS", "local-snapshots")
 
 
 def clone_of(name: str, namespace: str, kind: str = "pvc") -> dict:
@@ -57,14 +60,24 @@ def test_a_clone_waits_for_its_source(space: Namespace, server, images) -> None:
 @pytest.fixture
 def copying_class(cluster: Cluster) -> Iterator[str]:
     """A class like the default one, whose volumes are not cloned but copied."""
+    yield from class_with(cluster, "copy")
+
+
+@pytest.fixture
+def snapshotting_class(cluster: Cluster) -> Iterator[str]:
+    """A class like the default one, whose volumes are cloned over snapshots."""
+    yield from class_with(cluster, "snapshot")
+
+
+def class_with(cluster: Cluster, strategy: str) -> Iterator[str]:
     found = json.loads(cluster.kubectl("get", "storageclass", "-ojson"))["items"]
     marked = "storageclass.kubernetes.io/is-default-class"
     usual = next(x for x in found if x["metadata"].get("annotations", {}).get(marked) == "true")
     kept = ("provisioner", "parameters", "reclaimPolicy", "allowVolumeExpansion", "mountOptions")
-    name = f"copying-{uuid.uuid4().hex[:8]}"
+    name = f"{strategy}-{uuid.uuid4().hex[:8]}"
     wanted = {
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
-        "metadata": {"name": name, "annotations": {"cdi.kubevirt.io/clone-strategy": "copy"}},
+        "metadata": {"name": name, "annotations": {"cdi.kubevirt.io/clone-strategy": strategy}},
         "volumeBindingMode": "Immediate", **{key: usual[key] for key in kept if usual.get(key)},
     }  # fmt: skip
     cluster.kubectl("apply", "-f-", stdin=json.dumps(wanted))
@@ -101,3 +114,47 @@ def test_between_modes_the_disk_is_copied(filled: Namespace) -> None:
         wanted = source_disk.read_bytes()
         assert block.read_bytes()[: len(wanted)] == wanted
         assert file.read_bytes()[: len(wanted)] == wanted
+
+
+def snapshot(name: str, claim: str) -> dict:
+    """A snapshot of a claim, of the default class of its driver."""
+    return {
+        "apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshot",
+        "metadata": {"name": name},
+        "spec": {"source": {"persistentVolumeClaimName": claim},
+                 "volumeSnapshotClassName": SNAPSHOT_CLASS},
+    }  # fmt: skip
+
+
+def test_a_snapshot_is_cloned_more_than_once(filled: Namespace) -> None:
+    filled.apply(snapshot("then", "src"))
+    source = clone_of("then", filled.name, "snapshot")
+    filled.apply(data_volume("one", source), data_volume("two", source, size="96Mi"))
+    for name in ("one", "two"):
+        filled.wait_phase(name, Phase.SUCCEEDED)
+        assert_same_disk(filled, name, filled, "src")
+    kind = filled.get("pvc", "one")["spec"]["dataSourceRef"]["kind"]
+    assert kind == "VolumeCloneSource"
+    assert filled.names("pvc") == {"src", "one", "two"}
+    assert filled.names("volumesnapshot") == {"then"}
+
+
+def test_a_claim_is_cloned_over_a_snapshot(filled: Namespace, snapshotting_class: str) -> None:
+    source = clone_of("src", filled.name)
+    filled.apply(data_volume("clone", source, storageClassName=snapshotting_class, size="80Mi"))
+    filled.wait_phase("clone", Phase.SUCCEEDED)
+    assert_same_disk(filled, "clone", filled, "src")
+    claim = filled.get("pvc", "clone")["metadata"]["annotations"]
+    assert claim["cdi.kubevirt.io/cloneType"] == "snapshot"
+    assert filled.names("volumesnapshot") == set()
+
+
+def test_a_clone_finds_out_how_large_its_source_is(filled: Namespace) -> None:
+    wanted = data_volume("clone", clone_of("src", filled.name))
+    wanted["spec"]["storage"] = {"volumeMode": "Filesystem"}
+    filled.apply(wanted)
+    filled.wait_phase("clone", Phase.SUCCEEDED)
+    assert_same_disk(filled, "clone", filled, "src")
+    known = filled.get("pvc", "src")["metadata"]["annotations"]
+    assert int(known["cdi.Kubervirt.io/virtualSize"]) > 0
+    filled.gone("pod/size-detection-" + filled.get("pvc", "src")["metadata"]["uid"])

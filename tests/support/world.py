@@ -21,6 +21,7 @@ from cdi.api import annotations as known
 from cdi.api.quantity import parse
 from cdi.controllers import cdiconfig, storageprofile
 from cdi.controllers.act import Actor
+from cdi.controllers.cloning import inplace
 from cdi.controllers.cloning import reconciler as cloning
 from cdi.controllers.cluster import Cluster, empty_cluster, resource_of
 from cdi.controllers.dataimportcron import reconciler as dataimportcron
@@ -205,6 +206,7 @@ class World:
             for each in OPERATIONS
         ]
         self._cloning = cloning.Reconciler(*make, progress, self.clock, self.tokens)
+        self._in_place = inplace.Reconciler(*make)
         self._importing = importing.Reconciler(self.cluster, SETTINGS, client, actor, self.clock)
         self._uploading = uploading.Reconciler(self.cluster, SETTINGS, client, actor, self.clock)
         self._profiles = storageprofile.Reconciler(*make, self.clock)
@@ -486,6 +488,7 @@ class World:
                 self._once(controller.reconcile, key)
         for key in list(self.cluster.claims.keys()):
             self._once(self._cloning.reconcile, key)
+            self._once(self._in_place.reconcile, key)
             for populator in self._populating:
                 self._once(populator.reconcile, key)
             self._once(self._importing.reconcile, key)

@@ -191,6 +191,8 @@ UPLOAD_CLIENT = _CDI + "uploadClientName"
 
 # PVC: `<namespace>/<name>` of the PVC to copy from
 CLONE_REQUEST = "k8s.io/CloneRequest"
+# PVC: `true`: the copy is done by a pod that has both PVCs, and nobody serves an upload
+CLONE_BESIDE = _STORAGE + "clone.beside"
 # PVC: the copy is complete
 CLONE_OF = "k8s.io/CloneOf"
 # DV, PVC: clone token, good for minutes

@@ -17,6 +17,7 @@ from typing import Final
 
 from cdi.controllers import cdiconfig, storageprofile
 from cdi.controllers.act import Actor
+from cdi.controllers.cloning import inplace
 from cdi.controllers.cloning import reconciler as cloning
 from cdi.controllers.cluster import Watches, keys_of_claim_event
 from cdi.controllers.dataimportcron import reconciler as dataimportcron
@@ -91,6 +92,7 @@ async def controllers(
         maker.uploading(),
         *(maker.populating(populator) for populator in POPULATORS),
         maker.cloning(),
+        maker.copying_in_place(),
         maker.data_source(),
         maker.data_import_cron(outdated or NotCounted()),
     )
@@ -254,6 +256,14 @@ class _Maker:
             self._watch(controller, cache, made.keys_of_made)
         for cache in ("classes", "profiles", "snapshot_classes", "configs", "installations"):
             self._watch(controller, cache, made.keys_of_all)
+        return controller
+
+    def copying_in_place(self) -> Controller:
+        name = inplace.NAME
+        made = inplace.Reconciler(self._watches.cluster, self._settings, self._actor(name))
+        controller = self._controller(name, made.reconcile)
+        self._watch(controller, "claims", made.keys_of_claim)
+        self._watch(controller, "pods", made.keys_of_pod)
         return controller
 
     def _actor(self, component: str) -> Actor:

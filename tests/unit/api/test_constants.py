@@ -65,6 +65,7 @@ ANNOTATIONS = [
             "storage.import.importPodName",
             "storage.import.requiresScratch",
             "storage.import.requiresDirectIo",
+            "storage.clone.beside",  # an addition of ours
             "storage.import.retryFor",  # this and the next two are additions of ours
             "storage.import.failingSince",
             "storage.import.failedWith",

@@ -11,7 +11,8 @@ from support import world
 from support.world import World, with_classes
 
 ORDER = (
-    "", "Pending", "PendingPopulation", "CloneScheduled", "SnapshotForSmartCloneInProgress",
+    "", "Pending", "PendingPopulation", "PVCBound",
+    "CloneScheduled", "SnapshotForSmartCloneInProgress",
     "CloneFromSnapshotSourceInProgress", "CSICloneInProgress", "CloneInProgress",
     "PrepClaimInProgress", "RebindInProgress", "Succeeded",
 )  # fmt: skip
@@ -25,7 +26,8 @@ def started(strategy: str = "csi-clone", *, storage: Any = None) -> World:
         given = {known.CLONE_STRATEGY: strategy}
         more = {"allowVolumeExpansion": True, "metadata": {"annotations": given}}
         found.put("classes", world.merged(each, more))
-    found.put("csi_drivers", {"metadata": {"name": world.DRIVER}})
+    if strategy != "in-place":
+        found.put("csi_drivers", {"metadata": {"name": world.DRIVER}})
     found.put("snapshot_classes", {"metadata": {"name": "snaps"}, "driver": world.DRIVER})
     found.put("claims", {
         "metadata": {"name": "src"}, "spec": world.pvc_spec(), "status": {"phase": "Pending"},
@@ -65,6 +67,7 @@ CASES = [
     pytest.param("snapshot", {"spec": larger()}, id="snapshot-larger"),
     pytest.param("copy", {}, id="copy"),
     pytest.param("copy", {"spec": larger()}, id="copy-larger"),
+    pytest.param("in-place", {}, id="in-place"),
 ]
 
 
@@ -77,7 +80,8 @@ def test_a_clone_has_the_content_and_leaves_nothing_behind(strategy: str, volume
     assert len(found.cluster.pods) == len(found.cluster.snapshots) == 0
     assert len(found.cluster.clone_sources) == 0
     target = found.get_one("claims", "dv") or {}
-    assert objects.annotations(target)[known.CLONE_TYPE] == strategy
+    used = "copy" if strategy == "in-place" else strategy
+    assert objects.annotations(target)[known.CLONE_TYPE] == used
     assert objects.finalizers(target) == []
 
 

@@ -12,6 +12,8 @@ out as a list of short *phases*, which may all be run again.
     temporaries     the objects that a clone makes for itself
     outcome         what a phase has come to
     csiclone, snapshotting, restoring, preparing, copying, handover    one phase each
+    copypod, preppod                               the pods of phases
+    inplace         copies into claims that are bound from the beginning
     planner         which phases make up a strategy
     shown           what the target says of it
     decide          what to do next

@@ -116,7 +116,7 @@ def _refused(seen: Seen, pod: Object, error: ApiError) -> plan.Plan:
 
 def _followed(seen: Seen, claim: Object, pod: Object, said: Report) -> Outcome:
     if said.complete:
-        return Outcome(wanted=changed(claim, _finished(said)))
+        return Outcome(wanted=changed(claim, copypod.finished(said)))
     if objects.is_deleting(pod):
         return wait()
     if said.lost and objects.get(pod, "status", "phase") != phases.Pod.RUNNING:
@@ -136,16 +136,3 @@ def _followed(seen: Seen, claim: Object, pod: Object, said: Report) -> Outcome:
         wanted=changed(claim, noted).then(plan.Plan(again_in=SOON if running else None)),
         progress=progress,
     )
-
-
-def _finished(said: Report) -> dict[str, str | None]:
-    ended = said.now_ended
-    applied = ended is not None and ended.termination.preallocation_applied
-    return {
-        annotations.POD_PHASE: phases.Pod.SUCCEEDED.value,
-        annotations.CLONE_OF: annotations.TRUE,
-        annotations.RUNNING: annotations.FALSE,
-        annotations.RUNNING_MESSAGE: reasons.CLONE_COMPLETE_MESSAGE,
-        annotations.RUNNING_REASON: reasons.COMPLETED,
-        **({annotations.PREALLOCATION: annotations.TRUE} if applied else {}),
-    }

@@ -1,8 +1,9 @@
 """The pod that has both claims of a clone and copies one into the other."""
 
+from collections.abc import Mapping
 from typing import Final
 
-from cdi.api import annotations, labels, names, roles
+from cdi.api import annotations, labels, names, phases, reasons, roles
 from cdi.api.workersettings import (
     CLONE_SOURCE_DEVICE,
     CLONE_SOURCE_DIR,
@@ -14,7 +15,9 @@ from cdi.controllers import metadata
 from cdi.controllers.cloning.seen import Seen
 from cdi.controllers.cloning.temporaries import marks
 from cdi.controllers.working import mounts, pods, podspec
+from cdi.controllers.working.context import Context
 from cdi.controllers.working.mounts import Mount
+from cdi.controllers.working.report import Report
 from cdi.kube import objects
 from cdi.kube.objects import Object
 
@@ -24,10 +27,26 @@ _COMMAND: Final = roles.command_of(roles.COPIER)
 
 
 def copy_pod_for(seen: Seen, source: Object, claim: Object) -> Object:
-    """The pod that fills a temporary claim. Its name and labels are those of a clone source."""
+    """The pod that fills a temporary claim."""
+    owner_uid = objects.uid(seen.target)
+    return pod_for(source, claim, seen.context, owner_uid=owner_uid, marks=marks(seen))
+
+
+def pod_for(
+    source: Object,
+    claim: Object,
+    context: Context,
+    *,
+    owner_uid: str,
+    marks: Mapping[str, str],
+) -> Object:
+    """The pod that fills a claim. Its name and labels are those of a clone source.
+
+    Progress is published under `owner_uid`; `marks` are labels that it has besides.
+    """
     name = names.clone_source_pod_for(objects.uid(claim))
     order = CopyOrder(
-        owner_uid=objects.uid(seen.target),
+        owner_uid=owner_uid,
         claim_uid=objects.uid(claim),
         preallocation=metadata.is_true(claim, annotations.PREALLOCATION_REQUESTED),
     )
@@ -42,7 +61,8 @@ def copy_pod_for(seen: Seen, source: Object, claim: Object) -> Object:
             "name": name,
             "namespace": objects.namespace(claim),
             "labels": {
-                **marks(seen),
+                labels.APP: labels.APP_VALUE,
+                **marks,
                 labels.COMPONENT: labels.CLONE_SOURCE,
                 labels.CLONE_UNIQUE_ID: name,
                 labels.HOST_ASSISTED_SOURCE: objects.uid(source),
@@ -58,12 +78,26 @@ def copy_pod_for(seen: Seen, source: Object, claim: Object) -> Object:
             CONTAINER,
             _COMMAND,
             mounted,
-            seen.context,
+            context,
             about=claim,
             node=podspec.node_of(claim),
-            env=order.to_pod_env() + pods.worker_settings(seen.settings),
+            env=order.to_pod_env() + pods.worker_settings(context.settings),
             ports=[metrics],
         ),
+    }
+
+
+def finished(said: Report) -> dict[str, str | None]:
+    """What the target says once the pod has said that it is done."""
+    ended = said.now_ended
+    applied = ended is not None and ended.termination.preallocation_applied
+    return {
+        annotations.POD_PHASE: phases.Pod.SUCCEEDED.value,
+        annotations.CLONE_OF: annotations.TRUE,
+        annotations.RUNNING: annotations.FALSE,
+        annotations.RUNNING_MESSAGE: reasons.CLONE_COMPLETE_MESSAGE,
+        annotations.RUNNING_REASON: reasons.COMPLETED,
+        **({annotations.PREALLOCATION: annotations.TRUE} if applied else {}),
     }
 
 

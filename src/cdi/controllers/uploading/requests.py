@@ -20,7 +20,8 @@ def asks_for_upload(claim: Object) -> bool:
 
 def is_clone_target(claim: Object) -> bool:
     """Whether bytes come from another claim, which a clone source sends."""
-    return metadata.has(claim, annotations.CLONE_REQUEST)
+    beside = metadata.is_true(claim, annotations.CLONE_BESIDE)
+    return metadata.has(claim, annotations.CLONE_REQUEST) and not beside
 
 
 def asks_for_server(claim: Object) -> bool:

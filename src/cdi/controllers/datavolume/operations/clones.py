@@ -59,10 +59,14 @@ class Clone(Operation):
 
     def request(self, volume: Object) -> Mapping[str, str]:
         named = clonesource.named_by(volume)
-        return {annotations.CLONE_REQUEST: str(named.key)} if named else {}
+        if named is None:
+            return {}
+        beside = named.namespace == objects.namespace(volume)
+        more = {annotations.CLONE_BESIDE: annotations.TRUE} if beside else {}
+        return {annotations.CLONE_REQUEST: str(named.key), **more}
 
     def is_request(self, key: str) -> bool:
-        return key == annotations.CLONE_REQUEST
+        return key in (annotations.CLONE_REQUEST, annotations.CLONE_BESIDE)
 
     def beside_reference(self, volume: Object) -> Mapping[str, str]:
         named = clonesource.named_by(volume)
