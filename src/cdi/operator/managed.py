@@ -1,137 +1,23 @@
-"""
-What tells a managed object from others, and how one that has drifted is brought back. Pure.
+"""By which marks this operator knows what it has made; what they are good for: `kube.managed`."""
 
-What others have added to an object stays; what they have changed or taken away comes back; what
-we once wanted and want no more goes. That takes three states: what was applied last, recorded in
-an annotation, what is wanted, and what there is.
-"""
+from typing import Final
 
-from __future__ import annotations
-
-import copy
-import json
-from collections.abc import Mapping
-from typing import Any, Final
-
-from cdi.api import annotations as known
-from cdi.api import labels
-from cdi.kube import objects, owners
+from cdi.api import annotations, labels
+from cdi.kube import managed
 from cdi.kube.objects import Object
 
-# Data of these is somebody else's: certificates, and what users put in.
-_OPAQUE: Final = frozenset({"ConfigMap", "Secret"})
-# The server adds nothing to items of their lists, so a foreign field there is drift.
-_EXACT: Final = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
-# Means something else with every key that is added.
-_INDIVISIBLE: Final = frozenset({"selector", "nodeSelector"})
-_NOT_OURS: Final = frozenset({"status", "metadata", "apiVersion", "kind"})
+MARKS: Final = managed.Marks(
+    annotations.LAST_APPLIED_CONFIGURATION, labels.CREATE_VERSION, labels.UPDATE_VERSION
+)
 
 
 def marked(desired: Object, owner: Object, version: str) -> Object:
-    """`desired` as it is created: with its marks and its owner."""
-    made = _with_last_applied(desired)
-    made["metadata"]["labels"] = {
-        **objects.labels(desired),
-        labels.CREATE_VERSION: version,
-        labels.UPDATE_VERSION: version,
-    }
-    made["metadata"]["ownerReferences"] = [owners.owner_reference(owner)]
-    return made
+    return managed.marked(desired, owner, version, MARKS)
 
 
 def restored(current: Object, desired: Object, owner: Object, version: str) -> Object | None:
-    """`current` brought back to what is wanted; None where nothing is to be done.
-
-    Raises owners.AlreadyControlledError where somebody else manages the object.
-    """
-    wanted = copy.deepcopy(current)
-    _merge_metadata(wanted, desired)
-    if current.get("kind", desired["kind"]) not in _OPAQUE:
-        _merge_content(wanted, desired, _last_applied(current))
-    owners.add_owner(wanted, owners.owner_reference(owner))
-    given = objects.labels(wanted)
-    if wanted == current and labels.CREATE_VERSION in given:
-        return None
-    wanted["metadata"]["labels"] = {
-        labels.CREATE_VERSION: version,
-        **given,
-        labels.UPDATE_VERSION: version,
-    }
-    return wanted
+    return managed.restored(current, desired, owner, version, MARKS)
 
 
 def is_managed_by(obj: Object, owner: Object) -> bool:
-    """Whether an operator made the object for this CDI object."""
-    return labels.CREATE_VERSION in objects.labels(obj) and owners.is_controlled_by(obj, owner)
-
-
-def merged(last: Any, desired: Any, current: Any, *, exact: bool = False) -> Any:
-    """Three states to one; see above. Lists of equal length are merged item by item, unless
-    `exact`, all others are replaced."""
-    if isinstance(desired, Mapping) and isinstance(current, Mapping):
-        before = last if isinstance(last, Mapping) else {}
-        kept = {key: value for key, value in current.items() if key in desired or key not in before}
-        for key, value in desired.items():
-            if value is None:
-                continue  # the server leaves out what is null
-            if key in _INDIVISIBLE:
-                kept[key] = copy.deepcopy(value)
-                continue
-            kept[key] = merged(before.get(key), value, current.get(key), exact=exact)
-        return kept
-    if _are_lists_of_objects(desired, current) and not exact:
-        was: list[Any] = [None] * len(desired)
-        if isinstance(last, list) and len(last) == len(desired):
-            was = last
-        return [merged(*each) for each in zip(was, desired, current, strict=True)]
-    return copy.deepcopy(desired)
-
-
-def _are_lists_of_objects(desired: Any, current: Any) -> bool:
-    return (
-        isinstance(desired, list)
-        and isinstance(current, list)
-        and len(desired) == len(current)
-        and all(isinstance(each, Mapping) for each in (*desired, *current))
-    )
-
-
-def _merge_content(wanted: Object, desired: Object, last: Object) -> None:
-    """Everything beside metadata and status, in place."""
-    exact = desired["kind"] in _EXACT
-    content = {key: value for key, value in desired.items() if key not in _NOT_OURS}
-    before = {key: value for key, value in last.items() if key not in _NOT_OURS}
-    now = {key: value for key, value in wanted.items() if key not in _NOT_OURS}
-    after = merged(before, content, now, exact=exact)
-    for key in now:
-        if key not in after:
-            del wanted[key]
-    wanted.update(after)
-
-
-def _merge_metadata(wanted: Object, desired: Object) -> None:
-    given = objects.metadata(_with_last_applied(desired))
-    for kind in ("labels", "annotations"):
-        if given.get(kind):
-            have = wanted["metadata"].get(kind) or {}
-            wanted["metadata"][kind] = {**have, **given[kind]}
-
-
-def _with_last_applied(desired: Object) -> Object:
-    made = copy.deepcopy(desired)
-    text = json.dumps(desired, separators=(",", ":"), sort_keys=True)
-    metadata = made["metadata"]
-    metadata["annotations"] = {
-        **(metadata.get("annotations") or {}),
-        known.LAST_APPLIED_CONFIGURATION: text,
-    }
-    return made
-
-
-def _last_applied(current: Object) -> Object:
-    text = objects.annotations(current).get(known.LAST_APPLIED_CONFIGURATION, "")
-    try:
-        found = json.loads(text) if text else {}
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    return managed.is_managed_by(obj, owner, MARKS)
