@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any, Final
 
 import click
+from aiohttp import web
 
-from cdi.hostpath.metrics import DriverMetrics
+from cdi.hostpath.metrics import DriverMetrics, OperatorMetrics
+from cdi.hostpath.operator import validation
+from cdi.hostpath.operator.certificate import CONFIGURATION, PATH, WebhookCertificate
+from cdi.hostpath.operator.inventory import marks
+from cdi.hostpath.operator.kinds import PROVISIONERS
+from cdi.hostpath.operator.settings import Settings
+from cdi.hostpath.operator.setup import Operator
 from cdi.hostpath.provisioning.legacy import LegacySettings
 from cdi.hostpath.settings import DriverSettings
 from cdi.hostpath.setup import add_driver, add_legacy_provisioner, add_provisioner
-from cdi.kube import connection, errors
+from cdi.kube import connection, errors, objects
 from cdi.kube.client import Client
+from cdi.kube.clock import SystemClock
 from cdi.kube.manager import Group, Manager
 from cdi.kube.transport import Settings as TransportSettings
 from cdi.storage import tlsprofile
+from cdi.web.admission import decision
+from cdi.web.admission.decision import Decision
+from cdi.web.admission.inquiry import Seen
+from cdi.web.admission.registry import Registration
+from cdi.web.admission.request import CREATE, UPDATE, AdmissionRequest
+from cdi.web.apiserver import answers
+from cdi.web.apiserver.webhooks import Webhooks
 from cdi.web.metrics import ProcessMetrics
 from cdi.web.serving import process
 from cdi.web.serving.component import component_server
 from cdi.web.serving.health import Health
 from cdi.web.serving.server import Address, WebServer
+from cdi.web.serving.tls import ServerTls
 
 EXIT_FAILED: Final = 1
 _FIELD_MANAGER: Final = "hostpath-provisioner"
@@ -97,3 +114,79 @@ def _server(
         lambda: metrics.text() + of_driver.text(),
         lambda: tlsprofile.INTERMEDIATE,
     )
+
+
+def run_operator(
+    settings: Settings, kubeconfig: str, context: str, addresses: OperatorAddresses
+) -> None:
+    """Run the operator until SIGTERM. Exits with EXIT_FAILED where it cannot go on."""
+    _run("operator", _operator(settings, kubeconfig, context, addresses), settings.verbosity)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAddresses:
+    """Where the operator listens."""
+
+    metrics: Address
+    health: Address
+    webhook: Address
+
+
+async def _operator(
+    settings: Settings, kubeconfig: str, context: str, addresses: OperatorAddresses
+) -> None:
+    stop, manager, metrics = process.stop_on_signals(), Manager(), ProcessMetrics()
+    own = OperatorMetrics()
+    async with _client(kubeconfig, context, metrics) as client:
+        operator = Operator(client, settings, metrics=metrics, readiness=own.readiness)
+        certificate = WebhookCertificate(client, settings, SystemClock())
+        health = Health({"caches": lambda: operator.synced})
+        scraped = component_server(
+            marks.OPERATOR_NAME,
+            addresses.metrics,
+            client,
+            Health(),
+            lambda: metrics.text() + own.text(),
+            lambda: tlsprofile.INTERMEDIATE,
+        )
+        webhook = _webhook(addresses.webhook, certificate, metrics)
+        manager.add(Group.SUPPORT, certificate)
+        manager.add(Group.SERVERS, scraped, webhook, _probes(addresses.health, health))
+        operator.add_to(manager)
+        await manager.run(stop)
+
+
+def _probes(address: Address, health: Health) -> WebServer:
+    app = web.Application()
+    app.router.add_routes(health.routes())
+    return WebServer("probes", app, address, None, health, drain=0.0)
+
+
+def _webhook(
+    address: Address, certificate: WebhookCertificate, metrics: ProcessMetrics
+) -> WebServer:
+    registration = Registration(
+        webhook=CONFIGURATION,
+        path=PATH,
+        resources=(str(PROVISIONERS),),
+        operations=frozenset({CREATE, UPDATE}),
+        mutates=False,
+        rule=_judged,
+    )
+    app = web.Application(client_max_size=answers.LARGEST_BODY)
+    hooks = Webhooks((registration,), _nothing_to_look_up, answers.Bodies(), metrics)
+    app.router.add_routes(hooks.routes())
+    return WebServer("webhook", app, address, ServerTls(certificate), Health())
+
+
+def _judged(request: AdmissionRequest, seen: Seen) -> Decision:
+    del seen
+    if request.object is None or objects.is_deleting(request.object):
+        return decision.allow()  # one that goes may always let go
+    found = validation.problems(request.object)
+    causes = [decision.Cause(each, each.split(" ")[0]) for each in found]
+    return decision.reject(causes) if causes else decision.allow()
+
+
+async def _nothing_to_look_up(_: object) -> None:
+    raise NotImplementedError("the rule needs no answers")

@@ -1,4 +1,4 @@
-"""What the driver of a node tells Prometheus, under the names that dashboards know."""
+"""What driver and operator tell Prometheus, under the names that dashboards know."""
 
 from __future__ import annotations
 
@@ -48,4 +48,23 @@ class DriverMetrics:
             self._present.labels(name).set(1)
             self._available.labels(name).set(space.available)
             self._size.labels(name).set(space.size)
+        return generate_latest(self._registry)
+
+
+class OperatorMetrics:
+    """Whether the installation is ready: 1, 0 if not, -1 as long as nobody knows."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._ready = Gauge(
+            "kubevirt_hpp_cr_ready",
+            "Whether the hostpath provisioner can be used.",
+            registry=self._registry,
+        )
+        self._ready.set(-1)
+
+    def readiness(self, value: int) -> None:
+        self._ready.set(value)
+
+    def text(self) -> bytes:
         return generate_latest(self._registry)

@@ -104,6 +104,15 @@ def common_name(certificate: x509.Certificate) -> str:
     return str(found[0].value) if found else ""
 
 
+def hosts_of(certificate: x509.Certificate) -> frozenset[str]:
+    """By which names the owner of a certificate may be reached."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return frozenset()
+    return frozenset(names.value.get_values_for_type(x509.DNSName))
+
+
 def parse_certificates(text: str) -> list[x509.Certificate]:
     """The certificates of a bundle, at least one. Raises BrokenPem."""
     try:

@@ -17,6 +17,7 @@ from cdi.api import finalizers, labels
 from cdi.kube import apply, errors, objects
 from cdi.kube.client import Client, Propagation
 from cdi.kube.clock import Clock
+from cdi.kube.conditions import Said
 from cdi.kube.controller import Result
 from cdi.kube.events import Recorder
 from cdi.kube.objects import Object
@@ -234,13 +235,13 @@ def _failed(wanted: status.Status, cdi: Object, failures: list[str]) -> status.S
     )
     return status.Status(
         phase or before,
-        status.Said(True, "DeployCompleted", "Deployment Completed")
+        Said(True, "DeployCompleted", "Deployment Completed")
         if available
-        else status.Said(False, "CreateResources", message),
+        else Said(False, "CreateResources", message),
         wanted.progressing
         if wanted.progressing.holds
-        else status.Said(not available, "CreateResources", message),
-        status.Said(True, "CreateResources", message),
+        else Said(not available, "CreateResources", message),
+        Said(True, "CreateResources", message),
     )
 
 

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from cdi.api import annotations as known
 from cdi.api import finalizers, labels, names
 from cdi.kube import objects, owners
+from cdi.kube.conditions import Said
 from cdi.kube.objects import Object, Objects
 from cdi.operator import customizing, definitions, managed, status, strategy, versions
 from cdi.operator.inventory import deployments, marks, webhooks
@@ -251,7 +252,7 @@ def _settled(seen: Seen, plan: Plan, phase: str, wanted: customizing.Customized)
         said = replace(said, degraded=_invalid(wanted.problems))
     elif waiting:
         message = f"Deployment {waiting} has not all of its pods ready"
-        said = replace(said, degraded=status.Said(True, "DeploymentNotReady", message))
+        said = replace(said, degraded=Said(True, "DeploymentNotReady", message))
     return replace(plan, status=said, events=events)
 
 
@@ -262,13 +263,13 @@ def _under_way(seen: Seen, phase: str, unfinished: str) -> Status:
         return replace(said, degraded=status.NO)
     said = status.deploying()
     if unfinished:
-        waits = status.Said(False, "Deploying", f"Waiting for {unfinished}")
+        waits = Said(False, "Deploying", f"Waiting for {unfinished}")
         return replace(said, available=waits)
     return said
 
 
-def _invalid(problems: tuple[str, ...]) -> status.Said:
-    return status.Said(True, "InvalidCustomization", "; ".join(problems))
+def _invalid(problems: tuple[str, ...]) -> Said:
+    return Said(True, "InvalidCustomization", "; ".join(problems))
 
 
 def _refused_downgrade(seen: Seen) -> Plan:
@@ -278,7 +279,7 @@ def _refused_downgrade(seen: Seen) -> Plan:
     )
     wrong = replace(
         status.wrong(seen.phase, "OperatorDowngraded", message, available=False),
-        available=status.Said(status.is_true(seen.cdi, status.AVAILABLE), "DeployCompleted"),
+        available=Said(status.is_true(seen.cdi, status.AVAILABLE), "DeployCompleted"),
         progressing=status.NO,
     )
     return Plan(

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from cdi.kube import objects
+from cdi.kube import conditions
+from cdi.kube.conditions import Said
 from cdi.kube.objects import Object
 
 AVAILABLE, PROGRESSING, DEGRADED = "Available", "Progressing", "Degraded"
@@ -33,15 +34,6 @@ _NO_MESSAGE: Final = {
     PROGRESSING: "Nothing is being changed",
     DEGRADED: "Everything is as it should be",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One condition: whether it holds, and why."""
-
-    holds: bool
-    reason: str = ""
-    message: str = ""
 
 
 NO: Final = Said(False)
@@ -98,43 +90,22 @@ def deleted() -> Status:
 
 def is_true(cdi: Object, condition: str) -> bool:
     """Whether a CDI object says so."""
-    return any(
-        each.get("type") == condition and each.get("status") == "True"
-        for each in objects.get(cdi, "status", "conditions", default=[])
-    )
+    return conditions.is_true(cdi, condition)
 
 
 def rendered(
     before: Mapping[str, object], wanted: Status, versions: Object, now: datetime
 ) -> Object:
     """The status to write; equal to `before` where nothing has changed but the time."""
-    listed = before.get("conditions")
-    known = {each["type"]: each for each in listed} if isinstance(listed, list) else {}
-    made = [
-        _condition(name, said, known.get(name), now) for name, said in wanted.conditions().items()
-    ]
+    said = {name: _completed(name, each) for name, each in wanted.conditions().items()}
+    made = conditions.rendered(before.get("conditions"), said, now)
     return {**before, "phase": wanted.phase, "conditions": made, **versions}
 
 
-def _condition(name: str, said: Said, before: Object | None, now: datetime) -> Object:
-    value = "True" if said.holds else "False"
+def _completed(name: str, said: Said) -> Said:
     reason = said.reason or (_NO_REASON[name] if not said.holds else name)
     message = said.message or (_NO_MESSAGE[name] if not said.holds else "")
-    at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    made = {
-        "type": name,
-        "status": value,
-        "reason": reason,
-        "message": message,
-        "lastTransitionTime": at,
-        "lastHeartbeatTime": at,
-    }
-    if before is None:
-        return made
-    if before.get("status") == value and before.get("lastTransitionTime"):
-        made["lastTransitionTime"] = before["lastTransitionTime"]
-    same = all(before.get(key) == made[key] for key in ("status", "reason", "message"))
-    return before if same else made
+    return Said(said.holds, reason, message)
 
 
 def ready_value(cdi: Object, before: int) -> int:

@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from enum import StrEnum
-from typing import Final
+from cdi.kube import semver
+from cdi.kube.semver import Step
 
-_SEMVER: Final = re.compile(
-    r"v?(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?"
-)
-
-
-class Step(StrEnum):
-    """What the difference of two versions means."""
-
-    NONE = "none"
-    UPGRADE = "upgrade"
-    DOWNGRADE = "downgrade"
+__all__ = ["Step", "step"]
 
 
 def step(phase: str, observed: str, operator: str) -> Step:
-    """What an operator of version `operator` has to do where `observed` was rolled out."""
+    """What an operator of version `operator` has to do where `observed` was rolled out.
+
+    An installation that has not said what it is of is brought to this version.
+    """
     if phase in ("", "Deploying") or observed == operator:
         return Step.NONE
-    old, new = _precedence(observed), _precedence(operator)
-    if old is None or new is None or new > old:
-        return Step.UPGRADE
-    return Step.NONE if new == old else Step.DOWNGRADE
-
-
-def _precedence(version: str) -> tuple[tuple[int, ...], tuple[tuple[int, int, str], ...]] | None:
-    """What versions are ordered by, as semver.org has it; None for what is no such version."""
-    found = _SEMVER.fullmatch(version)
-    if found is None:
-        return None
-    numbers = tuple(int(each) for each in found.group(1, 2, 3))
-    if found[4] is None:
-        return numbers, ((2, 0, ""),)
-    return numbers, tuple(
-        (0, int(each), "") if each.isdigit() else (1, 0, each) for each in found[4].split(".")
-    )
+    return semver.step(observed, operator) if observed else Step.UPGRADE

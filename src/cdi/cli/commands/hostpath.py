@@ -181,3 +181,114 @@ def provisioner(
     labels = tuple(sorted(installer_labels(os.environ).items()))
     settings = LegacySettings(node, path, use_naming_prefix, name, labels)
     hostpath.run_provisioner(settings, kubeconfig, context, verbosity)
+
+
+@command.command("operator")
+@options.kubeconfig
+@options.context
+@click.option(
+    "--namespace",
+    metavar="NAMESPACE",
+    envvar="WATCH_NAMESPACE",
+    show_envvar=True,
+    default="hostpath-provisioner",
+    help="Where it installs.",
+)
+@click.option(
+    "--listen",
+    type=paramtypes.HostPort(),
+    metavar="HOST:PORT",
+    default="0.0.0.0:8443",
+    help="Where metrics are shown, to whom Kubernetes allows it.",
+)
+@click.option(
+    "--health",
+    type=paramtypes.HostPort(),
+    metavar="HOST:PORT",
+    default="0.0.0.0:6060",
+    help="Where /healthz and /readyz are answered, in clear.",
+)
+@click.option(
+    "--webhook",
+    type=paramtypes.HostPort(),
+    metavar="HOST:PORT",
+    default="0.0.0.0:9443",
+    help="Where HostPathProvisioners are judged.",
+)
+@options.verbosity
+def operator(
+    kubeconfig: str,
+    context: str,
+    namespace: str,
+    listen: tuple[str, int],
+    health: tuple[str, int],
+    webhook: tuple[str, int],
+    verbosity: int,
+) -> None:
+    """Keep what HostPathProvisioners ask for, until told to stop."""
+    with loading.quickly():
+        from dataclasses import replace
+
+        from cdi.api.labels import installer_labels
+        from cdi.cli import hostpath
+        from cdi.hostpath.operator.settings import InvalidSettings, parse_environment
+        from cdi.web.serving.server import Address
+
+    try:
+        settings = parse_environment(os.environ, namespace, installer_labels(os.environ))
+    except InvalidSettings as error:
+        raise click.UsageError(str(error)) from None
+    addresses = hostpath.OperatorAddresses(Address(*listen), Address(*health), Address(*webhook))
+    hostpath.run_operator(replace(settings, verbosity=verbosity), kubeconfig, context, addresses)
+
+
+@command.command("manifests")
+@click.option(
+    "--namespace", metavar="NAME", default="hostpath-provisioner", help="Of the installation."
+)
+@click.option("--image", metavar="IMAGE", required=True, help="Image of all parts.")
+@click.option(
+    "--version",
+    metavar="VERSION",
+    default=f"v{cdi.__version__}",
+    help="Version that is installed; an installation of a newer one is refused.",
+)
+@click.option(
+    "--pull-policy",
+    type=click.Choice(["Always", "IfNotPresent", "Never"]),
+    default="IfNotPresent",
+    help="When nodes pull the image.",
+)
+@click.option(
+    "--kubelet-dir", metavar="DIR", default="/var/lib/kubelet", help="The kubelet's, on nodes."
+)
+@click.option(
+    "--path",
+    metavar="DIR",
+    help="Also print a HostPathProvisioner with this directory as its pool, and a StorageClass.",
+)
+def manifests(
+    namespace: str,
+    image: str,
+    version: str,
+    pull_policy: str,
+    kubelet_dir: str,
+    path: str | None,
+) -> None:
+    """Print what gives a cluster the operator, for `kubectl apply -f -`."""
+    from cdi.cli import yamltext
+    from cdi.hostpath.operator import manifests as made
+    from cdi.hostpath.operator.settings import Settings
+
+    settings = Settings(
+        namespace=namespace,
+        version=version,
+        driver_image=image,
+        provisioner_image=image,
+        pull_policy=pull_policy,
+        kubelet=kubelet_dir.rstrip("/"),
+    )
+    found = made.operator_objects(settings)
+    if path is not None:
+        found += [made.default_provisioner(path), made.default_class()]
+    click.echo(yamltext.documents(found), nl=False)

@@ -61,7 +61,7 @@ def parse_secret(secret: Object | None) -> Stored | None:
         issued=leaf.not_valid_before_utc + BACKDATED,
         ends=leaf.not_valid_after_utc,
         issuer=_issuer(leaf),
-        hosts=_hosts(leaf),
+        hosts=pki.hosts_of(leaf),
         config=annotations[CONFIG],
     )
     return Stored(pair, held)
@@ -76,7 +76,7 @@ def secret_of(pair: Pair, lifetime: Lifetime) -> Object:
         NOT_AFTER: _time(leaf.not_valid_after_utc),
         ISSUER: _issuer(leaf),
     }
-    if hosts := _hosts(leaf):
+    if hosts := pki.hosts_of(leaf):
         annotations[HOSTS] = ",".join(sorted(hosts))
     return {
         "metadata": {"annotations": annotations},
@@ -128,14 +128,6 @@ def _public_bytes(key: object) -> bytes:
 def _issuer(certificate: x509.Certificate) -> str:
     found = certificate.issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     return str(found[0].value) if found else ""
-
-
-def _hosts(certificate: x509.Certificate) -> frozenset[str]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        return frozenset()
-    return frozenset(names.value.get_values_for_type(x509.DNSName))
 
 
 def _time(moment: datetime) -> str:

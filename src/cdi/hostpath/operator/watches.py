@@ -1,0 +1,66 @@
+"""
+What the operator sees of the cluster: what it manages, and APIs that may appear later.
+
+Managed objects are told by their label, so that nobody else's fill memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from cdi.hostpath.operator import kinds
+from cdi.hostpath.operator.decide import Ref
+from cdi.hostpath.operator.inventory import marks
+from cdi.kube import objects
+from cdi.kube.cache import Change
+from cdi.kube.client import Client
+from cdi.kube.clock import Clock
+from cdi.kube.informer import Informer
+from cdi.kube.objects import Object
+from cdi.kube.optional import OptionalApis
+from cdi.kube.resource import Resource
+
+
+class Watches:
+    """Informers of everything that is managed; `informers` are parts for a manager."""
+
+    def __init__(self, client: Client, namespace: str, clock: Clock) -> None:
+        self._client, self._namespace, self._clock = client, namespace, clock
+        self.provisioners = Informer(client, kinds.PROVISIONERS, clock=clock)
+        self.managed: Mapping[str, Informer] = {
+            each.kind: self._informer(each) for each in kinds.MANAGED
+        }
+        self.optional = OptionalApis(client, kinds.OPTIONAL, self._informer, clock)
+
+    @property
+    def informers(self) -> tuple[Informer, ...]:
+        return (self.provisioners, *self.managed.values())
+
+    def on_change(self, handler: Callable[[Change], None]) -> None:
+        """Call `handler` for every change of whatever is watched, now or later."""
+        for informer in self.informers:
+            informer.on_change(handler)
+        self.optional.on_change(handler)
+
+    def current(self) -> dict[Ref, Object]:
+        """All objects that are known, by what they are called."""
+        watched = {**self.managed, **self.optional.informers}
+        return {
+            Ref(kind, objects.namespace(each), objects.name(each)): each
+            for kind, informer in watched.items()
+            for each in informer.cache.list()
+        }
+
+    def has(self, resource: Resource) -> bool:
+        """Whether the API of an optional kind is there, and its objects are known."""
+        informer = self.optional.informers.get(resource.kind)
+        return informer is not None and informer.synced
+
+    def _informer(self, resource: Resource) -> Informer:
+        return Informer(
+            self._client,
+            resource,
+            self._namespace if resource.namespaced else None,
+            labels=marks.SELECTOR,
+            clock=self._clock,
+        )
