@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,11 +98,8 @@ class Server:
         self.port = self._listening()
 
     def _listening(self) -> int:
-        until = time.monotonic() + 30
-        while not self._port_file.exists():
-            assert self.process.poll() is None, self.process.communicate()[1]
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        wait_until(lambda: self._port_file.exists() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.process.communicate()[1]
         return int(self._port_file.read_text())
 
     def __enter__(self) -> Server:
@@ -154,3 +151,11 @@ def in_pieces(data: bytes, size: int = 1 << 18) -> Iterator[bytes]:
     """A body without a length."""
     for at in range(0, len(data), size):
         yield data[at : at + size]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Return when something has come true that another process does."""
+    until = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from cdi.api.termination import Termination
-from cdi.api.workorder import WorkOrder
+from cdi.api.workorder import UploadOrder, WorkOrder
 from cdi.images import target as targets
 from cdi.images.transfer import journal, resuming
 
@@ -32,6 +32,8 @@ _NOT_WHAT = frozenset(
     {
         "access_key_id", "secret_key", "session_token", "extra_headers",
         "http_proxy", "https_proxy", "no_proxy",
+        "client_name", "deadline", "listen_address", "listen_port", "tls_key_file",
+        "tls_cert_file", "client_cert_file", "tls_ciphers", "tls_min_version",
     }
 )  # fmt: skip
 
@@ -42,7 +44,7 @@ class Note:
 
     path: Path
     disk: Path
-    order: WorkOrder
+    order: WorkOrder | UploadOrder
 
     def write(self, ended: Termination) -> None:
         """Note how it ended, durably. Without room for that, the disk is as good."""
@@ -55,7 +57,7 @@ class Note:
     def read(self) -> Termination | None:
         """Return how an earlier start ended that filled the disk; None if in doubt."""
         told = resuming.load_document(self.path)
-        if told is None or not self.order.owner_uid:
+        if told is None or not self._is_of_one_claim:
             return None
         key = self._key()
         if key["disk"] is None or {name: told.get(name) for name in key} != key:
@@ -63,6 +65,11 @@ class Note:
         ended = Termination.from_message(str(told.get("message")))
         holds = targets.still_holds(self.disk, [tuple(each) for each in told["samples"]])
         return ended if holds and ended.says_complete else None
+
+    @property
+    def _is_of_one_claim(self) -> bool:
+        """Whether the order tells one claim from another; an upload server has one for its life."""
+        return isinstance(self.order, UploadOrder) or bool(self.order.owner_uid)
 
     def remove(self) -> None:
         """Somebody has been told, or another disk is made."""
@@ -88,6 +95,6 @@ class Note:
             return targets.samples_of(file.fileno(), [(0, file.seek(0, os.SEEK_END))])
 
 
-def _digest_of(order: WorkOrder) -> str:
+def _digest_of(order: WorkOrder | UploadOrder) -> str:
     wanted = {name: str(value) for name, value in vars(order).items() if name not in _NOT_WHAT}
     return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()

@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
 from cdi.api.quantity import Quantity
 from cdi.api.workersettings import WorkerSettings
+from cdi.images import errors
 from cdi.images import target as targets
+from cdi.images.sources.source import Source
 from cdi.images.sources.spec import SourceSpec
+from cdi.images.transfer import transfer
 from cdi.images.transfer.request import TransferRequest
 from cdi.workers import room
 
@@ -95,7 +99,19 @@ class Volume:
 
         `connections` is how many the source may be asked over, at most.
         """
-        wanted = TransferRequest(
+        wanted = self._wanted(spec, connections)
+        if self.device is not None or spec.update:
+            return wanted
+        room.clear(self.disk)
+        found = self.room()
+        return replace(wanted, size=found.size, limit=found.most)
+
+    def forget(self) -> None:
+        """Remove what unfinished transfers have left that nobody goes on with."""
+        transfer.forget(self._wanted(SourceSpec(open=_nothing), connections=1))
+
+    def _wanted(self, spec: SourceSpec, connections: int) -> TransferRequest:
+        return TransferRequest(
             source=spec.open,
             target=self.disk,
             journal=self.journal,
@@ -106,11 +122,10 @@ class Volume:
             connections=connections,
             device_name=self.claim or None,
         ).of(spec)
-        if self.device is not None or spec.update:
-            return wanted
-        room.clear(self.disk)
-        found = self.room()
-        return replace(wanted, size=found.size, limit=found.most)
+
+
+def _nothing(_halt: threading.Event) -> Source:
+    raise errors.InvalidRequest("there is nothing to fetch")
 
 
 def sync(path: Path) -> None:

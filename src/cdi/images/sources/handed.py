@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from cdi.images import errors
 from cdi.images.sources.source import Identity, Source
 
-WAITING = 8 << 20  # bytes handed in that nobody has taken yet
+WAITING = 4 << 20  # bytes handed in that nobody has taken yet
 _TICK = 0.25  # seconds; how often a waiting reader looks up
 
 

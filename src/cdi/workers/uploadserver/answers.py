@@ -7,6 +7,8 @@ are here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from aiohttp import web
@@ -31,15 +33,24 @@ class Refused(Exception):
     """A request is not carried out."""
 
     def __init__(
-        self, status: int, reason: str, message: str, *, retry_after: int | None = None
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        *,
+        retry_after: int | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         super().__init__(message)
         self.status, self.reason, self.retry_after = status, reason, retry_after
+        self._headers = headers
 
     def response(self) -> web.Response:
         """What to answer."""
         response = web.json_response(
-            {"reason": self.reason, "message": str(self)}, status=self.status
+            {"reason": self.reason, "message": str(self)},
+            status=self.status,
+            headers=self._headers,
         )
         if self.retry_after is not None:
             response.headers["Retry-After"] = str(self.retry_after)

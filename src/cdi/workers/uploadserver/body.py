@@ -8,7 +8,8 @@ breaks off, Stalled where nothing comes for too long.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from typing import Final, Protocol
 
 import aiohttp
@@ -46,7 +47,7 @@ async def pump(pieces: Pieces, upload: Upload, idle: float) -> None:
     `idle` is how long the sender may send nothing.
     """
     loop = asyncio.get_running_loop()
-    try:
+    with sender_errors(idle):
         async with asyncio.timeout(idle) as patience:
             async for piece in _until_empty(pieces):
                 upload.heard()
@@ -59,6 +60,13 @@ async def pump(pieces: Pieces, upload: Upload, idle: float) -> None:
                         await upload.moved.wait()
                 upload.heard()
                 patience.reschedule(loop.time() + idle)
+
+
+@contextlib.contextmanager
+def sender_errors(idle: float) -> Iterator[None]:
+    """Say what it means that a sender breaks off, or sends nothing for `idle` seconds."""
+    try:
+        yield
     except TimeoutError as error:
         raise errors.Stalled(f"nothing came from the sender for {idle:.0f} s") from error
     except (OSError, aiohttp.ClientError, web.RequestPayloadError, EOFError) as error:

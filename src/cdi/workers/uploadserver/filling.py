@@ -11,12 +11,14 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from cdi.api import reasons
 from cdi.api.termination import Termination
 from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import UploadOrder
 from cdi.images import archive, errors
+from cdi.images import target as targets
 from cdi.images.codecs.snappy import SnappyDecoder
 from cdi.images.sources import decoded
 from cdi.images.sources.handed import HandedSource
@@ -24,7 +26,7 @@ from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result
-from cdi.workers import archives, ending, volume
+from cdi.workers import archives, completion, ending, volume
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +53,31 @@ class Filling:
             settings, order.image_size, order.filesystem_overhead, preallocate=order.preallocation
         )
 
+    @property
+    def note(self) -> completion.Note:
+        """What tells the next start that a disk is complete of which nobody has been told."""
+        return completion.Note(self._volume.beside("cdi-complete"), self._volume.disk, self._order)
+
+    @property
+    def session_file(self) -> Path:
+        """Where a resumable upload is kept in mind."""
+        return self._volume.beside("cdi-upload")
+
+    def trouble(self, error: OSError) -> errors.TargetError:
+        """What a failed call on the volume means."""
+        return targets.target_error(error, str(self._volume.disk))
+
+    def abandon(self) -> None:
+        """Remove what an upload has left that is not gone on with."""
+        self._volume.forget()
+
     def disk(self, inflow: Inflow) -> Termination:
         """Make a disk of an image of any format."""
         spec = SourceSpec(open=inflow.source.open, checksum=inflow.checksum)
         result = self._transfer(spec, inflow)
-        return self._complete(result, preallocated=self._order.preallocation)
+        ended = self._complete(result, preallocated=self._order.preallocation)
+        self.note.write(ended)
+        return ended
 
     def files(self, inflow: Inflow) -> Termination:
         """Unpack an archive."""
@@ -74,7 +96,9 @@ class Filling:
         """Make a disk of another volume's device."""
         spec = SourceSpec(open=decoded.decoded(inflow.source.open, SnappyDecoder), as_is=True)
         result = self._transfer(spec, inflow)
-        return self._complete(result, preallocated=False, message=reasons.CLONE_COMPLETE_MESSAGE)
+        ended = self._complete(result, preallocated=False, message=reasons.CLONE_COMPLETE_MESSAGE)
+        self.note.write(ended)
+        return ended
 
     def files_clone(self, inflow: Inflow) -> Termination:
         """Fill the volume with another volume's files, or make a disk of the one among them."""
@@ -99,6 +123,7 @@ class Filling:
         return result
 
     def _transfer(self, spec: SourceSpec, inflow: Inflow) -> Result:
+        self.note.remove()
         wanted = self._volume.request(spec, connections=1)
         try:
             result = transfer.run(wanted, inflow.meter, inflow.cancel)

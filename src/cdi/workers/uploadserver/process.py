@@ -40,18 +40,31 @@ def main(env: Mapping[str, str]) -> int:
     walls.require(required=settings.require_walls)
     try:
         order = UploadOrder.from_env(env)
-        return report.write(asyncio.run(_serve(order, settings)), settings)
+        return _run(order, settings)
     except (InvalidVariable, OSError) as error:
         return report.write(_wrong(error), settings)
+
+
+def _run(order: UploadOrder, settings: WorkerSettings) -> int:
+    filling = Filling(order, settings)
+    ended = filling.note.read()
+    if ended is not None:
+        log.info("an earlier start has filled the volume")
+    else:
+        ended = asyncio.run(_serve(order, settings, filling))
+    status = report.write(ended, settings)
+    if status == ended.exit_code and ended.says_complete:
+        filling.note.remove()  # somebody is told
+    return status
 
 
 def _wrong(error: Exception) -> Termination:
     return ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
 
 
-async def _serve(order: UploadOrder, settings: WorkerSettings) -> Termination:
+async def _serve(order: UploadOrder, settings: WorkerSettings, filling: Filling) -> Termination:
     context = tls.context_for(order, settings)
-    server = UploadServer(order, Filling(order, settings), context, settings.idle_timeout)
+    server = UploadServer(order, filling, context, settings.idle_timeout)
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from cdi.images import errors
 from cdi.workers import ending
 from cdi.workers.uploadserver import answers, body, tls
 from cdi.workers.uploadserver.filling import Fill, Filling
+from cdi.workers.uploadserver.tus.handlers import Tus
 from cdi.workers.uploadserver.uploads import Upload, Uploads
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 VERSIONS: Final = ("v1beta1", "v1alpha1")
 CONTENT_TYPE: Final = "x-cdi-content-type"
 CLONES: Final = ("blockdevice-clone", "filesystem-clone")
+LINGER: Final = 3.0  # after a resumable upload: its last answer may have been lost
+TOLD_AFTER: Final = 5.0  # from an upload that can never be a disk to the end of the process
 SOON: Final = 2.0  # so long the answer that all is well waits for the end
 HEAD: Final = 10.0  # for the handshake, and for the first request's head after it
 _BUFFER: Final = 1 << 20  # of a body, per connection
@@ -46,9 +50,10 @@ class UploadServer:
         """`idle` is how long a sender may send nothing, in seconds."""
         self._order, self._context, self._idle = order, context, idle
         self._filling = filling
-        self._uploads = Uploads()
+        self._uploads = Uploads(self._note_failure)
         self._over: asyncio.Future[Termination] = asyncio.get_running_loop().create_future()
         self._silent: set[object] = set()
+        self._tus = Tus(self._uploads, filling, self._insist_known, self._end_soon, idle)
         self.port = 0  # once it listens
 
     async def run(self, listening: Callable[[int], None]) -> Termination:
@@ -78,6 +83,7 @@ class UploadServer:
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self._answered])
         app.router.add_route("*", "/healthz", self._healthy)
+        app.router.add_routes(self._tus.routes())
         receivers: dict[str, Receive] = {
             "upload": self._receive,
             "upload-async": self._receive_async,
@@ -111,6 +117,9 @@ class UploadServer:
     def _insist_allowed(self, request: web.Request) -> None:
         if request.method != "POST":
             raise answers.Refused(404, answers.NOT_FOUND, "uploads are sent by POST")
+        self._insist_known(request)
+
+    def _insist_known(self, request: web.Request) -> None:
         peer = tls.peer_of(request)
         if peer is None:
             raise answers.Refused(401, answers.UNAUTHORIZED, "a client certificate is required")
@@ -161,6 +170,7 @@ class UploadServer:
         size = None if as_form else request.content_length
         upload = Upload(request.path, fill, size=size)
         await self._uploads.begin(upload)
+        self._tus.forget()
         await body.ask_for_body(request)
         await self._sent(upload, body.FormFile(request) if as_form else request.content.readany)
         return upload
@@ -179,7 +189,11 @@ class UploadServer:
 
     def _end_unheard(self, ended: asyncio.Future[Termination]) -> None:
         error = ended.exception()
-        self._end(ended.result() if error is None else ending.failed(error, "", connecting=False))
+        if error is None:
+            self._end(ended.result())
+        else:
+            failed = ending.failed(error, "", connecting=False)
+            self._end(replace(failed, exit_code=failed.exit_code or ending.FAILED))
 
     async def _sent(self, upload: Upload, pieces: body.Pieces) -> None:
         """Return when all bytes are handed in, or when nobody wants more of them."""
@@ -218,6 +232,27 @@ class UploadServer:
             self._over.set_result(ended)
 
     # The end.
+
+    def _end_soon(self, ended: Termination) -> None:
+        """End, but not before whoever has not heard the last answer could ask again."""
+        asyncio.get_running_loop().call_later(LINGER, self._end, ended)
+
+    def _note_failure(self, upload: Upload, error: BaseException) -> None:
+        """End after a failure that will stay, so that it is told beyond the one who has sent.
+
+        Not at once: whoever sends the right thing next need not wait for another server.
+        """
+        kind = error.kind if isinstance(error, errors.TransferError) else errors.Kind.PERMANENT
+        if kind is errors.Kind.TRANSIENT or upload.taken_over.is_set():
+            return
+        ended = ending.failed(error, "", connecting=False)
+        if kind is errors.Kind.PERMANENT:
+            ended = replace(ended, exit_code=ending.FAILED)
+        asyncio.get_running_loop().call_later(TOLD_AFTER, self._end_if_last, upload, ended)
+
+    def _end_if_last(self, upload: Upload, ended: Termination) -> None:
+        if self._uploads.current is upload:
+            self._end(ended)
 
     async def _watch_deadline(self) -> None:
         if self._order.deadline is None:

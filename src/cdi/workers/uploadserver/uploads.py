@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -73,6 +74,15 @@ class Upload:
         self.is_finishing = True
         self.source.end()
 
+    async def until_begun(self) -> None:
+        """Return when the thread has said where it begins to read, or never will."""
+        while self.source.begin is None and not self.ended.done():
+            self.moved.clear()
+            if self.source.begin is None and not self.source.is_gone:
+                await self.moved.wait()
+            elif self.source.is_gone:
+                await asyncio.wait({self.ended})
+
     async def until_read(self) -> None:
         """Return when all that was sent has been taken by the thread, or nothing is any more."""
         while not (self.source.is_read or self.source.is_gone):
@@ -115,7 +125,9 @@ class Upload:
 class Uploads:
     """The uploads of one server, one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, failed: Callable[[Upload, BaseException], None]) -> None:
+        """`failed` is told of every upload that has ended badly."""
+        self._failed = failed
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="upload")
         self._turn = asyncio.Lock()
         self._closed = False
@@ -139,7 +151,7 @@ class Uploads:
                 await self._take_from(self.current)
             self._insist_open()
             self.current = upload
-            upload.ended.add_done_callback(self._note_end)
+            upload.ended.add_done_callback(lambda ended: self._note_end(upload, ended))
             upload.start(self._threads)
         log.info("upload begins", extra={"upload": upload.name, "size": upload.source.size})
 
@@ -179,7 +191,7 @@ class Uploads:
                 )  # fmt: skip
             await asyncio.wait({upload.ended}, timeout=_LOOK)
 
-    def _note_end(self, ended: asyncio.Future[Termination]) -> None:
+    def _note_end(self, upload: Upload, ended: asyncio.Future[Termination]) -> None:
         if ended.cancelled() or (error := ended.exception()) is None:
             self.completed = ended.result()
             return
@@ -189,3 +201,4 @@ class Uploads:
             extra={"reason": getattr(error, "reason", ""), "cause": str(error)},
             exc_info=None if isinstance(error, errors.TransferError) else error,
         )
+        self._failed(upload, error)
