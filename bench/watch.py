@@ -43,7 +43,7 @@ def run(argv: Sequence[object], *, memory: bool = False) -> Run:
         process = subprocess.Popen(
             words, env=tools.environment(), stdout=out, stderr=err, process_group=0
         )
-        with _sampling(process.pid) if memory else contextlib.nullcontext([0]) as peak:
+        with sampling(process.pid) if memory else contextlib.nullcontext([0]) as peak:
             try:
                 _, status, usage = os.wait4(process.pid, 0)
             except BaseException:
@@ -62,7 +62,7 @@ def run(argv: Sequence[object], *, memory: bool = False) -> Run:
 
 
 @contextlib.contextmanager
-def _sampling(pid: int) -> Iterator[list[int]]:
+def sampling(pid: int) -> Iterator[list[int]]:
     """Collect the tree's memory into the list until the block ends."""
     samples, ended = [0], threading.Event()
 
