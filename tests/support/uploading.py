@@ -68,7 +68,7 @@ class Server:
         *,
         size: str = "32Mi",
         env: dict[str, str] | None = None,
-        prefix: Iterable[str] = (),
+        listens: bool = True,
         **order: Any,
     ) -> None:
         self.certificates, self.mounts = certificates, mounts
@@ -90,12 +90,12 @@ class Server:
         self._port_file.unlink(missing_ok=True)
         inherited = {name: value for name, value in os.environ.items() if "proxy" not in name}
         self.process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "cdi.workers.uploadserver", "-v=1"],
+            [sys.executable, "-m", "cdi.workers.uploadserver", "-v=1"],
             stderr=subprocess.PIPE,
             text=True,
             env=inherited | wanted.to_env() | mounts.env | (env or {}),
         )
-        self.port = self._listening()
+        self.port = self._listening() if listens else 0
 
     def _listening(self) -> int:
         wait_until(lambda: self._port_file.exists() or self.process.poll() is not None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -185,7 +186,9 @@ def test_a_chunk_that_is_cut_keeps_what_arrived(
     client.create(len(data))
     connection = client.server.connect()
     connection.sendall(_head(client.path, 0, len(data)) + data[: 10 * MIB])
-    connection.close()
+    connection.shutdown(socket.SHUT_WR)
+    while connection.recv(1 << 16):
+        pass
     at = client.offset
     assert 9 * MIB < at <= 10 * MIB
     assert client.send(data, 32 * MIB, at) == len(data)

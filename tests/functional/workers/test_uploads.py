@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import ssl
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {
         "raw": disk,
         "qcow2": disks.convert(disk, "qcow2"),
+        "vdi": disks.convert(disk, "vdi"),
+        "vhdx": disks.convert(disk, "vhdx"),
         "raw.gz": disks.compress(disk, "gz"),
         "raw.xz": disks.compress(disk, "xz"),
     }
@@ -295,3 +301,156 @@ def test_a_copy_that_holds_no_disk_is_refused(
     with uploading.Server(certificates, mounts) as server:
         answer = server.request("POST", "/v1beta1/upload", body, {CLONE: "filesystem-clone"})
         assert (answer.status, answer.told["reason"]) == (400, reason)
+
+
+@pytest.mark.parametrize("kind", ["vdi", "vhdx"])
+def test_formats_that_one_pass_cannot_read_go_through_scratch_space(
+    serve: Starter, mounts: worker.Mounts, images: dict[str, Path], kind: str
+) -> None:
+    mounts.scratch.mkdir()
+    server = serve()
+    assert server.post("/v1beta1/upload", images[kind].read_bytes()).status == 200
+    assert server.ended().status == 0
+    assert disks.differs(images["raw"], mounts.disk) == ""
+    assert list(mounts.scratch.iterdir()) == []
+
+
+def test_scratch_space_is_asked_for_where_there_is_none(
+    serve: Starter, mounts: worker.Mounts, images: dict[str, Path]
+) -> None:
+    server = serve()
+    answer = server.post("/v1beta1/upload", images["vdi"].read_bytes())
+    assert (answer.status, answer.told["reason"]) == (409, "ScratchSpaceRequired")
+    ended = server.ended()
+    assert ended.status == 0
+    assert ended.termination.scratch_space_required
+    assert not ended.termination.says_complete
+
+
+def test_an_iso_is_a_disk(serve: Starter, mounts: worker.Mounts) -> None:
+    content = bytes(32768) + b"\x01CD001\x01\0" + compressed.plain(2 * MIB)
+    server = serve()
+    assert server.post("/v1beta1/upload", content).status == 200
+    server.ended()
+    assert mounts.disk.read_bytes() == content.ljust(32 * MIB, b"\0")
+
+
+def test_preallocation_is_told(
+    serve: Starter, mounts: worker.Mounts, images: dict[str, Path]
+) -> None:
+    server = serve(preallocation=True)
+    assert server.post("/v1beta1/upload", images["qcow2"].read_bytes()).status == 200
+    assert server.ended().termination.preallocation_applied
+    assert mounts.disk.stat().st_blocks * 512 >= 32 * MIB
+    assert disks.differs(images["raw"], mounts.disk) == ""
+
+
+def curl(server: uploading.Server, *options: object) -> str:
+    """Send by curl; return the status, and the version of HTTP that was spoken."""
+    certificate, key = server.certificates.client
+    ways: list[object] = [
+        "--cacert", server.certificates.servers.ca, "--cert", certificate, "--key", key,
+        "--resolve", f"{uploading.SERVER}:{server.port}:127.0.0.1", "-s", "-o", "/dev/null",
+        "-w", "%{http_code} %{http_version}", "--max-time", "60",
+    ]  # fmt: skip
+    address = f"https://{uploading.SERVER}:{server.port}/v1beta1/upload"
+    return subprocess.check_output(["curl", *ways, *options, address], text=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param(["--data-binary"], "200 1.1", id="with-length"),
+        pytest.param(
+            ["-H", "Transfer-Encoding: chunked", "--data-binary"], "200 1.1", id="chunked"
+        ),
+        pytest.param(["-H", "Expect: 100-continue", "--data-binary"], "200 1.1", id="expect"),
+        pytest.param(["-0", "--data-binary"], "200 1", id="http-1.0"),
+    ],
+)
+def test_curl_uploads_in_every_way(
+    serve: Starter, mounts: worker.Mounts, images: dict[str, Path], options: list[str], said: str
+) -> None:
+    server = serve()
+    assert curl(server, *options, f"@{images['qcow2']}") == said
+    assert server.ended().status == 0
+    assert disks.differs(images["raw"], mounts.disk) == ""
+
+
+def test_nobody_is_asked_for_a_body_that_is_not_wanted(
+    serve: Starter, certificates: uploading.Certificates
+) -> None:
+    head = b"POST /v1beta1/upload HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+    connection = serve().connect(certificates.other_client)
+    connection.sendall(head + b"Content-Length: 1000000000000\r\n\r\n")
+    assert connection.recv(100).startswith(b"HTTP/1.1 401 ")
+
+
+def test_an_upload_that_is_alive_keeps_the_volume(
+    serve: Starter, mounts: worker.Mounts, images: dict[str, Path]
+) -> None:
+    data = images["raw"].read_bytes()
+    server = serve()
+    begun = threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        yield data[:MIB]
+        begun.set()
+        for piece in uploading.in_pieces(data[MIB:]):
+            answered.wait(0.1)
+            yield piece
+
+    answered = threading.Event()
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(server.post, "/v1beta1/upload", slowly())
+        assert begun.wait(30)
+        second = server.post("/v1beta1/upload", data)
+        assert (second.status, second.told["reason"]) == (409, "UploadInProgress")
+        assert server.request("GET", "/healthz").body == b"OK"
+        answered.set()
+        assert first.result().status == 200
+    server.ended()
+    assert disks.differs(images["raw"], mounts.disk) == ""
+
+
+def test_the_deadline_ends_a_server_that_is_idle(serve: Starter) -> None:
+    server = serve(listens=False, deadline=datetime.now(UTC))
+    ended = server.ended()
+    assert ended.status == 0
+    assert ended.termination.deadline_passed
+    assert ended.termination.message == "Deadline Passed"
+    assert not ended.termination.says_complete
+
+
+def test_sigterm_ends_an_upload_that_waits(
+    serve: Starter, mounts: worker.Mounts, images: dict[str, Path]
+) -> None:
+    server = serve()
+    connection = server.connect()
+    head = b"POST /v1beta1/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 25165824\r\n\r\n"
+    connection.sendall(head + images["raw"].read_bytes()[: 4 * MIB])
+    server.process.send_signal(signal.SIGTERM)
+    ended = server.ended()
+    assert (ended.status, ended.termination.reason) == (143, "Cancelled")
+    assert not mounts.disk.exists()
+
+
+def test_wrong_files_end_the_process_with_the_reason(serve: Starter) -> None:
+    ended = serve(listens=False, tls_key_file="/nowhere/tls.key").ended()
+    assert (ended.status, ended.termination.reason) == (1, "InvalidRequest")
+
+
+def test_the_next_start_says_what_the_first_one_could_not(
+    serve: Starter, mounts: worker.Mounts, images: dict[str, Path]
+) -> None:
+    first = serve()
+    mounts.termination.mkdir()  # nothing can be written there
+    assert first.post("/v1beta1/upload", images["qcow2"].read_bytes()).status == 200
+    assert first.process.wait(60) == 1
+    made = mounts.disk.stat().st_ino
+
+    mounts.termination.rmdir()
+    ended = serve(listens=False).ended()
+    assert (ended.status, ended.termination.message) == (0, "Upload Complete")
+    assert mounts.disk.stat().st_ino == made
+    assert [path.name for path in mounts.data.iterdir()] == ["disk.img"]

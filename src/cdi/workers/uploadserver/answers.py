@@ -70,13 +70,15 @@ def refusal_of(error: BaseException) -> Refused:
 
 
 def status_of(error: errors.TransferError) -> int:
-    """400: the bytes will not do. 413, 507: there is no room. 5xx: it is not the sender's fault."""
+    """400: the bytes will not do. 413, 507: there is no room. 409, 5xx: another time they may."""
     match error:
         case errors.TooSmall():
             return 413
         case errors.NoSpace():
             return 507
-        case errors.ContentError() | errors.InvalidRequest() | errors.NeedsScratch():
+        case errors.NeedsScratch():
+            return 409
+        case errors.ContentError() | errors.InvalidRequest():
             return 400
         case errors.ConnectionLost() | errors.Stalled():
             return 408

@@ -34,7 +34,7 @@ LINGER: Final = 3.0  # after a resumable upload: its last answer may have been l
 TOLD_AFTER: Final = 5.0  # from an upload that can never be a disk to the end of the process
 SOON: Final = 2.0  # so long the answer that all is well waits for the end
 HEAD: Final = 10.0  # for the handshake, and for the first request's head after it
-_BUFFER: Final = 1 << 20  # of a body, per connection
+_BUFFER: Final = 256 << 10  # of a body, per connection: so much is lost when that breaks
 _ANSWER: Final = 5.0  # for the last answer to reach its client
 DEADLINE_PASSED: Final = "Deadline Passed"
 

@@ -25,6 +25,8 @@ from cdi.workers.uploadserver.tus.session import Session, Store, opened
 from cdi.workers.uploadserver.uploads import Upload, Uploads
 
 PATH: Final = "/v1beta1/upload-tus"
+QUIET: Final = 0.2  # seconds without a byte after which nothing more is on its way
+ARRIVING: Final = 2.0  # at most so long something may be on its way
 _GONE: Final = "there is no such upload any more; begin it again"
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -197,8 +199,16 @@ class Tus:
         return await self._begun(session)
 
     async def _interrupt(self) -> None:
-        sending = self._sending
-        if sending is not None and not sending.done():
+        """Stop whoever is sending, but take what is on its way here already."""
+        sending, upload = self._sending, self._upload
+        if sending is None or upload is None:
+            return
+        until = asyncio.get_running_loop().time() + ARRIVING
+        while not sending.done() and upload.silent_for < QUIET:
+            if asyncio.get_running_loop().time() > until:
+                break
+            await asyncio.wait({sending}, timeout=QUIET)
+        if not sending.done():
             sending.cancel()
             await asyncio.wait({sending})
 
