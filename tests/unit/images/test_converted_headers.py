@@ -3,26 +3,14 @@
 import pytest
 
 from cdi.images import errors
-from cdi.images.formats import (
-    crc32c,
-    image,
-    lookalike,
-    occupancy,
-    qed,
-    quoting,
-    signatures,
-    vdi,
-    vhd,
-    vmdk,
-    window,
-)
+from cdi.images.formats import crc32c, image, occupancy, qed, quoting, signatures, vdi, vhd, vmdk
 from support import hostile
 
 MIB = hostile.MIB
 
 
 def view(raw, size=None, reader=None):
-    return window.Window(raw, len(raw) if size is None else size, reader)
+    return image.Window(raw, len(raw) if size is None else size, reader)
 
 
 def test_crc32c_has_its_published_check_value():
@@ -84,7 +72,7 @@ def test_a_descriptor_is_recognised(head, found):
     ],
 )
 def test_a_disk_structure_is_recognised(head, name):
-    assert lookalike.structure_of(head) == name
+    assert signatures.structure_of(head) == name
 
 
 @pytest.mark.parametrize(
@@ -131,7 +119,7 @@ def test_a_window_asks_its_reader_for_what_comes_later():
 
 
 def test_a_window_without_a_reader_says_what_is_out_of_reach():
-    with pytest.raises(window.OutOfReachError, match="table"):
+    with pytest.raises(image.OutOfReachError, match="table"):
         view(b"abc", size=100).read(50, 7, "table")
 
 

@@ -12,7 +12,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Final
 
-from cdi.images.formats import inspect, lookalike
+from cdi.images.formats import inspect, signatures
 
 # What `docker save` and OCI archives have at their top.
 OF_CONTAINER_IMAGES: Final = frozenset({"manifest.json", "oci-layout", "index.json"})
@@ -30,7 +30,7 @@ def may_be_disk(name: str, head: bytes) -> bool:
     plain = PurePosixPath(_PACKED.sub("", name.lower()))
     if plain.suffix in _DISKS:
         return True
-    return inspect.has_signature(head) or lookalike.structure_of(head) is not None
+    return inspect.has_signature(head) or signatures.structure_of(head) is not None
 
 
 def is_side_file(name: str) -> bool:

@@ -1,15 +1,18 @@
 """
-What inspection says about an image, and the limits that every format shares.
+An image as inspectors see it, what they say about it, and the limits that every format shares.
 
-Only values: the reading is in `window`, the checks in one module per format, the choice between
-formats in `inspect`. Sizes are in bytes.
+A `Window` is the first bytes of an image, and the rest if that can be reached; an `Image` what was
+found. The checks are in one module per format, the choice between formats in `inspect`. Offsets and
+sizes are in bytes of the image file.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cdi.images import errors
+from cdi.images.layout import Reader
 
 # 1 PiB. No hypervisor writes larger disks, and every product of two header fields that has
 # passed this limit stays far from 64-bit overflow in the tools that come after us.
@@ -18,6 +21,9 @@ MAX_VIRTUAL_SIZE = 1 << 50
 # A converter holds one table of this kind in memory. 64 MiB maps 16 TiB in the smallest usual
 # blocks; a larger one is made to exhaust memory, not to hold a disk.
 MAX_TABLE_SIZE = 64 << 20
+
+# Tables are walked in pieces of this size, so that memory stays flat whatever their length.
+TABLE_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +66,68 @@ def check_table_size(name: str, table: str, length: int) -> int:
             f"{MAX_TABLE_SIZE}; it is damaged or made to exhaust memory"
         )
     return length
+
+
+class OutOfReachError(Exception):
+    """The bytes come later than the head, and the source can only be read forward."""
+
+
+class Window:
+    """An image's head, its length if known, and a way to read elsewhere if there is one."""
+
+    def __init__(self, head: bytes, size: int | None, reader: Reader | None) -> None:
+        self.head = head
+        self.size = size
+        self._reader = reader
+
+    @property
+    def length(self) -> int:
+        """The image's length. Raises OutOfReachError for a stream that does not say."""
+        if self.size is None:
+            raise OutOfReachError("end")
+        return self.size
+
+    def read(self, offset: int, length: int, what: str) -> bytes:
+        """Return exactly the bytes [offset, offset + length), which hold `what`.
+
+        Raises TruncatedSource beyond the end of the image, OutOfReachError behind the head of a
+        stream.
+        """
+        end = offset + length
+        self.insist_on(end, what)
+        if end <= len(self.head):
+            return self.head[offset:end]
+        if self._reader is None:
+            raise OutOfReachError(what)
+        return self._reader(offset, length)
+
+    def insist_on(self, end: int, what: str) -> None:
+        """Raise TruncatedSource where the image is known to end before `end`."""
+        if self.size is not None and end > self.size:
+            raise errors.TruncatedSource(
+                f"the image ends at byte {self.size}, but its {what} reaches to byte {end}; "
+                "the file is cut short or damaged, fetch it again"
+            )
+
+    def pieces(self, offset: int, length: int, what: str) -> Iterator[bytes]:
+        """Yield the bytes [offset, offset + length) in order, TABLE_PIECE at a time."""
+        for start in range(0, length, TABLE_PIECE):
+            yield self.read(offset + start, min(TABLE_PIECE, length - start), what)
+
+    def trailer(self, length: int) -> bytes | None:
+        """Return the last `length` bytes, or None where they cannot be reached now."""
+        if self.size is None or self.size < length:
+            return None
+        try:
+            return self.read(self.size - length, length, "trailer")
+        except OutOfReachError:
+            return None
+
+
+def left_over(name: str, check: Callable[[], None]) -> tuple[str, ...]:
+    """Run a check; return its name if its bytes are out of reach, nothing if it has passed."""
+    try:
+        check()
+    except OutOfReachError:
+        return (name,)
+    return ()

@@ -6,7 +6,7 @@ image, and more of it where the source can be read at random. `inspect_file` see
 local copy and checks all of its tables: only what it returns may be handed to `qemu.convert`.
 
 What is decided here: which format claims the bytes, that only one does, and that they are a
-disk. What each format allows is in its own module; what looks like no disk is in `lookalike`.
+disk. What each format allows is in its own module; how things begin is in `signatures`.
 Raises NotADisk, UnsupportedFormat, UnsafeImage, CorruptImage or TruncatedSource.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from cdi.images import errors
-from cdi.images.formats import lookalike, signatures, window
+from cdi.images.formats import image, signatures
 from cdi.images.formats.image import Image
 from cdi.images.layout import Reader
 
@@ -33,7 +33,7 @@ __all__ = [
 
 HEAD: Final = 1 << 20  # bytes: one piece of a source, and enough for every header but VHDX's
 
-looks_like = lookalike.looks_like
+looks_like = signatures.looks_like
 
 _SECTOR = 512
 
@@ -46,7 +46,7 @@ def inspect(head: bytes, size: int | None, reader: Reader | None = None) -> Imag
     """
     if size is None and len(head) < HEAD:
         size = len(head)
-    return _inspect(window.Window(head, size, reader), deep=False)
+    return _inspect(image.Window(head, size, reader), deep=False)
 
 
 def has_signature(head: bytes) -> bool:
@@ -66,7 +66,7 @@ def inspect_file(path: Path) -> Image:
             return raw
 
         size = file.seek(0, os.SEEK_END)
-        return _inspect(window.Window(os.pread(descriptor, HEAD, 0), size, read), deep=True)
+        return _inspect(image.Window(os.pread(descriptor, HEAD, 0), size, read), deep=True)
 
 
 def inspect_trailer(trailer: bytes, size: int) -> Image:
@@ -74,10 +74,10 @@ def inspect_trailer(trailer: bytes, size: int) -> Image:
 
     What comes back is final: a raw disk, or a flat disk that is shorter than the stream.
     """
-    return _inspect_raw(window.Window(b"", size, None), trailer)
+    return _inspect_raw(image.Window(b"", size, None), trailer)
 
 
-def _inspect(view: window.Window, *, deep: bool) -> Image:
+def _inspect(view: image.Window, *, deep: bool) -> Image:
     _refuse_other_content(view)
     trailer = view.trailer(signatures.TRAILER_SIZE)
     claims = _claims(view.head)
@@ -85,7 +85,7 @@ def _inspect(view: window.Window, *, deep: bool) -> Image:
     return _check(claims[0], view, deep=deep) if claims else _inspect_raw(view, trailer)
 
 
-def _check(name: str, view: window.Window, *, deep: bool) -> Image:
+def _check(name: str, view: image.Window, *, deep: bool) -> Image:
     """Have a format's own module check the image. Only the one that is needed is loaded."""
     match name:
         case "qcow2":
@@ -141,7 +141,7 @@ def _claims(head: bytes) -> list[str]:
 def _refuse_polyglots(claims: list[str], head: bytes, trailer: bytes | None) -> None:
     """Refuse bytes that two readers could take for two different disks."""
     names = list(claims)
-    if names and (other := lookalike.structure_of(head[: _own_part(head)])):
+    if names and (other := signatures.structure_of(head[: _own_part(head)])):
         names.append(f"a raw disk with {other}")
     if trailer is not None and "VHD" not in names and _is_vhd_footer(trailer):
         names.append("a fixed VHD")
@@ -165,7 +165,7 @@ def _own_part(head: bytes) -> int:
     return 1 << min(head[32], 20) if "QCOW" in found else len(head)
 
 
-def _refuse_other_content(view: window.Window) -> None:
+def _refuse_other_content(view: image.Window) -> None:
     """Refuse what is no disk at all, and archives."""
     if signatures.may_be_tar(view.head) and _is_tar(view.head):
         raise errors.NotADisk(
@@ -187,7 +187,7 @@ def _refuse_other_content(view: window.Window) -> None:
     )
 
 
-def _inspect_raw(view: window.Window, trailer: bytes | None) -> Image:
+def _inspect_raw(view: image.Window, trailer: bytes | None) -> Image:
     if trailer is None:
         # A fixed VHD and an Apple disk image show only at their end.
         size = None if view.size is None else -(-view.size // _SECTOR) * _SECTOR
@@ -211,7 +211,7 @@ def _is_vhd_footer(trailer: bytes) -> bool:
     return vhd.is_footer(trailer)
 
 
-def _inspect_qcow2(view: window.Window) -> Image:
+def _inspect_qcow2(view: image.Window) -> Image:
     """Check the header; the decoder checks its tables itself, as it reads them."""
     from cdi.images.formats import qcow2
 

@@ -16,7 +16,7 @@ from typing import NoReturn
 from cdi.images import errors
 from cdi.images.formats.qcow2.tables import SECTOR
 from cdi.images.formats.tabled.runs import Kind, Run
-from cdi.images.formats.tabled.tables import Bitmap
+from cdi.images.formats.tabled.units import Bitmap
 
 # Compressed runs that do not touch each other, of which this many are told apart. Programs write
 # compressed clusters one behind the other, so real images have a few thousand at most.

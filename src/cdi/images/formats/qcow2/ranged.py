@@ -19,8 +19,7 @@ from cdi.images.formats.qcow2.claims import Claims
 from cdi.images.formats.qcow2.header import Header
 from cdi.images.formats.qcow2.packing import Unpacker, unpacked, unpacker_for
 from cdi.images.formats.tabled.runs import Kind, Run
-from cdi.images.formats.tabled.tables import READ_BYTES, Part, Tables
-from cdi.images.formats.tabled.units import Cutter
+from cdi.images.formats.tabled.units import READ_BYTES, Cutter, Part, Tables
 from cdi.images.layout import Buffer, Ranges, Reader, Unit, clearing
 
 UNIT_BYTES = 512 << 10

@@ -17,8 +17,7 @@ from functools import partial
 
 from cdi.images import errors
 from cdi.images.formats.tabled.runs import Kind, Run
-from cdi.images.formats.tabled.tables import READ_BYTES, Bitmap, Part, Tables
-from cdi.images.formats.tabled.units import Cutter
+from cdi.images.formats.tabled.units import READ_BYTES, Bitmap, Cutter, Part, Tables
 from cdi.images.formats.vmdk import markers, tables
 from cdi.images.formats.vmdk.header import ENTRY, SECTOR, Header
 from cdi.images.layout import Ranges, Reader, Unit
