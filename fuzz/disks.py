@@ -9,6 +9,7 @@ from fuzz import harness
 with harness.instrumented():
     from cdi.images import errors
     from cdi.images.formats import inspect, native
+    from cdi.images.formats.image import Ranged
     from cdi.images.layout import Change, ForwardDecoder, Write
 
 _PIECE = 3000  # bytes fed at a time: some tables straddle two pieces
@@ -56,7 +57,7 @@ def at_random(raw: bytes) -> Disk:
         return raw[offset : offset + length]
 
     image = inspect.inspect(raw[: inspect.HEAD], len(raw), read)
-    layout = native.layout_of(image, native.Ranged(read, len(raw), 64 << 10, 1))
+    layout = image.at_random(Ranged(read, len(raw), 64 << 10, 1))
     disk = Disk()
     for number, unit in enumerate(layout.units(_Nothing())):
         assert 0 <= unit.start <= unit.end <= len(raw), (unit.start, unit.end)

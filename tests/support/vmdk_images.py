@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cdi.images.formats import inspect, vmdk
+from cdi.images.formats.image import Ranged
 from cdi.images.layout import Unit
 from support import hostile, readers
 
@@ -165,8 +166,8 @@ def units_of(file: bytes, done: object = None, **options: int) -> list[Unit]:
         return file[offset : offset + length]
 
     image = inspect.inspect(file[: inspect.HEAD], len(file), read)
-    assert isinstance(image.detail, vmdk.Header)
-    layout = vmdk.RandomVmdk(read, len(file), image.detail, **options)
+    usual = {"unit_bytes": 512 << 10, "table_readers": 1}
+    layout = image.at_random(Ranged(read, len(file), **usual | options))
     return list(layout.units(done or readers.Nothing()))
 
 

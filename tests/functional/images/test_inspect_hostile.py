@@ -9,7 +9,8 @@ from collections import deque
 import pytest
 
 from cdi.images import errors
-from cdi.images.formats import inspect, native
+from cdi.images.formats import inspect
+from cdi.images.formats.image import Ranged
 from support import corpus, disks, hostile, readers
 
 MIB = hostile.MIB
@@ -28,8 +29,8 @@ def look(path):
     """Do all that comes before the first byte is fetched: inspection, and the tables."""
     raw, image = path.read_bytes(), inspect.inspect_file(path)
     if image.native:
-        ranged = native.Ranged(lambda at, count: raw[at : at + count], len(raw), 1 << 20, 1)
-        deque(native.layout_of(image, ranged).units(readers.Nothing()), maxlen=0)
+        ranged = Ranged(lambda at, count: raw[at : at + count], len(raw), 1 << 20, 1)
+        deque(image.at_random(ranged).units(readers.Nothing()), maxlen=0)
     return image
 
 

@@ -9,10 +9,11 @@ sizes are in bytes of the image file.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from cdi.images import errors
-from cdi.images.layout import Reader
+from cdi.images.layout import RandomLayout, Reader
 
 # 1 PiB. No hypervisor writes larger disks, and every product of two header fields that has
 # passed this limit stays far from 64-bit overflow in the tools that come after us.
@@ -24,6 +25,19 @@ MAX_TABLE_SIZE = 64 << 20
 
 # Tables are walked in pieces of this size, so that memory stays flat whatever their length.
 TABLE_PIECE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ranged:
+    """A source that can be read at any offset, and how: sizes in bytes, tables read at a time."""
+
+    reader: Reader
+    size: int
+    unit_bytes: int
+    table_readers: int
+
+
+Layout: TypeAlias = Callable[[Ranged], RandomLayout]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +56,17 @@ class Image:
     virtual_size: int | None
     native: bool = False
     flat: bool = False
-    detail: object = None  # the parsed header, of a type of the format's own module
+    layout: Layout | None = field(default=None, compare=False)  # None: it lies there as it is
     checks_left: tuple[str, ...] = ()
+
+    def at_random(self, source: Ranged) -> RandomLayout:
+        """Return how a native or flat image is read at any offset. Reads its first tables."""
+        if self.layout is not None:
+            return self.layout(source)
+        from cdi.images.formats import raw
+
+        size = source.size if self.native else self.virtual_size or source.size
+        return raw.RandomRaw(size, unit_bytes=source.unit_bytes)
 
 
 def check_virtual_size(name: str, size: int) -> int:

@@ -89,7 +89,9 @@ def _check(name: str, view: image.Window, *, deep: bool) -> Image:
     """Have a format's own module check the image. Only the one that is needed is loaded."""
     match name:
         case "qcow2":
-            return _inspect_qcow2(view)
+            from cdi.images.formats import qcow2
+
+            return qcow2.inspect(view, deep)
         case "QCOW":
             from cdi.images.formats import qcow
 
@@ -209,11 +211,3 @@ def _is_vhd_footer(trailer: bytes) -> bool:
     from cdi.images.formats import vhd
 
     return vhd.is_footer(trailer)
-
-
-def _inspect_qcow2(view: image.Window) -> Image:
-    """Check the header; the decoder checks its tables itself, as it reads them."""
-    from cdi.images.formats import qcow2
-
-    header = qcow2.parse_header(view.head, view.size)
-    return Image("qcow2", header.virtual_size, native=True, detail=header)

@@ -40,7 +40,7 @@ def inspect(view: image.Window, deep: bool) -> image.Image:
     if deep:
         _check_tables(view, header)
     left = () if deep else ("QED tables",)
-    return image.Image("qed", header.disk_size, detail=header, checks_left=left)
+    return image.Image("qed", header.disk_size, checks_left=left)
 
 
 def parse_header(view: image.Window) -> Header:

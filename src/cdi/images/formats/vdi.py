@@ -45,7 +45,7 @@ def inspect(view: image.Window, deep: bool) -> image.Image:
         _check_map(view, header)
     left = () if deep else ("VDI block map",)
     size = -(-header.disk_size // 512) * 512
-    return image.Image("vdi", size, detail=header, checks_left=left)
+    return image.Image("vdi", size, checks_left=left)
 
 
 def parse_header(view: image.Window) -> Header:

@@ -76,7 +76,7 @@ def inspect(view: image.Window, deep: bool) -> image.Image:
             _check_blocks(view, table)
         else:
             left += ("VHD block table",)
-    return image.Image("vpc", footer.disk_size, detail=footer, checks_left=left)
+    return image.Image("vpc", footer.disk_size, checks_left=left)
 
 
 def inspect_fixed(view: image.Window, footer: bytes) -> image.Image:
@@ -90,7 +90,7 @@ def inspect_fixed(view: image.Window, footer: bytes) -> image.Image:
             f"the file of {view.length} bytes ends with the footer of a fixed VHD of "
             f"{parsed.disk_size} bytes, so that readers could disagree on what the disk is"
         )
-    return image.Image("vpc", parsed.disk_size, flat=True, detail=parsed)
+    return image.Image("vpc", parsed.disk_size, flat=True)
 
 
 def parse_footer(raw: bytes) -> Footer:

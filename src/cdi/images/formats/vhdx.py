@@ -96,7 +96,7 @@ def inspect(view: image.Window, deep: bool) -> image.Image:
     if deep:
         _check_blocks(view, disk, [log, *regions.values()])
     left = () if deep else ("VHDX block table",)
-    return image.Image("vhdx", disk.size, detail=disk, checks_left=left)
+    return image.Image("vhdx", disk.size, checks_left=left)
 
 
 def _check_headers(view: image.Window) -> Region:

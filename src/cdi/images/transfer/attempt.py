@@ -19,6 +19,7 @@ from cdi.images import errors
 from cdi.images.codecs import blocks
 from cdi.images.codecs.codec import Codec, codec_for, codec_named
 from cdi.images.formats import native
+from cdi.images.formats.image import Ranged
 from cdi.images.layout import Part, RandomLayout, Unit
 from cdi.images.sources.source import Continued, Mapped, Unpacked, read
 from cdi.images.transfer import fetch, ordered, parallel, work
@@ -155,8 +156,8 @@ class Attempt(OnePass):
         image = self._inspect(head, self._size, at_random=True)
         if not (image.native or image.flat):
             raise needs_copy(image)
-        source = native.Ranged(self._read, self._size, unit, _TABLE_READERS)
-        return image.format, native.layout_of(image, source)
+        source = Ranged(self._read, self._size, unit, _TABLE_READERS)
+        return image.format, image.at_random(source)
 
     def _block_layout(self, codec: Codec, head: bytes) -> blocks.BlockLayout | None:
         """Return the layout of a raw disk that is compressed in several blocks, else None."""

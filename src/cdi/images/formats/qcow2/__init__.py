@@ -9,6 +9,14 @@ one expected: the name is compared, and nothing is opened. All input is taken fo
 
 from cdi.images.formats.qcow2.forward import ForwardQcow2
 from cdi.images.formats.qcow2.header import HEAD_BYTES, Compression, Header, parse_header
-from cdi.images.formats.qcow2.ranged import RandomQcow2
+from cdi.images.formats.qcow2.ranged import RandomQcow2, inspect
 
-__all__ = ["HEAD_BYTES", "Compression", "ForwardQcow2", "Header", "RandomQcow2", "parse_header"]
+__all__ = [
+    "HEAD_BYTES",
+    "Compression",
+    "ForwardQcow2",
+    "Header",
+    "RandomQcow2",
+    "inspect",
+    "parse_header",
+]

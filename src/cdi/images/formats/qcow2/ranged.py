@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from cdi.images import errors
+from cdi.images.formats import image
 from cdi.images.formats.qcow2 import tables
 from cdi.images.formats.qcow2.claims import Claims
-from cdi.images.formats.qcow2.header import Header
+from cdi.images.formats.qcow2.header import Header, parse_header
 from cdi.images.formats.qcow2.packing import Unpacker, unpacked, unpacker_for
 from cdi.images.formats.tabled.runs import Kind, Run
 from cdi.images.formats.tabled.units import READ_BYTES, Cutter, Part, Tables
@@ -25,6 +26,22 @@ from cdi.images.layout import Buffer, Ranges, Reader, Unit, clearing
 UNIT_BYTES = 512 << 10
 
 _WINDOW_ENTRIES = 64 << 10  # L2 entries looked at together: about 12 MiB when all are compressed
+
+
+def inspect(view: image.Window, _deep: bool) -> image.Image:
+    """Check the header; the tables are checked as they are read."""
+    header = parse_header(view.head, view.size)
+
+    def layout(source: image.Ranged) -> RandomQcow2:
+        return RandomQcow2(
+            source.reader,
+            source.size,
+            header,
+            unit_bytes=source.unit_bytes,
+            table_readers=source.table_readers,
+        )
+
+    return image.Image("qcow2", header.virtual_size, native=True, layout=layout)
 
 
 class RandomQcow2:

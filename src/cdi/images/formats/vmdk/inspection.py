@@ -8,6 +8,8 @@ the readers check as they read them (`ranged`, `forward`).
 
 from __future__ import annotations
 
+from functools import partial
+
 from cdi.images import errors
 from cdi.images.formats import image
 from cdi.images.formats.vmdk import descriptor
@@ -21,6 +23,7 @@ from cdi.images.formats.vmdk.header import (
     parse_header,
 )
 from cdi.images.formats.vmdk.markers import END, FOOTER, marker_of
+from cdi.images.formats.vmdk.ranged import RandomVmdk
 
 # Where a well-known reader looks for a parent, whatever the header says about the descriptor.
 _ASSUMED_DESCRIPTOR = (1, 20)
@@ -44,7 +47,18 @@ def inspect(view: image.Window, _deep: bool) -> image.Image:
     if header.directory != AT_END:
         view.insist_on(SECTOR * header.directory + ENTRY * header.tables, "VMDK grain directory")
         view.insist_on(SECTOR * header.metadata, "VMDK metadata")
-    return image.Image("vmdk", header.virtual_size, native=True, detail=header, checks_left=left)
+    found = partial(_layout, header)
+    return image.Image("vmdk", header.virtual_size, native=True, layout=found, checks_left=left)
+
+
+def _layout(header: Header, source: image.Ranged) -> RandomVmdk:
+    return RandomVmdk(
+        source.reader,
+        source.size,
+        header,
+        unit_bytes=source.unit_bytes,
+        table_readers=source.table_readers,
+    )
 
 
 def _check_descriptor(view: image.Window, header: Header) -> None:
