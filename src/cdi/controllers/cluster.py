@@ -40,6 +40,7 @@ IMPORTING: Final = "importing"  # claims: the empty value, for those that are to
 UNCLAIMED: Final = "unclaimed"  # DataVolumes: the empty value, for those without a claim
 USES: Final = "uses"  # pods: `<namespace>/<claim>` of the claims that they mount
 POPULATED_FROM: Final = "populated-from"  # claims: `<kind>/<namespace>/<name>` of a source object
+COPIED_FROM: Final = "copied-from"  # claims that want a copy: `<namespace>/<name>` of its source
 UID: Final = "uid"  # claims: their own UID
 # Temporaries of a clone: the UID of the claim that they are for.
 OWNED_BY: Final = "owned-by"
@@ -216,6 +217,12 @@ def _populated_from(claim: Object) -> Iterable[str]:
     return [f"{reference.get('kind')}/{namespace}/{reference.get('name')}"]
 
 
+def _copied_from(claim: Object) -> Iterable[str]:
+    given = objects.annotations(claim)
+    source = given.get(known.CLONE_REQUEST)
+    return [source] if source and known.CLONE_OF not in given else []
+
+
 def _uid(obj: Object) -> Iterable[str]:
     return [objects.uid(obj)]
 
@@ -260,6 +267,7 @@ _INDEXES: Final[Mapping[str, Mapping[str, IndexFunction]]] = {
     "claims": {
         POPULATED_FROM: _populated_from,
         IMPORTING: _importing,
+        COPIED_FROM: _copied_from,
         UID: _uid,
         OWNED_BY: owned_by,
         OF_CRON: _of_cron,

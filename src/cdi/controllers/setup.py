@@ -19,6 +19,7 @@ from cdi.controllers import cdiconfig, storageprofile
 from cdi.controllers.act import Actor
 from cdi.controllers.cloning import inplace
 from cdi.controllers.cloning import reconciler as cloning
+from cdi.controllers.cloning import sendingreconciler as sending
 from cdi.controllers.cluster import Watches, keys_of_claim_event
 from cdi.controllers.dataimportcron import reconciler as dataimportcron
 from cdi.controllers.dataimportcron.metrics import NotCounted, Outdated
@@ -93,6 +94,7 @@ async def controllers(
         *(maker.populating(populator) for populator in POPULATORS),
         maker.cloning(),
         maker.copying_in_place(),
+        maker.sending(),
         maker.data_source(),
         maker.data_import_cron(outdated or NotCounted()),
     )
@@ -261,6 +263,21 @@ class _Maker:
     def copying_in_place(self) -> Controller:
         name = inplace.NAME
         made = inplace.Reconciler(self._watches.cluster, self._settings, self._actor(name))
+        controller = self._controller(name, made.reconcile)
+        self._watch(controller, "claims", made.keys_of_claim)
+        self._watch(controller, "pods", made.keys_of_pod)
+        return controller
+
+    def sending(self) -> Controller:
+        name = sending.NAME
+        made = sending.Reconciler(
+            self._watches.cluster,
+            self._settings,
+            self._client,
+            self._actor(name),
+            self._clock,
+            self._tokens,
+        )
         controller = self._controller(name, made.reconcile)
         self._watch(controller, "claims", made.keys_of_claim)
         self._watch(controller, "pods", made.keys_of_pod)

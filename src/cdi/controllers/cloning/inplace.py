@@ -16,7 +16,7 @@ from cdi.controllers.act import Actor
 from cdi.controllers.clonesource import CLAIM, CloneSource
 from cdi.controllers.cloning import copypod
 from cdi.controllers.cloning.outcome import SOON
-from cdi.controllers.cluster import UNCONFIGURED, Cluster, claims_used_by
+from cdi.controllers.cluster import COPIED_FROM, UNCONFIGURED, Cluster, claims_used_by
 from cdi.controllers.origins import origin as origins
 from cdi.controllers.origins import use
 from cdi.controllers.origins.origin import Origin
@@ -204,10 +204,7 @@ class Reconciler:
 
     def _copied_from(self, source: Key) -> Collection[Key]:
         return [
-            objects.key(each)
-            for each in self._cluster.claims.list(source.namespace)
-            if objects.annotations(each).get(annotations.CLONE_REQUEST) == str(source)
-            and annotations.CLONE_OF not in objects.annotations(each)
+            objects.key(each) for each in self._cluster.claims.by_index(COPIED_FROM, str(source))
         ]
 
 

@@ -62,7 +62,7 @@ class Clone(Operation):
         if named is None:
             return {}
         beside = named.namespace == objects.namespace(volume)
-        more = {annotations.CLONE_BESIDE: annotations.TRUE} if beside else {}
+        more = {annotations.CLONE_BESIDE: annotations.TRUE} if beside else _short_token(volume)
         return {annotations.CLONE_REQUEST: str(named.key), **more}
 
     def is_request(self, key: str) -> bool:
@@ -72,9 +72,7 @@ class Clone(Operation):
         named = clonesource.named_by(volume)
         if named is None or named.namespace == objects.namespace(volume):
             return {}
-        short = objects.annotations(volume).get(annotations.CLONE_TOKEN)
-        token = {annotations.CLONE_TOKEN: short} if short else {}
-        return {annotations.DATA_SOURCE_NAMESPACE: named.namespace, **token}
+        return {annotations.DATA_SOURCE_NAMESPACE: named.namespace, **_short_token(volume)}
 
     # Before there is a claim.
 
@@ -171,6 +169,11 @@ _WORDS: Final[Mapping[Phase, str]] = {
     Phase.PREP_CLAIM_IN_PROGRESS: "Preparing the claim of {1}",
     Phase.REBIND_IN_PROGRESS: "Handing the volume over to {1}",
 }
+
+
+def _short_token(volume: Object) -> dict[str, str]:
+    short = objects.annotations(volume).get(annotations.CLONE_TOKEN)
+    return {annotations.CLONE_TOKEN: short} if short else {}
 
 
 def _about(seen: Seen, words: str) -> str:

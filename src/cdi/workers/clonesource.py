@@ -1,0 +1,215 @@
+"""
+The sending end of a copy over the network: `python -m cdi.workers.clonesource`.
+
+It reads one volume and sends it to the upload server of another one, as one chunked POST: the
+device as it is (`blockdevice-clone`), or a file system as a tar with sparse members
+(`filesystem-clone`), framed by snappy. Both ends name themselves by certificates. What the server
+answers decides; anything but a 2xx ends with 1, and the container is started again.
+
+The wire is that of upload.md and clone.md of the API: this end also talks to servers of others.
+Sizes in bytes, durations in seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import logging
+import os
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import cramjam
+
+from cdi.api import reasons
+from cdi.api.termination import Termination
+from cdi.api.workersettings import WorkerSettings
+from cdi.api.workorder import CloneOrder, InvalidVariable
+from cdi.images import errors
+from cdi.images.confined import walls
+from cdi.images.transfer import threads
+from cdi.images.transfer.meter import Meter
+from cdi.workers import ending, logs, report
+from cdi.workers.attended import Attended
+from cdi.workers.copier import LOST_AND_FOUND, METRIC
+
+log = logging.getLogger(__name__)
+
+PIECE: Final = 1 << 20
+PATIENCE: Final = 600.0  # for one piece to be taken, or an answer: a server may be writing it out
+CONTENT_TYPE: Final = "x-cdi-content-type"
+_JOURNALS: Final = ".*cdi-*"  # of workers: none is part of a volume
+
+
+def main(env: Mapping[str, str]) -> int:
+    """Carry out the order in `env`; write how it ended and return the exit status."""
+    logs.start()
+    threads.keep_buffers()
+    try:
+        settings = WorkerSettings.from_env(env)
+    except InvalidVariable as error:
+        return report.write(_wrong(error), WorkerSettings())
+    walls.require(required=settings.require_walls)
+    try:
+        order = CloneOrder.from_env(env)
+    except InvalidVariable as error:
+        return report.write(_wrong(error), settings)
+    sending = Sending(order, settings)
+    return report.write(Attended(settings, order.owner_uid, METRIC, sending.run).run(), settings)
+
+
+def _wrong(error: Exception) -> Termination:
+    return ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
+
+
+class Sending:
+    """One copy, sent. `run` is all there is to do."""
+
+    def __init__(self, order: CloneOrder, settings: WorkerSettings) -> None:
+        self._order, self._settings = order, settings
+        self._place = settings.local(order.mount_point)
+
+    def run(self, meter: Meter, cancel: threading.Event) -> Termination:
+        """Send all of it. Raises TransferError."""
+        is_block = self._order.volume_mode == "block"
+        pieces = self._device() if is_block else self._files()
+        kind = "blockdevice-clone" if is_block else "filesystem-clone"
+        meter.total = self._expected(is_block=is_block)
+        self._post(kind, _framed(_counted(pieces, meter, cancel)))
+        applied = f", {reasons.PREALLOCATION_APPLIED_MESSAGE}"
+        message = reasons.CLONE_COMPLETE_MESSAGE + (applied if self._order.preallocation else "")
+        return Termination(message=message, preallocation_applied=self._order.preallocation)
+
+    # Reading.
+
+    def _device(self) -> Iterator[bytes]:
+        try:
+            with self._place.open("rb", buffering=0) as device:
+                while piece := device.read(PIECE):
+                    yield piece
+        except OSError as error:
+            raise errors.SourceUnavailable(f"{self._place} cannot be read: {error}") from error
+
+    def _files(self) -> Iterator[bytes]:
+        """Yield a tar of everything in the file system."""
+        sparse = [] if self._order.preallocation else ["--sparse"]
+        names = sorted(each.name for each in self._place.iterdir() if each.name != LOST_AND_FOUND)
+        command = [
+            "tar", "--create", *sparse, "--directory", str(self._place),
+            "--exclude", _JOURNALS, "--no-recursion", "--null", "--files-from=-",
+        ]  # fmt: skip
+        with tempfile.TemporaryFile() as listed, tempfile.TemporaryFile() as said:
+            listed.write(b"".join(os.fsencode(x) + b"\0" for x in _tree(self._place, names)))
+            listed.seek(0)
+            child = subprocess.Popen(command, stdin=listed, stdout=subprocess.PIPE, stderr=said)
+            try:
+                yield from _read(child)
+            finally:
+                if child.poll() is None and sys.exception() is not None:
+                    child.kill()
+            if child.wait() != 0:
+                said.seek(0)
+                why = said.read(500).decode(errors="replace")
+                raise errors.SourceUnavailable(f"tar has failed: {why.strip()}")
+
+    def _expected(self, *, is_block: bool) -> int:
+        """How many bytes are read before they are framed, more or less."""
+        if is_block:
+            with self._place.open("rb") as device:
+                return device.seek(0, os.SEEK_END)
+        found = (path.lstat() for path in self._place.rglob("*"))
+        if self._order.preallocation:
+            return sum(each.st_size for each in found)
+        return sum(each.st_blocks * 512 for each in found)
+
+    # Sending.
+
+    def _post(self, kind: str, body: Iterator[bytes]) -> None:
+        url = urlsplit(self._order.upload_url)
+        connection = http.client.HTTPSConnection(
+            url.hostname or "", url.port, timeout=PATIENCE, context=self._context()
+        )
+        try:
+            with contextlib.closing(connection):
+                status, text = _answer(connection, url.path, kind, body)
+        except (OSError, http.client.HTTPException) as error:
+            raise errors.ConnectionLost(f"{url.netloc} is not reached: {error}") from error
+        if not 200 <= status < 300:
+            raise errors.ConnectionLost(f"{url.netloc} answers {status}: {text}")
+
+    def _context(self) -> ssl.SSLContext:
+        order = self._order
+        context = ssl.create_default_context(cadata=order.server_ca)
+        with tempfile.TemporaryDirectory() as place:
+            certificate, key = Path(place) / "tls.crt", Path(place) / "tls.key"
+            certificate.write_text(order.client_cert, encoding="ascii")
+            key.touch(mode=0o600)
+            key.write_text(order.client_key, encoding="ascii")
+            context.load_cert_chain(certificate, key)
+        return context
+
+
+def _answer(
+    connection: http.client.HTTPSConnection, path: str, kind: str, body: Iterator[bytes]
+) -> tuple[int, str]:
+    """Send a body and return the status and the text of the answer.
+
+    A server that refuses may stop reading and answer, so a broken pipe is no answer yet.
+    """
+    try:
+        headers = {CONTENT_TYPE: kind, "Transfer-Encoding": "chunked"}
+        connection.request("POST", path, body=body, headers=headers, encode_chunked=True)
+    except (BrokenPipeError, ConnectionResetError):
+        log.info("the server has stopped reading")
+    answer = connection.getresponse()
+    return answer.status, answer.read(2000).decode(errors="replace").strip()
+
+
+def _tree(root: Path, names: list[str]) -> Iterator[str]:
+    """Yield everything beneath some names, directories before what is in them."""
+    for name in names:
+        yield name
+        path = root / name
+        if path.is_dir() and not path.is_symlink():
+            below = sorted(each.name for each in path.iterdir())
+            yield from (f"{name}/{each}" for each in _tree(path, below))
+
+
+def _read(child: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    stream = child.stdout
+    while stream is not None and (piece := stream.read(PIECE)):
+        yield piece
+
+
+def _counted(pieces: Iterator[bytes], meter: Meter, cancel: threading.Event) -> Iterator[bytes]:
+    for piece in pieces:
+        if cancel.is_set():
+            raise errors.Cancelled("the copy was asked to stop")
+        meter.received(len(piece))
+        meter.reached(meter.fetched)
+        yield piece
+
+
+def _framed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the same in snappy's framing format; an empty row of pieces is a beginning only."""
+    compressor = cramjam.snappy.Compressor()
+    for piece in pieces:
+        compressor.compress(piece)
+        yield bytes(compressor.flush())
+    yield bytes(compressor.finish())
+
+
+if __name__ == "__main__":
+    status = main(os.environ)
+    logging.shutdown()
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    # Threads that are stuck in the network or on a disk must not hold up the end.
+    os._exit(status)
