@@ -5,7 +5,8 @@ What a profile says is decided by `cdi.storage.profile`; here is which objects t
 status is written in the same pass as the profile itself.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from cdi.api import labels
@@ -17,7 +18,7 @@ from cdi.kube import objects, owners
 from cdi.kube.clock import Clock
 from cdi.kube.controller import Result
 from cdi.kube.objects import Key, Object
-from cdi.storage import profile, provisioners, snapshots
+from cdi.storage import legacydefaults, profile, provisioners, snapshots
 
 _UNUSABLE = "InvalidStorageProfile"
 
@@ -34,6 +35,7 @@ class Seen:
     snapshot_classes: tuple[Object, ...] = ()
     volumes: tuple[Object, ...] = ()
     installation: Object | None = None
+    legacy_defaults: Mapping[str, str] = field(default_factory=dict)  # see `legacydefaults`
 
 
 def decide(seen: Seen) -> plan.Plan:
@@ -51,6 +53,7 @@ def decide(seen: Seen) -> plan.Plan:
                 profile=seen.found,
                 snapshot_classes=seen.snapshot_classes,
                 volumes=seen.volumes,
+                legacy_defaults=seen.legacy_defaults,
             ),
             seen.now,
         )
@@ -123,7 +126,21 @@ class Reconciler:
             snapshot_classes=tuple(cluster.snapshot_classes.list()),
             volumes=tuple(cluster.volumes.list()) if by_hand else (),
             installation=cluster.installation,
+            legacy_defaults=self._legacy_defaults(),
         )
+
+    def _legacy_defaults(self) -> Mapping[str, str]:
+        key = Key(self._settings.namespace, legacydefaults.CONFIG_MAP)
+        found: Mapping[str, str] = objects.get(
+            self._cluster.config_maps.get(key), "data", default={}
+        )
+        return found
+
+    def keys_of_config_map(self, found: Object) -> list[Key]:
+        """The defaults of an older installation may say something of every class."""
+        if objects.name(found) != legacydefaults.CONFIG_MAP:
+            return []
+        return [objects.key(each) for each in self._cluster.classes.list()]
 
     def keys_of_snapshot_class(self, found: Object) -> list[Key]:
         """A snapshot class concerns all classes of its driver."""
