@@ -37,13 +37,18 @@ def run(command: Command, kubeconfig: str, context: str) -> None:
     """
     try:
         path = kubeconfig or _fallback()
-        credentials = connection.choose(path, context)
-        asyncio.run(_with_client(command, credentials, _namespace(path, context)))
+        chosen = connection.choose(path, context)
+        asyncio.run(_with_client(command, chosen, _namespace(path, context)))
     except errors.KubeError as error:
         click.echo(f"cdi: {error}", err=True)
         raise click.exceptions.Exit(EXIT_FAILED) from None
     except asyncio.CancelledError:
         raise click.exceptions.Exit(EXIT_TERMINATED) from None
+
+
+def credentials(kubeconfig: str, context: str) -> Credentials:
+    """Those that `run` uses. Raises ConfigurationError."""
+    return connection.choose(kubeconfig or _fallback(), context)
 
 
 async def _with_client(command: Command, credentials: Credentials, namespace: str) -> None:

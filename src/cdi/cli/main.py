@@ -88,6 +88,12 @@ def _crds() -> click.Command:
     return crds.command
 
 
+def _image_upload() -> click.Command:
+    from cdi.cli.commands import image_upload
+
+    return image_upload.command
+
+
 def _completion() -> click.Command:
     from cdi.cli.commands import completion
 
@@ -97,6 +103,7 @@ def _completion() -> click.Command:
 # In the order in which the help shows them. Each is loaded when it is asked for only.
 _COMMANDS: Final[Mapping[str, Callable[[], click.Command]]] = {
     "import": _import,
+    "image-upload": _image_upload,
     "up": _up,
     "status": _status,
     "explain": _explain,

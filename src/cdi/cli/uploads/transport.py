@@ -1,0 +1,69 @@
+"""HTTP to the upload proxy: one session, and what its answers say of themselves. Sizes in bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import json
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+
+from cdi.cli.uploads.proxy import Route
+from cdi.kube.transport import watched_socket
+
+_CONNECT: Final = 15.0  # seconds
+_LONGEST_ANSWER: Final = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, of any request."""
+
+    status: int
+    headers: dict[str, str]  # names in lower case
+    text: str
+
+    @property
+    def reason(self) -> str:
+        """The word for programs, where there is one."""
+        return self.headers.get("cdi-reason", "") or str(self._said().get("reason", ""))
+
+    @property
+    def message(self) -> str:
+        """The sentence for people."""
+        return html.unescape(str(self._said().get("message", "") or self.text.strip()))
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which the server wants to be asked again."""
+        with contextlib.suppress(ValueError):
+            return float(self.headers.get("retry-after", ""))
+        return None
+
+    def _said(self) -> dict[str, object]:
+        with contextlib.suppress(ValueError):
+            found = json.loads(self.text)
+            if isinstance(found, dict):
+                return found
+        return {}
+
+
+def session_to(route: Route) -> aiohttp.ClientSession:
+    """A session that waits as long as a conversion takes, and notices a dead machine."""
+    connector = aiohttp.TCPConnector(ssl=route.context, socket_factory=watched_socket)
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT),
+        trust_env=route.through_environment,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": "cdi"},
+    )
+
+
+async def answer_of(response: aiohttp.ClientResponse) -> Answer:
+    """Read an answer, which is short."""
+    text = await response.content.read(_LONGEST_ANSWER)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status, headers, text.decode(errors="replace"))
