@@ -130,7 +130,7 @@ class Pool:
         directory = self.existing(volume)
         if mode == Mode.BLOCK:
             _extend(directory / DISK, size)
-            if self._devices is not None:
+            if _is_attached(directory):
                 loops.refresh(directory / DISK)
 
     def clone(
@@ -171,7 +171,7 @@ class Pool:
         if mode == Mode.FILESYSTEM:
             trees.copy_tree(source, target, cancel)
             return
-        if self._devices is not None:
+        if _is_attached(source):
             loops.flush(source / DISK)
         disk = _open_disk(source / DISK, os.O_RDONLY)
         try:
@@ -282,6 +282,11 @@ def _is_directory(path: Path) -> bool:
         return stat.S_ISDIR(path.lstat().st_mode)
     except FileNotFoundError:
         return False
+
+
+def _is_attached(directory: Path) -> bool:
+    """Whether a pod may have the volume as a device."""
+    return os.path.lexists(directory / DEVICE)
 
 
 def _open_disk(path: Path, flags: int) -> int:
