@@ -23,13 +23,14 @@ from bench import (
     rows,
     table,
     tools,
+    volumes,
     webhooks,
     webserver,
 )
 
 WORK = Path(__file__).resolve().parents[1] / "run"
 SIZE = "2G"  # all cases take about 25 minutes on two processors
-EXTRAS = ("capped", "growth", "start-up", "one-machine", "webhooks")
+EXTRAS = ("capped", "growth", "start-up", "one-machine", "webhooks", "volumes")
 GROWTH_CASE = "qcow2-zlib"
 # Above this the page cache might not hold source, scratch and disk, and the device is measured.
 _CACHE_SHARE = 0.5
@@ -84,6 +85,9 @@ class _Bench:
         if "webhooks" in self._asked.cases:
             self._say("webhooks: cdi apiserver at a steady rate ...")
             print("\n" + "\n".join(webhooks.report(self._folder)))
+        if "volumes" in self._asked.cases and os.geteuid() == 0:
+            self._say("volumes: cdi hostpath driver on file systems of its own ...")
+            print("\n" + "\n".join(volumes.report(self._folder)))
         print("\n" + "\n".join(table.verdict(self._cases, self._caps)))
 
     def _case(self, case: str) -> None:

@@ -15,14 +15,16 @@ NODE = "node-a"
 
 
 class Driver:
-    """A driver over pools in a directory; use as `with`. The first pool is `legacy`."""
+    """A driver over pools in `place` or its home; use as `with`. The first pool is `legacy`."""
 
-    def __init__(self, home: Path, *pools: str, program: tuple[str, ...] = PROGRAM) -> None:
+    def __init__(self, home: Path, *pools: str, place: Path | None = None) -> None:
         self.socket = home / "csi.sock"
-        self.roots = {name: home / name / "csi" for name in ("legacy", *(pools or ("local",)))}
+        self.roots = {
+            name: (place or home) / name / "csi" for name in ("legacy", *(pools or ("local",)))
+        }
         listed = [{"name": name, "path": str(path)} for name, path in self.roots.items()]
         self._words = [
-            *program, "hostpath", "driver", "--endpoint", f"unix://{self.socket}",
+            *PROGRAM, "hostpath", "driver", "--endpoint", f"unix://{self.socket}",
             "--nodeid", NODE, "--datadir", json.dumps(listed),
         ]  # fmt: skip
         self._log = home / "driver.log"
@@ -42,7 +44,11 @@ class Driver:
             self._process = subprocess.Popen(self._words, stderr=log, cwd="/")
         self.client.close()
         self.client = csi.Client(self.socket)
-        self.client.call("Identity/Probe")
+        try:
+            self.client.call("Identity/Probe")
+        except BaseException:
+            self.kill()
+            raise
 
     def stop(self) -> int:
         """Ask it to stop; return its status."""
