@@ -93,7 +93,7 @@ RBAC = {
     ("ClusterRole", "cdi"): """
         events: create patch get list watch
         persistentvolumeclaims: get list watch create update delete deletecollection patch
-        persistentvolumes: get list watch update
+        persistentvolumes: get list watch update patch
         persistentvolumeclaims/finalizers pods/finalizers: update
         pods services: get list watch create delete
         namespaces: get list watch

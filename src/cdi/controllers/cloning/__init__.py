@@ -14,6 +14,7 @@ out as a list of short *phases*, which may all be run again.
     csiclone, snapshotting, restoring, preparing, copying, handover    one phase each
     copypod, preppod                               the pods of phases
     inplace         copies into claims that are bound from the beginning
+    nodes           whether one pod can have both volumes
     sending, sendingkeys, sendingreconciler        copies over the network
     planner         which phases make up a strategy
     shown           what the target says of it

@@ -8,7 +8,7 @@ kept on the temporary claim; the pod itself may then go.
 
 from cdi.api import annotations, phases, reasons
 from cdi.controllers import plan
-from cdi.controllers.cloning import attempt, copypod, temporaries
+from cdi.controllers.cloning import attempt, copypod, nodes, temporaries
 from cdi.controllers.cloning.outcome import (
     DONE,
     SOON,
@@ -24,13 +24,13 @@ from cdi.controllers.populating.populator import pod_phase
 from cdi.controllers.populating.prime import changed
 from cdi.controllers.uploading.clonetarget import misfit_of
 from cdi.controllers.working import report, runningcondition
-from cdi.controllers.working.report import Report
 from cdi.kube import objects
 from cdi.kube.errors import ApiError
 from cdi.kube.objects import Object
 from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS, PODS
 
 _NO_PROGRESS = "N/A"
+_SAID = (annotations.RUNNING, annotations.RUNNING_MESSAGE, annotations.RUNNING_REASON)
 
 
 def copy_claim(seen: Seen) -> Outcome:
@@ -60,9 +60,13 @@ def _copied(seen: Seen, source: Object) -> Outcome:
     if pod_phase(claim) == phases.Pod.SUCCEEDED:
         return DONE
     pod = seen.temporaries.copy_pod
+    if annotations.CLONE_REQUEST in objects.annotations(claim):
+        return _sent(seen)
+    if nodes.are_apart(_volume_of(seen, source), seen.temporaries.claim_volume):
+        return _over_the_network(source, claim, pod)
     if pod is None:
         return _begun(seen, source, claim)
-    return _followed(seen, claim, pod, report.report_of(pod, copypod.CONTAINER))
+    return _followed(seen, source, claim, pod)
 
 
 def _asked(seen: Seen) -> dict[str, str]:
@@ -87,6 +91,29 @@ def _made_way(claim: Object) -> Outcome:
     if objects.is_deleting(claim):
         return wait("what the storage has begun is being deleted")
     return step(plan.Remove(PERSISTENT_VOLUME_CLAIMS, claim))
+
+
+# Where no pod can have both.
+
+
+def _volume_of(seen: Seen, source: Object) -> Object | None:
+    is_origin = source is seen.cloned.object
+    return seen.cloned.volume if is_origin else seen.temporaries.source_volume
+
+
+def _over_the_network(source: Object, claim: Object, pod: Object | None) -> Outcome:
+    """Have a clone source send to an upload server of the temporary claim."""
+    gone = () if pod is None or objects.is_deleting(pod) else (plan.Remove(PODS, pod),)
+    noted = {
+        annotations.CLONE_REQUEST: str(objects.key(source)),
+        **dict.fromkeys((annotations.POD_PHASE, *_SAID)),
+    }
+    return Outcome(wanted=plan.Plan(gone).then(changed(claim, noted)))
+
+
+def _sent(seen: Seen) -> Outcome:
+    """The copy is the business of two other controllers, who say how far it is."""
+    return Outcome(progress=seen.progress or _NO_PROGRESS, wanted=plan.Plan(again_in=SOON))
 
 
 # The pod.
@@ -114,11 +141,14 @@ def _refused(seen: Seen, pod: Object, error: ApiError) -> plan.Plan:
     return changed(seen.target, noted).with_events(*(() if told else events))
 
 
-def _followed(seen: Seen, claim: Object, pod: Object, said: Report) -> Outcome:
+def _followed(seen: Seen, source: Object, claim: Object, pod: Object) -> Outcome:
+    said = report.report_of(pod, copypod.CONTAINER)
     if said.complete:
         return Outcome(wanted=changed(claim, copypod.finished(said)))
     if objects.is_deleting(pod):
         return wait()
+    if said.unschedulable:
+        return _over_the_network(source, claim, pod)
     if said.lost and objects.get(pod, "status", "phase") != phases.Pod.RUNNING:
         return step(plan.Remove(PODS, pod), note=said.lost)
     noted = runningcondition.running_for(

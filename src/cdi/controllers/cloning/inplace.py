@@ -14,7 +14,7 @@ from cdi.api import annotations, names, phases, reasons
 from cdi.controllers import boundcondition, metadata, plan
 from cdi.controllers.act import Actor
 from cdi.controllers.clonesource import CLAIM, CloneSource
-from cdi.controllers.cloning import copypod
+from cdi.controllers.cloning import copypod, nodes
 from cdi.controllers.cloning.outcome import SOON
 from cdi.controllers.cluster import COPIED_FROM, UNCONFIGURED, Cluster, claims_used_by
 from cdi.controllers.origins import origin as origins
@@ -44,6 +44,7 @@ class Seen:
     origin: Origin
     context: Context
     pod: Object | None = None
+    volume: Object | None = None  # the target's
     users: Sequence[Object] = ()  # other pods that use the target
     classes: Sequence[Object] = ()
     events: Sequence[Object] = ()
@@ -65,9 +66,19 @@ def decide(seen: Seen) -> plan.Plan:
         return _tidied(seen)
     if objects.get(claim, "status", "phase") != phases.Claim.BOUND:
         return shown
+    if nodes.are_apart(seen.origin.volume, seen.volume):
+        return _over_the_network(seen)
     if seen.pod is None:
         return shown.then(_begun(seen))
     return shown.then(_followed(seen, seen.pod))
+
+
+def _over_the_network(seen: Seen) -> plan.Plan:
+    """No pod can have both: leave it to a clone source and an upload server."""
+    pod = seen.pod
+    gone = () if pod is None or objects.is_deleting(pod) else (plan.Remove(PODS, pod),)
+    noted = {annotations.CLONE_BESIDE: None, annotations.POD_PHASE: None}
+    return plan.Plan(gone).then(change(seen.claim, noted))
 
 
 def _begun(seen: Seen) -> plan.Plan:
@@ -124,6 +135,8 @@ def _followed(seen: Seen, pod: Object) -> plan.Plan:
         return change(claim, copypod.finished(said)).with_events(done)
     if objects.is_deleting(pod):
         return plan.NOTHING
+    if said.unschedulable:
+        return _over_the_network(seen)
     if said.lost and objects.get(pod, "status", "phase") != phases.Pod.RUNNING:
         return plan.Plan((plan.Remove(PODS, pod),)).then(change(claim, _noted(claim, said, "")))
     phase = str(objects.get(pod, "status", "phase", default=""))
@@ -188,6 +201,7 @@ class Reconciler:
             origin=origins.observe(cluster, source),
             context=Context(self._settings, cluster.config or {}, workers.placement_of(cluster)),
             pod=pod,
+            volume=origins.volume_of(cluster, claim),
             users=workers.other_users(cluster, claim, pod),
             classes=cluster.classes.list(),
             events=cluster.events_about(claim),

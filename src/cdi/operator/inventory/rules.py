@@ -50,7 +50,7 @@ CONTROLLER_CLUSTER: Final[Rules] = (
         "persistentvolumeclaims",
         "get list watch create update delete deletecollection patch",
     ),
-    rule("core", "persistentvolumes", "get list watch update"),
+    rule("core", "persistentvolumes", "get list watch update patch"),
     rule("core", "persistentvolumeclaims/finalizers pods/finalizers", "update"),
     rule("core", "pods services", "get list watch create delete"),
     rule("core", "namespaces", _READ),
