@@ -9,8 +9,8 @@ import pytest
 
 from cdi.api.phases import DataVolume as Phase
 from support import disks
-from support.cluster import Cluster, Namespace
-from support.manifests import data_volume, http
+from support.cluster import Cluster, Namespace, Refused
+from support.manifests import BIND_AT_ONCE, WAITING_CLASS, consumer, data_volume, http
 
 pytestmark = pytest.mark.e2e
 
@@ -158,3 +158,100 @@ def test_a_clone_finds_out_how_large_its_source_is(filled: Namespace) -> None:
     known = filled.get("pvc", "src")["metadata"]["annotations"]
     assert int(known["cdi.Kubervirt.io/virtualSize"]) > 0
     filled.gone("pod/size-detection-" + filled.get("pvc", "src")["metadata"]["uid"])
+
+
+# Between namespaces.
+
+
+@pytest.fixture
+def other(cluster: Cluster) -> Iterator[Namespace]:
+    with cluster.namespace() as found:
+        yield found
+
+
+def user_of(space: Namespace, *allowed_in: Namespace) -> str:
+    """A user who may make DataVolumes in one namespace, and clone from some others."""
+    name = f"user-{uuid.uuid4().hex[:8]}"
+    space.kubectl("create", "role", "volumes", "--verb=create,get,list",
+                  "--resource=datavolumes.cdi.kubevirt.io")  # fmt: skip
+    space.kubectl("create", "rolebinding", name, "--role=volumes", f"--user={name}")
+    for each in allowed_in:
+        each.kubectl("create", "role", name, "--verb=create",
+                     "--resource=datavolumes.cdi.kubevirt.io/source")  # fmt: skip
+        each.kubectl("create", "rolebinding", name, f"--role={name}", f"--user={name}")
+    return name
+
+
+def test_who_may_clones_from_another_namespace(filled: Namespace, other: Namespace) -> None:
+    user = user_of(other, filled)
+    wanted = data_volume("clone", clone_of("src", filled.name))
+    other.kubectl("create", "-f-", f"--as={user}", stdin=json.dumps(wanted))
+    found = other.wait_phase("clone", Phase.SUCCEEDED)
+    assert_same_disk(other, "clone", filled, "src")
+    token = "cdi.kubevirt.io/storage.extended.clone.token"
+    assert token in found["metadata"]["annotations"]
+    assert filled.names("pvc") == {"src"}
+    assert filled.names("volumeclonesource") == set()
+
+
+def test_who_may_not_is_refused(filled: Namespace, other: Namespace) -> None:
+    user = user_of(other)
+    wanted = data_volume("clone", clone_of("src", filled.name))
+    with pytest.raises(Refused, match="insufficient permissions in clone source namespace"):
+        other.kubectl("create", "-f-", f"--as={user}", stdin=json.dumps(wanted))
+    assert other.names("dv") == set()
+
+
+def test_a_data_source_leads_to_what_is_cloned(filled: Namespace, other: Namespace) -> None:
+    golden = {
+        "apiVersion": "cdi.kubevirt.io/v1beta1", "kind": "DataSource",
+        "metadata": {"name": "golden"},
+        "spec": {"source": {"pvc": {"namespace": filled.name, "name": "src"}}},
+    }  # fmt: skip
+    filled.apply(golden)
+    wanted = data_volume("clone", {})
+    del wanted["spec"]["source"]
+    reference = {"kind": "DataSource", "name": "golden", "namespace": filled.name}
+    wanted["spec"]["sourceRef"] = reference
+    user = user_of(other, filled)
+    filled.kubectl(
+        "create", "role", "reads", "--verb=get", "--resource=datasources.cdi.kubevirt.io"
+    )
+    other.kubectl("create", "-f-", f"--as={user}", stdin=json.dumps(wanted))
+    other.wait_phase("clone", Phase.SUCCEEDED)
+    assert_same_disk(other, "clone", filled, "src")
+
+
+# In between.
+
+
+def test_a_source_in_use_is_waited_for(filled: Namespace) -> None:
+    filled.apply(consumer("user", "src"))
+    filled.apply(data_volume("clone", clone_of("src", filled.name)))
+    filled.until_event("pvc/clone", "CloneSourceInUse")
+    filled.kubectl("delete", "pod", "user", "--grace-period=0", "--force")
+    filled.wait_phase("clone", Phase.SUCCEEDED)
+
+
+def test_a_class_that_waits_for_consumers_is_waited_for(filled: Namespace) -> None:
+    source = clone_of("src", filled.name)
+    late = data_volume("late", source, storageClassName=WAITING_CLASS)
+    at_once = data_volume(
+        "now", source, storageClassName=WAITING_CLASS, annotations={BIND_AT_ONCE: ""}
+    )
+    filled.apply(late, at_once)
+    filled.wait_phase("now", Phase.SUCCEEDED)
+    assert_same_disk(filled, "now", filled, "src")
+    filled.wait_phase("late", Phase.PENDING_POPULATION)
+    filled.apply(consumer("user", "late"))
+    filled.wait_phase("late", Phase.SUCCEEDED)
+
+
+def test_a_clone_that_is_deleted_leaves_nothing(filled: Namespace) -> None:
+    filled.apply(consumer("user", "src"))
+    filled.apply(data_volume("clone", clone_of("src", filled.name)))
+    filled.until_event("pvc/clone", "CloneSourceInUse")
+    filled.kubectl("delete", "dv", "clone")
+    filled.gone("dv/clone", "pvc/clone")
+    assert filled.names("pvc") == {"src"}
+    assert filled.names("volumeclonesource") == set()
