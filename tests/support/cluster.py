@@ -290,14 +290,14 @@ class Machine(Cluster):
             if self.process is not None:
                 self.stop()
 
-    def workers(self) -> list[int]:
+    def workers(self, module: bytes = b"cdi.workers.importer") -> list[int]:
         """The process ids of the workers that run on this machine's volumes."""
         found = []
         for status in Path("/proc").glob("[0-9]*/cmdline"):
             with contextlib.suppress(OSError):
                 words = status.read_bytes().split(b"\0")
                 place = (status.parent / "cwd").readlink()
-                if b"cdi.workers.importer" in words and place.is_relative_to(self.directory):
+                if module in words and place.is_relative_to(self.directory):
                     found.append(int(status.parent.name))
         return found
 
