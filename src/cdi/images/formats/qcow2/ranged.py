@@ -3,8 +3,8 @@ A qcow2 image whose source can be read at any offset.
 
 Here: the walk over the tables, in windows, so that memory does not grow with the disk. A
 window's tables are read, checked against everything seen before, and its data named as units;
-then the next window follows. Elsewhere: what entries mean (`tables`), who owns which bytes
-(`claims`), what a unit is (`units`). Raises CorruptImage; and whatever the reader raises.
+then the next window follows. Elsewhere: what entries mean, and who owns which bytes
+(`tables`); what a unit is (`units`). Raises CorruptImage; and whatever the reader raises.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from functools import cached_property
 
 from cdi.images import errors
 from cdi.images.formats import image
-from cdi.images.formats.qcow2 import tables
-from cdi.images.formats.qcow2.claims import Claims
+from cdi.images.formats.qcow2 import changes, clusters, tables
 from cdi.images.formats.qcow2.header import Header, parse_header
 from cdi.images.formats.qcow2.packing import Unpacker, unpacked, unpacker_for
 from cdi.images.formats.tabled.runs import Kind, Run
 from cdi.images.formats.tabled.units import READ_BYTES, Cutter, Part, Tables
-from cdi.images.layout import Buffer, Ranges, Reader, Unit, clearing
+from cdi.images.layout import Buffer, Ranges, Reader, Unit
 
 UNIT_BYTES = 512 << 10
 
@@ -87,14 +86,8 @@ class RandomQcow2:
             runs.sort()
             claims.runs(runs)
             if self._delta:
-                yield from self._zeros(parts, done)
+                yield from changes.cleared(self._header, parts, done)
             yield from self._cutter.units(runs, done)
-
-    def _zeros(self, parts: list[tuple[memoryview, int]], done: Ranges) -> Iterator[Unit]:
-        for table, guest in parts:
-            for start, end in tables.zeros_of(self._header, tables.entries_of(table), guest):
-                if not done.covers(start, end):
-                    yield clearing(start, end)
 
     def _read_l1(self) -> array[int]:
         """Read the entries that map the disk, as host offsets of L2 tables."""
@@ -113,10 +106,10 @@ class RandomQcow2:
                 offsets.append(offset)
         return offsets
 
-    def _table_claims(self) -> Claims:
+    def _table_claims(self) -> tables.Claims:
         """Claim the header and all tables that this reader looks at."""
         header = self._header
-        claims = Claims(header.cluster_bits)
+        claims = tables.Claims(header.cluster_bits)
         claims.table("header", 0, header.cluster_size)
         claims.table("L1 table", header.l1_offset, header.l1_declared * 8)
         length = header.refcount_table_clusters << header.cluster_bits
@@ -168,7 +161,7 @@ class RandomQcow2:
             return run
         if run.kind is Kind.HELD:
             return None
-        if run.kind is not Kind.PACKED or over >= tables.SECTOR:
+        if run.kind is not Kind.PACKED or over >= clusters.SECTOR:
             raise errors.CorruptImage(
                 f"guest offset {run.guest} is mapped to host offset {run.start} to {run.end}, "
                 f"beyond the end of the file of {self._size} bytes; it may have been cut short"

@@ -1,30 +1,27 @@
 """
-What the entries of L1 and L2 tables mean.
+What the entries of L1 and L2 tables mean, and who owns which host bytes.
 
-Here: entries in, runs of host bytes out; every bit is checked. Elsewhere: where tables are
-fetched from, whether two runs share host bytes (`claims`), what packed bytes hold (`packing`).
-Pure functions. Raises CorruptImage, naming the guest offset.
+Here: entries in, runs of host bytes out; every bit is checked, and no byte is claimed twice.
+Elsewhere: where tables are fetched from (`ranged`, `walk`), clusters that are compressed or in
+parts (`clusters`, `fragments`). Raises CorruptImage, naming the guest offset.
 """
 
 from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cdi.images import errors
-from cdi.images.formats.qcow2.header import MAX_OFFSET, Header
+from cdi.images.formats.qcow2 import clusters, fragments
+from cdi.images.formats.qcow2.clusters import COMPRESSED, OFFSET_MASK, packed
+from cdi.images.formats.qcow2.header import Header
 from cdi.images.formats.tabled.runs import Kind, Run
+from cdi.images.formats.tabled.units import Bitmap
 from cdi.images.layout import Buffer
 
-SECTOR = 512  # the length of compressed data is stored in these
-
-_OFFSET_MASK = 0x00FF_FFFF_FFFF_FE00
 _L1_RESERVED = 0x7F00_0000_0000_01FF
-_COMPRESSED = 1 << 62
-_ZERO = 1
-_SUBCLUSTERS = 32
-_ALL_ALLOCATED = (1 << _SUBCLUSTERS) - 1
+ZERO = 1
 
 
 def entries_of(table: Buffer) -> array[int]:
@@ -38,7 +35,7 @@ def entries_of(table: Buffer) -> array[int]:
 
 def l2_offset(header: Header, index: int, entry: int) -> int:
     """Return the host offset of the L2 table that an L1 entry names; 0 for none."""
-    offset = entry & _OFFSET_MASK
+    offset = entry & OFFSET_MASK
     if entry & _L1_RESERVED or offset & (header.cluster_size - 1):
         raise errors.CorruptImage(
             f"L1 entry {index} (guest offset {index * header.l2_span}) is {entry:#x}: "
@@ -56,7 +53,7 @@ def runs_of(header: Header, entries: array[int], guest: int) -> list[Run]:
     step = header.entry_bytes // 8
     count = min(len(entries) // step, -(-(header.virtual_size - guest) // header.cluster_size))
     if header.extended_l2:
-        runs = _extended_runs(header, entries, guest, count)
+        runs = clusters.extended_runs(header, entries, guest, count)
     else:
         runs = _standard_runs(header, entries, guest, count)
     if guest + count * header.cluster_size > header.virtual_size:
@@ -64,52 +61,19 @@ def runs_of(header: Header, entries: array[int], guest: int) -> list[Run]:
     return runs
 
 
-def zeros_of(header: Header, entries: array[int], guest: int) -> Iterator[tuple[int, int]]:
-    """Yield the guest ranges that consecutive L2 entries call zero, in order, neighbours joined.
-
-    Only of use beside a disk that the image builds on: by itself, what is not mapped is zero too.
-    Takes entries that `runs_of` has found sane.
-    """
-    first = after = 0
-    for start, end in _zero_ranges(header, entries, guest):
-        if start == after:
-            after = end
-            continue
-        if first < after:
-            yield first, after
-        first, after = start, end
-    if first < (after := min(after, header.virtual_size)):
-        yield first, after
-
-
-def _zero_ranges(header: Header, entries: array[int], guest: int) -> Iterator[tuple[int, int]]:
-    size = header.cluster_size
-    if header.extended_l2:
-        for where, entry, bitmap in zip(
-            range(guest, header.virtual_size, size), entries[::2], entries[1::2], strict=False
-        ):
-            if not entry & _COMPRESSED and bitmap >> _SUBCLUSTERS:
-                for run in _parts(size // _SUBCLUSTERS, 0, where, bitmap >> _SUBCLUSTERS):
-                    yield run.guest, run.guest + run.end - run.start
-    elif header.version > 2:
-        for where, entry in zip(range(guest, header.virtual_size, size), entries, strict=False):
-            if entry & _ZERO and not entry & _COMPRESSED:
-                yield where, where + size
-
-
 def _standard_runs(header: Header, entries: array[int], guest: int, count: int) -> list[Run]:
     runs: list[Run] = []
     size = header.cluster_size
     # Anything but a plain allocated cluster has one of these bits.
-    special = ~_OFFSET_MASK & ~(1 << 63) | (size - 1)
-    zero = 0 if header.version == 2 else _ZERO
+    special = ~OFFSET_MASK & ~(1 << 63) | (size - 1)
+    zero = 0 if header.version == 2 else ZERO
     start = end = first = 0
     for index, entry in enumerate(entries[:count] if count < len(entries) else entries):
         if not entry:
             continue
         where = guest + index * size
         if not entry & special:
-            offset = entry & _OFFSET_MASK
+            offset = entry & OFFSET_MASK
             if offset == end and where - first == end - start and offset:
                 end += size
                 continue
@@ -117,73 +81,17 @@ def _standard_runs(header: Header, entries: array[int], guest: int, count: int) 
                 runs.append(Run(start, end, first, Kind.PLAIN))
             start, end, first = offset, offset + size, where
             if not offset:
-                start, end = _refuse(where, entry)
-        elif entry & _COMPRESSED:
-            runs.append(_packed(header, entry, where))
-        elif entry & zero and not entry & special & ~_ZERO:
-            if offset := entry & _OFFSET_MASK:
+                start, end = clusters.refuse(where, entry)
+        elif entry & COMPRESSED:
+            runs.append(packed(header, entry, where))
+        elif entry & zero and not entry & special & ~ZERO:
+            if offset := entry & OFFSET_MASK:
                 runs.append(Run(offset, offset + size, where, Kind.HELD))
         else:
-            _refuse(where, entry)
+            clusters.refuse(where, entry)
     if end:
         runs.append(Run(start, end, first, Kind.PLAIN))
     return runs
-
-
-def _extended_runs(header: Header, entries: array[int], guest: int, count: int) -> list[Run]:
-    runs: list[Run] = []
-    size = header.cluster_size
-    special = ~_OFFSET_MASK & ~(1 << 63) | (size - 1)
-    for index in range(count):
-        entry, bitmap = entries[2 * index], entries[2 * index + 1]
-        where = guest + index * size
-        offset = entry & _OFFSET_MASK
-        allocated, zero = bitmap & _ALL_ALLOCATED, bitmap >> _SUBCLUSTERS
-        if entry & _COMPRESSED:
-            if bitmap:
-                _refuse(where, entry)
-            runs.append(_packed(header, entry, where))
-        elif entry & special or allocated & zero or (allocated and not offset):
-            _refuse(where, entry)
-        elif allocated == _ALL_ALLOCATED:
-            last = runs[-1] if runs else None
-            if last and last[1] == offset and last[3] is Kind.PLAIN and (
-                where - last[2] == offset - last[0]
-            ):  # fmt: skip
-                runs[-1] = Run(last[0], offset + size, last[2], Kind.PLAIN)
-            else:
-                runs.append(Run(offset, offset + size, where, Kind.PLAIN))
-        elif offset:
-            runs.append(Run(offset, offset + size, where, Kind.HELD))
-            runs.extend(_parts(size // _SUBCLUSTERS, offset, where, allocated))
-    return runs
-
-
-def _parts(size: int, offset: int, guest: int, allocated: int) -> list[Run]:
-    """Name the allocated subclusters of one cluster, neighbours joined."""
-    parts = []
-    first = 0
-    while allocated >> first:
-        first += (allocated >> first & -(allocated >> first)).bit_length() - 1
-        after = first
-        while allocated >> after & 1:
-            after += 1
-        parts.append(
-            Run(offset + first * size, offset + after * size, guest + first * size, Kind.PART)
-        )
-        first = after
-    return parts
-
-
-def _packed(header: Header, entry: int, guest: int) -> Run:
-    """Decode the descriptor of a compressed cluster: a byte offset and a number of sectors."""
-    width = 62 - (header.cluster_bits - 8)
-    offset = entry & ((1 << width) - 1)
-    more_sectors = (entry & (_COMPRESSED - 1)) >> width
-    if not header.cluster_size <= offset < MAX_OFFSET:
-        _refuse(guest, entry)
-    end = (offset // SECTOR + 1 + more_sectors) * SECTOR
-    return Run(offset, end, guest, Kind.PACKED)
 
 
 def _clipped(header: Header, run: Run) -> Iterator[Run]:
@@ -195,8 +103,65 @@ def _clipped(header: Header, run: Run) -> Iterator[Run]:
         yield run._replace(end=run.end - over)
 
 
-def _refuse(guest: int, entry: int) -> tuple[int, int]:
-    raise errors.CorruptImage(
-        f"the L2 entry of guest offset {guest} is {entry:#x}: reserved bits are set, "
-        "or its cluster is not aligned or overlaps the header"
-    )
+class Claims:
+    """The host bytes of one file that have an owner: no byte of a sane image is used twice.
+
+    Without them, tables could loop, name themselves as data, or map a small file many times over.
+    Memory is one bit per host cluster at worst, next to nothing where clusters are in long runs.
+    """
+
+    def __init__(self, cluster_bits: int) -> None:
+        self._bits = cluster_bits
+        self._owned = Bitmap()  # by a table, or by one plain cluster
+        self._shared = Bitmap()  # by compressed clusters
+        self._fragments = fragments.Fragments()  # of these
+
+    def table(self, name: str, start: int, length: int) -> None:
+        """Claim the clusters of a table."""
+        if not self._owned.add(start >> self._bits, self._after(start + length)):
+            raise errors.CorruptImage(f"the {name} at {start} overlaps another table")
+
+    def runs(self, runs: Sequence[Run]) -> None:
+        """Claim the host bytes of runs, which are sorted by place."""
+        packed = [run for run in runs if run[3] is Kind.PACKED]
+        bits, round_up = self._bits, (1 << self._bits) - 1
+        first = after = 0  # neighbouring clusters are claimed together
+        for run in runs:
+            if run[3] is Kind.PACKED or run[3] is Kind.PART:
+                continue
+            start = run[0] >> bits
+            if start < after:
+                fragments.refuse(run)
+            if start > after:
+                self._own(first, after, runs)
+                first = start
+            after = (run[1] + round_up) >> bits
+        self._own(first, after, runs)
+        if packed:
+            self._clusters_of_packed(packed)
+            self._fragments.add(packed)
+
+    def _own(self, first: int, after: int, runs: Sequence[Run]) -> None:
+        if self._owned.meets(first, after) or self._shared.meets(first, after):
+            for run in runs:
+                place = max(run[0] >> self._bits, first), min(self._after(run[1]), after)
+                if self._owned.meets(*place) or self._shared.meets(*place):
+                    fragments.refuse(run)
+        self._owned.add(first, after)
+
+    def _after(self, end: int) -> int:
+        return -(-end >> self._bits)
+
+    def _clusters_of_packed(self, packed: list[Run]) -> None:
+        start = end = 0
+        for run in packed:
+            if run[0] >> self._bits >= end:
+                self._share(start, end, run)
+                start = run[0] >> self._bits
+            end = max(end, self._after(run[1]))
+        self._share(start, end, packed[-1])
+
+    def _share(self, first: int, after: int, run: Run) -> None:
+        if self._owned.meets(first, after):
+            fragments.refuse(run)
+        self._shared.add(first, after)

@@ -14,8 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from cdi.images import errors
-from cdi.images.formats.qcow2 import tables
-from cdi.images.formats.qcow2.claims import owned_end
+from cdi.images.formats.qcow2 import clusters, fragments, tables
 from cdi.images.formats.qcow2.header import MAX_OFFSET, Header
 from cdi.images.formats.qcow2.packing import unpacked, unpacker_for
 from cdi.images.formats.qcow2.spill import Spill
@@ -85,11 +84,11 @@ class Walk:
         """Take the end of the file; raises TruncatedSource where something was to come."""
         end = self.passing.end
         while (run := self._run_at_hand()) and run.kind is Kind.PACKED:
-            if run.end - end >= tables.SECTOR:
+            if run.end - end >= clusters.SECTOR:
                 break
             # The length was rounded up to a sector, which the file need not fill.
             yield self._unpacked(run, self.passing.take(run.start, min(end, run.end)))
-            self.at = min(owned_end(run), end)
+            self.at = min(fragments.owned_end(run), end)
             self.current = None
         missing = [run for run in self.agenda if run.kind is not Kind.IGNORED]
         if self.current and self.current.kind is not Kind.IGNORED:
@@ -134,7 +133,7 @@ class Walk:
         a third might lie between the two: what is left of the sector is parked for a while.
         Otherwise anything may follow, and the true end has to be found out.
         """
-        owned = owned_end(run)
+        owned = fragments.owned_end(run)
         following = self.agenda.next_start()
         if self.all_known:
             return owned if following is not None and following < run.end else run.end
@@ -237,11 +236,11 @@ class Walk:
             spill.release(run.start, run.end)
             return
         end = min(run.end, spill.reach(run.start))
-        if end < (owned_end(run) if run.kind is Kind.PACKED else run.end):
+        if end < (fragments.owned_end(run) if run.kind is Kind.PACKED else run.end):
             self._refuse_unparked(run)
         if run.kind is Kind.PACKED:
             yield self._unpacked(run, spill.joined(run.start, end))
-            end = owned_end(run)
+            end = fragments.owned_end(run)
             spill.release(run.start, end)
         elif run.kind is Kind.L2:
             table = memoryview(spill.joined(run.start, end))
@@ -256,7 +255,7 @@ class Walk:
 
     @staticmethod
     def _refuse_unparked(run: Run) -> NoReturn:
-        if run.kind is Kind.PACKED and owned_end(run) - run.start < tables.SECTOR:
+        if run.kind is Kind.PACKED and fragments.owned_end(run) - run.start < clusters.SECTOR:
             # It may lie between two others, where nothing is parked any more.
             raise errors.NeedsScratch(
                 f"the compressed cluster of guest offset {run.guest} is so small that its place "
