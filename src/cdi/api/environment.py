@@ -156,11 +156,6 @@ class Environment:
         return entries
 
 
-def secret_keys(kind: type[Environment]) -> dict[str, str]:
-    """Return the variables that hold secrets, with the key of each in its Secret."""
-    return {declared.name: declared.key for declared in _variables(kind).values() if declared.key}
-
-
 def names_of(kind: type[Environment]) -> tuple[str, ...]:
     """Return the names of all variables of a value."""
     return tuple(declared.name for declared in _variables(kind).values())

@@ -59,11 +59,6 @@ def service_for(name: str) -> str:
     return dashed if len(dashed) <= LONGEST_LABEL else join(dashed, "cdi", LONGEST_LABEL)
 
 
-def label_value_for(name: str) -> str:
-    """Return `name` as a label value, shortened like a Service's name."""
-    return service_for(name)
-
-
 # Populators
 
 

@@ -4,7 +4,6 @@ Labels and annotations that several controllers give to what they create, and re
 Elsewhere: the names of all of them (`cdi.api.annotations`, `cdi.api.labels`).
 """
 
-import copy
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -104,12 +103,3 @@ def fitting(given: Mapping[str, str]) -> dict[str, str]:
             break
         del kept[key]
     return kept
-
-
-def without_field(obj: Object, *path: str) -> Object:
-    """A copy of an object without one field."""
-    wanted = copy.deepcopy(obj)
-    at = objects.get(wanted, *path[:-1])
-    if isinstance(at, dict):
-        at.pop(path[-1], None)
-    return wanted
