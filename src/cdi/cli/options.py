@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import click
 
 from cdi.cli import paramtypes
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 # As `cdi.api.workersettings` has it, which takes as long to load as click does.
 STALL_VARIABLE: Final = "CDI_STALL_TIMEOUT"
@@ -70,6 +73,41 @@ installation = click.option(
     show_default="the pod's own, else cdi",
     help="Namespace of the installation.",
 )
+
+
+def listen(help_text: str) -> Callable[[Command], Command]:
+    """Where a server of a cluster listens."""
+    return click.option(
+        "--listen",
+        type=paramtypes.HostPort(),
+        metavar="HOST:PORT",
+        default="0.0.0.0:8443",
+        help=f"{help_text}; port 0 takes a free one.",
+    )
+
+
+def certificate(directory: Path, prefix: str = "") -> Callable[[Command], Command]:
+    """What a server of a cluster shows; `prefix` of the variables that name it."""
+    shown = click.option(
+        "--tls-cert-file",
+        type=paramtypes.HomePath(),
+        metavar="FILE",
+        envvar=f"{prefix}CERT_FILE",
+        show_envvar=True,
+        default=directory / "tls.crt",
+        help="Certificate to show, PEM; followed when it is replaced.",
+    )
+    key = click.option(
+        "--tls-key-file",
+        type=paramtypes.HomePath(),
+        metavar="FILE",
+        envvar=f"{prefix}KEY_FILE",
+        show_envvar=True,
+        default=directory / "tls.key",
+        help="Its key.",
+    )
+    return lambda command: shown(key(command))
+
 
 verbosity = click.option(
     "-v",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cdi.cli import loading, options, paramtypes
+from cdi.cli import loading, options
 
 _CERTIFICATES = Path("/var/run/certs/cdi-apiserver-server-cert")
 
@@ -16,31 +16,8 @@ _CERTIFICATES = Path("/var/run/certs/cdi-apiserver-server-cert")
 @options.kubeconfig
 @options.context
 @options.installation
-@click.option(
-    "--listen",
-    type=paramtypes.HostPort(),
-    metavar="HOST:PORT",
-    default="0.0.0.0:8443",
-    help="Where everything is served; port 0 takes a free one.",
-)
-@click.option(
-    "--tls-cert-file",
-    type=paramtypes.HomePath(),
-    metavar="FILE",
-    envvar="CERT_FILE",
-    show_envvar=True,
-    default=_CERTIFICATES / "tls.crt",
-    help="Certificate to show, PEM; followed when it is replaced.",
-)
-@click.option(
-    "--tls-key-file",
-    type=paramtypes.HomePath(),
-    metavar="FILE",
-    envvar="KEY_FILE",
-    show_envvar=True,
-    default=_CERTIFICATES / "tls.key",
-    help="Its key.",
-)
+@options.listen("Where everything is served")
+@options.certificate(_CERTIFICATES)
 @options.verbosity
 def command(
     kubeconfig: str,

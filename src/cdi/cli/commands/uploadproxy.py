@@ -18,31 +18,8 @@ _KEYS = Path("/var/run/cdi/token/keys")
 @options.kubeconfig
 @options.context
 @options.installation
-@click.option(
-    "--listen",
-    type=paramtypes.HostPort(),
-    metavar="HOST:PORT",
-    default="0.0.0.0:8443",
-    help="Where to listen; port 0 takes a free one.",
-)
-@click.option(
-    "--tls-cert-file",
-    type=paramtypes.HomePath(),
-    metavar="FILE",
-    envvar="SERVER_CERT_FILE",
-    show_envvar=True,
-    default=_SERVER / "tls.crt",
-    help="Certificate to show, PEM; followed when it is replaced.",
-)
-@click.option(
-    "--tls-key-file",
-    type=paramtypes.HomePath(),
-    metavar="FILE",
-    envvar="SERVER_KEY_FILE",
-    show_envvar=True,
-    default=_SERVER / "tls.key",
-    help="Its key.",
-)
+@options.listen("Where to listen")
+@options.certificate(_SERVER, "SERVER_")
 @click.option(
     "--client-cert-file",
     type=paramtypes.HomePath(),
