@@ -55,7 +55,7 @@ def make_authority(name: str, now: datetime, life: timedelta) -> Pair:
     subject = _name(name)
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     made = (
-        _builder(subject, subject, key.public_key(), now, life)
+        builder(subject, subject, key.public_key(), now, life)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(key_usage(signs_certificates=True), critical=True)
         .add_extension(identifier, critical=False)
@@ -81,8 +81,8 @@ def issue(
     key = ec.generate_private_key(ec.SECP256R1())
     life = min(life, issuer.not_valid_after_utc - now)
     usage: ObjectIdentifier = use.value
-    builder = (
-        _builder(_name(name), issuer.subject, key.public_key(), now, life)
+    begun = (
+        builder(_name(name), issuer.subject, key.public_key(), now, life)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -92,9 +92,9 @@ def issue(
             critical=False,
         )
     )
-    if names := [_general_name(host) for host in hosts]:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    made = builder.sign(issuer_key, hashes.SHA256())
+    if names := [general_name(host) for host in hosts]:
+        begun = begun.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    made = begun.sign(issuer_key, hashes.SHA256())
     return Pair(_text(made) + _text(issuer), _key_text(key))
 
 
@@ -177,20 +177,22 @@ def _parse_key(text: str) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
     return key
 
 
-def _builder(
+def builder(
     subject: x509.Name,
     issuer: x509.Name,
     key: ec.EllipticCurvePublicKey,
     now: datetime,
     life: timedelta,
+    backdated: timedelta = BACKDATED,
 ) -> x509.CertificateBuilder:
+    """Begin a certificate that holds from `backdated` before `now` on: clocks may be slow."""
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - BACKDATED)
+        .not_valid_before(now - backdated)
         .not_valid_after(now + life)
     )
 
@@ -214,7 +216,8 @@ def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _general_name(host: str) -> x509.GeneralName:
+def general_name(host: str) -> x509.GeneralName:
+    """A host of a certificate: an address, or a name."""
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:

@@ -7,7 +7,6 @@ the clock was ahead once, has not begun. The authority is issued anew with its o
 trusts that key goes on trusting it.
 """
 
-import ipaddress
 import os
 import ssl
 from collections.abc import Iterable
@@ -100,7 +99,7 @@ def _ensure_authority(path: Path, key: ec.EllipticCurvePrivateKey, now: datetime
             return False
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cdi standalone")])
     certificate = (
-        _builder(name, name, key.public_key(), now, CA_LIFE)
+        pki.builder(name, name, key.public_key(), now, CA_LIFE, BACKDATED)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(pki.key_usage(signs_certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -119,8 +118,8 @@ def _server_certificate(
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cdi apiserver")])
     return (
-        _builder(subject, ca.subject, public_key, now, LIFE)
-        .add_extension(x509.SubjectAlternativeName(map(_general_name, names)), critical=False)
+        pki.builder(subject, ca.subject, public_key, now, LIFE, BACKDATED)
+        .add_extension(x509.SubjectAlternativeName(map(pki.general_name, names)), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(pki.key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -129,24 +128,6 @@ def _server_certificate(
             critical=False,
         )
         .sign(ca_key, hashes.SHA256())
-    )
-
-
-def _builder(
-    subject: x509.Name,
-    issuer: x509.Name,
-    public_key: ec.EllipticCurvePublicKey,
-    now: datetime,
-    life: timedelta,
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(public_key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - BACKDATED)
-        .not_valid_after(now + life)
     )
 
 
@@ -163,7 +144,7 @@ def _covers(path: Path, names: tuple[str, ...], now: datetime) -> bool:
         return False
     alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     present = set(alternatives.value)
-    return all(_general_name(name) in present for name in names)
+    return all(pki.general_name(name) in present for name in names)
 
 
 def _holds(certificate: x509.Certificate, now: datetime) -> bool:
@@ -171,13 +152,6 @@ def _holds(certificate: x509.Certificate, now: datetime) -> bool:
     at = now.astimezone(UTC)
     begun = certificate.not_valid_before_utc <= at
     return begun and certificate.not_valid_after_utc >= at + RENEW_BEFORE
-
-
-def _general_name(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
 
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
