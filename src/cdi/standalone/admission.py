@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cdi.kube.generatename import generated_name
 from cdi.kube.reviews import User
-from cdi.standalone.apiserver import metadata
 from cdi.standalone.apiserver.admission import Admission, AdmissionRequest, Document
 from cdi.standalone.apiserver.catalog import resource_of
 from cdi.standalone.apiserver.status import ApiError
@@ -24,7 +24,7 @@ from cdi.web.tokens.signing import Tokens
 
 def install(admission: Admission, tokens: Tokens, look: inquiry.Look) -> None:
     """Have the API server ask CDI's rules about every write that they are about."""
-    rules = registry.registrations(tokens.sign_clone, tokens.clone_of, metadata.generated_name)
+    rules = registry.registrations(tokens.sign_clone, tokens.clone_of, generated_name)
     install_rules(admission, rules, look)
 
 

@@ -5,7 +5,6 @@ Here: pure functions from the request's object (and the live one) to the object 
 Elsewhere: schema rules (`schema.admit`), managed fields (`schema.fields`), deletion (`deletion`).
 """
 
-import secrets
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,9 +15,6 @@ from cdi.standalone.schema.registry import KindInfo
 
 Document = dict[str, Any]
 
-GENERATED_SUFFIX = 5  # characters, as Kubernetes does
-GENERATED_PREFIX_MAX = 58  # so that the whole name stays a DNS label
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, no look-alikes
 
 # What stays as it was, whatever an update says.
 _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
@@ -38,12 +34,6 @@ _FIRST_STATUS: Mapping[tuple[str, str], Document] = {
 }
 # Kinds that arrive with their status: the node agent registers nodes this way.
 _STATUS_AT_CREATE = frozenset({("", "Node"), ("", "Event")})
-
-
-def generated_name(prefix: str) -> str:
-    """A fresh name for generateName."""
-    suffix = "".join(secrets.choice(_ALPHABET) for _ in range(GENERATED_SUFFIX))
-    return prefix[:GENERATED_PREFIX_MAX] + suffix
 
 
 def counts_generations(kind: KindInfo) -> bool:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
+from cdi.kube.generatename import generated_name
 from cdi.standalone.apiserver import checks, conversion, deletion, metadata, status
 from cdi.standalone.apiserver.admission import Admission, AdmissionRequest
 from cdi.standalone.apiserver.catalog import Catalog, resource_of
@@ -94,7 +95,7 @@ class Objects:
         prefix = "" if given.get("name") else given.get("generateName", "")
         for _ in range(NAME_RETRIES):
             if prefix:
-                given["name"] = metadata.generated_name(prefix)
+                given["name"] = generated_name(prefix)
             try:
                 return await self._create(ref, copy.deepcopy(document), options, user)
             except status.ApiError as error:

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from aiohttp import web
 
@@ -21,6 +19,7 @@ from cdi.api import labels
 from cdi.kube import errors, objects
 from cdi.kube.cache import Change
 from cdi.kube.client import Client
+from cdi.kube.generatename import generated_name
 from cdi.kube.informer import Informer
 from cdi.kube.manager import Group, Manager, Work
 from cdi.kube.resource import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS
@@ -42,9 +41,6 @@ from cdi.web.tokens.signing import Tokens
 from cdi.web.uploadtokens.request import TokenRequests
 
 log = logging.getLogger(__name__)
-
-_SUFFIX: Final = 5  # characters, as Kubernetes completes names
-_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +142,7 @@ class ApiServer:
 
     def _webhooks(self) -> Webhooks:
         tokens = Tokens(self.keys)
-        rules = registry.registrations(tokens.sign_clone, tokens.clone_of, completed_name)
+        rules = registry.registrations(tokens.sign_clone, tokens.clone_of, generated_name)
         return Webhooks(rules, self._lookups, answers.Bodies(), self._metrics)
 
     def _upload_api(self) -> UploadApi:
@@ -168,9 +164,3 @@ async def _announce(stop: asyncio.Event) -> None:
     """The last part to start: everything else is there by now."""
     log.info("ready")
     await stop.wait()
-
-
-def completed_name(beginning: str) -> str:
-    """A name that begins so, as Kubernetes completes `generateName`."""
-    longest = 63 - _SUFFIX
-    return beginning[:longest] + "".join(secrets.choice(_LETTERS) for _ in range(_SUFFIX))
