@@ -35,6 +35,27 @@ class Write:
         return self.offset + len(self.data)
 
 
+class Packed:
+    """Like a Write, but its bytes are made when they are asked for: by whoever writes them.
+
+    One thread at a time. Asking raises what `make` raises.
+    """
+
+    __slots__ = ("_data", "_make", "end", "offset")
+
+    def __init__(self, offset: int, length: int, make: Callable[[], Buffer]) -> None:
+        self.offset, self.end = offset, offset + length
+        self._make: Callable[[], Buffer] | None = make
+        self._data: Buffer = b""
+
+    @property
+    def data(self) -> Buffer:
+        """The bytes; what they are made of is let go of."""
+        if self._make is not None:
+            self._data, self._make = self._make(), None
+        return self._data
+
+
 @dataclass(frozen=True, slots=True)
 class Zeros:
     """Guest bytes [offset, end) that are zero whatever the target held there before.
@@ -46,7 +67,7 @@ class Zeros:
     end: int
 
 
-Change: TypeAlias = Write | Zeros
+Change: TypeAlias = Write | Packed | Zeros
 
 
 @dataclass(frozen=True, slots=True)

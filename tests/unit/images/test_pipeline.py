@@ -112,3 +112,42 @@ def test_a_splitter_skips_what_its_reader_left():
     splitter = parallel.Splitter([b"abcdef"], 0)
     splitter.skip(splitter.take(0, 4))
     assert b"".join(splitter.take(4, 6)) == b"ef"
+
+
+def test_a_crew_does_everything_it_is_given() -> None:
+    done: list[int] = []
+    with pipeline.Crew(done.append, 3, "crew") as crew:
+        for number in range(100):
+            crew.put(number)
+        crew.wait()
+        assert sorted(done) == list(range(100))
+
+
+def test_the_first_failure_of_a_crew_reaches_who_puts() -> None:
+    def refuse(number: int) -> None:
+        if number == 3:
+            raise ValueError("three")
+
+    def work() -> None:
+        with pipeline.Crew(refuse, 2, "crew") as crew:
+            for number in range(100):
+                crew.put(number)
+
+    with pytest.raises(ValueError, match="three"):
+        work()
+
+
+def test_leaving_a_crew_waits_for_what_is_under_way() -> None:
+    begun, leave = threading.Event(), threading.Event()
+    done: list[int] = []
+
+    def work(number: int) -> None:
+        begun.set()
+        assert leave.wait(30)
+        done.append(number)
+
+    with pipeline.Crew(work, 1, "crew") as crew:
+        crew.put(1)
+        assert begun.wait(30)
+        leave.set()
+    assert done == [1]

@@ -7,6 +7,7 @@ For sources that cannot be read at random, and for compressed files. Each stage 
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +19,8 @@ from cdi.images import errors
 from cdi.images.codecs.codec import Codec
 from cdi.images.codecs.decoder import Decoder, Restart
 from cdi.images.formats import native
-from cdi.images.layout import ForwardDecoder, Part
+from cdi.images.layout import Change, ForwardDecoder, Part
+from cdi.images.transfer import pipeline
 from cdi.images.transfer.journal import StreamPoint
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.work import Work
@@ -26,6 +28,8 @@ from cdi.images.transfer.work import Work
 AHEAD = 8 << 20  # bytes that may wait between two stages
 
 _ZEROS = bytes(1 << 20)
+_BATCH = 1 << 20  # guest bytes that a thread unpacks and writes at a time
+_WRITERS = min(4, os.cpu_count() or 1)
 _PLACE_EVERY = 16 << 20  # content bytes between two notes of a place to begin anew
 
 
@@ -191,24 +195,42 @@ def write(
     journal where a later run can begin anew; `codec` is the source's compression.
     """
     decoder, noted, length = disk.decoder, 0, 0
-    for chunk in chunks:
-        place = chunk.restart
-        if place is not None and place.output - noted >= _PLACE_EVERY:
-            state = disk.snapshot()
-            if state is not None:
-                noted = place.output
-                if put := work.target.put():
-                    work.journal.done(put)
-                work.journal.at(StreamPoint(place.source, noted, place.detail, state, codec))
-        for item in decoder.feed(chunk.data):
-            length = max(length, item.end)
-            insist_fits(decoder.virtual_size or length)
-            work.target.write((item,))
-    work.target.write(decoder.finish())
+    with pipeline.Crew(work.target.write, _WRITERS, "write") as crew:
+        for chunk in chunks:
+            place = chunk.restart
+            if place is not None and place.output - noted >= _PLACE_EVERY:
+                state = disk.snapshot()
+                if state is not None:
+                    crew.wait()
+                    noted = place.output
+                    if put := work.target.put():
+                        work.journal.done(put)
+                    work.journal.at(StreamPoint(place.source, noted, place.detail, state, codec))
+            for batch in _batches(decoder.feed(chunk.data)):
+                length = max(length, *(item.end for item in batch))
+                insist_fits(decoder.virtual_size or length)
+                crew.put(batch)
+        for batch in _batches(decoder.finish()):
+            crew.put(batch)
+        crew.wait()
     if decoder.virtual_size is None:
         raise errors.TruncatedSource("the source ended before the disk's header was complete")
     insist_fits(decoder.virtual_size)
     return decoder.virtual_size
+
+
+def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
+    """Put together what one thread had better write at once."""
+    batch: list[Change] = []
+    held = 0
+    for change in changes:
+        batch.append(change)
+        held += change.end - change.offset
+        if held >= _BATCH:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
 
 
 def _behind(pieces: Iterable[bytes], skip: int) -> Iterator[bytes]:

@@ -13,9 +13,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Sized)
+Job = TypeVar("Job")
 
 _AT_ONCE = 8
 
@@ -185,3 +187,34 @@ class InOrder:
             for part in self._parts:
                 part.close()
             self._changed.notify_all()
+
+
+class Crew(Generic[Job]):
+    """Threads that share one kind of work. What is put is done in any order, and soon.
+
+    Use as a context manager: leaving it waits for what is under way, and drops the rest. The
+    first failure reaches whoever puts, or waits.
+    """
+
+    def __init__(self, do: Callable[[Job], None], count: int, name: str) -> None:
+        """`count` threads; at most twice as many pieces of work wait or are under way."""
+        self._do, self._most = do, 2 * count
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix=name)
+        self._begun: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Crew[Job]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def put(self, item: Job) -> None:
+        """Have it done; waits while too much is."""
+        while self._begun and (self._begun[0].done() or len(self._begun) >= self._most):
+            self._begun.popleft().result()
+        self._begun.append(self._threads.submit(self._do, item))
+
+    def wait(self) -> None:
+        """Return when everything is done."""
+        while self._begun:
+            self._begun.popleft().result()

@@ -21,7 +21,7 @@ from cdi.images.formats.qcow2.spill import Spill
 from cdi.images.formats.tabled.agenda import Agenda
 from cdi.images.formats.tabled.runs import Kind, Run
 from cdi.images.formats.tabled.units import Passing, clipped
-from cdi.images.layout import Buffer, Write
+from cdi.images.layout import Buffer, Packed, Write
 
 _SLICE = 256 << 10  # tables are decoded in parts of this size
 _TABLES = (Kind.L1, Kind.L2, Kind.REFCOUNT_TABLE)
@@ -61,7 +61,7 @@ class Walk:
         self.agenda.add(pending)
         self.spill = parked
 
-    def advance(self, piece: Buffer) -> Iterator[Write]:
+    def advance(self, piece: Buffer) -> Iterator[Write | Packed]:
         """Take the next bytes and yield what they give."""
         self.passing.add(piece)
         while run := self._run_at_hand():
@@ -80,7 +80,7 @@ class Walk:
             self.current = None
             self.passing.forget(self.at)
 
-    def finish(self) -> Iterator[Write]:
+    def finish(self) -> Iterator[Write | Packed]:
         """Take the end of the file; raises TruncatedSource where something was to come."""
         end = self.passing.end
         while (run := self._run_at_hand()) and run.kind is Kind.PACKED:
@@ -143,6 +143,7 @@ class Walk:
                 self.spill.release(*self._seams.popleft())
             return owned
         self._blank = True
+        unpacked(self._unpacker, data, run.guest)  # only a sane one has an end
         return max(run.start + self._unpacker.used(data), owned)
 
     def _without_blank(self, part: memoryview) -> memoryview:
@@ -170,7 +171,7 @@ class Walk:
                 "or a source that can be read at any offset"
             )
 
-    def _pass(self, run: Run) -> Iterator[Write]:
+    def _pass(self, run: Run) -> Iterator[Write | Packed]:
         """Pass plain bytes on as they lie; skip those that are no data."""
         if run.kind is Kind.IGNORED:
             self.at = min(run.end, self.passing.end)
@@ -180,11 +181,15 @@ class Walk:
             self.at += len(part)
         self.passing.forget(self.at)
 
-    def _unpacked(self, run: Run, data: Buffer) -> Write:
-        cluster = unpacked(self._unpacker, data, run.guest)
-        return Write(run.guest, clipped(cluster, self.header.virtual_size - run.guest))
+    def _unpacked(self, run: Run, data: Buffer) -> Packed:
+        length = min(self.header.cluster_size, self.header.virtual_size - run.guest)
 
-    def _pass_table(self, run: Run) -> Iterator[Write]:
+        def make() -> Buffer:
+            return clipped(unpacked(self._unpacker, data, run.guest), length)
+
+        return Packed(run.guest, length, make)
+
+    def _pass_table(self, run: Run) -> Iterator[Write | Packed]:
         """Decode a table as it passes, in parts, so that it need not be held as a whole."""
         while self.at < run.end:
             end = min(run.end, self.at + _SLICE)
@@ -204,7 +209,7 @@ class Walk:
         if self.all_known:
             self.spill.clear()
 
-    def _learn(self, table: Run, start: int, data: Buffer) -> Iterator[Write]:
+    def _learn(self, table: Run, start: int, data: Buffer) -> Iterator[Write | Packed]:
         """Decode part of a table. What it announces lies ahead, or is parked."""
         runs = sorted(self._announced_by(table, start, data))
         ahead = [run for run in runs if run.start >= self.at]
@@ -229,7 +234,7 @@ class Walk:
             return ()
         return _without_held(tables.runs_of(header, entries, guest))
 
-    def _unpark(self, run: Run) -> Iterator[Write]:
+    def _unpark(self, run: Run) -> Iterator[Write | Packed]:
         """Decode a run that went by before its table."""
         spill = self.spill
         if run.kind is Kind.IGNORED:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
 from cdi.images.formats.tabled.units import Passing
-from cdi.images.layout import Write
+from cdi.images.layout import Packed, Write
 
 
 class Sized(Protocol):
@@ -31,8 +31,8 @@ class Walk(Protocol):
     @property
     def passing(self) -> Passing: ...
 
-    def advance(self, piece: bytes) -> Iterator[Write]: ...
-    def finish(self) -> Iterator[Write]: ...
+    def advance(self, piece: bytes) -> Iterator[Write | Packed]: ...
+    def finish(self) -> Iterator[Write | Packed]: ...
 
 
 W = TypeVar("W", bound=Walk)
@@ -61,7 +61,7 @@ class Forward(ABC, Generic[W]):
         """How many bytes of the file were taken: where to continue after `snapshot`."""
         return self._walk.passing.end if self._walk else len(self._head)
 
-    def feed(self, piece: bytes) -> Iterator[Write]:
+    def feed(self, piece: bytes) -> Iterator[Write | Packed]:
         """Take the next bytes; see `layout.ForwardDecoder`."""
         if self._walk is None:
             self._head += piece
@@ -71,7 +71,7 @@ class Forward(ABC, Generic[W]):
             self._walk, piece = self._begin(head)
         yield from self._walk.advance(piece)
 
-    def finish(self) -> Iterator[Write]:
+    def finish(self) -> Iterator[Write | Packed]:
         """End the file; raises TruncatedSource where something was still to come."""
         if self._walk is None:
             head, self._head = self._head, b""
