@@ -8,13 +8,14 @@ condition names a trouble, the answer is never that there is nothing to do.
 """
 
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from cdi.api import annotations, failures, phases, reasons
 from cdi.cli import rows
+from cdi.cli.remedies import REMEDIES
 from cdi.cli.terminal import format_bytes
 from cdi.kube import objects
 from cdi.kube.objects import Object
@@ -24,44 +25,6 @@ Phase = phases.DataVolume
 _UNSEEN_FOR: Final = timedelta(seconds=15)  # so long nobody looks at a DataVolume: none is there
 _IN_USE: Final = (reasons.IMPORT_TARGET_IN_USE,)
 _BY_ITSELF: Final = "it is tried again by itself"
-
-# What to do about a reason of a condition, before it is tried again.
-REMEDIES: Final[Mapping[str, str]] = {
-    "SourceNotFound": "check the URL",
-    "AccessDenied": "check the Secret that secretRef names",
-    "SourceRefused": "see what the server says, correct the source",
-    "SourceUnavailable": "see whether the source is up and can be reached from here",
-    "ConnectionLost": "see whether the network to the source holds",
-    "Stalled": "see whether the source still answers",
-    "SourceChanged": "wait until nobody writes the source any more",
-    "CertificateInvalid": "give the server's CA in a ConfigMap that certConfigMap names",
-    "ChecksumError": "check the checksum, or the file at the source",
-    "NotADisk": "use the URL of the image itself, not of a page about it",
-    "NotAnArchive": "check the URL, or leave contentType archive out",
-    "UnsupportedFormat": "convert or unpack the image first",
-    "CorruptImage": "fetch or make the image again",
-    "UnsafeImage": "flatten the image with qemu-img convert",
-    "TruncatedSource": "fetch or make the image again",
-    "TargetTooSmall": "ask for a larger size",
-    "InvalidRequest": "correct the manifest",
-    "SourceLocked": "see what the engine is doing with the disk",
-    "TargetFailed": "see what the storage says, in the message",
-    "NotSupported": "use another kind of source",
-    "Unconfined": "run it where the walls can stand, or do not require them",
-    "InternalError": "report it, with the log of the importer",
-    "NoSpace": "make room on the storage",
-    "ImagePullFailed": "check the name of the image and whether nodes can pull it",
-    "Unschedulable": "see why no node takes it, with kubectl describe",
-    "OOMKilled": "give workers more memory, in spec.podResourceRequirements of CDIConfig",
-    "AwaitingVDDK": "name an image with the VDDK library",
-    "ErrStartingPod": "see why the pod is refused, in the message",
-    "ErrExceededQuota": "raise the quota of the namespace, or delete something",
-    "ErrClaimNotValid": "correct the manifest, or name a StorageClass that exists",
-    "ErrResourceDoesntExist": "make what is missing, or name another one",
-    "ErrResourceExists": "delete the claim of that name, or choose another name",
-    "ErrResourceMarkedForDeletion": "wait until the claim of that name is gone",
-    "ImportTargetInUse": "stop the pod that uses the claim",
-}
 
 # Reasons of conditions that are not true yet, and of no concern.
 _USUAL: Final = frozenset(

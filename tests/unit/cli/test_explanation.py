@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cdi.cli.explanation import REMEDIES, Seen, explanation_for
+from cdi.cli.explanation import Seen, explanation_for
+from cdi.cli.remedies import REMEDIES
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 THEN = "2030-01-01T11:59:00Z"
