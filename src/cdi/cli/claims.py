@@ -3,6 +3,7 @@
 from typing import Final
 
 from cdi.api import annotations, phases
+from cdi.cli import rows
 from cdi.controllers.datavolume import conditions
 from cdi.kube import objects
 from cdi.kube.objects import Object
@@ -60,6 +61,9 @@ def _phase(claim: Object, *, waits_for_consumer: bool) -> Phase:
         return Phase.FAILED
     if not bound and waits_for_consumer and annotations.SELECTED_NODE not in given:
         return Phase.PENDING_POPULATION if _is_populated(claim) else Phase.WAIT_FOR_FIRST_CONSUMER
+    if rows.is_upload({}, claim):
+        ready = pod == phases.Pod.RUNNING and given.get(annotations.POD_READY) == annotations.TRUE
+        return Phase.UPLOAD_READY if ready else Phase.UPLOAD_SCHEDULED
     if pod == phases.Pod.RUNNING:
         return Phase.IMPORT_IN_PROGRESS
     return Phase.IMPORT_SCHEDULED if is_filled_by_us(claim) else Phase.PENDING

@@ -23,7 +23,7 @@ from cdi.kube.objects import Object
 Phase = phases.DataVolume
 
 _UNSEEN_FOR: Final = timedelta(seconds=15)  # so long nobody looks at a DataVolume: none is there
-_IN_USE: Final = (reasons.IMPORT_TARGET_IN_USE,)
+_IN_USE: Final = (reasons.IMPORT_TARGET_IN_USE, reasons.UPLOAD_TARGET_IN_USE)
 _BY_ITSELF: Final = "it is tried again by itself"
 
 # Reasons of conditions that are not true yet, and of no concern.
@@ -224,8 +224,23 @@ def _without_pod(seen: Seen) -> Explanation | None:
     reason, message = _trouble(seen) or _newest_warning(seen, _IN_USE) or ("", "")
     why = _joined(reason, message)
     return Explanation(
-        "its importer pod to be created" + (f": {why}" if why else ""),
+        f"its {_worker(seen)} pod to be created" + (f": {why}" if why else ""),
         _again(_remedy(reason)) if why else "nothing, for now",
+        _changed(seen, "Running"),
+    )
+
+
+def _uploadable(seen: Seen) -> Explanation | None:
+    if _phase(seen) != Phase.UPLOAD_READY:
+        return None
+    name = objects.name(seen.volume)
+    kind = "dv" if seen.noun == "DataVolume" else "pvc"
+    reason, message = _said(seen, "Running")
+    failed = f", after {message} ({reason})" if message else ""
+    remedy = f"{_remedy(reason)}, then " if message else ""
+    return Explanation(
+        f"somebody to send the disk{failed}",
+        f"{remedy}cdi image-upload {kind} {name} --image-path FILE",
         _changed(seen, "Running"),
     )
 
@@ -256,14 +271,16 @@ def _starting(seen: Seen) -> Explanation | None:
         if waiting is not None:
             why = _joined(waiting.get("reason", ""), waiting.get("message", ""))
             return Explanation(
-                f"its importer to start: {why}", "nothing, for now", _created(seen.pod or {})
+                f"its {_worker(seen)} to start: {why}",
+                "nothing, for now",
+                _created(seen.pod or {}),
             )
     return None
 
 
 def _running(seen: Seen) -> Explanation | None:
     since = rows.started(seen.pod)
-    if since is None:
+    if since is None or rows.is_upload(seen.volume, seen.claim):
         return None
     row = rows.row_for(seen.volume, seen.prime or seen.claim, seen.pod, seen.now)
     parts = ["the bytes"]
@@ -296,12 +313,17 @@ _STEPS: Final[Sequence[Callable[[Seen], Explanation | None]]] = (
     _consumer,
     _unbound,
     _paused,
+    _uploadable,
     _without_pod,
     _unscheduled,
     _retried,
     _running,
     _starting,
 )
+
+
+def _worker(seen: Seen) -> str:
+    return "upload server" if rows.is_upload(seen.volume, seen.claim) else "importer"
 
 
 def _phase(seen: Seen) -> str:

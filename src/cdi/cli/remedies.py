@@ -14,7 +14,7 @@ REMEDIES: Final[Mapping[str, str]] = {
     "SourceChanged": "wait until nobody writes the source any more",
     "CertificateInvalid": "give the server's CA in a ConfigMap that certConfigMap names",
     "ChecksumError": "check the checksum, or the file at the source",
-    "NotADisk": "use the URL of the image itself, not of a page about it",
+    "NotADisk": "use the image itself, not a page about it",
     "NotAnArchive": "check the URL, or leave contentType archive out",
     "UnsupportedFormat": "convert or unpack the image first",
     "CorruptImage": "fetch or make the image again",
@@ -39,4 +39,6 @@ REMEDIES: Final[Mapping[str, str]] = {
     "ErrResourceExists": "delete the claim of that name, or choose another name",
     "ErrResourceMarkedForDeletion": "wait until the claim of that name is gone",
     "ImportTargetInUse": "stop the pod that uses the claim",
+    "UploadTargetInUse": "stop the pod that uses the claim",
+    "ErrIncompatiblePVC": "make the claim as the message says",
 }

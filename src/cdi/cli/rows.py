@@ -15,6 +15,8 @@ from cdi.kube.objects import Object
 _PERCENT: Final = 100.0
 Phase = phases.DataVolume
 
+_UPLOADED: Final = "VolumeUploadSource"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -48,10 +50,20 @@ class Row:
 
 
 def worker_of(volume: Object, claim: Object | None) -> str:
-    """Return the name of the importer pod that fills a volume, whether or not it exists."""
+    """Return the name of the pod that fills a volume, whether or not it exists."""
     given = objects.annotations(claim or {})
-    checkpoint = given.get(annotations.CHECKPOINT_CURRENT, "")
-    return names.importer_for(given.get(annotations.PVC_PRIME) or objects.name(volume), checkpoint)
+    filled = given.get(annotations.PVC_PRIME) or objects.name(volume)
+    if is_upload(volume, claim):
+        return names.upload_pod_for(filled)
+    return names.importer_for(filled, given.get(annotations.CHECKPOINT_CURRENT, ""))
+
+
+def is_upload(volume: Object, claim: Object | None) -> bool:
+    """Whether somebody is to send the disk, as a DataVolume or a claim of its own says."""
+    if objects.get(volume, "spec", "source", "upload") is not None:
+        return True
+    source = objects.get(claim, "spec", "dataSourceRef", "kind")
+    return annotations.UPLOAD_TARGET in objects.annotations(claim or {}) or source == _UPLOADED
 
 
 def row_for(volume: Object, claim: Object | None, pod: Object | None, now: datetime) -> Row:
@@ -121,6 +133,9 @@ def _reason(volume: Object, phase: str) -> tuple[str, str]:
     """The condition that says why the volume is not filled, as reason and message."""
     if phase == Phase.SUCCEEDED:
         return "", ""
+    if phase == Phase.UPLOAD_READY:
+        # The server is up, and may have something to say of the last upload.
+        return failures.precise("", str(condition(volume, "Running").get("message") or ""))
     for kind in ("Running", "Bound"):
         found = condition(volume, kind)
         if found.get("status") != "True" and (found.get("reason") or found.get("message")):

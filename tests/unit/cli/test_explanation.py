@@ -28,6 +28,14 @@ def volume(phase="", running=(), bound=(), **metadata):
     }
 
 
+def upload(phase, running=()):
+    """A DataVolume that somebody is to send to."""
+    return volume(phase, running) | {"spec": {"source": {"upload": {}}}}
+
+
+FAILED_UPLOAD = "the last upload failed: it is a page"
+
+
 def claim(phase="Bound", storage_class="local"):
     spec = {"resources": {"requests": {"storage": "1Gi"}}, "storageClassName": storage_class}
     return {"metadata": {"name": "disk"}, "spec": spec, "status": {"phase": phase}}
@@ -165,6 +173,40 @@ FULL = {
             "the next checkpoint",
             "spec.checkpoints",
             id="paused",
+        ),
+        pytest.param(
+            {"volume": upload("UploadReady"), "claim": claim(), "pod": pod()},
+            "somebody to send the disk",
+            "cdi image-upload dv disk --image-path FILE",
+            id="ready-for-an-upload",
+        ),
+        pytest.param(
+            {
+                "volume": upload(
+                    "UploadReady", ("Pod is running", f"{FAILED_UPLOAD}; reason=NotADisk")
+                ),
+                "claim": claim(),
+                "pod": pod(),
+            },
+            "after the last upload failed: it is a page (NotADisk)",
+            "use the image itself, not a page about it, then cdi image-upload",
+            id="the-last-upload-failed",
+        ),
+        pytest.param(
+            {"volume": upload("UploadScheduled"), "claim": claim()},
+            "its upload server pod to be created",
+            "nothing",
+            id="no-upload-server-yet",
+        ),
+        pytest.param(
+            {
+                "volume": upload("UploadScheduled"),
+                "claim": claim(),
+                "pod": pod({"running": {"startedAt": THEN}}),
+            },
+            "the controllers' next step",
+            "nothing",
+            id="upload-server-not-ready",
         ),
     ],
 )

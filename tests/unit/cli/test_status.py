@@ -70,6 +70,21 @@ def test_the_table_is_aligned_and_says_why():
     ]
 
 
+@pytest.mark.parametrize(
+    ("spec", "annotated", "reference", "worker"),
+    [
+        pytest.param({"source": {"upload": {}}}, {}, {}, "cdi-upload-disk", id="data-volume"),
+        pytest.param({}, {"cdi.kubevirt.io/storage.upload.target": ""}, {}, "cdi-upload-disk",
+                     id="claim"),
+        pytest.param({}, {"cdi.kubevirt.io/storage.populator.pvcPrime": "prime-1"},
+                     {"kind": "VolumeUploadSource"}, "cdi-upload-prime-1", id="populated"),
+    ],
+)  # fmt: skip
+def test_the_worker_of_an_upload_is_its_server(spec, annotated, reference, worker):
+    claim = {"metadata": {"annotations": annotated}, "spec": {"dataSourceRef": reference}}
+    assert rows.worker_of(volume("UploadReady") | {"spec": spec}, claim) == worker
+
+
 def test_the_worker_of_a_populated_claim_is_that_of_its_prime():
     claim = {"metadata": {"annotations": {"cdi.kubevirt.io/storage.populator.pvcPrime": "prime-1"}}}
     assert rows.worker_of(volume("Pending"), claim) == "importer-prime-1"
