@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from cdi.hostpath.operator.settings import (
 )
 
 VERSION = "v1.2.3"
+RUNBOOKS = Path(__file__).parents[3] / "docs" / "runbooks"
 SETTINGS = Settings(
     namespace="hpp", version=VERSION, driver_image="cdi:1", provisioner_image="cdi:1"
 )
@@ -293,6 +295,7 @@ def test_what_only_some_clusters_have_is_made_there_only() -> None:
 
     assert {"SecurityContextConstraints", "PrometheusRule", "ServiceMonitor"} <= kinds_there
     assert {"HPPOperatorDown", "HPPNotReady", "HPPSharingPoolPathWithOS"} <= alerts
+    assert alerts == {each.stem for each in RUNBOOKS.glob("HPP*.md")}
     assert "SecurityContextConstraints" not in {each["kind"] for each in installed(SETTINGS, obj)}
 
 
