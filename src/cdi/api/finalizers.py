@@ -16,5 +16,7 @@ IMPORT_IMAGE_STREAM = _CDI + "importImageStream"
 OBJECT_TRANSFER = _CDI + "objectTransfer"
 # CDI: everything the operator made must go first
 OPERATOR = "operator.cdi.kubevirt.io"
+# HyperConverged: the boot images that it asks for must go first
+HYPERCONVERGED = "kubevirt.io/hyperconverged"
 # HostPathProvisioner: pools and cluster-wide objects must go first
 HOST_PATH_PROVISIONER = "finalizer.delete.hostpath-provisioner"

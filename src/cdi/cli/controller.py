@@ -86,7 +86,9 @@ async def _run(
     ) as client:
         manager = Manager()
         tokens = CloneTokens(MountedKeys(token_keys))
-        parts = await controllers(client, settings, metrics=metrics, tokens=tokens)
+        parts = await controllers(
+            client, settings, metrics=metrics, tokens=tokens, outdated=metrics
+        )
         if address is not None:
             manager.add(Group.SERVERS, _server(address, client, parts, metrics))
         elector = Elector(client, settings.namespace, LEASE) if leader_elect else None

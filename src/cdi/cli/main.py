@@ -64,6 +64,12 @@ def _upload_proxy() -> click.Command:
     return uploadproxy.command
 
 
+def _bootsources() -> click.Command:
+    from cdi.cli.commands import bootsources
+
+    return bootsources.command
+
+
 def _operator() -> click.Command:
     from cdi.cli.commands import operator
 
@@ -110,6 +116,7 @@ _COMMANDS: Final[Mapping[str, Callable[[], click.Command]]] = {
     "controller": _controller,
     "apiserver": _apiserver,
     "uploadproxy": _upload_proxy,
+    "bootsources": _bootsources,
     "operator": _operator,
     "hostpath": _hostpath,
     "manifests": _manifests,

@@ -30,6 +30,13 @@ require_walls = click.option(
     help="Run no other programs where a wall around them is missing.",
 )
 
+boot_images = click.option(
+    "--boot-images",
+    type=paramtypes.HomePath(exists=True, file_okay=False),
+    metavar="DIR",
+    help="Directory with templates, as YAML, of common boot images; those of CDI unless given.",
+)
+
 kubeconfig = click.option(
     "--kubeconfig",
     type=click.Path(),

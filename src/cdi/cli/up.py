@@ -18,6 +18,7 @@ from typing import Final
 
 import click
 
+from cdi.bootsources.common import InvalidTemplates
 from cdi.kube.errors import KubeError
 from cdi.kube.manager import EndedError
 from cdi.standalone import logfile, up
@@ -42,6 +43,7 @@ def run(
     *,
     listen_uploads: tuple[str, int] | None = None,
     require_walls: bool = False,
+    boot_images: Path | None = None,
 ) -> None:
     """Serve at host and port `listen`. Exits with EXIT_FAILED where it cannot go on."""
     settings = up.Settings(
@@ -51,12 +53,13 @@ def run(
         stall_timeout=stall_timeout,
         require_walls=require_walls,
         vddk_library=vddk_library,
+        boot_images=boot_images,
     )
     try:
         ensure_directory(directory)
         logfile.start(directory / "logs")
         asyncio.run(_run(settings))
-    except (StoreError, KubeError, EndedError, up.Unconfined, OSError) as error:
+    except (StoreError, KubeError, EndedError, up.Unconfined, InvalidTemplates, OSError) as error:
         log.debug("up failed", exc_info=True)
         click.echo(f"cdi up: {explained(error, listen)}", err=True)
         raise click.exceptions.Exit(EXIT_FAILED) from None

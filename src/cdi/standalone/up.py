@@ -30,8 +30,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from cdi.api import crds
+from cdi.bootsources import common
+from cdi.bootsources.setup import BootSources
 from cdi.controllers.settings import Settings as ControllerSettings
-from cdi.controllers.setup import controllers
+from cdi.controllers.setup import Parts, controllers
 from cdi.images.confined import sandbox, walls
 from cdi.kube import connection, transport
 from cdi.kube.client import Client
@@ -76,6 +78,7 @@ class Settings:
     stall_timeout: float | None = None  # seconds; None: as the workers have it
     require_walls: bool = False  # end rather than run workers or their tools without
     vddk_library: Path | None = None  # directory of VMware's library, for imports from vSphere
+    boot_images: Path | None = None  # templates of common boot images; None: those of CDI
 
 
 class Unconfined(Exception):
@@ -169,8 +172,21 @@ class Standalone:
         tokens = CloneTokens(self._key)
         parts = await controllers(client, settings, given=shared, tokens=tokens)
         parts.add_to(manager)
+        self._add_boot_sources(manager, client, seen, parts)
         manager.add(Group.LEADER, Work("ready", self._announce))
         return manager
+
+    def _add_boot_sources(
+        self, manager: Manager, client: Client, seen: Caches, parts: Parts
+    ) -> None:
+        place = self._settings.boot_images
+        given = {
+            "claims": seen.claims,
+            "nodes": seen.nodes,
+            **{name: parts.watches.of(name) for name in ("crons", "data_sources", "installations")},
+        }
+        templates = None if place is None else common.read(place)
+        BootSources(client, templates, given=given).add_to(manager)
 
     def _add_machine(self, manager: Manager, client: Client, seen: Caches) -> None:
         """What a cluster's volume controllers and its node would do."""

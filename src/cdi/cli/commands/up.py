@@ -37,6 +37,7 @@ from cdi.cli import datadir, loading, options, paramtypes
     metavar="DIR",
     help="Where VMware's VDDK library is, for imports from vSphere.",
 )
+@options.boot_images
 def command(
     data_dir: Path | None,
     listen: tuple[str, int],
@@ -44,6 +45,7 @@ def command(
     stall_timeout: float | None,
     require_walls: bool,
     vddk_libdir: Path | None,
+    boot_images: Path | None,
 ) -> None:
     """Run CDI on this machine: an API, volumes and workers."""
     directory = data_dir or datadir.default()
@@ -59,4 +61,5 @@ def command(
         vddk_libdir,
         listen_uploads=listen_uploads,
         require_walls=require_walls,
+        boot_images=boot_images,
     )

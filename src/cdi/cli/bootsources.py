@@ -1,0 +1,58 @@
+"""
+Run the controller of boot images in the foreground, until told to stop.
+
+Ends with 0 when it is told to stop, and with 1 when it can no longer do its work. Whoever started
+it starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from cdi.bootsources import common
+from cdi.bootsources.setup import LEASE, BootSources
+from cdi.kube import connection, errors
+from cdi.kube.client import Client
+from cdi.kube.leader import Elector
+from cdi.kube.manager import Manager
+from cdi.kube.objects import Object
+from cdi.web.serving import process
+
+EXIT_FAILED: Final = 1
+_FIELD_MANAGER: Final = "cdi-bootsources"
+
+
+def run(
+    kubeconfig: str,
+    context: str,
+    namespace: str,
+    boot_images: Path | None,
+    verbosity: int,
+    *,
+    leader_elect: bool,
+) -> None:
+    """Run until SIGTERM. Exits with EXIT_FAILED where it cannot go on."""
+    process.log_to_stderr(verbosity)
+    try:
+        templates = None if boot_images is None else common.read(boot_images)
+        asyncio.run(_run(kubeconfig, context, templates, namespace if leader_elect else ""))
+    except (errors.KubeError, common.InvalidTemplates, OSError) as error:
+        click.echo(f"cdi bootsources: {error}", err=True)
+        raise click.exceptions.Exit(EXIT_FAILED) from None
+
+
+async def _run(
+    kubeconfig: str, context: str, templates: Sequence[Object] | None, leases_in: str
+) -> None:
+    stop = process.stop_on_signals()
+    credentials = connection.choose(kubeconfig, context)
+    async with Client.to(credentials, field_manager=_FIELD_MANAGER) as client:
+        manager = Manager()
+        elector = Elector(client, leases_in, LEASE) if leases_in else None
+        BootSources(client, templates).add_to(manager, elector)
+        await manager.run(stop)

@@ -1,0 +1,36 @@
+"""`cdi bootsources`: the boot images that a HyperConverged asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cdi.cli import loading, options
+
+
+@click.command
+@options.kubeconfig
+@options.context
+@options.installation
+@click.option("--leader-elect", is_flag=True, help="Work only while no other process does.")
+@options.boot_images
+@options.verbosity
+def command(
+    kubeconfig: str,
+    context: str,
+    namespace: str,
+    leader_elect: bool,
+    boot_images: Path | None,
+    verbosity: int,
+) -> None:
+    """Keep the boot images of a HyperConverged.
+
+    Does nothing where a HyperConverged operator is at work.
+    """
+    with loading.quickly():
+        from cdi.cli import bootsources
+
+    bootsources.run(
+        kubeconfig, context, namespace, boot_images, verbosity, leader_elect=leader_elect
+    )

@@ -1,0 +1,245 @@
+"""What a HyperConverged comes to: crons, DataSources, the CDI object, its status."""
+
+import json
+from typing import Any
+
+import pytest
+
+from cdi.api import annotations as known
+from cdi.api import labels
+from cdi.bootsources import common
+from cdi.bootsources.decide import Plan, Seen, decide
+from cdi.kube.mergepatch import merged
+from cdi.kube.objects import Key, Object
+
+GOLDEN = "kubevirt-os-images"
+URL = {"registry": {"url": "docker://registry.example/mine:1"}}
+NOW = "2030-01-01T00:00:00Z"
+
+
+def hyperconverged(*, annotations: Object | None = None, **spec: Any) -> Object:
+    meta = {"name": "kubevirt-hyperconverged", "namespace": "hco", "annotations": annotations or {}}
+    return {"metadata": meta, "spec": spec}
+
+
+def template(name: str = "mine", source: str = "mine", **annotations: str) -> Object:
+    return {
+        "metadata": {"name": name, "annotations": annotations},
+        "spec": {
+            "managedDataSource": source,
+            "schedule": "0 0 * * *",
+            "template": {"spec": {"source": URL, "storage": {}}},
+        },
+    }
+
+
+def look(given: Object, **seen: Any) -> Plan:
+    seen.setdefault("common", common.shipped())
+    return decide(Seen(given, NOW, "1 2/12 * * *", **seen))
+
+
+def made(plan: Plan, kind: str) -> dict[str, Object]:
+    return {each["metadata"]["name"]: each for each in plan.ensure if each["kind"] == kind}
+
+
+def there(plan: Plan, kind: str) -> list[Object]:
+    """What a cluster has after a plan."""
+    return [merged({}, each) for each in made(plan, kind).values()]
+
+
+def gone(plan: Plan) -> list[str]:
+    return [each["metadata"]["name"] for each in plan.remove]
+
+
+def test_common_images_have_crons_and_data_sources():
+    plan = look(hyperconverged())
+    crons = made(plan, "DataImportCron")
+    assert list(crons) == [
+        "centos-stream10-image-cron", "centos-stream9-image-cron", "fedora-image-cron",
+    ]  # fmt: skip
+    assert {each["metadata"]["namespace"] for each in crons.values()} == {GOLDEN}
+    sources = made(plan, "DataSource")
+    assert set(sources) == set(common.EXPECTED["amd64"])
+    fedora = sources["fedora"]
+    assert fedora["metadata"]["labels"][labels.DATA_IMPORT_CRON] == "fedora-image-cron"
+    assert fedora["spec"]["source"]["pvc"] == {"namespace": GOLDEN, "name": "fedora"}
+    assert sources["win11"]["metadata"]["labels"][labels.DATA_IMPORT_CRON] is None
+
+
+def test_the_switch_takes_crons_and_lets_data_sources_go():
+    on = look(hyperconverged())
+    off = look(
+        hyperconverged(featureGates={"enableCommonBootImageImport": False}),
+        crons=there(on, "DataImportCron"),
+        data_sources=there(on, "DataSource"),
+    )
+    assert made(off, "DataImportCron") == {}
+    assert set(gone(off)) == set(made(on, "DataImportCron"))
+    fedora = made(off, "DataSource")["fedora"]
+    assert fedora["metadata"]["labels"][labels.DATA_IMPORT_CRON] is None
+    assert fedora["spec"]["source"]["pvc"]["name"] == "fedora"
+
+
+def test_a_pass_over_what_is_there_changes_nothing():
+    first = look(hyperconverged())
+    again = look(
+        hyperconverged(),
+        crons=there(first, "DataImportCron"),
+        data_sources=there(first, "DataSource"),
+    )
+    assert gone(again) == []
+    for kind in ("DataImportCron", "DataSource"):
+        found = {each["metadata"]["name"]: each for each in there(first, kind)}
+        for name, wanted in made(again, kind).items():
+            assert merged(found[name], wanted) == found[name]
+
+
+def test_a_cron_that_changes_is_made_anew():
+    first = look(hyperconverged(dataImportCronTemplates=[template()]))
+    changed = template()
+    changed["spec"]["schedule"] = "1 1 * * *"
+    second = look(
+        hyperconverged(dataImportCronTemplates=[changed]), crons=there(first, "DataImportCron")
+    )
+    assert gone(second) == ["mine"]
+    assert "mine" not in made(second, "DataImportCron")
+
+
+def test_a_cron_of_somebody_else_is_left_alone():
+    foreign = {"metadata": {"name": "mine", "namespace": GOLDEN}, "spec": {}}
+    own = {"metadata": {"name": "other", "namespace": "ns"}, "spec": {}}
+    plan = look(hyperconverged(dataImportCronTemplates=[template()]), crons=[foreign, own])
+    assert gone(plan) == []
+    assert "mine" not in made(plan, "DataImportCron")
+
+
+LABELLED = {"metadata": {"name": "fedora", "namespace": GOLDEN, "labels": {
+    labels.DATA_IMPORT_CRON: "x"}}, "spec": {"source": {}}}  # fmt: skip
+BARE = {"metadata": {"name": "fedora", "namespace": GOLDEN}, "spec": {"source": {}}}
+CLAIM = frozenset({Key(GOLDEN, "fedora")})
+
+
+@pytest.mark.parametrize(
+    ("sources", "claims", "follows"),
+    [
+        pytest.param([], frozenset(), True, id="nothing-there"),
+        pytest.param([], CLAIM, False, id="a-claim-of-its-name"),
+        pytest.param([LABELLED], CLAIM, True, id="opted-in-by-label"),
+        pytest.param([BARE], CLAIM, False, id="opted-out"),
+        pytest.param([BARE], frozenset(), True, id="no-claim-any-more"),
+    ],
+)
+def test_a_data_source_follows_unless_a_claim_takes_its_place(sources, claims, follows):
+    plan = look(hyperconverged(), data_sources=sources, claims=claims)
+    assert ("fedora-image-cron" in made(plan, "DataImportCron")) is follows
+    fedora = made(plan, "DataSource")["fedora"]
+    assert (fedora["metadata"]["labels"][labels.DATA_IMPORT_CRON] is not None) is follows
+
+
+def test_what_a_data_source_names_is_cdis_affair_once_it_follows():
+    plan = look(hyperconverged(), data_sources=[LABELLED])
+    assert "spec" not in made(plan, "DataSource")["fedora"]
+
+
+def test_several_architectures_have_a_cron_each():
+    plan = look(
+        hyperconverged(featureGates={"enableMultiArchBootImageImport": True}),
+        architectures=("arm64", "amd64"),
+    )
+    crons = made(plan, "DataImportCron")
+    assert {"fedora-image-cron-amd64", "fedora-image-cron-arm64"} <= set(crons)
+    arm = crons["fedora-image-cron-arm64"]
+    assert arm["spec"]["managedDataSource"] == "fedora-arm64"
+    registry = arm["spec"]["template"]["spec"]["source"]["registry"]
+    assert registry["platform"] == {"architecture": "arm64"}
+    sources = made(plan, "DataSource")
+    assert sources["fedora"]["spec"]["source"]["dataSource"]["name"] == "fedora-arm64"
+    assert {"fedora-amd64", "fedora-arm64", "win11-amd64", "win11"} <= set(sources)
+    assert "win11-arm64" not in sources
+
+
+# The CDI object.
+
+
+def cdi(**spec: Any) -> Object:
+    return made(look(hyperconverged(**spec)), "CDI")["cdi-kubevirt-hyperconverged"]
+
+
+def test_settings_reach_the_cdi_object():
+    found = cdi(
+        scratchSpaceStorageClass="scratch",
+        filesystemOverhead={"global": "0.1"},
+        storageImport={"insecureRegistries": ["r:5000"]},
+        resourceRequirements={"storageWorkloads": {"limits": {"cpu": "2"}}},
+        workloads={"nodePlacement": {"nodeSelector": {"a": "b"}}},
+        infra={"nodePlacement": {"nodeSelector": {"c": "d"}}},
+    )
+    config = found["spec"]["config"]
+    assert config["scratchSpaceStorageClass"] == "scratch"
+    assert config["filesystemOverhead"] == {"global": "0.1"}
+    assert config["insecureRegistries"] == ["r:5000"]
+    assert config["podResourceRequirements"] == {"limits": {"cpu": "2"}}
+    assert config["featureGates"] == ["HonorWaitForFirstConsumer", "DataVolumeClaimAdoption"]
+    assert found["spec"]["workload"] == {"nodeSelector": {"a": "b"}}
+    assert found["spec"]["infra"] == {"nodeSelector": {"c": "d"}}
+    assert known.CONFIG_AUTHORITY in found["metadata"]["annotations"]
+
+
+def test_a_setting_that_is_taken_back_is_taken_off():
+    before = merged({}, cdi(scratchSpaceStorageClass="scratch"))
+    assert "scratchSpaceStorageClass" not in merged(before, cdi())["spec"]["config"]
+
+
+def test_a_cdi_object_that_is_there_is_used():
+    plan = look(hyperconverged(), installations=[{"metadata": {"name": "cdi"}}])
+    assert list(made(plan, "CDI")) == ["cdi"]
+
+
+def test_a_json_patch_goes_on_top():
+    patch = [{"op": "add", "path": "/spec/config/preallocation", "value": True}]
+    given = hyperconverged(annotations={known.CDI_JSON_PATCH: json.dumps(patch)})
+    found = made(look(given), "CDI")["cdi-kubevirt-hyperconverged"]
+    assert found["spec"]["config"]["preallocation"] is True
+
+
+# The status.
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(hyperconverged(dataImportCronTemplates=[template(), template()]), id="twice"),
+        pytest.param(hyperconverged(annotations={known.CDI_JSON_PATCH: "nonsense"}), id="patch"),
+        pytest.param(
+            hyperconverged(dataImportCronTemplates=[{"metadata": {"name": "x"}}]), id="incomplete"
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_told_and_changes_nothing(given):
+    plan = look(given)
+    assert (plan.ensure, plan.remove) == ((), ())
+    degraded = {each["type"]: each for each in plan.status["conditions"]}["Degraded"]
+    assert (degraded["status"], degraded["reason"]) == ("True", "ReconcileFailed")
+    assert degraded["message"]
+
+
+def test_the_schedule_is_drawn_once():
+    first = look(hyperconverged())
+    assert first.status["dataImportSchedule"] == "1 2/12 * * *"
+    given = {**hyperconverged(), "status": {"dataImportSchedule": "3 4/12 * * *"}}
+    again = look(given)
+    assert again.status["dataImportSchedule"] == "3 4/12 * * *"
+    crons = made(again, "DataImportCron")
+    assert {each["spec"]["schedule"] for each in crons.values()} == {"3 4/12 * * *"}
+
+
+def test_crons_go_first_when_all_ends():
+    on = look(hyperconverged())
+    given = merged(hyperconverged(), {"metadata": {
+        "deletionTimestamp": NOW, "finalizers": ["kubevirt.io/hyperconverged"]}})  # fmt: skip
+    crons, sources = there(on, "DataImportCron"), there(on, "DataSource")
+    first = look(given, crons=crons, data_sources=sources)
+    assert (len(first.remove), first.hyperconverged) == (3, None)
+    second = look(given, data_sources=sources)
+    assert len(second.remove) == len(sources)
+    assert second.hyperconverged["metadata"]["finalizers"] == []
