@@ -9,6 +9,7 @@ in seconds.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -32,6 +33,7 @@ class ProcessMetrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._ready: Gauge | None = None
+        self._crons: Gauge | None = None
         self._reconciled = Counter(
             "controller_runtime_reconcile_total",
             "Reconciliations, by how they ended.",
@@ -106,9 +108,32 @@ class ProcessMetrics:
         """Whether the installation is ready: 1, 0 if not, -1 as long as nobody knows."""
         self._readiness().set(value)
 
+    def cron_outdated(self, namespace: str, name: str, *, outdated: bool, pending: bool) -> None:
+        """Whether a DataImportCron lacks the newest version of its image."""
+        self.cron_gone(namespace, name)
+        words = "true" if pending else "false"
+        self._outdated_crons().labels(namespace, name, words).set(int(outdated))
+
+    def cron_gone(self, namespace: str, name: str) -> None:
+        """Show nothing of a DataImportCron any more."""
+        for words in ("true", "false"):
+            with contextlib.suppress(KeyError):
+                self._outdated_crons().remove(namespace, name, words)
+
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""
         return generate_latest(self._registry)
+
+    def _outdated_crons(self) -> Gauge:
+        """Only the controllers show it."""
+        if self._crons is None:
+            self._crons = Gauge(
+                "kubevirt_cdi_dataimportcron_outdated",
+                "Whether a DataImportCron lacks the newest version of its image.",
+                ("namespace", "cron_name", "pending"),
+                registry=self._registry,
+            )
+        return self._crons
 
     def _readiness(self) -> Gauge:
         """Only an operator shows it."""

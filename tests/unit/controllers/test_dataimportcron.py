@@ -9,7 +9,7 @@ import pytest
 from cdi.api import annotations as known
 from cdi.api import finalizers, labels
 from cdi.controllers import kinds, plan
-from cdi.controllers.dataimportcron import marks, pollers, template
+from cdi.controllers.dataimportcron import marks, metrics, pollers, template
 from cdi.controllers.dataimportcron.decide import Seen, decide
 from cdi.controllers.dataimportcron.seen import Product
 from cdi.kube import objects
@@ -561,3 +561,47 @@ def test_a_new_cron_is_held_first():
     given["metadata"]["finalizers"] = []
     (step,) = look(given).steps
     assert step.wanted["metadata"]["finalizers"] == [finalizers.DATA_IMPORT_CRON]
+
+
+# The metric.
+
+
+class Told:
+    """Keeps what was published last of each cron."""
+
+    def __init__(self) -> None:
+        self.shown: dict[str, tuple[bool, bool]] = {}
+
+    def cron_outdated(self, namespace: str, name: str, *, outdated: bool, pending: bool) -> None:
+        self.shown[f"{namespace}/{name}"] = outdated, pending
+
+    def cron_gone(self, namespace: str, name: str) -> None:
+        self.shown.pop(f"{namespace}/{name}", None)
+
+
+def up_to_date(status: str) -> Object:
+    return {"conditions": [{"type": "UpToDate", "status": status}]}
+
+
+WITHOUT_CLASS = {known.STORAGE_CLASS: ""}
+NAMED_CLASS = {"template": {"spec": {"storage": {"storageClassName": "mine"}}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        pytest.param(cron(status=up_to_date("True")), (False, False), id="up-to-date"),
+        pytest.param(cron(status=up_to_date("False")), (True, False), id="outdated"),
+        pytest.param(cron(), (True, False), id="nobody-knows"),
+        pytest.param(cron(annotations=WITHOUT_CLASS), (True, True), id="no-default-class"),
+        pytest.param(
+            cron(annotations=WITHOUT_CLASS, **NAMED_CLASS), (True, False), id="class-is-named"
+        ),
+    ],
+)
+def test_the_metric_tells_outdated_from_pending(given, shown):
+    told = Told()
+    metrics.note(told, objects.key(given), given)
+    assert told.shown == {"ns/cron": shown}
+    metrics.note(told, objects.key(given), None)
+    assert told.shown == {}

@@ -12,6 +12,7 @@ from cdi.web.admission.request import AdmissionRequest
 REGISTRY = {"registry": {"url": "docker://quay.io/x"}}
 CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
 HTTP = {"http": {"url": "https://example.com/x"}}
+S3 = {"s3": {"url": "https://example.com/bucket/x"}}
 VDDK = {
     "vddk": {
         "url": "https://vcenter",
@@ -68,8 +69,8 @@ def decided_cron(spec: Any, old: Any = None, **more: Any) -> Decision:
 @pytest.mark.parametrize(
     ("spec", "field", "text"),
     [
-        pytest.param(cron({"source": HTTP}), "spec.Template", "registry or pvc", id="6.1-4-http"),
-        pytest.param(cron({"source": None}), "spec.Template", "registry or pvc", id="6.1-4-none"),
+        pytest.param(cron({"source": S3}), "spec.Template", "http or pvc", id="6.1-4-s3"),
+        pytest.param(cron({"source": None}), "spec.Template", "http or pvc", id="6.1-4-none"),
         pytest.param(
             cron({"sourceRef": {"kind": "DataSource", "name": "d"}}),
             "spec.Template",

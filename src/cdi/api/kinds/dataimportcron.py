@@ -19,7 +19,7 @@ from cdi.api.view import Int32, Time, View, doc
 class DataVolumeTemplate(View):
     """The DataVolumes that are made, one for each new digest."""
 
-    spec: Annotated[DataVolumeSpec, doc("What is wanted; the source is registry or pvc.")]
+    spec: Annotated[DataVolumeSpec, doc("What is wanted; the source is registry, http or pvc.")]
     api_version: Annotated[str | None, doc("Group and version of a DataVolume.")] = None
     kind: Annotated[str | None, doc("DataVolume.")] = None
     metadata: Annotated[TemplateMeta | None, doc("Labels and annotations of the DataVolumes.")] = (

@@ -14,16 +14,31 @@ from cdi.kube.objects import Key, Object
 
 
 class Outdated(Protocol):
-    """Takes the state of every cron that is looked at; None for one that is gone."""
+    """Publishes the metric; implemented by whoever shows metrics."""
 
-    def note(self, key: Key, cron: Object | None) -> None: ...
+    def cron_outdated(self, namespace: str, name: str, *, outdated: bool, pending: bool) -> None:
+        """A cron is, or is not, outdated; what was said of it before is void."""
+
+    def cron_gone(self, namespace: str, name: str) -> None:
+        """There is no such cron any more."""
 
 
 class NotCounted:
     """Nobody is interested."""
 
-    def note(self, key: Key, cron: Object | None) -> None:
+    def cron_outdated(self, namespace: str, name: str, *, outdated: bool, pending: bool) -> None:
         """Forget it."""
+
+    def cron_gone(self, namespace: str, name: str) -> None:
+        """Forget it."""
+
+
+def note(metrics: Outdated, key: Key, cron: Object | None) -> None:
+    """Publish how a cron stands now; None for one that is gone."""
+    if cron is None or objects.is_deleting(cron):
+        metrics.cron_gone(*key)
+    else:
+        metrics.cron_outdated(*key, outdated=is_outdated(cron), pending=is_pending(cron))
 
 
 def is_outdated(cron: Object) -> bool:

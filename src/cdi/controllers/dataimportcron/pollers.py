@@ -16,7 +16,12 @@ from urllib.parse import urlsplit
 
 from cdi.api import annotations, labels, names, roles, schedules
 from cdi.api.termination import Termination
-from cdi.api.workersettings import CERT_DIR, PROXY_CERT_DIR
+from cdi.api.workersettings import (
+    CERT_DIR,
+    EXTRA_HEADERS_DIR,
+    PROXY_CERT_DIR,
+    REGISTRY_DIR,
+)
 from cdi.api.workorder import PollOrder
 from cdi.controllers import metadata
 from cdi.controllers.dataimportcron import marks, template
@@ -179,9 +184,7 @@ def _pod_spec(seen: Seen, delay: float) -> Object:
         },
     }
     if volumes:
-        spec["volumes"] = [
-            {"name": name, "configMap": {"name": source}} for name, _, source in volumes
-        ]
+        spec["volumes"] = [{"name": name, **source} for name, _, source in volumes]
     if secrets := objects.get(seen.config, "status", "imagePullSecrets"):
         spec["imagePullSecrets"] = secrets
     return spec
@@ -214,15 +217,23 @@ def _is_insecure(seen: Seen, kind: str, given: Object) -> bool:
     return urlsplit(str(given.get("url", ""))).netloc in registries
 
 
-def _volumes(seen: Seen) -> list[tuple[str, str, str]]:
-    """Name, mount path and ConfigMap of each volume."""
-    _, given = template.source_of(seen.cron)
+def _volumes(seen: Seen) -> list[tuple[str, str, Object]]:
+    """Name, mount path and source of each volume."""
+    kind, given = template.source_of(seen.cron)
     proxy_ca = objects.get(seen.config, "status", "importProxy", "trustedCAProxy")
-    found = []
+    found: list[tuple[str, str, Object]] = []
     if name := given.get("certConfigMap"):
-        found.append(("cdi-cert-vol", CERT_DIR, str(name)))
+        found.append(("cdi-cert-vol", CERT_DIR, {"configMap": {"name": str(name)}}))
     if proxy_ca:
-        found.append(("cdi-proxy-cert-vol", PROXY_CERT_DIR, str(proxy_ca)))
+        found.append(("cdi-proxy-cert-vol", PROXY_CERT_DIR, {"configMap": {"name": str(proxy_ca)}}))
+    if kind == template.REGISTRY and given.get("secretRef"):
+        # All of it, which may be one that container tools read.
+        source = {"secret": {"secretName": str(given["secretRef"])}}
+        found.append(("cdi-registry-secret-vol", REGISTRY_DIR, source))
+    for number, name in enumerate(given.get("secretExtraHeaders") or ()):
+        source = {"secret": {"secretName": str(name)}}
+        path = f"{EXTRA_HEADERS_DIR}/{number}"
+        found.append((f"cdi-secret-extra-headers-vol-{number}", path, source))
     return found
 
 

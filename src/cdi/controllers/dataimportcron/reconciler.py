@@ -7,9 +7,15 @@ from cdi.api import annotations, names, resources
 from cdi.controllers import kinds, sourceref
 from cdi.controllers.act import Actor
 from cdi.controllers.cluster import MANAGES, OF_CRON, UNCONFIGURED, Cluster, cron_of
-from cdi.controllers.dataimportcron import lookups, managed, pollers, polling, template
+from cdi.controllers.dataimportcron import (
+    lookups,
+    managed,
+    metrics,
+    pollers,
+    polling,
+    template,
+)
 from cdi.controllers.dataimportcron.decide import decide
-from cdi.controllers.dataimportcron.metrics import Outdated
 from cdi.controllers.dataimportcron.seen import Looked, Product, Seen, name_for, name_in
 from cdi.controllers.settings import Settings
 from cdi.kube import errors, objects, reviews
@@ -31,7 +37,7 @@ class Reconciler:
         client: Client,
         actor: Actor,
         clock: Clock,
-        outdated: Outdated,
+        outdated: metrics.Outdated,
     ) -> None:
         self._cluster = cluster
         self._settings = settings
@@ -42,7 +48,7 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> Result | None:
         cron = self._cluster.crons.get(key)
-        self._outdated.note(key, cron)
+        metrics.note(self._outdated, key, cron)
         if cron is None:
             return None
         if self._cluster.config is None:

@@ -53,9 +53,11 @@ def _name_short_enough(name: str) -> list[Cause]:
 
 def _source(spec: DataImportCronSpec) -> list[Cause]:
     source = spec.template.spec.source
-    if source is not None and (source.registry is not None or source.pvc is not None):
+    if source is not None and any(
+        each is not None for each in (source.registry, source.http, source.pvc)
+    ):
         return []
-    return [Cause("Missing template source, which is registry or pvc", "spec.Template")]
+    return [Cause("Missing template source, which is registry, http or pvc", "spec.Template")]
 
 
 def _nothing_else(spec: DataImportCronSpec) -> list[Cause]:
