@@ -278,6 +278,7 @@ def test_defaults_of_a_schema_fill_what_is_absent_or_null():
 
 def built_in(kind, group="", **body):
     meta = {"name": "x"} | ({"namespace": "default"} if KINDS[group, kind].namespaced else {})
+    body = copy.deepcopy(body)  # defaults are filled in, in place
     return {"apiVersion": KINDS[group, kind].api_version, "kind": kind, "metadata": meta, **body}
 
 
