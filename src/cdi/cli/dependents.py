@@ -17,6 +17,7 @@ from cdi.kube import objects
 from cdi.kube.objects import Object
 
 _UNSEEN_FOR: Final = timedelta(seconds=15)
+_SHOWN: Final = len("sha256:") + 12  # characters of a digest
 _NOTHING: Final = "nothing, for now"
 
 _SOURCE_REMEDIES: Final[Mapping[str, str]] = {
@@ -30,7 +31,9 @@ _SOURCE_REMEDIES: Final[Mapping[str, str]] = {
 _CRON_REMEDIES: Final[Mapping[str, str]] = {
     reasons.NOT_AUTHORIZED: "let its service account clone the source",
     reasons.ERR_DATA_SOURCE_MANAGED: "let spec.managedDataSource name another DataSource",
-    reasons.NO_DIGEST: "see the events of its poller, with kubectl describe",
+    reasons.NO_DIGEST: "wait for its poller, or see what holds it with kubectl get jobs -A",
+    reasons.POLL_FAILED: "mend what the message says; it is looked at again on schedule",
+    reasons.INVALID_DIGEST: f"correct annotation {annotations.DESIRED_DIGEST}",
     reasons.OUTDATED: _NOTHING,
     reasons.CRON_IMPORT_SCHEDULED: _NOTHING,
     reasons.CRON_IMPORT_PROGRESSING: _NOTHING,
@@ -82,17 +85,30 @@ def explanation_of_cron(cron: Object, needed: Sequence[Needed], now: datetime) -
     if not current and not at_work:
         return _unseen(cron, now)
     if current.get("status") == "True":
-        again = objects.annotations(cron).get(annotations.NEXT_CRON_TIME)
-        when = f"; the next look is at {again}" if again else ""
-        since = rows.moment(current.get("lastTransitionTime"))
-        return Explanation(
-            f"nothing: the newest image is imported{when}", "use its DataSource", since
-        )
+        return _current(cron, at_work)
     for each in needed:
         if not each.ready:
             return each.wait()
-    stated = current if current.get("reason") != reasons.OUTDATED else at_work
+    in_the_way = (reasons.OUTDATED, reasons.NO_DIGEST)
+    idle = at_work.get("reason") in (None, reasons.NO_IMPORT)
+    stated = at_work if current.get("reason") in in_the_way and not idle else current
     return _by_reason("its next import", stated, _CRON_REMEDIES)
+
+
+def _current(cron: Object, at_work: Object) -> Explanation:
+    """The newest image is imported, as far as anybody knows."""
+    since = rows.moment(objects.get(cron, "status", "lastImportTimestamp"))
+    if at_work.get("reason") == reasons.POLL_FAILED:
+        return _by_reason("an answer about newer images", at_work, _CRON_REMEDIES)
+    digest = objects.get(cron, "status", "currentImports", 0, "Digest", default="")
+    named = f" ({str(digest)[:_SHOWN]})" if digest else ""
+    looked = objects.get(cron, "status", "lastExecutionTimestamp")
+    again = objects.annotations(cron).get(annotations.NEXT_CRON_TIME)
+    when = f"; looked at {looked}" if looked else ""
+    when += f"; the next look is at {again}" if again else ""
+    return Explanation(
+        f"nothing: the newest image{named} is imported{when}", "use its DataSource", since
+    )
 
 
 def explanation_of_pod(pod: Object, needed: Sequence[Needed]) -> Explanation:

@@ -80,6 +80,20 @@ def test_a_data_source_waits_for_what_it_names(source, needed, waits_for, do):
             id="not-authorized",
         ),
         pytest.param(
+            stated(("UpToDate", "True", "UpToDate"), ("Progressing", "False", "PollFailed")),
+            [],
+            "newer images: PollFailed: why",
+            "mend",
+            id="nobody-answers",
+        ),
+        pytest.param(
+            stated(("UpToDate", "False", "NoDigest"), ("Progressing", "False", "PollFailed")),
+            [],
+            "PollFailed: why",
+            "mend",
+            id="nobody-has-ever-answered",
+        ),
+        pytest.param(
             stated(("UpToDate", "False", "ErrDataSourceAlreadyManaged")),
             [],
             "why",

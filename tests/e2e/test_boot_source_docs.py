@@ -1,0 +1,232 @@
+"""
+What the documentation of boot sources tells an administrator to type, as it is typed.
+
+On one machine `cdi up` keeps the HyperConverged. On a cluster the test runs `cdi bootsources`; the
+namespace of boot images is one, so nothing else may use it meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support import registry
+from support.cluster import Cluster, Machine, Namespace
+
+pytestmark = pytest.mark.e2e
+
+NAME, HOME, GOLDEN = "kubevirt-hyperconverged", "kubevirt-hyperconverged", "kubevirt-os-images"
+ENABLE = "dataimportcrontemplate.kubevirt.io/enable"
+BIND = "cdi.kubevirt.io/storage.bind.immediate.requested"
+VIRT = "storageclass.kubevirt.io/is-default-virt-class"
+SELECTOR = "--selector=cdi.kubevirt.io/dataImportCron"
+TEMPLATES = "/spec/dataImportCronTemplates"
+
+
+@dataclass
+class Images:
+    """A cluster whose boot images come from a registry of the test."""
+
+    cluster: Cluster
+    server: registry.Registry
+
+    @property
+    def golden(self) -> Namespace:
+        return Namespace(self.cluster, GOLDEN)
+
+    def patch(self, *operations: dict) -> None:
+        """`kubectl edit hco`, by those who cannot."""
+        self.cluster.kubectl(
+            *("patch", "hco", NAME, "-n", HOME, "--type=json", "-p", json.dumps(operations))
+        )
+
+    def own(self, *templates: dict) -> None:
+        self.patch({"op": "add", "path": TEMPLATES, "value": list(templates)})
+
+    def in_effect(self) -> dict[str, dict]:
+        path = "-ojsonpath={.status.dataImportCronTemplates}"
+        found = json.loads(self.cluster.kubectl("get", "hco", NAME, "-n", HOME, path) or "[]")
+        return {each["metadata"]["name"]: each for each in found}
+
+    def source(self, name: str) -> dict:
+        return self.golden.get("datasource", name)
+
+    def ready(self, name: str) -> str:
+        """Wait for a DataSource, and return what it names."""
+        self.golden.wait(f"datasource/{name}", "create")
+        self.golden.wait(f"datasource/{name}", "condition=Ready")
+        (named,) = self.source(name)["status"]["source"].values()
+        return str(named["name"])
+
+
+def template(name: str, source: str, url: str, **storage: object) -> dict:
+    size = {"resources": {"requests": {"storage": "64Mi"}}}
+    spec = {"source": {"registry": {"url": url}}, "storage": {**size, **storage}}
+    return {
+        "metadata": {"name": name},
+        "spec": {
+            "schedule": "0 */12 * * *",
+            "template": {"spec": spec},
+            "managedDataSource": source,
+            "garbageCollect": "Outdated",
+        },
+    }
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Iterator[Images]:
+    shipped = tmp_path / "shipped"
+    shipped.mkdir()
+    with ExitStack() as stack:
+        given = _given_cluster()
+        host = given.host if given else "127.0.0.1"
+        server = stack.enter_context(registry.Registry(tmp_path / "registry", address=host))
+        for name in ("fedora", "centos-stream9"):
+            url = server.push(
+                f"boot/{name}", "latest", registry.disk_image(name.encode().ljust(1 << 20, b"\0"))
+            )
+            text = yaml.safe_dump([template(f"{name}-image-cron", name, url)])
+            (shipped / f"{name}.yaml").write_text(text)
+        options = ("--boot-images", str(shipped))
+        if given:
+            stack.enter_context(given.following("bootsources", *options))
+            cluster = given
+        else:
+            machine = Machine.over(tmp_path / "up", *options)
+            cluster = stack.enter_context(machine.running())
+        found = Images(cluster, server)
+        stack.callback(_end, cluster)
+        _begin(found)
+        yield found
+
+
+def _given_cluster() -> Cluster | None:
+    import os
+
+    given = os.environ.get("CDI_TEST_KUBECONFIG")
+    host = os.environ.get("CDI_TEST_HOST", "127.0.0.1")
+    return Cluster(Path(given).resolve(), host) if given else None
+
+
+def _begin(images: Images) -> None:
+    wanted = {
+        "apiVersion": "hco.kubevirt.io/v1beta1",
+        "kind": "HyperConverged",
+        "metadata": {"name": NAME, "namespace": HOME},
+        "spec": {"storageImport": {"insecureRegistries": [images.server.host]}},
+    }
+    images.cluster.kubectl("create", "namespace", HOME)
+    images.cluster.kubectl("apply", "-f-", stdin=json.dumps(wanted))
+    Namespace(images.cluster, HOME).wait(f"hco/{NAME}", "condition=Available")
+
+
+def _end(cluster: Cluster) -> None:
+    cluster.kubectl("delete", "hco", NAME, "-n", HOME, "--timeout=60s")
+    cluster.kubectl("delete", "cdi", "cdi-kubevirt-hyperconverged", "--ignore-not-found")
+    cluster.kubectl("delete", "namespace", HOME, GOLDEN, "--wait=false")
+
+
+def test_common_images_are_switched_off_and_on_again(images):
+    golden = images.golden
+    old = images.ready("fedora")
+    images.own(template("mine", "mine", images.server.url("boot/fedora")))
+    images.ready("mine")
+    status = {name: each["status"] for name, each in images.in_effect().items()}
+    assert status == {
+        "fedora-image-cron": {"commonTemplate": True},
+        "centos-stream9-image-cron": {"commonTemplate": True},
+        "mine": {},
+    }
+    assert golden.get("dic", "mine")["metadata"]["annotations"][BIND] == "true"
+
+    gate = "/spec/featureGates/enableCommonBootImageImport"
+    images.patch({"op": "replace", "path": gate, "value": False})
+    golden.gone("dic/fedora-image-cron", "dic/centos-stream9-image-cron", f"dv/{old}")
+    assert golden.names("dic") == {"mine"}
+    golden.wait("datasource/fedora", "condition=Ready=false")
+    assert images.source("fedora")["spec"]["source"]["pvc"]["name"] == "fedora"
+    assert images.ready("mine")
+
+    images.patch({"op": "replace", "path": gate, "value": True})
+    assert images.ready("fedora") == old  # the same digest, imported anew
+
+
+def test_one_image_is_switched_off_by_annotation(images):
+    images.ready("fedora")
+    off = {"metadata": {"name": "fedora-image-cron", "annotations": {ENABLE: "false"}}}
+    images.own(off)
+    images.golden.gone("dic/fedora-image-cron")
+    assert set(images.in_effect()) == {"centos-stream9-image-cron"}
+    assert images.golden.names("dic") == {"centos-stream9-image-cron"}
+
+
+def test_one_image_moves_to_another_class(images):
+    cluster, golden = images.cluster, images.golden
+    old = images.ready("fedora")
+    given = golden.get("pvc", old)["spec"]["storageClassName"]
+    other = _another_class(cluster, given)
+    storage = {"template": {"spec": {"storage": {"storageClassName": other}}}}
+    images.own({"metadata": {"name": "fedora-image-cron"}, "spec": storage})
+    golden.wait("dic/fedora-image-cron", f"jsonpath={{..storageClassName}}={other}")
+    golden.kubectl("delete", "dv,vs", SELECTOR, "--ignore-not-found")
+    golden.wait("datasource/fedora", "condition=Ready")
+    assert golden.get("pvc", images.ready("fedora"))["spec"]["storageClassName"] == other
+    assert images.in_effect()["fedora-image-cron"]["status"] == {
+        "commonTemplate": True,
+        "modified": True,
+    }
+    images.ready("centos-stream9")
+
+
+def test_images_follow_the_default_class_for_machines(images):
+    cluster, golden = images.cluster, images.golden
+    old = images.ready("fedora")
+    other = _another_class(cluster, golden.get("pvc", old)["spec"]["storageClassName"])
+    path = "jsonpath={.metadata.annotations.cdi\\.kubevirt\\.io/storage\\.import\\.storageClass}"
+    cluster.kubectl("annotate", "sc", other, f"{VIRT}=true")
+    try:
+        golden.wait("dic/fedora-image-cron", f"{path}={other}")
+        golden.wait("dic/fedora-image-cron", "condition=UpToDate")
+        golden.wait("datasource/fedora", "condition=Ready")
+        assert golden.get("pvc", images.ready("fedora"))["spec"]["storageClassName"] == other
+    finally:
+        cluster.kubectl("annotate", "sc", other, f"{VIRT}-")
+
+
+def test_images_become_snapshots_and_claims_again(images):
+    cluster, golden = images.cluster, images.golden
+    old = images.ready("fedora")
+    name = golden.get("pvc", old)["spec"]["storageClassName"]
+    profile = json.loads(cluster.kubectl("get", "storageprofile", name, "-ojson"))
+    if not profile["status"].get("snapshotClass"):
+        pytest.skip("the storage takes no snapshots")
+    for form, kind, other in (("snapshot", "vs", "pvc"), ("pvc", "pvc", "vs")):
+        spec = f'{{"spec": {{"dataImportCronSourceFormat": "{form}"}}}}'
+        cluster.kubectl("patch", "storageprofile", name, "--type=merge", "-p", spec)
+        golden.wait("dic/fedora-image-cron", f"jsonpath={{.status.sourceFormat}}={form}")
+        golden.gone(f"{other}/{old}")
+        golden.wait("datasource/fedora", "condition=Ready")
+        assert old in golden.names(kind)
+        golden.kubectl("delete", "dv,vs", SELECTOR, "--ignore-not-found")
+        golden.wait("dic/fedora-image-cron", "condition=UpToDate")
+        golden.wait("datasource/fedora", "condition=Ready")
+
+
+def _another_class(cluster: Cluster, given: str) -> str:
+    """A class like the default one, under another name."""
+    found = json.loads(cluster.kubectl("get", "sc", given, "-ojson"))
+    made = {
+        "apiVersion": found["apiVersion"],
+        "kind": found["kind"],
+        "metadata": {"name": "boot-images"},
+        **{key: found[key] for key in ("provisioner", "parameters", "reclaimPolicy",
+                                       "volumeBindingMode") if key in found},
+    }  # fmt: skip
+    cluster.kubectl("apply", "-f-", stdin=json.dumps(made))
+    return "boot-images"
