@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cdi.api import annotations, failures, phases, reasons
-from cdi.cli import rows
+from cdi.cli import cloning, rows
 from cdi.cli.remedies import REMEDIES
 from cdi.cli.terminal import format_bytes
 from cdi.kube import objects
@@ -201,6 +201,14 @@ def _consumer(seen: Seen) -> Explanation | None:
     )
 
 
+def _cloning(seen: Seen) -> Explanation | None:
+    if seen.claim is None or not cloning.is_clone(seen.claim):
+        return None
+    what, remedy = cloning.waits_for(seen.claim)
+    do = _again(remedy) if remedy else "nothing: it is at work"
+    return Explanation(what, do, _changed(seen, "Running"))
+
+
 def _unbound(seen: Seen) -> Explanation | None:
     claim = seen.prime or seen.claim
     if objects.get(claim, "status", "phase") == phases.Claim.BOUND:
@@ -311,6 +319,7 @@ _STEPS: Final[Sequence[Callable[[Seen], Explanation | None]]] = (
     _unseen,
     _without_claim,
     _consumer,
+    _cloning,
     _unbound,
     _paused,
     _uploadable,

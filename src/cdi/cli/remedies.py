@@ -41,4 +41,7 @@ REMEDIES: Final[Mapping[str, str]] = {
     "ImportTargetInUse": "stop the pod that uses the claim",
     "UploadTargetInUse": "stop the pod that uses the claim",
     "ErrIncompatiblePVC": "make the claim as the message says",
+    "CloneWithoutSource": "make the source, or name another one",
+    "CloneValidationFailed": "delete the DataVolume, and apply one that fits its source",
+    "NotAuthorized": "let somebody create it who may clone from that namespace",
 }

@@ -41,6 +41,20 @@ def claim(phase="Bound", storage_class="local"):
     return {"metadata": {"name": "disk"}, "spec": spec, "status": {"phase": phase}}
 
 
+def clone(phase, message="", error="", progress=""):
+    given = {
+        "clonePhase": phase,
+        "cloneError": error,
+        "storage.condition.running.message": message,
+        "storage.populator.progress": progress,
+    }
+    found = claim("Pending")
+    found["spec"]["dataSourceRef"] = {"kind": "VolumeCloneSource", "name": "x"}
+    said = {f"cdi.kubevirt.io/{key}": value for key, value in given.items() if value}
+    found["metadata"]["annotations"] = said
+    return found
+
+
 def pod(state=None, conditions=()):
     status = {"containerStatuses": [{"state": state}] if state else [], "conditions": conditions}
     metadata = {"name": "importer-disk", "creationTimestamp": THEN}
@@ -73,6 +87,39 @@ FULL = {
         ),
         pytest.param(
             {"volume": volume("Succeeded")}, "nothing: the volume is filled", "use", id="done"
+        ),
+        pytest.param(
+            {"volume": volume("CSICloneInProgress"), "claim": clone("CSIClone")},
+            "the storage to clone its source",
+            "nothing: it is at work",
+            id="cloned-by-the-storage",
+        ),
+        pytest.param(
+            {"volume": volume("CloneInProgress"), "claim": clone("HostClone", progress="40.00%")},
+            "a pod that copies its source, 40.00% is done",
+            "nothing: it is at work",
+            id="copied",
+        ),
+        pytest.param(
+            {
+                "volume": volume("CloneScheduled"),
+                "claim": clone("Pending", message="PVC a/src is in use by pod vm"),
+            },
+            "the clone to begin: PVC a/src is in use by pod vm",
+            "see the message; it is tried again by itself",
+            id="the-source-is-in-use",
+        ),
+        pytest.param(
+            {"volume": volume("CloneScheduled"), "claim": clone("Error", error="no room")},
+            "another attempt at the clone, after: no room",
+            "see the message; it is tried again by itself",
+            id="the-clone-has-failed",
+        ),
+        pytest.param(
+            {"volume": volume("Pending", bound=("CloneWithoutSource", "no PVC a/src"))},
+            "its claim to be created: CloneWithoutSource: no PVC a/src",
+            "make the source, or name another one; it is tried again by itself",
+            id="the-source-does-not-exist",
         ),
         pytest.param(
             {"volume": volume("Failed", ("SourceNotFound", "404"))},
