@@ -268,7 +268,8 @@ class World:
         for cache in CACHES:
             for each in getattr(self.cluster, cache).list():
                 owners = objects.metadata(each).get("ownerReferences") or []
-                if owners and not any(owner["uid"] in alive for owner in owners):
+                orphaned = owners and not any(owner["uid"] in alive for owner in owners)
+                if orphaned and not objects.is_deleting(each):
                     self.drop(cache, each)
                     return
         for key, secret in list(self.secrets.items()):
@@ -486,6 +487,8 @@ class World:
         for key in list(self.cluster.data_volumes.keys()):
             for controller in self._volumes:
                 self._once(controller.reconcile, key)
+        for uid in self._owners_of_temporaries():
+            self._once(self._cloning.reconcile, Key("", uid))
         for key in list(self.cluster.claims.keys()):
             self._once(self._cloning.reconcile, key)
             self._once(self._in_place.reconcile, key)
@@ -498,6 +501,12 @@ class World:
         for key in list(self.cluster.data_sources.keys()):
             self._once(self._sources.reconcile, key)
 
+    def _owners_of_temporaries(self) -> set[str]:
+        found = (each for cache in ("claims", "pods", "snapshots")
+                 for each in getattr(self.cluster, cache).list())  # fmt: skip
+        named = (objects.labels(each).get("cdi.kubevirt.io/OwnedByUID") for each in found)
+        return {uid for uid in named if uid}
+
     def _once(self, reconcile: Any, key: Key) -> None:
         # Nothing here ever waits, so a coroutine runs to its end at once, without an event loop.
         try:
@@ -509,18 +518,27 @@ class World:
     def settle(self, rounds: int = 200) -> None:
         """Take turns until nobody moves."""
         for _ in range(rounds):
-            before = len(self.writes), self._crashed
-            self.reconcile_all()
-            self.clock.seconds += 11  # longer than any pause of a controller
-            moved = (
-                self.run_pods()
-                or self.bind_claims()
-                or self.follow_claim_references()
-                or self.storage.move(self)
-            )
-            if not moved and before == (len(self.writes), self._crashed):
+            if not self.take_turns():
                 return
         raise AssertionError(f"never settles: {self.writes[-6:]}")
+
+    def take_turns(self) -> bool:
+        """Let everybody have one turn; return whether anybody moved."""
+        before = len(self.writes), self._crashed
+        self.reconcile_all()
+        self.collect_garbage()
+        self.clock.seconds += 11  # longer than any pause of a controller
+        moved = (
+            self.run_pods()
+            or self.bind_claims()
+            or self.follow_claim_references()
+            or self.storage.move(self)
+        )
+        return moved or before != (len(self.writes), self._crashed)
+
+    @property
+    def has_crashed(self) -> bool:
+        return self._crashed
 
     def picture(self) -> dict[str, Any]:
         """Everything there is, without what differs from run to run."""

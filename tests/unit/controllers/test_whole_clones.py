@@ -1,5 +1,6 @@
 """Whole clones on a cluster of plain data, and the same with a crash before every single write."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,9 +20,9 @@ ORDER = (
 SOURCE = {"pvc": {"namespace": "ns", "name": "src"}}
 
 
-def started(strategy: str = "csi-clone", *, storage: Any = None) -> World:
+def started(strategy: str = "csi-clone", *, tokens: Any = None) -> World:
     """A cluster with a CSI class of this strategy, and a claim that holds something."""
-    found = with_classes(World(storage=storage or world.Storage()))
+    found = with_classes(World(tokens=tokens))
     for each in found.cluster.classes.list():
         given = {known.CLONE_STRATEGY: strategy}
         more = {"allowVolumeExpansion": True, "metadata": {"annotations": given}}
@@ -102,3 +103,105 @@ def test_a_crash_before_any_write_changes_nothing_about_the_end(
     for crash_at in range(len(straight.writes) - before):
         found = clone(started(strategy), crash_at, **volume)
         assert found.picture() == wanted, crash_at
+
+
+# From another namespace.
+
+
+class Tokens:
+    """Tokens as words: what they allow, and nothing that would have to be signed."""
+
+    def short(self, token: str, at: object) -> SimpleNamespace | None:
+        return self._read(token, "short")
+
+    def extended(self, token: str) -> SimpleNamespace | None:
+        return self._read(token, "extended")
+
+    def extend(self, token: str, uid: str, at: object) -> str:
+        kind, *allowed, _ = token.split("|")
+        return "|".join(["extended", *allowed, uid]) if kind in ("short", "extended") else ""
+
+    def _read(self, token: str, wanted: str) -> SimpleNamespace | None:
+        names = ("resource", "namespace", "name", "target_namespace", "target_name", "uid")
+        kind, *allowed = token.split("|")
+        return SimpleNamespace(**dict(zip(names, allowed, strict=True))) if kind == wanted else None
+
+
+SHORT = "short|persistentvolumeclaims|golden|src|ns|dv|"
+ELSEWHERE = {"pvc": {"namespace": "golden", "name": "src"}}
+
+
+def over_namespaces(
+    strategy: str, crash_at: int | None = None, token: str = SHORT
+) -> tuple[World, int]:
+    """A clone from another namespace, and how many writes there were before it."""
+    found = started(strategy, tokens=Tokens())
+    found.put("claims", {
+        "metadata": {"name": "src", "namespace": "golden"}, "spec": world.pvc_spec(),
+        "status": {"phase": "Pending"},
+    })  # fmt: skip
+    found.settle()
+    before = len(found.writes)
+    noted = {known.CLONE_TOKEN: token} if token else {}
+    clone(found, crash_at, source=ELSEWHERE, annotations=noted)
+    return found, before
+
+
+@pytest.mark.parametrize("strategy", ["csi-clone", "snapshot", "copy"])
+def test_a_clone_from_another_namespace_leaves_nothing_there(strategy: str) -> None:
+    found, _ = over_namespaces(strategy)
+    assert phase_of(found) == "Succeeded", found.phases
+    assert content_of(found, "dv") == content_of(found, "src", "golden")
+    assert [objects.name(x) for x in found.cluster.claims.list("golden")] == ["src"]
+    assert len(found.cluster.clone_sources) == len(found.cluster.snapshots) == 0
+    volume, target = found.get_one("data_volumes", "dv") or {}, found.get_one("claims", "dv") or {}
+    assert objects.finalizers(volume) == objects.finalizers(target) == []
+    said = objects.annotations(target)[known.EXTENDED_CLONE_TOKEN]
+    assert said.endswith(f"|{objects.uid(target)}")
+
+
+@pytest.mark.parametrize("strategy", ["csi-clone", "snapshot", "copy"])
+def test_a_crash_before_any_write_of_a_clone_between_namespaces_is_mended(strategy: str) -> None:
+    straight, before = over_namespaces(strategy)
+    wanted = straight.picture()
+    for crash_at in range(len(straight.writes) - before):
+        found, _ = over_namespaces(strategy, crash_at)
+        assert found.picture() == wanted, crash_at
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param("", id="none"),
+        pytest.param(SHORT.replace("src", "other"), id="for-another-source"),
+        pytest.param(SHORT.replace("|dv|", "|other|"), id="for-another-target"),
+        pytest.param("extended" + SHORT[5:], id="not-of-a-webhook"),
+    ],
+)
+def test_without_a_good_token_nothing_is_cloned(token: str) -> None:
+    found, _ = over_namespaces("csi-clone", token=token)
+    assert phase_of(found) != "Succeeded"
+    assert "NotAuthorized" in found.reasons_told("DataVolume")
+    assert [objects.name(x) for x in found.cluster.claims.list("golden")] == ["src"]
+    assert found.get_one("claims", "dv") is None
+
+
+# The end comes early.
+
+
+@pytest.mark.parametrize("strategy", ["csi-clone", "snapshot", "copy", "in-place"])
+def test_a_data_volume_that_is_deleted_at_any_moment_leaves_nothing(strategy: str) -> None:
+    straight = started(strategy)
+    before = len(straight.writes)
+    steps = len(clone(straight).writes) - before
+    for moment in range(steps):
+        found = started(strategy)
+        found.crash_at = len(found.writes) + moment
+        found.put("data_volumes", world.data_volume(source=SOURCE))
+        while not found.has_crashed:
+            found.take_turns()
+        found.drop("data_volumes", found.get_one("data_volumes", "dv") or {})
+        found.settle()
+        assert [objects.name(x) for x in found.cluster.claims.list()] == ["src"], moment
+        assert len(found.cluster.pods) == len(found.cluster.snapshots) == 0, moment
+        assert len(found.cluster.clone_sources) == 0, moment
