@@ -5,7 +5,6 @@ How a running import is shown: JSON for programs, here; lines or a bar for peopl
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, Protocol, TextIO
@@ -24,15 +23,6 @@ class Display(Protocol):
     def progress(self, meter: Meter) -> None: ...
     def done(self, result: Result, seconds: float) -> None: ...
     def failed(self, reason: str, message: str, *, permanent: bool) -> None: ...
-
-
-def display_for(*, json_lines: bool) -> Display:
-    """Choose by what the user asked for and where the output goes."""
-    if json_lines:
-        return JsonLines(sys.stdout)
-    from cdi.cli import terminal
-
-    return terminal.Bar() if sys.stderr.isatty() else terminal.Lines(sys.stderr)
 
 
 class Throughput:

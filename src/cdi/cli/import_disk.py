@@ -23,7 +23,7 @@ from typing import Final
 import click
 
 from cdi.cli import datadir
-from cdi.cli.display import Display, display_for
+from cdi.cli.display import Display, JsonLines
 from cdi.images import errors
 from cdi.images import target as targets
 from cdi.images.confined import walls
@@ -78,8 +78,17 @@ def run(arguments: Arguments) -> int:
         walls.require()
     job = _unpacking(arguments) if arguments.archive else _transfer(arguments)
     source_options = opening.SourceOptions(_http_options(arguments), os.environ, arguments.platform)
-    display = display_for(json_lines=arguments.json_lines)
+    display = _display_for(json_lines=arguments.json_lines)
     return _Import(arguments.source, source_options, job, display).run()
+
+
+def _display_for(*, json_lines: bool) -> Display:
+    """Choose by what the user asked for and where the output goes."""
+    if json_lines:
+        return JsonLines(sys.stdout)
+    from cdi.cli import terminal
+
+    return terminal.Bar() if sys.stderr.isatty() else terminal.Lines(sys.stderr)
 
 
 class _Import:
