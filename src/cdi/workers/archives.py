@@ -12,7 +12,7 @@ from pathlib import Path
 from cdi.api.workorder import BLANK, WorkOrder
 from cdi.images import archive, errors
 from cdi.images.sources.spec import SourceSpec
-from cdi.workers import sources
+from cdi.workers.sources.limits import CONNECTIONS
 
 SOURCES = ("http", "s3", "gcs")  # whose objects are files of any kind
 
@@ -46,6 +46,6 @@ def unpack_request_for(
         source=spec.open,
         directory=directory,
         limit=None if order.image_size is None else order.image_size.value(),
-        connections=sources.CONNECTIONS,
+        connections=CONNECTIONS,
     )
     return wanted.of(spec)

@@ -34,6 +34,7 @@ from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
 from cdi.workers import archives, blank, completion, ending, logs, report, room, sources, volume
 from cdi.workers.progresslog import ProgressLog
+from cdi.workers.sources.limits import CONNECTIONS
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +182,7 @@ class Import:
 
     def _filled(self, spec: SourceSpec) -> Termination:
         """Fill the volume from a source; the disk is complete and durable afterwards."""
-        result = self._transfer(self._volume.request(spec, sources.CONNECTIONS))
+        result = self._transfer(self._volume.request(spec, CONNECTIONS))
         log.info(
             "imported",
             extra={

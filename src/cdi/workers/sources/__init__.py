@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import threading
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from typing import Protocol
 
 from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import WorkOrder
 from cdi.images.sources.spec import SourceSpec
-
-CONNECTIONS: Final = 16  # at most, to one source
 
 
 class Preparer(Protocol):

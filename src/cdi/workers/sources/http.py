@@ -20,7 +20,7 @@ from cdi.images import digest, errors
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.spec import SourceSpec
-from cdi.workers import sources
+from cdi.workers.sources.limits import CONNECTIONS
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def options_for(order: WorkOrder, settings: WorkerSettings) -> HttpOptions:
             "https_proxy": order.https_proxy,
             "no_proxy": order.no_proxy,
         },
-        connections=sources.CONNECTIONS,
+        connections=CONNECTIONS,
         stall=settings.stall_timeout,
     )
 

@@ -27,8 +27,8 @@ from cdi.images.http.options import HttpOptions
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.registry import labels
 from cdi.images.sources.spec import SourceSpec
-from cdi.workers import sources
 from cdi.workers.sources import http
+from cdi.workers.sources.limits import CONNECTIONS
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def prepare(
     try:
         name = _ready(settings.local(order.ready_file), halt)
         url = _url(order.endpoint, settings)
-        options = HttpOptions(connections=sources.CONNECTIONS, stall=settings.stall_timeout)
+        options = HttpOptions(connections=CONNECTIONS, stall=settings.stall_timeout)
         disk = urllib.parse.urljoin(url, urllib.parse.quote(name))
         yield SourceSpec(
             open=lambda stop: HttpSource(disk, options, cancel=stop),
