@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tusclient.client import TusClient
 
-from support import compressed, disks, tars, uploading, worker
+from support import compressed, disks, loopdev, tars, uploading, worker
 
 MIB = 1 << 20
 PATH = "/v1beta1/upload-tus"
@@ -310,3 +310,41 @@ def test_a_client_that_others_wrote_uploads(
     ).upload()
     assert server.ended().termination.message == "Upload Complete"
     assert disks.differs(images["raw"], mounts.disk) == ""
+
+
+def test_a_full_volume_takes_no_other_upload(serve: Starter, images: dict[str, Path]) -> None:
+    data = images["qcow2"].read_bytes()
+    client = Client(serve())
+    client.create(len(data))
+    client.send(data, len(data))
+    answer = client.server.post("/v1beta1/upload", data)
+    assert (answer.status, answer.told["reason"]) == (409, "AlreadyUploaded")
+    assert Client(client.server).create(len(data)).status == 409
+
+
+@loopdev.needs_root
+@pytest.mark.root
+@pytest.mark.parametrize("number", [None, signal.SIGKILL])
+def test_a_device_receives_an_upload(
+    certificates: uploading.Certificates, images: dict[str, Path], tmp_path: Path,
+    number: signal.Signals | None,
+) -> None:  # fmt: skip
+    data = images["qcow2"].read_bytes()
+    file = tmp_path / "file"
+    file.write_bytes(b"\xff" * 128 * MIB)  # what was there before may not show through
+    with loopdev.device(file) as device:
+        mounts = worker.Mounts(tmp_path, block=device)
+        with uploading.Server(certificates, mounts, destination="/dev/cdi-block-volume") as server:
+            client = Client(server)
+            client.create(len(data))
+            at = client.send(data, 4 * MIB, 0, len(data) // 2)
+            if number is None:
+                assert client.send(data, 4 * MIB, at) == len(data)
+                assert server.ended().termination.message == "Upload Complete"
+        if number is not None:
+            with uploading.Server(certificates, mounts) as second:
+                client.server = second
+                assert client.send(data, 4 * MIB, client.offset) == len(data)
+                assert second.ended().termination.message == "Upload Complete"
+        assert disks.differs(images["raw"], device) == ""
+        assert list(mounts.state.iterdir()) == []
