@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
 import signal
 import ssl
 import subprocess
@@ -18,6 +19,7 @@ import cramjam
 import pytest
 
 from support import compressed, disks, tars, uploading, worker
+from support.qcow2_images import Image, Plain
 
 MIB = 1 << 20
 
@@ -454,3 +456,40 @@ def test_the_next_start_says_what_the_first_one_could_not(
     assert (ended.status, ended.termination.message) == (0, "Upload Complete")
     assert mounts.disk.stat().st_ino == made
     assert [path.name for path in mounts.data.iterdir()] == ["disk.img"]
+
+
+def test_an_image_with_its_tables_behind_its_data_is_taken_when_it_comes_again(
+    serve: Starter, mounts: worker.Mounts
+) -> None:
+    mounts.scratch.mkdir()
+    cluster = random.Random(3).randbytes(1 << 16)
+    clusters = {number: Plain(cluster) for number in range(34 * MIB >> 16)}  # more than is parked
+    image = Image(clusters, 36 * MIB, cluster_bits=16)
+    data = image.build(image.items()[::-1])
+    server = serve(size="40Mi")
+    answer = server.post("/v1beta1/upload", data)
+    assert (answer.status, answer.told["reason"]) == (503, "SourceUnavailable")
+    assert answer.headers["Retry-After"]
+    assert server.post("/v1beta1/upload", data).status == 200
+    server.ended()
+    assert mounts.disk.read_bytes() == image.content().ljust(40 * MIB, b"\0")
+
+
+def test_numbers_are_there_for_whoever_asks(serve: Starter, images: dict[str, Path]) -> None:
+    data = images["raw"].read_bytes()
+    server = serve()
+    connection = server.connect()
+    head = f"POST /v1beta1/upload HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n"
+    connection.sendall(head.encode() + data[:MIB])
+    uploading.wait_until(lambda: b"cdi_upload_received_bytes_total 1048576" in _metrics(server))
+    told = _metrics(server)
+    assert f"cdi_upload_expected_bytes {len(data)}".encode() in told
+    assert b"cdi_upload_in_progress 1" in told
+    connection.close()
+    uploading.wait_until(
+        lambda: b'cdi_upload_failures_total{reason="ConnectionLost"} 1' in _metrics(server)
+    )
+
+
+def _metrics(server: uploading.Server) -> bytes:
+    return server.request("GET", "/metrics", shown=None).body

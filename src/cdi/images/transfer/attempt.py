@@ -37,8 +37,8 @@ class Attempt(OnePass):
     """One attempt with one open source."""
 
     def run(self) -> Result:
-        if self._copy_is_begun():
-            raise errors.NeedsScratch("an earlier attempt has begun a copy")
+        if self._request.by_copy or self._copy_is_begun():
+            raise errors.NeedsScratch("an earlier attempt has found that it takes a copy")
         if isinstance(self._source, Mapped):
             return self._mapped(self._source)
         if self._request.base is not None:

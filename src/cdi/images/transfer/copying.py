@@ -66,6 +66,7 @@ def _from_copy(
         request,
         source=lambda _: FileSource(scratch),
         scratch=None,
+        by_copy=False,
         checksum=None,
         sha256=False,
         part=None,

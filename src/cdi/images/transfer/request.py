@@ -33,6 +33,7 @@ class TransferRequest:
     connections: int = 16  # at most
     as_is: bool = False  # decompress, but take the content as a raw disk whatever it looks like
     part: Part | None = None  # the disk is this file inside the content, not all of it
+    by_copy: bool = False  # by way of a temporary copy, although one pass might do
     # Take the disk out of a virtual appliance (OVA). None: yes, unless `as_is`.
     appliance: bool | None = None
     disk: str | None = None  # the file's name there; None: there is only one
@@ -78,6 +79,7 @@ class TransferRequest:
             limit=None,
             preallocate=False,
             as_is=True,
+            by_copy=False,
             appliance=self.looks_inside,
             update=False,
             base=None,

@@ -6,6 +6,8 @@ The upload server: `python -m cdi.workers.uploadserver` takes one upload, and fi
     uploads     which upload has the volume, and when the next one takes over
     body        from a request to the transfer
     filling     what becomes of the bytes
+    tus         uploads that go on: the protocol, and what is kept between its requests
+    metrics     how far it is
     answers     what the sender is told
     tls         the line, and the name of who is at its other end
 

@@ -82,7 +82,7 @@ def status_of(error: errors.TransferError) -> int:
             return 400
         case errors.ConnectionLost() | errors.Stalled():
             return 408
-        case errors.Cancelled():
+        case errors.Cancelled() | errors.SourceUnavailable():
             return 503
         case _:
             return 500

@@ -49,6 +49,7 @@ class Filling:
 
     def __init__(self, order: UploadOrder, settings: WorkerSettings) -> None:
         self._order = order
+        self._by_copy = False
         self._volume = volume.Volume(
             settings, order.image_size, order.filesystem_overhead, preallocate=order.preallocation
         )
@@ -124,10 +125,17 @@ class Filling:
 
     def _transfer(self, spec: SourceSpec, inflow: Inflow) -> Result:
         self.note.remove()
-        wanted = self._volume.request(spec, connections=1)
+        wanted = replace(self._volume.request(spec, connections=1), by_copy=self._by_copy)
         try:
             result = transfer.run(wanted, inflow.meter, inflow.cancel)
-        except errors.TransferError:
+        except errors.TransferError as error:
+            if isinstance(error.__cause__, errors.NeedsScratch) and not self._by_copy:
+                # It was too late for a copy. There is room for one: the next try begins with it.
+                self._by_copy = True
+                raise errors.SourceUnavailable(
+                    "the image's tables lie behind its data; send it again, and it goes through "
+                    "the scratch space"
+                ) from error
             if not inflow.source.identity.version:
                 transfer.forget(wanted)  # nobody can go on with it
             raise

@@ -20,7 +20,7 @@ from cdi.api.termination import Termination
 from cdi.api.workorder import UploadOrder
 from cdi.images import errors
 from cdi.workers import ending
-from cdi.workers.uploadserver import answers, body, tls
+from cdi.workers.uploadserver import answers, body, metrics, tls
 from cdi.workers.uploadserver.filling import Fill, Filling
 from cdi.workers.uploadserver.tus.handlers import Tus
 from cdi.workers.uploadserver.uploads import Upload, Uploads
@@ -83,6 +83,7 @@ class UploadServer:
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self._answered])
         app.router.add_route("*", "/healthz", self._healthy)
+        app.router.add_get("/metrics", self._measured)
         app.router.add_routes(self._tus.routes())
         receivers: dict[str, Receive] = {
             "upload": self._receive,
@@ -113,6 +114,11 @@ class UploadServer:
         """Say that uploads can be sent here, which is no less true while one is under way."""
         del request
         return web.Response(text="OK")
+
+    async def _measured(self, request: web.Request) -> web.Response:
+        """Tell everybody how far it is, in Prometheus' format."""
+        del request
+        return web.Response(text=metrics.text_of(self._uploads))
 
     def _insist_allowed(self, request: web.Request) -> None:
         if request.method != "POST":

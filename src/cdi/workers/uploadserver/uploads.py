@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -23,6 +24,7 @@ from cdi.api.termination import Termination
 from cdi.images import errors
 from cdi.images.sources.handed import HandedSource
 from cdi.images.transfer.meter import Meter
+from cdi.workers import ending
 from cdi.workers.uploadserver import answers
 from cdi.workers.uploadserver.filling import Fill, Inflow
 
@@ -132,6 +134,7 @@ class Uploads:
         self._turn = asyncio.Lock()
         self._closed = False
         self.current: Upload | None = None
+        self.failures: Counter[str] = Counter()  # by reason
         self.completed: Termination | None = None
 
     @property
@@ -201,4 +204,5 @@ class Uploads:
             extra={"reason": getattr(error, "reason", ""), "cause": str(error)},
             exc_info=None if isinstance(error, errors.TransferError) else error,
         )
+        self.failures[getattr(error, "reason", ending.UNEXPECTED)] += 1
         self._failed(upload, error)
