@@ -14,6 +14,7 @@ from cdi.images import archive, errors
 from cdi.images.sources.spec import SourceSpec
 from cdi.workers.sources.limits import CONNECTIONS
 
+NOTE = ".cdi-complete"  # in the volume, until it is told that its files are there
 SOURCES = ("http", "s3", "gcs")  # whose objects are files of any kind
 
 

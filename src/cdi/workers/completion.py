@@ -6,7 +6,8 @@ The next start finds the note and says what the first one wanted to say; without
 disk would make way for a new one. It counts for one order of one claim, and for this very disk, as
 long as that holds what it held: every doubt means that nothing was filled.
 
-It lies where the journal lay, and is removed once the message is written.
+It lies where the journal lay, and is removed once the message is written. A start that is killed
+between these two says the same once more.
 """
 
 from __future__ import annotations
@@ -40,16 +41,21 @@ _NOT_WHAT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """The note at `path` about `disk`, a file or device that `order` wants filled."""
+    """The note at `path` about `disk`, a file, device or directory that `order` wants filled."""
 
     path: Path
     disk: Path
     order: WorkOrder | UploadOrder
 
     def write(self, ended: Termination) -> None:
-        """Note how it ended, durably. Without room for that, the disk is as good."""
+        """Note how it ended, durably. Without room for that, the disk is as good.
+
+        The disk may be about to get its name: the note counts as soon as it has.
+        """
         try:
-            told = self._key() | {"samples": self._samples(), "message": ended.to_message()}
+            at = targets.path_of_work(self.disk)
+            disk = at if at.exists() else self.disk
+            told = self._key(disk) | {"samples": _samples(disk), "message": ended.to_message()}
             journal.save_document(self.path, told)
         except OSError as error:
             log.warning("completion is not noted", extra={"cause": str(error)})
@@ -59,7 +65,7 @@ class Note:
         told = resuming.load_document(self.path)
         if told is None or not self._is_of_one_claim:
             return None
-        key = self._key()
+        key = self._key(self.disk)
         if key["disk"] is None or {name: told.get(name) for name in key} != key:
             return None
         ended = Termination.from_message(str(told.get("message")))
@@ -76,23 +82,27 @@ class Note:
         with contextlib.suppress(OSError):  # one that stays is about this disk and no other
             self.path.unlink(missing_ok=True)
 
-    def _key(self) -> dict[str, Any]:
+    def _key(self, disk: Path) -> dict[str, Any]:
         return {
             "order": _digest_of(self.order),
-            "disk": targets.tag_of(self.disk, complete=True),
-            "size": self._size(),
+            "disk": targets.tag_of(disk, complete=True),
+            "size": _size(disk),
         }
 
-    def _size(self) -> int | None:
-        try:
-            with self.disk.open("rb") as file:
-                return file.seek(0, os.SEEK_END)
-        except OSError:
-            return None
 
-    def _samples(self) -> list[tuple[int, int]]:
-        with self.disk.open("rb") as file:
-            return targets.samples_of(file.fileno(), [(0, file.seek(0, os.SEEK_END))])
+def _size(disk: Path) -> int | None:
+    try:
+        with disk.open("rb") as file:
+            return file.seek(0, os.SEEK_END)
+    except OSError:
+        return None
+
+
+def _samples(disk: Path) -> list[tuple[int, int]]:
+    if disk.is_dir():
+        return []
+    with disk.open("rb") as file:
+        return targets.samples_of(file.fileno(), [(0, file.seek(0, os.SEEK_END))])
 
 
 def _digest_of(order: WorkOrder | UploadOrder) -> str:

@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from cdi.api.termination import Termination, VDDKInfo
 from cdi.api.workersettings import METRICS_PORT, WorkerSettings
@@ -163,26 +164,42 @@ class Import:
         with prepare(order, self._settings, self._cancel) as found:
             spec = replace(found, open=self._noted(found.open))
             if order.content_type == ARCHIVE:
-                return self._unpacked(spec)
-            return self._once(lambda: self._filled(spec))
+                return self._once_unpacked(spec)
+            return self._once(lambda note: self._filled(spec, note))
 
-    def _once(self, fill: Callable[[], Termination]) -> Termination:
-        """Fill the volume, unless an earlier start has done so and nobody heard of it."""
+    def _once(self, fill: Callable[[completion.Note], Termination]) -> Termination:
+        """Make the disk, unless an earlier start has done so and nobody heard of it."""
         place = self._volume.beside("cdi-complete")
-        note = completion.Note(place, self._volume.disk, self._order)
-        if (ended := note.read()) is not None:
-            log.info("an earlier start has filled the volume")
-            self._opened = True
-        else:
-            note.remove()
-            ended = fill()
-            note.write(ended)
-        self._note = note
+        self._note = note = completion.Note(place, self._volume.disk, self._order)
+        if (ended := self._noted_before(note)) is None:
+            return fill(note)
+        self._volume.forget_journal()
         return ended
 
-    def _filled(self, spec: SourceSpec) -> Termination:
+    def _once_unpacked(self, spec: SourceSpec) -> Termination:
+        """The same for the files of an archive."""
+        directory = self._volume.directory
+        self._note = note = completion.Note(directory / archives.NOTE, directory, self._order)
+        if (ended := self._noted_before(note)) is None:
+            return self._unpacked(spec, note)
+        archive.clear(directory)
+        return ended
+
+    def _noted_before(self, note: completion.Note) -> Termination | None:
+        if (ended := note.read()) is None:
+            note.remove()
+            return None
+        log.info("an earlier start has filled the volume")
+        self._opened = True
+        return ended
+
+    def _filled(self, spec: SourceSpec, note: completion.Note) -> Termination:
         """Fill the volume from a source; the disk is complete and durable afterwards."""
-        result = self._transfer(self._volume.request(spec, CONNECTIONS))
+        request = self._volume.request(spec, CONNECTIONS)
+        ended = self._complete_for(spec)
+        result = self._transfer(
+            replace(request, committing=lambda result: note.write(ended(result)))
+        )
         log.info(
             "imported",
             extra={
@@ -195,19 +212,29 @@ class Import:
             },
         )
         volume.sync(self._volume.disk)
-        vddk = spec.vddk()
-        return ending.complete(
-            result,
-            preallocated=self._order.preallocation,
-            labels=spec.labels,
-            vddk_info=VDDKInfo(*vddk) if vddk else None,
-        )
+        return ended(result)
 
-    def _unpacked(self, spec: SourceSpec) -> Termination:
+    def _complete_for(self, spec: SourceSpec) -> Callable[[Result], Termination]:
+        """Return what says how it ended, from what was done."""
+
+        def ended(result: Result) -> Termination:
+            vddk = spec.vddk()
+            return ending.complete(
+                result,
+                preallocated=self._order.preallocation,
+                labels=spec.labels,
+                vddk_info=VDDKInfo(*vddk) if vddk else None,
+            )
+
+        return ended
+
+    def _unpacked(self, spec: SourceSpec, note: completion.Note) -> Termination:
         """Fill the volume with the files of an archive, complete and durable afterwards."""
         data = self._settings.data_dir
         wanted = archives.unpack_request_for(self._order, spec, data)
-        result = archive.run(wanted, self._meter, self._cancel)
+        ended = partial(ending.complete, preallocated=False, labels=spec.labels)
+        noted = replace(wanted, committing=lambda result: note.write(ended(result)))
+        result = archive.run(noted, self._meter, self._cancel)
         log.info(
             "unpacked",
             extra={
@@ -219,7 +246,7 @@ class Import:
             },
         )
         volume.sync(data)
-        return ending.complete(result, preallocated=False, labels=spec.labels)
+        return ended(result)
 
     def _check_known(self) -> None:
         order = self._order
@@ -228,7 +255,7 @@ class Import:
 
     # A blank disk.
 
-    def _blank(self) -> Termination:
+    def _blank(self, note: completion.Note) -> Termination:
         preallocate, disk = self._order.preallocation, self._volume.disk
         if self._volume.device is not None:
             self._transfer(
@@ -247,9 +274,9 @@ class Import:
             else:
                 blank.make_file(disk, size)
         volume.sync(disk)
-        return ending.complete(None, preallocated=preallocate)
-
-    # A disk from a source.
+        ended = ending.complete(None, preallocated=preallocate)
+        note.write(ended)
+        return ended
 
     def _noted(
         self, opening: Callable[[threading.Event], Source]

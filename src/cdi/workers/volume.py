@@ -23,6 +23,7 @@ from cdi.images import target as targets
 from cdi.images.sources.source import Source
 from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import transfer
+from cdi.images.transfer.journal import journal_path
 from cdi.images.transfer.request import TransferRequest
 from cdi.workers import room
 
@@ -67,6 +68,10 @@ class Volume:
         state = self.settings.state_dir
         # Without it a journal lives as long as the container.
         return (state if state.is_dir() else Path("/tmp")) / f"{device.name}.cdi-journal"  # noqa: S108
+
+    def forget_journal(self) -> None:
+        """Remove the journal of a disk that turned out to be complete."""
+        (self.journal or journal_path(self.disk)).unlink(missing_ok=True)
 
     def beside(self, name: str) -> Path:
         """Where a file of the worker lies whose name says what it is: where the journal does."""

@@ -11,6 +11,6 @@ names that lead upwards, links that lead outside, devices and pipes are refused,
 name of the entry. Sizes are in bytes. Raises TransferError.
 """
 
-from cdi.images.archive.attempt import UnpackRequest, run
+from cdi.images.archive.attempt import UnpackRequest, clear, run
 
-__all__ = ["UnpackRequest", "run"]
+__all__ = ["UnpackRequest", "clear", "run"]

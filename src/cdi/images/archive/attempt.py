@@ -51,6 +51,8 @@ class UnpackRequest:
     checksum: tuple[str, str] | None = None  # algorithm and lower-case hex digits, of the source
     sha256: bool = False  # report the source's sha256
     connections: int = 16  # at most
+    # Called with what will be answered, when every file is in its place, durably.
+    committing: Callable[[Result], None] = lambda _: None
 
     @property
     def algorithm(self) -> str | None:
@@ -81,6 +83,12 @@ def run(wanted: UnpackRequest, meter: Meter, cancel: threading.Event) -> Result:
             return _run_once(wanted, partial, meter, cancel)
 
 
+def clear(directory: Path) -> None:
+    """Remove what an unpacking left that was stopped after it had committed."""
+    with Partial(directory) as partial:
+        partial.remove()
+
+
 def _run_once(
     wanted: UnpackRequest, partial: Partial, meter: Meter, cancel: threading.Event
 ) -> Result:
@@ -90,6 +98,8 @@ def _run_once(
     try:
         done = prepare(wanted, source, partial, meter, halt)
         moving.move(partial.tree, partial.root)
+        partial.settle()
+        wanted.committing(_result(done, meter))
         partial.finish()
     except OSError as error:
         raise target_error(error, str(wanted.directory)) from error

@@ -84,10 +84,13 @@ class Partial(Closing):
         draft.replace(self._path / _MARKER)
         targets.sync_directory(self._path)
 
-    def finish(self) -> None:
-        """Everything is in its place: make that durable, and remove the hidden directory."""
+    def settle(self) -> None:
+        """Everything is in its place: make that durable."""
         if not storage_calls.sync_filesystem(self.root):
             os.fsync(self.root)
+
+    def finish(self) -> None:
+        """Remove the hidden directory, durably."""
         self.remove()
         os.fsync(self.root)
 

@@ -128,9 +128,10 @@ class BlockTarget(writing.Target):
             return 0
         return self.size - RESERVE if self._noted else self.size
 
-    def finish(self, size: int) -> None:
+    def finish(self, size: int, committing: Callable[[], None] = lambda: None) -> None:
         del size  # a device has the size it has; what lies behind the disk is zeroed
         self._fill_up(self.size)
         self._sync()
         self.forget_notes()  # last: until all else is durable, they are true
+        committing()
         self.close()

@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from cdi.images import errors, storage_calls
@@ -106,7 +107,7 @@ class FileTarget(writing.Target):
     def _size_to_fill(self, size: int) -> int:
         return size if self._preallocate and self._fill and not self._update else 0
 
-    def finish(self, size: int) -> None:
+    def finish(self, size: int, committing: Callable[[], None] = lambda: None) -> None:
         with self._translated():
             found = os.fstat(self._fd).st_size
             if found < size or (found > size and not self._update):
@@ -117,6 +118,7 @@ class FileTarget(writing.Target):
                     storage_calls.allocate(self._fd, size)
             os.fchmod(self._fd, _MODE)
         self._sync()
+        committing()
         if not self._update:
             self._insist_on_place()
             with self._translated():

@@ -13,7 +13,7 @@ import threading
 import time
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cdi.images import storage_calls
@@ -241,8 +241,11 @@ class Target(Closing):
         return samples.samples_of(self._fd, ranges)
 
     @abstractmethod
-    def finish(self, size: int) -> None:
-        """Make the target the complete disk of `size` bytes, durably. The commit point."""
+    def finish(self, size: int, committing: Callable[[], None] = lambda: None) -> None:
+        """Make the target the complete disk of `size` bytes, durably. The commit point.
+
+        `committing` is called when all of it is durable, and a file has not got its name yet.
+        """
 
     @property
     @abstractmethod

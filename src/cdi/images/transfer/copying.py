@@ -11,6 +11,7 @@ import dataclasses
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from cdi.images import errors
 from cdi.images.confined import qemu
@@ -29,15 +30,15 @@ def from_copy(
     run: Run, request: TransferRequest, copied: Result, meter: Meter, cancel: threading.Event
 ) -> Result:
     """Make the disk from the complete copy, which `copied` tells about."""
-    made = _from_copy(run, request, request.as_copy().target, meter, cancel)
-    return dataclasses.replace(
-        made,
-        compression=copied.compression,
-        fetched=copied.fetched,
-        digest=copied.digest,
-        resumed=copied.resumed,
-        seconds=dict(meter.seconds),
-    )
+    known: dict[str, Any] = {
+        "compression": copied.compression,
+        "fetched": copied.fetched,
+        "digest": copied.digest,
+        "resumed": copied.resumed,
+    }
+    asked = way.answering(request, **known)
+    made = _from_copy(run, asked, request.as_copy().target, meter, cancel)
+    return dataclasses.replace(made, **known, seconds=dict(meter.seconds))
 
 
 def note_complete(copy: TransferRequest, identity: Identity, made: Result) -> None:

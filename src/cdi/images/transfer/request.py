@@ -44,6 +44,8 @@ class TransferRequest:
     base: str | None = None
     # What names a device wherever it is attached. None: it is known here only, by its kernel name.
     device_name: str | None = None
+    # Called with what will be answered, when the disk is durable and has not got its name yet.
+    committing: Callable[[Result], None] | None = None
 
     @property
     def algorithm(self) -> str | None:
@@ -83,6 +85,7 @@ class TransferRequest:
             appliance=self.looks_inside,
             update=False,
             base=None,
+            committing=None,
         )
 
     @property

@@ -11,6 +11,7 @@ import dataclasses
 import logging
 import threading
 import time
+from typing import Any
 
 from cdi.images import digest as digests
 from cdi.images import errors
@@ -130,8 +131,19 @@ class Way:
             image = inspect.inspect_trailer(trailer, virtual_size)
             if image.format != "raw" and image.virtual_size is not None:
                 image_format, virtual_size = image.format, image.virtual_size
-        result = finish(self._request, job, self._meter, self._halt, image_format, virtual_size)
+        request = answering(self._request, compression=compression, digest=self._digest)
+        result = finish(request, job, self._meter, self._halt, image_format, virtual_size)
         return dataclasses.replace(result, compression=compression, digest=self._digest)
+
+
+def answering(request: TransferRequest, **known: Any) -> TransferRequest:
+    """Return the request, whose `committing` is told what is `known` of the result as well."""
+    told = request.committing
+    if told is None:
+        return request
+    return dataclasses.replace(
+        request, committing=lambda made: told(dataclasses.replace(made, **known))
+    )
 
 
 def needs_copy(image: Image) -> errors.NeedsScratch:
@@ -170,19 +182,24 @@ def finish(
     meter.stage = "syncing"
     size = max(_whole_sectors(virtual_size), request.size or 0)
     began = time.perf_counter()
-    job.finish(size, stop)
+
+    def made() -> Result:
+        return Result(
+            format=image_format,
+            compression=None,
+            virtual_size=virtual_size,
+            size=size,
+            fetched=meter.fetched,
+            written=job.target.written,
+            resumed=job.resumed,
+            seconds=dict(meter.seconds),
+        )
+
+    told = request.committing
+    job.finish(size, stop, lambda: told(made()) if told else None)
     meter.spent("sync", time.perf_counter() - began)
     meter.spent("write", job.target.seconds)
-    return Result(
-        format=image_format,
-        compression=None,
-        virtual_size=virtual_size,
-        size=size,
-        fetched=meter.fetched,
-        written=job.target.written,
-        resumed=job.resumed,
-        seconds=dict(meter.seconds),
-    )
+    return made()
 
 
 def _whole_sectors(size: int) -> int:

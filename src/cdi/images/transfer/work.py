@@ -155,7 +155,9 @@ class Work:
             with contextlib.suppress(errors.TargetError):  # what failed is told, not this
                 self.target.forget_notes()
 
-    def finish(self, size: int, stop: threading.Event) -> None:
+    def finish(
+        self, size: int, stop: threading.Event, committing: Callable[[], None] = lambda: None
+    ) -> None:
         """The disk of `size` bytes is complete and verified: commit it.
 
         Zeroing what nobody wrote may take long: it is noted, and ends with `stop`.
@@ -166,7 +168,7 @@ class Work:
                 raise errors.Cancelled("the transfer was asked to stop")
         self._left.set()
         self._keeper.join()
-        self.target.finish(size)
+        self.target.finish(size, committing)
         self.journal.remove()
 
     def _keep(self) -> None:
