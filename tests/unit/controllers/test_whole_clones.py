@@ -105,6 +105,17 @@ def test_a_crash_before_any_write_changes_nothing_about_the_end(
         assert found.picture() == wanted, crash_at
 
 
+def test_a_snapshot_needs_a_class_that_can_be_filled_first() -> None:
+    found = started("in-place")
+    found.put("snapshots", {
+        "metadata": {"name": "snap"}, "spec": {"volumeSnapshotClassName": "snaps"},
+        "status": {"readyToUse": True, "restoreSize": "1Gi"},
+    })  # fmt: skip
+    clone(found, source={"snapshot": {"namespace": "ns", "name": "snap"}})
+    assert found.get_one("claims", "dv") is None
+    assert "CloneValidationFailed" in found.reasons_told("DataVolume")
+
+
 # From another namespace.
 
 

@@ -84,6 +84,8 @@ class Clone(Operation):
         permitted: Changes = {}
         if verdict.extended:
             permitted = {annotations.EXTENDED_CLONE_TOKEN: verdict.extended}
+        if clone.origin is not None and clone.origin.is_snapshot and not use_populator:
+            return Prepared(spec, _blocked(seen, reasons.CLONE_VALIDATION_FAILED, _NO_RESTORE))
         if why := clonecheck.why_not(seen, clone, spec):
             return Prepared(spec, _blocked(seen, *why), annotations=permitted)
         sized = sizing.sized(seen, clone, spec)
@@ -160,6 +162,10 @@ class Clone(Operation):
         return gone.then(_released(seen))
 
 
+_NO_RESTORE: Final = (
+    "a snapshot can only be cloned into a class whose claims can be filled before they are bound; "
+    "name a StorageClass with a CSI driver"
+)
 _WORDS: Final[Mapping[Phase, str]] = {
     Phase.CLONE_SCHEDULED: "Cloning from {0} into {1} scheduled",
     Phase.SNAPSHOT_IN_PROGRESS: "Creating snapshot for smart-clone is in progress (for {0})",
