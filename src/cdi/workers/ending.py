@@ -2,7 +2,7 @@
 How an importer ends: from a result or an error to a termination message and an exit status.
 
     ended                        status  message
-    the disk is complete         0       `Import Complete`
+    the disk is complete         0       `Import Complete`, and what is not as it was asked
     scratch space is needed      0       scratchSpaceRequired
     checksum mismatch            0       permanent, `checksum validation failed: ...`
     not found, denied, ...       1       permanent and mendable, a reason, `Unable to ...: ...`
@@ -51,11 +51,15 @@ def complete(
     preallocated: bool,
     labels: Mapping[str, str] = MappingProxyType({}),
     vddk_info: VDDKInfo | None = None,
+    but: str = "",
 ) -> Termination:
-    """The disk is there; `result` says how it was made, unless there was nothing to transfer."""
+    """The disk is there; `result` says how it was made, unless there was nothing to transfer.
+
+    `but` follows the words that clients know, where something is not as it was asked.
+    """
     algorithm, digits = (result and result.digest) or ("", "")
     return Termination(
-        message=reasons.IMPORT_COMPLETE_MESSAGE,
+        message="; ".join(filter(None, (reasons.IMPORT_COMPLETE_MESSAGE, but))),
         preallocation_applied=preallocated,
         labels=labels,
         vddk_info=vddk_info,

@@ -256,7 +256,7 @@ class Import:
     # A blank disk.
 
     def _blank(self, note: completion.Note) -> Termination:
-        preallocate, disk = self._order.preallocation, self._volume.disk
+        preallocate, disk, short = self._order.preallocation, self._volume.disk, ""
         if self._volume.device is not None:
             self._transfer(
                 blank.request_for(
@@ -268,13 +268,14 @@ class Import:
             )
         else:
             room.clear(disk)
-            size = self._volume.room().size
+            given = self._volume.room()
+            size, short = given.size, self._volume.shortfall(given)
             if preallocate:
                 self._transfer(blank.request_for(disk, size, preallocate=True))
             else:
                 blank.make_file(disk, size)
         volume.sync(disk)
-        ended = ending.complete(None, preallocated=preallocate)
+        ended = ending.complete(None, preallocated=preallocate, but=short)
         note.write(ended)
         return ended
 

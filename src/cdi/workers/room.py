@@ -59,6 +59,23 @@ def room_for(found: FileSystem, requested: int | None, overhead: Decimal) -> Roo
     return Room(size=min(usable(most, overhead), requested), most=most)
 
 
+def shortfall(found: Room, requested: int | None, overhead: Decimal) -> str:
+    """Say that a volume has less room than its overhead explains; empty where it has enough.
+
+    A disk in it becomes smaller than its claim made believe. Clients of the original take such
+    volumes, so that they are not refused.
+    """
+    if requested is None or found.size is None or found.most is None:
+        return ""
+    wanted = min(usable(requested, overhead), requested)
+    if found.most >= wanted:
+        return ""
+    return (
+        f"the disk has {found.size} bytes, less than the {wanted} that the claim makes expect: "
+        f"the file system of the volume has {found.most} bytes free"
+    )
+
+
 def usable(size: int, overhead: Decimal) -> int:
     """Return what a file system of `size` bytes leaves for a disk: whole MiB.
 

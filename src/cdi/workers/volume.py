@@ -26,6 +26,7 @@ from cdi.images.transfer import transfer
 from cdi.images.transfer.journal import journal_path
 from cdi.images.transfer.request import TransferRequest
 from cdi.workers import room
+from cdi.workers.room import Room
 
 log = logging.getLogger(__name__)
 
@@ -92,12 +93,20 @@ class Volume:
         device = self.device
         return None if device is None or targets.is_device(device) else device.stat().st_size
 
-    def room(self) -> room.Room:
+    def room(self) -> Room:
         """Return the room that the file system has for the disk."""
         own = room.leftovers(self.disk)
         requested = None if self.image_size is None else self.image_size.value()
         found = room.file_system_of(self.directory, own)
         return room.room_for(found, requested, self.overhead)
+
+    def shortfall(self, given: Room) -> str:
+        """Say, also in the log, that the volume is smaller than its claim; else nothing."""
+        requested = None if self.image_size is None else self.image_size.value()
+        said = room.shortfall(given, requested, self.overhead)
+        if said:
+            log.warning("the volume is smaller than its claim", extra={"cause": said})
+        return said
 
     def request(self, spec: SourceSpec, connections: int) -> TransferRequest:
         """Return what makes the disk of a source. A disk that is there makes way, if it is a file.

@@ -119,6 +119,21 @@ def test_a_blank_disk_is_sparse_and_an_old_one_makes_way(mounts: worker.Mounts) 
 
 
 @loopdev.needs_root
+def test_a_blank_disk_that_gets_less_than_its_claim_says_so(tmp_path: Path) -> None:
+    (tmp_path / "pod").mkdir()
+    mounts = worker.Mounts(tmp_path / "pod")
+    with filesystems.mounted("tmpfs", tmp_path, mib=32) as small:
+        ended = worker.run(worker.order(size="64Mi"), mounts, CDI_DATA_DIR=str(small))
+
+        size = (small / "disk.img").stat().st_size
+        assert (ended.status, ended.termination.says_complete) == (0, True)
+        assert ended.termination.message == (
+            f"Import Complete; the disk has {size} bytes, less than the {64 * MIB} that the claim "
+            f"makes expect: the file system of the volume has {32 * MIB} bytes free"
+        )
+
+
+@loopdev.needs_root
 def test_a_full_machine_is_out_of_space_and_no_reason_for_a_larger_claim(
     server: httpd.Server, tmp_path: Path
 ) -> None:

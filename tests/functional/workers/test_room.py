@@ -35,6 +35,19 @@ def test_the_disk_fits_its_volume(
     assert room.room_for(room.FileSystem(size, free), requested, Decimal(overhead)) == found
 
 
+@pytest.mark.parametrize(
+    ("most", "overhead", "told"),
+    [
+        pytest.param(GIB, "0", False, id="all-of-it"),
+        pytest.param(973 * MIB, "0.06", False, id="as-much-as-overhead-explains"),
+        pytest.param(965 * MIB, "0.06", True, id="less"),
+        pytest.param(1023 * MIB, "0", True, id="less-where-none-is-expected"),
+    ],
+)
+def test_less_room_than_overhead_explains_is_told(most: int, overhead: str, told: bool) -> None:
+    assert bool(room.shortfall(Room(most, most), GIB, Decimal(overhead))) is told
+
+
 def test_what_an_earlier_attempt_left_counts_as_free(tmp_path: Path) -> None:
     disk = tmp_path / "disk.img"
     (tmp_path / "disk.img.cdi-partial").write_bytes(os.urandom(8 * MIB))
