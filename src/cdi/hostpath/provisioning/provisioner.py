@@ -7,6 +7,7 @@ that the claim is gone.
 """
 
 import copy
+import errno
 from collections.abc import Iterator
 from typing import Final
 
@@ -137,8 +138,7 @@ class Provisioner:
 
     async def _give_back(self, claim: Object, error: Exception) -> Result:
         """Where another node could do better, let the scheduler choose again."""
-        full = isinstance(error, volume_errors.TooLarge | volume_errors.Missing)
-        if full and facts.selected_node(claim) == self._rules.node:
+        if _is_of_this_node(error) and facts.selected_node(claim) == self._rules.node:
             await apply.ensure_metadata(
                 self._client,
                 PERSISTENT_VOLUME_CLAIMS,
@@ -198,6 +198,13 @@ class Provisioner:
             return await self._client.get(PERSISTENT_VOLUME_CLAIMS, key.name, key.namespace)
         except errors.NotFound:
             return None
+
+
+def _is_of_this_node(error: Exception) -> bool:
+    """Whether it might go well elsewhere: there is no room here, or not what is to be copied."""
+    if isinstance(error, volume_errors.TooLarge | volume_errors.Missing):
+        return True
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _claim_of(volume: Object) -> Iterator[Key]:
