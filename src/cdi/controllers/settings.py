@@ -19,6 +19,7 @@ class Settings:
     verbosity: int = 1
     operated: bool = False  # an operator looks after the CDI object, and says when it counts
     spread_polls: bool = True  # pollers of one minute wait, each for a different time
+    nodes_pull: bool = True  # nodes have a container runtime, which pulls images by itself
     stall_timeout: float | None = None  # seconds; None: as the workers have it
     require_walls: bool = False  # workers' tools do not run where walls around them are missing
     vddk_image: str = ""  # with VMware's library, where neither a claim nor the ConfigMap names one

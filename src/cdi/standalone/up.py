@@ -161,6 +161,7 @@ class Standalone:
         }
         settings = ControllerSettings(
             worker_image=WORKER_IMAGE,
+            nodes_pull=False,
             spread_polls=False,  # the CronJobs of one machine start one after the other
             stall_timeout=self._settings.stall_timeout,
             vddk_image=VDDK_IMAGE if self._settings.vddk_library else "",

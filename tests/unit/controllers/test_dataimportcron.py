@@ -9,12 +9,12 @@ import pytest
 from cdi.api import annotations as known
 from cdi.api import finalizers, labels
 from cdi.controllers import kinds, plan
-from cdi.controllers.dataimportcron import marks, metrics, pollers, template
+from cdi.controllers.dataimportcron import marks, metrics, nodepull, pollers, template
 from cdi.controllers.dataimportcron.decide import Seen, decide
 from cdi.controllers.dataimportcron.seen import Product
 from cdi.kube import objects
 from cdi.kube.objects import Object
-from cdi.kube.resource import CRON_JOBS, JOBS, PERSISTENT_VOLUME_CLAIMS
+from cdi.kube.resource import CRON_JOBS, JOBS, PERSISTENT_VOLUME_CLAIMS, PODS
 from support.world import SETTINGS
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -605,3 +605,62 @@ def test_the_metric_tells_outdated_from_pending(given, shown):
     assert told.shown == {"ns/cron": shown}
     metrics.note(told, objects.key(given), None)
     assert told.shown == {}
+
+
+# Images that nodes pull.
+
+
+def node_pull(**more: Any) -> Object:
+    given = cron(**{**POLLED, **more})
+    source = given["spec"]["template"]["spec"]["source"]["registry"]
+    source |= {"pullMethod": "node", "platform": {"architecture": "arm64"}}
+    return given
+
+
+def pulled(**status: Any) -> Object:
+    container = {"name": nodepull.CONTAINER, **status}
+    return {"metadata": {"name": "p", "namespace": "ns"}, "status": {
+        "containerStatuses": [container]}}  # fmt: skip
+
+
+ENDED = {"terminated": {"exitCode": 0}}
+PULLING = pulled(state={"waiting": {"reason": "ContainerCreating"}})
+PULLED = pulled(state=ENDED, imageID=f"registry.example/boot/fedora@{A}")
+REFUSED = pulled(state={"waiting": {"reason": "ErrImagePull", "message": "401 Unauthorized"}})
+
+
+def test_a_node_is_made_to_pull_the_image():
+    planned = look(node_pull())
+    assert made(planned, CRON_JOBS) == []
+    (step,) = [each for each in planned.steps if getattr(each, "resource", None) == PODS]
+    assert objects.name(step.object) == "poller-cron-uid-cron"
+    spec = step.object["spec"]
+    assert spec["nodeSelector"] == {"kubernetes.io/arch": "arm64"}
+    assert spec["containers"][0]["image"] == "registry.example/boot/fedora:latest"
+    assert step.object["metadata"]["ownerReferences"][0]["name"] == "cron"
+
+
+@pytest.mark.parametrize(
+    ("pod", "digest", "reason"),
+    [
+        pytest.param(PULLING, None, "NoImport", id="at-it"),
+        pytest.param(PULLED, A, "NoImport", id="pulled"),
+        pytest.param(REFUSED, None, "PollFailed", id="refused"),
+        pytest.param(pulled(state=ENDED, imageID="x"), None, "PollFailed", id="without-a-digest"),
+    ],
+)
+def test_what_a_node_has_pulled_is_the_version(pod, digest, reason):
+    planned = look(node_pull(), pulling=pod)
+    assert objects.annotations(written(planned)).get(known.DESIRED_DIGEST) == digest
+    assert said(planned)["Progressing"][1] == reason
+    over = pod is not PULLING
+    assert gone(planned) == ([("Pod", "p")] if over else [])
+    again = objects.annotations(written(planned)).get(known.NEXT_CRON_TIME)
+    assert (again == "2030-01-02T00:00:00Z") is over
+
+
+def test_a_node_is_not_asked_before_its_time():
+    later = {known.NEXT_CRON_TIME: "2030-01-02T00:00:00Z"}
+    planned = look(node_pull(annotations=later))
+    assert [each for each in planned.steps if each.resource == PODS] == []
+    assert planned.again_in == 12 * 3600

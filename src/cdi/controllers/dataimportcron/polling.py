@@ -5,27 +5,32 @@ from typing import Final
 
 from cdi.api import annotations, schedules
 from cdi.controllers import plan
-from cdi.controllers.dataimportcron import marks, pollers, template
+from cdi.controllers.dataimportcron import marks, nodepull, pollers, template
 from cdi.controllers.dataimportcron.draft import Draft, stamp
+from cdi.controllers.dataimportcron.seen import Looked
 from cdi.kube import objects
 from cdi.kube.mergepatch import merged
 from cdi.kube.objects import Object
-from cdi.kube.resource import CRON_JOBS, JOBS
+from cdi.kube.resource import CRON_JOBS, JOBS, PODS
 
 LONGEST_FAILURE: Final = 1024  # characters of an annotation
 
 
 def poll(draft: Draft) -> None:
     """Take over what was found, and see to it that somebody looks again."""
-    cron = draft.seen.cron
-    if template.has_poller(cron):
+    cron, nodes_pull = draft.seen.cron, draft.seen.settings.nodes_pull
+    if template.has_poller(cron, nodes_pull=nodes_pull):
         _take_answer(draft)
         _keep_poller(draft)
         return
     if draft.seen.cron_job is not None:
         draft.before.append(plan.Remove(CRON_JOBS, draft.seen.cron_job))
-    if template.is_looked_at_here(cron):
-        _take_look(draft)
+    if not template.is_looked_at_here(cron, nodes_pull=nodes_pull):
+        return
+    if template.is_node_pull(cron) and not template.source_of(cron)[1].get("imageStream"):
+        _have_pulled(draft)
+    else:
+        _take_look(draft, draft.seen.looked)
 
 
 def is_due(cron: Object, now: datetime) -> bool:
@@ -70,8 +75,22 @@ def _keep_poller(draft: Draft) -> None:
         draft.before.append(plan.Create(JOBS, pollers.first_job_for(seen, found)))
 
 
-def _take_look(draft: Draft) -> None:
-    seen, looked = draft.seen, draft.seen.looked
+def _have_pulled(draft: Draft) -> None:
+    """Let a node pull the image when it is time, and take over which one that was."""
+    seen, pod = draft.seen, draft.seen.pulling
+    looked = None if pod is None else nodepull.found_by(pod)
+    if pod is not None and looked is None:
+        return  # the node is at it, and heard of
+    if pod is None and is_due(seen.cron, seen.now):
+        draft.before.append(plan.Create(PODS, nodepull.pod_for(seen)))
+        return
+    _take_look(draft, looked)
+    if pod is not None and not objects.is_deleting(pod):
+        draft.after.append(plan.Remove(PODS, pod))
+
+
+def _take_look(draft: Draft, looked: Looked | None) -> None:
+    seen = draft.seen
     if looked is not None and looked.failure:
         _failed(draft, looked.failure)
     elif looked is not None:

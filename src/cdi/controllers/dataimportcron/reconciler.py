@@ -11,6 +11,7 @@ from cdi.controllers.dataimportcron import (
     lookups,
     managed,
     metrics,
+    nodepull,
     pollers,
     polling,
     template,
@@ -81,6 +82,7 @@ class Reconciler:
             cron_job=cluster.cron_jobs.get(Key(self._settings.namespace, job)),
             first_job=cluster.jobs.get(Key(self._settings.namespace, names.initial_job_for(job))),
             pollers=podded,
+            pulling=cluster.pods.get(Key(key.namespace, nodepull.pod_name_of(cron))),
             looked=await self._look(cron) if due else None,
             authorized=await self._is_authorized(cron),
         )
@@ -117,14 +119,14 @@ class Reconciler:
             if name
         }
 
-    async def _look(self, cron: Object) -> Looked:
+    async def _look(self, cron: Object) -> Looked | None:
         claim = template.claim_of(cron)
         if claim is not None:
             return lookups.of_claim(self._cluster.claims.get(claim), str(claim))
         _, given = template.source_of(cron)
         if given.get("imageStream"):
             return await self._look_at_stream(cron, str(given["imageStream"]))
-        return Looked(failure="images that nodes pull are not looked at yet")
+        return None
 
     async def _look_at_stream(self, cron: Object, text: str) -> Looked:
         parsed = lookups.parse_stream(text)

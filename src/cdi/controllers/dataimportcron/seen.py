@@ -59,6 +59,7 @@ class Seen:
     cron_job: Object | None = None
     first_job: Object | None = None
     pollers: tuple[Object, ...] = ()  # pods
+    pulling: Object | None = None  # the pod for which a node pulls the image
     looked: Looked | None = None  # what looking here has found, if it was due
     authorized: bool = True  # whether its service account may clone the source
 

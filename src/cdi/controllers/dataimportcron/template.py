@@ -45,18 +45,19 @@ def is_node_pull(cron: Object) -> bool:
     return kind == REGISTRY and given.get("pullMethod") == scratch.NODE_PULL
 
 
-def has_poller(cron: Object) -> bool:
-    """Whether a CronJob looks for new versions."""
+def has_poller(cron: Object, *, nodes_pull: bool = True) -> bool:
+    """Whether a CronJob looks for new versions; `nodes_pull`: there are nodes that can, too."""
     kind, given = source_of(cron)
     if not objects.get(cron, "spec", "schedule") or not given.get("url"):
         return False
-    return kind == HTTP or (kind == REGISTRY and not is_node_pull(cron))
+    return kind == HTTP or (kind == REGISTRY and not (nodes_pull and is_node_pull(cron)))
 
 
-def is_looked_at_here(cron: Object) -> bool:
+def is_looked_at_here(cron: Object, *, nodes_pull: bool = True) -> bool:
     """Whether the controller looks for new versions itself."""
     kind, _ = source_of(cron)
-    return bool(objects.get(cron, "spec", "schedule")) and bool(kind) and not has_poller(cron)
+    scheduled = bool(objects.get(cron, "spec", "schedule"))
+    return scheduled and bool(kind) and not has_poller(cron, nodes_pull=nodes_pull)
 
 
 def claim_of(cron: Object) -> Key | None:
