@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from cdi.images import errors
 from cdi.images.formats.qcow2 import clusters, fragments
@@ -114,7 +115,10 @@ class Claims:
         self._bits = cluster_bits
         self._owned = Bitmap()  # by a table, or by one plain cluster
         self._shared = Bitmap()  # by compressed clusters
-        self._fragments = fragments.Fragments()  # of these
+
+    @cached_property
+    def _fragments(self) -> fragments.Fragments:
+        return fragments.Fragments()
 
     def table(self, name: str, start: int, length: int) -> None:
         """Claim the clusters of a table."""
