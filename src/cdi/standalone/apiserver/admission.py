@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cdi.standalone.apiserver.identity import User
+from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.apiserver.status import ApiError
 from cdi.standalone.schema.registry import KindInfo
 
@@ -36,6 +37,21 @@ class AdmissionRequest:
     user: User
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
+
+
+def admission_of(
+    operation: str,
+    ref: ObjectRef,
+    document: Document | None,
+    live: Document | None,
+    user: User,
+    dry_run: bool,
+) -> AdmissionRequest:
+    """Return the request to admit a write to what an address names."""
+    kind, namespace, name, subresource = ref.kind, ref.namespace, ref.name, ref.subresource
+    return AdmissionRequest(
+        operation, kind, namespace, name, subresource, document, live, user, dry_run
+    )
 
 
 class Denied(ApiError):

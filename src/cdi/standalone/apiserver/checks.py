@@ -1,7 +1,8 @@
 """
 What a request's object must agree with before anything is done with it.
 
-Here: kind and version, name and namespace of the address, uid and revision of the live object.
+Here: kind and version, name and namespace of the address, uid and revision of the live object, and
+the namespace that a new one is to live in.
 Elsewhere: the object's own fields (`schema.admit`). Functions raise ApiError; those that fill in
 what a client may leave out say so.
 """
@@ -139,3 +140,27 @@ def _unlike(ref: ObjectRef, what: str, want: str, have: str) -> status.ApiError:
 
 def _precondition(what: str, want: str, have: str) -> str:
     return f"Precondition failed: {what} in precondition: {want}, {what} in object meta: {have}"
+
+
+def check_home(ref: ObjectRef, home: Document | None) -> None:
+    """New objects need a namespace that exists and stays."""
+    if not ref.kind.namespaced:
+        return
+    if home is None:
+        raise status.ApiError(
+            404,
+            "NotFound",
+            f'namespaces "{ref.namespace}" not found',
+            {"name": ref.namespace, "kind": "namespaces"},
+        )
+    if "deletionTimestamp" in home["metadata"]:
+        why = (
+            f"unable to create new content in namespace {ref.namespace} because it is "
+            "being terminated"
+        )
+        cause = {
+            "reason": "NamespaceTerminating",
+            "message": f"namespace {ref.namespace} is being terminated",
+            "field": "metadata.namespace",
+        }
+        raise status.forbidden(ref.kind, ref.name, why, [cause])

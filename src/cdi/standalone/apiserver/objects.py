@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 
 from cdi.kube.generatename import generated_name
 from cdi.standalone.apiserver import checks, conversion, deletion, metadata, status
-from cdi.standalone.apiserver.admission import Admission, AdmissionRequest
+from cdi.standalone.apiserver.admission import Admission, admission_of
 from cdi.standalone.apiserver.catalog import Catalog, resource_of
 from cdi.standalone.apiserver.identity import ADMIN, User
 from cdi.standalone.apiserver.options import DeleteOptions, WriteOptions
@@ -168,7 +168,7 @@ class Objects:
             entry = self._entry(ref)
             live = entry.document()
             checks.check_preconditions(ref, live, options)
-            request = _admission("DELETE", ref, None, live, user, dry_run=options.dry_run)
+            request = admission_of("DELETE", ref, None, live, user, options.dry_run)
             await self.admission.validate(ref.key.resource, request)
             warnings = request.warnings
             outcome = deletion.decide(
@@ -227,7 +227,7 @@ class Objects:
         warnings: list[str],
     ) -> Result:
         kind = ref.kind
-        self._check_home(ref)
+        checks.check_home(ref, self._home_of(ref))
         document = self._normal(kind, document)
         document = metadata.prepared_for_create(kind, document, self.clock())
         document, said = await self._admitted("CREATE", ref, document, None, options, user)
@@ -248,7 +248,7 @@ class Objects:
         stored = self._as_stored(kind, document)
         # Again, with nothing awaited until the write is queued: a namespace that is marked later
         # finds the object when it counts its content.
-        self._check_home(ref)
+        checks.check_home(ref, self._home_of(ref))
         try:
             entry = await self._guarded(self.store.write(ref.key, stored, 0))
         except errors.Exists as error:
@@ -357,8 +357,7 @@ class Objects:
     ) -> tuple[Document, list[str]]:
         """Return what to store, and what the client is to be told about it."""
         kind, resource = ref.kind, ref.key.resource
-        dry_run = options.dry_run
-        request = _admission(operation, ref, document, live, user, dry_run=dry_run)
+        request = admission_of(operation, ref, document, live, user, options.dry_run)
         mutated = await self.admission.mutate(resource, request)
         if mutated is not document and mutated is not None:
             document = self._normal(kind, mutated)
@@ -394,54 +393,12 @@ class Objects:
         admit.default(kind, document)
         return document
 
-    def _check_home(self, ref: ObjectRef) -> None:
-        """New objects need a namespace that exists and stays."""
-        if not ref.kind.namespaced:
-            return
+    def _home_of(self, ref: ObjectRef) -> Document | None:
         entry = self.store.get(Key("namespaces", "", ref.namespace))
-        if entry is None:
-            raise status.ApiError(
-                404,
-                "NotFound",
-                f'namespaces "{ref.namespace}" not found',
-                {"name": ref.namespace, "kind": "namespaces"},
-            )
-        if "deletionTimestamp" in entry.document()["metadata"]:
-            why = (
-                f"unable to create new content in namespace {ref.namespace} because it is "
-                "being terminated"
-            )
-            cause = {
-                "reason": "NamespaceTerminating",
-                "message": f"namespace {ref.namespace} is being terminated",
-                "field": "metadata.namespace",
-            }
-            raise status.forbidden(ref.kind, ref.name, why, [cause])
+        return None if entry is None else entry.document()
 
     async def _guarded(self, write: Awaitable[Entry]) -> Entry:
         try:
             return await write
         except errors.WriteFailed as error:
             raise status.internal(str(error)) from error
-
-
-def _admission(
-    operation: str,
-    ref: ObjectRef,
-    document: Document | None,
-    live: Document | None,
-    user: User,
-    *,
-    dry_run: bool,
-) -> AdmissionRequest:
-    return AdmissionRequest(
-        operation,
-        ref.kind,
-        ref.namespace,
-        ref.name,
-        ref.subresource,
-        document,
-        live,
-        user,
-        dry_run,
-    )
