@@ -9,7 +9,7 @@ import pytest
 
 from cdi.api import annotations as known
 from cdi.api import names
-from support import disks, registry
+from support import disks, httpd, registry
 
 pytestmark = pytest.mark.e2e
 
@@ -47,12 +47,12 @@ def packed(data: bytes) -> registry.Image:
     return registry.disk_image(data, "disk.img")
 
 
-def poll(space, name: str) -> None:
+def poll(space, name: str, turn: str = "again") -> None:
     """Look for a new version now, as an administrator does."""
     cron = space.get("dic", name)
     job = names.cron_job_for(name, cron["metadata"]["uid"])
     space.cluster.kubectl(
-        *("-n", INSTALLATION, "create", "job", f"--from=cronjob/{job}", f"again-{space.name}")
+        *("-n", INSTALLATION, "create", "job", f"--from=cronjob/{job}", f"{turn}-{space.name}")
     )
 
 
@@ -88,3 +88,38 @@ def test_a_data_source_follows_a_tag(space, server, images):
     marked = {each["metadata"]["labels"].get("cdi.kubevirt.io/dataImportCronNs")
               for each in jobs["items"]}  # fmt: skip
     assert space.name not in marked
+
+
+def test_a_registry_in_trouble_leaves_the_last_image(space, cluster):
+    with httpd.Server(host=cluster.host, bind=cluster.bind) as web:
+        fake = registry.Fake(web)
+        listed = f'{{"spec": {{"insecureRegistries": ["{fake.host}"]}}}}'
+        cluster.kubectl("patch", "cdiconfig", "config", "--type=merge", "-p", listed)
+        good, bad = packed(bytes(1 << 20)), packed(bytes(2 << 20))
+        url = fake.push("boot/fedora", "latest", good)
+        space.apply(data_import_cron("trouble", {"registry": {"url": url}}))
+        space.wait("dic/trouble", UP_TO_DATE)
+        space.wait("datasource/fedora", READY)
+        last = space.get("datasource", "fedora")["spec"]["source"]
+
+        fake.push("boot/fedora", "latest", bad, httpd.status(404))  # without its layer
+        poll(space, "trouble", "bad")
+        failed = names.boot_image_for("fedora", bad.manifest.digest)
+        space.wait(f"dv/{failed}", "create")
+        running = 'jsonpath={.status.conditions[?(@.type=="Running")].reason}'
+        space.wait(f"dv/{failed}", f"{running}=Error")
+        assert space.get("datasource", "fedora")["spec"]["source"] == last
+
+        fake.push("boot/fedora", "latest", good)  # the tag is moved back
+        poll(space, "trouble", "back")
+        space.gone(f"dv/{failed}")
+        space.wait("dic/trouble", UP_TO_DATE)
+
+        web.put("/v2/boot/fedora/manifests/latest", lambda _: httpd.Reply(429, b""))
+        poll(space, "trouble", "busy")
+        reason = 'jsonpath={.status.conditions[?(@.type=="Progressing")].reason}'
+        space.wait("dic/trouble", f"{reason}=PollFailed")
+        found = space.get("datasource", "fedora")
+        assert found["spec"]["source"] == last
+        (ready,) = found["status"]["conditions"]
+        assert ready["status"] == "True"
