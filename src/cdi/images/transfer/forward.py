@@ -28,8 +28,8 @@ from cdi.images.transfer.work import Work
 AHEAD = 8 << 20  # bytes that may wait between two stages
 
 _ZEROS = bytes(1 << 20)
-_BATCH = 1 << 20  # guest bytes that a thread unpacks and writes at a time
-_WRITERS = min(4, os.cpu_count() or 1)
+_BATCH = 2 << 20  # guest bytes that a thread unpacks and writes at a time
+_WRITERS = min(4, 1 + (os.cpu_count() or 1))  # one may wait for the disk
 _PLACE_EVERY = 16 << 20  # content bytes between two notes of a place to begin anew
 
 
