@@ -47,7 +47,7 @@ from support.serving import DAY, now
 
 A = "cdi.kubevirt.io/"
 NAMESPACE = "vms"
-BLOCK = 1 << 16
+OWN = "proxys-own"  # its token at the API server
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -281,6 +281,7 @@ async def running(
     claims: tuple[str, ...] = ("disk",),
     clock: Clock | None = None,
     origins: tuple[str, ...] = ("*",),
+    page: bool = False,
 ) -> AsyncIterator[World]:
     """A proxy with everything around it."""
     front, servers, clients = (serving.authority(name) for name in ("front", "s", "c"))
@@ -296,13 +297,22 @@ async def running(
 
     async with AsyncExitStack() as stack:
         kube = await stack.enter_async_context(FakeKube())
-        client = await stack.enter_async_context(Client.to(connection.direct(kube.url)))
+        own = connection.direct(kube.url, OWN)
+        client = await stack.enter_async_context(Client.to(own))
         server = UploadServer()
         made = server_context(servers, clients, directory / "server", claims)
         await server.start(made)
         stack.push_async_callback(server.stop)
         locator = _Locator(locate)
-        parts = Parts(client, locator, keys, who, ProcessMetrics(), clock or _impatient())
+        parts = Parts(
+            client,
+            locator,
+            keys,
+            who,
+            ProcessMetrics(),
+            clock or _impatient(),
+            own if page else None,
+        )
         shown = serving.written(directory / "proxy", serving.server_pair(front))
         settings = Settings(Address("127.0.0.1", 0), shown, origins=Origins(origins), drain=0.0)
         proxy = upload_proxy(parts, settings)

@@ -81,7 +81,7 @@ async def _run(kubeconfig: str, context: str, settings: Settings) -> None:
         identity = MountedIdentity(
             client, settings.client_certificate, settings.namespace, settings.server_authorities
         )
-        parts = Parts(client, ClusterEndpoints(), keys, identity, metrics)
+        parts = Parts(client, ClusterEndpoints(), keys, identity, metrics, callers=credentials)
         shown = server.Settings(
             settings.address,
             settings.certificate,

@@ -136,7 +136,8 @@ class Standalone:
         found = self._settings.listen_for_uploads
         address = found or uploads.address_beside(host, urlsplit(server.url).port or 0)
         name = address.host if is_loopback(address.host) else socket.gethostname()
-        return uploads.Place(address, name, self._settings.data_dir / "pki")
+        keys = self._settings.data_dir / "pki"
+        return uploads.Place(address, name, keys, server.url)
 
     async def _manager(self, client: Client, place: uploads.Place) -> Manager:
         manager = Manager()

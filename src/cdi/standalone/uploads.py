@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from cdi.api import names
-from cdi.kube import errors, objects, tasks
+from cdi.kube import connection, errors, objects, tasks
 from cdi.kube.client import Client
 from cdi.kube.clock import Clock, SystemClock
 from cdi.kube.informer import Informer
@@ -117,6 +117,7 @@ class Place:
     address: Address
     name: str
     keys: Path  # directory with the API server's certificates
+    api: str  # the API server's own URL, where the page asks as whoever looks at it
 
     @property
     def url(self) -> str:
@@ -137,6 +138,7 @@ def proxy(client: Client, pods: Informer, keys: Keys, namespace: str, place: Pla
         keys,
         StoredIdentity(client, namespace),
         ProcessMetrics(),
+        callers=connection.direct(place.api, ca_file=str(place.keys / "ca.crt")),
     )
     shown = Files(place.keys / "server.crt", place.keys / "server.key")
     return upload_proxy(parts, server.Settings(place.address, shown, drain=0.0))

@@ -13,6 +13,8 @@ of the claim that they are for.
     refusals      what ends a request here
     crossorigin   pages of others
     metrics       what was passed on
+    pages         the page for people, whose files are in `page/`, and what it may ask
+    listing       the volumes that it offers: pure
 
 Nothing is kept here: any replica serves any request, and one that dies loses no more than the
 connections that it had. Memory does not depend on how much is sent.

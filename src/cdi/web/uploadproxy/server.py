@@ -20,6 +20,7 @@ from multidict import CIMultiDict
 from cdi.api import labels
 from cdi.kube.client import Client
 from cdi.kube.clock import Clock
+from cdi.kube.connection import Credentials
 from cdi.storage import tlsprofile
 from cdi.storage.tlsprofile import TLSProfile
 from cdi.web.metrics import ProcessMetrics
@@ -36,6 +37,7 @@ from cdi.web.uploadproxy.endpoints import Endpoints
 from cdi.web.uploadproxy.forwarding import Forwarder, Onward
 from cdi.web.uploadproxy.identity import ReadIdentity
 from cdi.web.uploadproxy.metrics import UploadMetrics
+from cdi.web.uploadproxy.pages import Page
 from cdi.web.uploadproxy.peers import BUFFER, Peers
 from cdi.web.uploadproxy.readiness import Ready
 from cdi.web.uploadproxy.refusals import Refused
@@ -55,6 +57,8 @@ class Parts:
     identity: ReadIdentity  # what is shown to upload servers
     process_metrics: ProcessMetrics
     clock: Clock | None = None
+    # Where the API server is, for the page, which asks there as whoever uses it; None: no page.
+    callers: Credentials | None = None
 
 
 def _intermediate() -> TLSProfile:
@@ -83,6 +87,8 @@ def upload_proxy(parts: Parts, settings: Settings) -> WebServer:
     ):
         app.router.add_routes(routes)
     proxy.add_to(app)
+    if parts.callers is not None:
+        app.router.add_routes(Page(parts.callers).routes())
     tls = ServerTls(settings.certificate, profile=settings.profile)
     return WebServer(
         labels.UPLOAD_PROXY,
