@@ -63,15 +63,25 @@ class Sender:
         finally:
             connection.close()
 
-    def begin(self, data: bytes, size: int) -> socket.socket:
-        """Send the beginning of so many bytes; the connection is the caller's."""
+    def begin(self, data: bytes, size: int) -> socket.socket | None:
+        """Send the beginning of so many bytes once they are wanted; the connection is the caller's.
+
+        None where they are not, for whatever reason.
+        """
         connection = self._connection()
-        connection.connect()
-        connection.putrequest("POST", "/v1beta1/upload", skip_accept_encoding=True)
-        for name, value in self._headers(size).items():
-            connection.putheader(name, value)
-        connection.endheaders()
-        connection.send(data)
+        try:
+            connection.connect()
+            connection.putrequest("POST", "/v1beta1/upload", skip_accept_encoding=True)
+            for name, value in (self._headers(size) | {"Expect": "100-continue"}).items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            if b" 100 " not in connection.sock.recv(1 << 16):
+                connection.close()
+                return None
+            connection.send(data)
+        except OSError:
+            connection.close()
+            return None
         return connection.sock
 
     def _headers(self, size: int | None) -> dict[str, str]:
