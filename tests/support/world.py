@@ -210,7 +210,7 @@ class World:
         self._importing = importing.Reconciler(self.cluster, SETTINGS, client, actor, self.clock)
         self._uploading = uploading.Reconciler(self.cluster, SETTINGS, client, actor, self.clock)
         self._profiles = storageprofile.Reconciler(*make, self.clock)
-        self._config = cdiconfig.Reconciler(*make)
+        self._config = cdiconfig.Reconciler(*make, client, self.clock)
         self._sources = datasource.Reconciler(self.cluster, actor, self.clock)
         self._crons = dataimportcron.Reconciler(
             self.cluster, SETTINGS, client, actor, self.clock, NotCounted()

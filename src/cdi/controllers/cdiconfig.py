@@ -5,7 +5,10 @@ What the status says is decided by `cdi.storage.config`. The kind has no status 
 and status are written at once, so that a setting takes effect in the pass in which it is seen.
 """
 
-from dataclasses import dataclass
+import base64
+import binascii
+import logging
+from dataclasses import dataclass, field
 from typing import Final
 
 from cdi.api import features, labels, names
@@ -13,13 +16,19 @@ from cdi.controllers import kinds, metadata, plan
 from cdi.controllers.act import Actor
 from cdi.controllers.cluster import Cluster
 from cdi.controllers.settings import Settings
-from cdi.kube import objects, owners
+from cdi.kube import errors, objects, owners
+from cdi.kube.client import Client
+from cdi.kube.clock import Clock
 from cdi.kube.controller import Result
 from cdi.kube.objects import Key, Object
-from cdi.storage import config
+from cdi.kube.resource import SECRETS
+from cdi.storage import certificates, config, uploadaddress
 
 KEY: Final = Key("", names.CDI_CONFIG)
 _PROBLEM: Final = "InvalidSetting"
+_RENEWED: Final = 300.0  # seconds; Secrets with the certificates of Ingresses are not watched
+
+log = logging.getLogger(__name__)
 
 # What the CDI object of a release says, for a cluster that has none.
 _DEFAULTS: Final = {"featureGates": [features.Gate.HONOR_WAIT_FOR_FIRST_CONSUMER.value]}
@@ -33,6 +42,7 @@ class Seen:
     found: Object | None = None
     installation: Object | None = None  # the CDI object
     classes: tuple[Object, ...] = ()
+    upload: config.Upload = field(default_factory=config.Upload)  # where its proxy is reached
 
 
 def decide(seen: Seen) -> plan.Plan:
@@ -46,7 +56,7 @@ def decide(seen: Seen) -> plan.Plan:
             spec=spec,
             status=before.get("status") or {},
             classes=seen.classes,
-            upload=seen.settings.upload,
+            upload=seen.upload,
         )
     )
     after = {**before, "spec": spec, "status": wanted.status}
@@ -86,21 +96,67 @@ def _asked(installation: Object) -> Object:
 class Reconciler:
     """There is one key."""
 
-    def __init__(self, cluster: Cluster, settings: Settings, actor: Actor) -> None:
+    def __init__(
+        self, cluster: Cluster, settings: Settings, actor: Actor, client: Client, clock: Clock
+    ) -> None:
         self._cluster = cluster
         self._settings = settings
         self._actor = actor
+        self._client = client
+        self._clock = clock
 
     async def reconcile(self, key: Key) -> Result | None:
-        return None if key != KEY else await self._actor.act(decide(self.observe()))
+        if key != KEY:
+            return None
+        await self._actor.act(decide(await self.observe()))
+        return Result(again_in=_RENEWED) if self._cluster.ingresses.list() else None
 
-    def observe(self) -> Seen:
+    async def observe(self) -> Seen:
         return Seen(
             settings=self._settings,
             found=self._cluster.config,
             installation=self._cluster.installation,
             classes=tuple(self._cluster.classes.list()),
+            upload=await self._upload(),
         )
+
+    async def _upload(self) -> config.Upload:
+        """Where clients reach the upload proxy, and whom they have to trust for that."""
+        if self._settings.upload.host is not None:
+            return self._settings.upload
+        address = uploadaddress.choose(
+            self._cluster.ingresses.list(), self._cluster.routes.list(), self._settings.namespace
+        )
+        if address is None:
+            return config.Upload()
+        try:
+            bundle = await self._bundle(address)
+            trusted = certificates.chain_for(bundle, address.host, self._clock.wall())
+        except certificates.BrokenBundle as error:
+            log.warning("a certificate cannot be read", extra={"cause": str(error)})
+            trusted = None
+        return config.Upload(address.host, trusted)
+
+    async def _bundle(self, address: uploadaddress.Address) -> str:
+        namespace = self._settings.namespace
+        if address.is_route:
+            found = self._cluster.config_maps.get(Key(namespace, uploadaddress.ROUTE_CA_CONFIG_MAP))
+            return str(objects.get(found, "data", uploadaddress.ROUTE_CA_KEY, default=""))
+        if not address.secret:
+            return ""
+        try:
+            secret = await self._client.get(SECRETS, address.secret, namespace)
+            encoded = objects.get(secret, "data", uploadaddress.INGRESS_CERTIFICATE_KEY, default="")
+            return base64.b64decode(encoded).decode()
+        except errors.NotFound:
+            return ""
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise certificates.BrokenBundle(f"Secret {address.secret}: {error}") from error
+
+
+def keys_of_config_map(found: Object) -> tuple[Key, ...]:
+    """The one in which an OpenShift Route's authority is."""
+    return (KEY,) if objects.name(found) == uploadaddress.ROUTE_CA_CONFIG_MAP else ()
 
 
 def keys_of_anything(_: Object) -> tuple[Key]:

@@ -25,6 +25,7 @@ from cdi.kube.resource import (
     CRON_JOBS,
     CSI_DRIVERS,
     EVENTS,
+    INGRESSES,
     JOBS,
     PERSISTENT_VOLUME_CLAIMS,
     PERSISTENT_VOLUMES,
@@ -81,6 +82,8 @@ class Cluster:
     csi_drivers: Cache
     snapshot_classes: Cache
     config_maps: Cache  # of the installation's own namespace
+    ingresses: Cache  # the same
+    routes: Cache  # the same
 
     def of(self, cache: str) -> Cache:
         """The cache of this name."""
@@ -261,6 +264,8 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
     "csi_drivers": CSI_DRIVERS,
     "snapshot_classes": kinds.SNAPSHOT_CLASSES,
     "config_maps": CONFIG_MAPS,
+    "ingresses": INGRESSES,
+    "routes": kinds.ROUTES,
 }
 _INDEXES: Final[Mapping[str, Mapping[str, IndexFunction]]] = {
     "data_volumes": {UNCLAIMED: _unclaimed, CLONED_FROM: _cloned_from, OF_CRON: _of_cron},
@@ -283,8 +288,10 @@ _INDEXES: Final[Mapping[str, Mapping[str, IndexFunction]]] = {
 _FIELDS: Final[Mapping[str, str]] = {"events": "involvedObject.kind=PersistentVolumeClaim"}
 _LABELS: Final[Mapping[str, str]] = {"services": f"{labels.COMPONENT}={labels.UPLOAD_SERVER}"}
 # Kinds that somebody else defines, and kinds that are watched in the installation's namespace only.
-_MAY_BE_MISSING: Final = frozenset({"snapshots", "snapshot_contents", "snapshot_classes"})
-_OF_INSTALLATION: Final = frozenset({"config_maps", "cron_jobs", "jobs"})
+_MAY_BE_MISSING: Final = frozenset(
+    {"snapshots", "snapshot_contents", "snapshot_classes", "ingresses", "routes"}
+)
+_OF_INSTALLATION: Final = frozenset({"config_maps", "cron_jobs", "jobs", "ingresses", "routes"})
 
 
 def empty_cluster() -> Cluster:

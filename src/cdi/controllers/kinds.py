@@ -37,6 +37,7 @@ SNAPSHOTS: Final = Resource(
 SNAPSHOT_CONTENTS: Final = Resource(
     _SNAPSHOT_GROUP, "v1", "volumesnapshotcontents", "VolumeSnapshotContent", namespaced=False
 )
+ROUTES: Final = Resource("route.openshift.io", "v1", "routes", "Route")  # OpenShift's
 SNAPSHOT_CLASSES: Final = Resource(
     _SNAPSHOT_GROUP, "v1", "volumesnapshotclasses", "VolumeSnapshotClass", namespaced=False
 )

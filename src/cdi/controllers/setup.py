@@ -124,10 +124,13 @@ class _Maker:
 
     def cdi_config(self) -> Controller:
         name = "config-controller"
-        made = cdiconfig.Reconciler(self._watches.cluster, self._settings, self._actor(name))
+        made = cdiconfig.Reconciler(
+            self._watches.cluster, self._settings, self._actor(name), self._client, self._clock
+        )
         controller = self._controller(name, made.reconcile, workers=1)
-        for cache in ("configs", "installations", "classes"):
+        for cache in ("configs", "installations", "classes", "ingresses", "routes"):
             self._watch(controller, cache, cdiconfig.keys_of_anything)
+        self._watch(controller, "config_maps", cdiconfig.keys_of_config_map)
         controller.queue.add(cdiconfig.KEY)  # there may be nothing yet that could change
         return controller
 

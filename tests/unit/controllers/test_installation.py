@@ -1,12 +1,15 @@
 """StorageProfiles and the CDIConfig: which objects there are, and when they are written."""
 
+import base64
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from cdi.controllers import cdiconfig, plan, storageprofile
-from cdi.kube.objects import Object
+from cdi.kube import pki
+from cdi.kube.objects import Key, Object
 from support import world
 
 NOW = "2030-01-01T00:00:00Z"
@@ -115,3 +118,74 @@ def test_the_upload_address_goes_with_its_override() -> None:
     (change,) = cdiconfig.decide(cdiconfig.Seen(world.SETTINGS, found=bare)).steps
     assert isinstance(change, plan.Change)
     assert "uploadProxyURL" not in change.wanted["status"]
+
+
+# Where the upload proxy is.
+
+TO_PROXY = {"service": {"name": "cdi-uploadproxy", "port": {"number": 443}}}
+HOST = "uploads.example"
+
+
+def ingress(**spec: Any) -> Object:
+    rule = {"host": HOST, "http": {"paths": [{"backend": TO_PROXY}]}}
+    return {
+        "metadata": {"name": "uploads", "namespace": "cdi"},
+        "spec": {"rules": [rule], **spec},
+    }
+
+
+def route() -> Object:
+    return {
+        "metadata": {"name": "uploads", "namespace": "cdi"},
+        "spec": {"to": {"name": "cdi-uploadproxy"}},
+        "status": {"ingress": [{"host": HOST}]},
+    }
+
+
+def upload_status(of: world.World) -> tuple[str | None, str | None]:
+    of.settle()
+    status = (of.get_one("configs", "config") or {})["status"]
+    return status.get("uploadProxyURL"), status.get("uploadProxyCA")
+
+
+def test_the_upload_proxy_is_found_behind_an_ingress_with_its_certificate() -> None:
+    found = world.World()
+    assert upload_status(found) == (None, None)
+    made = pki.make_authority(HOST, world.START, timedelta(days=1)).certificate
+    encoded = base64.b64encode(made.encode()).decode()
+    found.secrets[Key("cdi", "tls")] = {
+        "metadata": {"name": "tls", "namespace": "cdi"}, "data": {"tls.crt": encoded},
+    }  # fmt: skip
+    found.put("ingresses", ingress(tls=[{"secretName": "tls"}]))
+    assert upload_status(found) == (HOST, made.strip())
+
+
+@pytest.mark.parametrize("data", [
+    pytest.param(None, id="no-secret"),
+    pytest.param({"tls.crt": "!"}, id="no-base64"),
+    pytest.param({"tls.crt": "eA=="}, id="no-certificate"),
+])  # fmt: skip
+def test_an_address_without_a_certificate_is_still_one(data: Object | None) -> None:
+    found = world.World()
+    if data is not None:
+        found.secrets[Key("cdi", "tls")] = {"metadata": {"name": "tls"}, "data": data}
+    found.put("ingresses", ingress(tls=[{"secretName": "tls"}]))
+    assert upload_status(found) == (HOST, None)
+
+
+def test_a_route_is_trusted_by_what_every_namespace_has() -> None:
+    found = world.World()
+    made = pki.make_authority(HOST, world.START, timedelta(days=1)).certificate
+    found.put("config_maps", {
+        "metadata": {"name": "kube-root-ca.crt", "namespace": "cdi"}, "data": {"ca.crt": made},
+    })  # fmt: skip
+    found.put("routes", route())
+    assert upload_status(found) == (HOST, made.strip())
+
+
+def test_an_address_that_goes_is_shown_no_longer() -> None:
+    found = world.World()
+    made = found.put("ingresses", ingress())
+    assert upload_status(found) == (HOST, None)
+    found.drop("ingresses", made)
+    assert upload_status(found) == (None, None)
