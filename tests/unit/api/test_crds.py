@@ -41,6 +41,27 @@ def test_every_field_is_described(kind):
     assert bare == []
 
 
+CDI_KINDS = [
+    "CDI", "CDIConfig", "StorageProfile", "DataVolume", "DataSource", "DataImportCron",
+    "ObjectTransfer", "VolumeImportSource", "VolumeUploadSource", "VolumeCloneSource",
+]  # fmt: skip
+# Of Kubernetes itself, or so plain that more words would say nothing more.
+PLAIN = {"kind", "apiVersion", "spec", "name", "namespace", "uid", "status", "phase"}
+
+
+@pytest.mark.parametrize("kind", CDI_KINDS)
+def test_every_field_of_ours_says_more_than_its_name(kind):
+    thin = [
+        (path, node["description"])
+        for path, node in nodes(schemas_of(DEFINITIONS[kind])[0])
+        if len(node.get("description", "").split()) < 3
+        and path.rpartition(".")[2].rstrip("[]{}") not in PLAIN
+        and not path.endswith(("[]", "{}"))
+        and path != ".metadata"
+    ]
+    assert thin == []
+
+
 @pytest.mark.parametrize("kind", DEFINITIONS)
 def test_every_version_has_the_same_schema(kind):
     first, *others = schemas_of(DEFINITIONS[kind])

@@ -99,7 +99,7 @@ class PodAffinityTerm(View):
 class WeightedPodAffinityTerm(View):
     """Pods that are preferred as neighbours, or avoided, and how much."""
 
-    pod_affinity_term: Annotated[PodAffinityTerm, doc("Which pods are meant.")]
+    pod_affinity_term: Annotated[PodAffinityTerm, doc("Which pods are meant, and how near.")]
     weight: Annotated[Int32, doc("How much it matters, from 1 to 100.")]
 
 
@@ -132,9 +132,16 @@ class PodAntiAffinity(View):
 class Affinity(View):
     """Which nodes, and which neighbours, a pod needs or prefers."""
 
-    node_affinity: Annotated[NodeAffinity | None, doc("Which nodes.")] = None
-    pod_affinity: Annotated[PodAffinity | None, doc("Beside which pods.")] = None
-    pod_anti_affinity: Annotated[PodAntiAffinity | None, doc("Away from which pods.")] = None
+    node_affinity: Annotated[
+        NodeAffinity | None, doc("On which nodes pods have to run, or run by preference.")
+    ] = None
+    pod_affinity: Annotated[
+        PodAffinity | None, doc("Beside which other pods they have to run, or run by preference.")
+    ] = None
+    pod_anti_affinity: Annotated[
+        PodAntiAffinity | None,
+        doc("Away from which other pods they have to run, or run by preference."),
+    ] = None
 
 
 class Toleration(View):

@@ -14,9 +14,15 @@ from cdi.api.view import ATOMIC_LIST, Duration, Int32, View, doc
 class ComponentConfig(NodePlacement):
     """Where the control plane runs, and how many of each."""
 
-    deployment_replicas: Annotated[Int32 | None, doc("Number of controllers.")] = None
-    api_server_replicas: Annotated[Int32 | None, doc("Number of API servers.")] = None
-    upload_proxy_replicas: Annotated[Int32 | None, doc("Number of upload proxies.")] = None
+    deployment_replicas: Annotated[
+        Int32 | None, doc("Number of controllers, of which one leads; 1 by default.")
+    ] = None
+    api_server_replicas: Annotated[
+        Int32 | None, doc("Number of API servers, for webhooks and tokens; 1 by default.")
+    ] = None
+    upload_proxy_replicas: Annotated[
+        Int32 | None, doc("Number of upload proxies; 1 by default.")
+    ] = None
 
 
 class ComponentPatch(View):
@@ -33,17 +39,21 @@ class ComponentPatch(View):
 class Flags(View):
     """Arguments that replace those of a component. An empty value makes a bare flag."""
 
-    api: Annotated[dict[str, str] | None, doc("Of the API server.")] = None
-    controller: Annotated[dict[str, str] | None, doc("Of the controllers.")] = None
-    upload_proxy: Annotated[dict[str, str] | None, doc("Of the upload proxy.")] = None
+    api: Annotated[dict[str, str] | None, doc("Arguments of the API server, by name.")] = None
+    controller: Annotated[dict[str, str] | None, doc("Arguments of the controllers, by name.")] = (
+        None
+    )
+    upload_proxy: Annotated[
+        dict[str, str] | None, doc("Arguments of the upload proxy, by name.")
+    ] = None
 
 
 class CustomizeComponents(View):
     """Changes to what the operator makes."""
 
-    patches: Annotated[list[ComponentPatch] | None, doc("Patches to objects.", **ATOMIC_LIST)] = (
-        None
-    )
+    patches: Annotated[
+        list[ComponentPatch] | None, doc("Patches to what is made.", **ATOMIC_LIST)
+    ] = None
     flags: Annotated[Flags | None, doc("Arguments of the components.")] = None
 
 
@@ -69,7 +79,10 @@ class CDISpec(View):
 
     image_pull_policy: Annotated[
         str | None,
-        doc("When images are pulled.", enum=["Always", "IfNotPresent", "Never"]),
+        doc(
+            "When images are pulled; absent means the operator's setting.",
+            enum=["Always", "IfNotPresent", "Never"],
+        ),
     ] = None
     uninstall_strategy: Annotated[
         str | None,
@@ -81,7 +94,9 @@ class CDISpec(View):
     infra: Annotated[
         ComponentConfig | None, doc("Where the control plane runs, and how many of each.")
     ] = None
-    workload: Annotated[NodePlacement | None, doc("Where worker pods run.")] = None
+    workload: Annotated[
+        NodePlacement | None, doc("Which nodes run the pods that fill volumes.")
+    ] = None
     customize_components: Annotated[
         CustomizeComponents | None, doc("Changes to what the operator makes.")
     ] = None

@@ -51,7 +51,7 @@ class CustomTLSProfile(View):
     min_tls_version: Annotated[
         str,
         doc(
-            "Lowest TLS version.",
+            "Lowest TLS version that servers accept.",
             enum=["VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"],
         ),
     ] = msgspec.field(name="minTLSVersion")
@@ -135,7 +135,9 @@ class CDIConfigStatus(View):
     upload_proxy_ca: Annotated[str | None, doc("CA certificates of that address, in PEM form.")] = (
         msgspec.field(default=None, name="uploadProxyCA")
     )
-    import_proxy: Annotated[ImportProxy | None, doc("Proxy of the importers.")] = None
+    import_proxy: Annotated[
+        ImportProxy | None, doc("Proxy that importers use, the cluster's included.")
+    ] = None
     scratch_space_storage_class: Annotated[
         str | None, doc("StorageClass of scratch claims, if it exists.")
     ] = None
@@ -156,5 +158,9 @@ class CDIConfigStatus(View):
 class CDIConfig(Root, kw_only=True):
     """The settings of an installation. There is one, named config."""
 
-    spec: Annotated[CDIConfigSpec, doc("Settings as wanted.")]
-    status: Annotated[CDIConfigStatus | None, doc("Settings as in effect.")] = None
+    spec: Annotated[
+        CDIConfigSpec, doc("Settings as wanted; written from the CDI object's spec.config.")
+    ]
+    status: Annotated[CDIConfigStatus | None, doc("Settings as in effect, defaults filled in.")] = (
+        None
+    )

@@ -21,11 +21,11 @@ class DataVolumeTemplate(View):
 
     spec: Annotated[DataVolumeSpec, doc("What is wanted; the source is registry, http or pvc.")]
     api_version: Annotated[str | None, doc("Group and version of a DataVolume.")] = None
-    kind: Annotated[str | None, doc("DataVolume.")] = None
+    kind: Annotated[str | None, doc("Kind of what is made: DataVolume.")] = None
     metadata: Annotated[TemplateMeta | None, doc("Labels and annotations of the DataVolumes.")] = (
         None
     )
-    status: Annotated[DataVolumeStatus | None, doc("Not used in a template.")] = None
+    status: Annotated[DataVolumeStatus | None, doc("Accepted, and not used in a template.")] = None
 
 
 class DataImportCronSpec(View):
@@ -61,8 +61,12 @@ class DataImportCronSpec(View):
 class ImportStatus(View):
     """An import under way."""
 
-    data_volume_name: Annotated[str, doc("The DataVolume.")] = msgspec.field(name="DataVolumeName")
-    digest: Annotated[str, doc("The digest it imports.")] = msgspec.field(name="Digest")
+    data_volume_name: Annotated[str, doc("Name of the DataVolume that imports.")] = msgspec.field(
+        name="DataVolumeName"
+    )
+    digest: Annotated[str, doc("Digest of the version that it imports.")] = msgspec.field(
+        name="Digest"
+    )
 
 
 class DataImportCronStatus(View):
@@ -74,8 +78,10 @@ class DataImportCronStatus(View):
     last_imported_pvc: Annotated[
         PVCSource | None, doc("The newest finished import, a claim or a snapshot.")
     ] = msgspec.field(default=None, name="lastImportedPVC")
-    last_execution_timestamp: Annotated[Time | None, doc("When it looked last.")] = None
-    last_import_timestamp: Annotated[Time | None, doc("When it last imported.")] = None
+    last_execution_timestamp: Annotated[
+        Time | None, doc("When the source was last asked for its digest.")
+    ] = None
+    last_import_timestamp: Annotated[Time | None, doc("When an import was last finished.")] = None
     source_format: Annotated[str | None, doc("How imports are kept: snapshot or pvc.")] = None
     conditions: Annotated[
         list[Condition] | None, doc("Progressing and UpToDate, with reasons.")
@@ -86,4 +92,6 @@ class DataImportCron(Root, kw_only=True):
     """Imports an image whenever there is a new version, and lets a DataSource point at it."""
 
     spec: Annotated[DataImportCronSpec, doc("What is wanted.")]
-    status: Annotated[DataImportCronStatus | None, doc("How far it has come.")] = None
+    status: Annotated[
+        DataImportCronStatus | None, doc("What was imported last, and how up to date that is.")
+    ] = None

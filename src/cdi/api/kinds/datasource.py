@@ -18,8 +18,10 @@ class DataSourceReference(View):
 class DataSourceSource(View):
     """What to clone from: at most one member."""
 
-    pvc: Annotated[PVCSource | None, doc("A claim.")] = None
-    snapshot: Annotated[SnapshotSource | None, doc("A VolumeSnapshot.")] = None
+    pvc: Annotated[PVCSource | None, doc("A claim in any namespace to clone from.")] = None
+    snapshot: Annotated[
+        SnapshotSource | None, doc("A VolumeSnapshot in any namespace to clone from.")
+    ] = None
     data_source: Annotated[
         DataSourceReference | None, doc("Another DataSource in the same namespace.")
     ] = None
@@ -46,4 +48,6 @@ class DataSource(Root, kw_only=True):
     """A name for whatever a boot disk is to be cloned from now."""
 
     spec: Annotated[DataSourceSpec, doc("What is wanted.")]
-    status: Annotated[DataSourceStatus | None, doc("What it means now.")] = None
+    status: Annotated[
+        DataSourceStatus | None, doc("What is cloned from at present, and whether it can be.")
+    ] = None

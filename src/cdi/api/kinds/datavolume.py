@@ -125,4 +125,6 @@ class DataVolume(Root, kw_only=True):
     """A claim for a volume together with what the volume is to be filled from."""
 
     spec: Annotated[DataVolumeSpec, doc("What is wanted.")]
-    status: Annotated[DataVolumeStatus | None, doc("How far it has come.")] = None
+    status: Annotated[
+        DataVolumeStatus | None, doc("How far the volume is filled, and what it waits for.")
+    ] = None

@@ -13,7 +13,7 @@ class TransferSource(View):
     kind: Annotated[str, doc("DataVolume or PersistentVolumeClaim.")]
     namespace: Annotated[str, doc("Namespace of the object.")]
     name: Annotated[str, doc("Name of the object.")]
-    api_version: Annotated[str | None, doc("Ignored.")] = None
+    api_version: Annotated[str | None, doc("Accepted, and not used: the kind says enough.")] = None
     required_annotations: Annotated[
         dict[str, str] | None, doc("Annotations that the object must have before it is moved.")
     ] = None
@@ -22,14 +22,14 @@ class TransferSource(View):
 class TransferTarget(View):
     """Where it is moved to; what is left out stays as it was."""
 
-    namespace: Annotated[str | None, doc("New namespace.")] = None
-    name: Annotated[str | None, doc("New name.")] = None
+    namespace: Annotated[str | None, doc("New namespace; absent means the same.")] = None
+    name: Annotated[str | None, doc("New name; absent means the same.")] = None
 
 
 class ObjectTransferSpec(View):
     """What is wanted. May not change."""
 
-    source: Annotated[TransferSource, doc("What is moved.")]
+    source: Annotated[TransferSource, doc("The object that is moved.")]
     target: Annotated[TransferTarget, doc("Where it is moved to.")]
     parent_name: Annotated[str | None, doc("The transfer that this one is a part of.")] = None
 
@@ -50,4 +50,4 @@ class ObjectTransfer(Root, kw_only=True):
     """Moves a DataVolume or a claim to another name or namespace. Deprecated."""
 
     spec: Annotated[ObjectTransferSpec, doc("What is wanted.")]
-    status: Annotated[ObjectTransferStatus | None, doc("How far it has come.")] = None
+    status: Annotated[ObjectTransferStatus | None, doc("How far the move has come.")] = None

@@ -10,7 +10,7 @@ from cdi.api.kinds.root import Nothing, Root
 from cdi.api.kinds.sources import Checkpoint, ImportSource
 from cdi.api.view import View, doc
 
-_STATUS = "Always empty."
+_STATUS = "Always empty: what happens is told on the claim."
 
 
 class VolumeImportSourceSpec(View):

@@ -98,7 +98,7 @@ class ImageIOSource(View):
     """A disk of an oVirt engine."""
 
     url: Annotated[str, doc("URL of the engine's API.")]
-    disk_id: Annotated[str, doc("ID of the disk.")]
+    disk_id: Annotated[str, doc("ID of the disk in the engine, not its name.")]
     secret_ref: Annotated[str | None, doc("User and password of the engine. " + _SECRET)] = None
     cert_config_map: Annotated[str | None, doc(_CERTIFICATES)] = None
     insecure_skip_verify: Annotated[
@@ -135,7 +135,7 @@ class ImportSource(View):
     s3: Annotated[S3Source | None, doc("An object in an S3 bucket.")] = None
     gcs: Annotated[GCSSource | None, doc("An object in a Google Cloud Storage bucket.")] = None
     registry: Annotated[RegistrySource | None, doc("A disk inside a container image.")] = None
-    blank: Annotated[Nothing | None, doc("Nothing: an empty disk.")] = None
+    blank: Annotated[Nothing | None, doc("Nothing: an empty disk as large as the claim.")] = None
     imageio: Annotated[ImageIOSource | None, doc("A disk of an oVirt engine.")] = None
     vddk: Annotated[VDDKSource | None, doc("A disk of a VMware virtual machine.")] = None
 

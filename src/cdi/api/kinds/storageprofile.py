@@ -72,4 +72,7 @@ class StorageProfile(Root, kw_only=True):
     """What a StorageClass can do. One for each class, with the same name."""
 
     spec: Annotated[StorageProfileSpec, doc("Corrections by the administrator.")]
-    status: Annotated[StorageProfileStatus | None, doc("What is in effect.")] = None
+    status: Annotated[
+        StorageProfileStatus | None,
+        doc("What is in effect: detected, with the corrections of spec."),
+    ] = None
