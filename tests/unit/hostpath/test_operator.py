@@ -325,6 +325,16 @@ def allowed(rules: Any) -> set[tuple[str, str, str]]:
     }
 
 
+def test_what_is_printed_takes_the_webhook_along() -> None:
+    """Left behind, it would have every change refused for want of somebody to ask."""
+    printed = {each["kind"]: each for each in manifests.operator_objects(SETTINGS)}
+
+    assert printed["ValidatingWebhookConfiguration"]["metadata"]["name"] == (
+        certificate.CONFIGURATION
+    )
+    assert "webhooks" not in printed["ValidatingWebhookConfiguration"]
+
+
 def test_settings_survive_the_environment() -> None:
     assert parse_environment(environment_for(SETTINGS), "hpp", {}) == SETTINGS
 

@@ -101,7 +101,7 @@ class WebhookCertificate:
             await self._write(secret, held)
         self._held = held
         await apply.create_or_update(
-            self._client, kinds.WEBHOOKS, self._configuration(), self._instruct
+            self._client, kinds.WEBHOOKS, configuration(self._settings), self._instruct
         )
 
     async def _found(self) -> Object | None:
@@ -139,22 +139,24 @@ class WebhookCertificate:
         named = f"{SERVICE}.{self._settings.namespace}"
         return [SERVICE, named, f"{named}.svc"]
 
-    def _configuration(self) -> Object:
-        return marks.named(
-            "admissionregistration.k8s.io/v1",
-            "ValidatingWebhookConfiguration",
-            CONFIGURATION,
-            self._settings,
-            namespaced=False,
-        )
-
-    def _instruct(self, configuration: Object) -> None:
+    def _instruct(self, found: Object) -> None:
         """Have the API server ask us, and believe this certificate."""
         if self._held is None:
             return
         bundle = base64.b64encode(self._held.authority.encode()).decode()
-        found = configuration.get("webhooks") or [{}]
-        configuration["webhooks"] = [{**found[0], **_webhook(self._settings.namespace, bundle)}]
+        there = found.get("webhooks") or [{}]
+        found["webhooks"] = [{**there[0], **_webhook(self._settings.namespace, bundle)}]
+
+
+def configuration(settings: Settings) -> Object:
+    """The webhook's configuration, in which nobody is asked yet."""
+    return marks.named(
+        "admissionregistration.k8s.io/v1",
+        "ValidatingWebhookConfiguration",
+        CONFIGURATION,
+        settings,
+        namespaced=False,
+    )
 
 
 def _webhook(namespace: str, bundle: str) -> dict[str, Any]:

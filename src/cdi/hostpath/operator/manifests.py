@@ -55,6 +55,8 @@ def operator_objects(settings: Settings) -> Objects:
         access.role(NAME, (*_NAMESPACE, *access.granted_namespace()), settings),
         access.binding(NAME, NAME, account, settings),
         _webhook_service(settings),
+        # The operator fills it in; printed, it goes with the rest.
+        certificate.configuration(settings),
         _deployment(settings),
     ]
 
