@@ -7,7 +7,7 @@ import re
 import pytest
 from aiohttp import web
 
-from support import commands, uploads
+from support import commands, gateway, uploads
 from support.uploads import A, World
 
 MIB = 1 << 20
@@ -246,5 +246,22 @@ def test_an_upload_without_any_way_to_the_proxy_says_so(tmp_path):
         assert ended.status == 1
         assert "uploadproxy URL not found" in ended.errors
         assert "--uploadproxy-url" in ended.errors
+
+    play(tmp_path, act)
+
+
+def test_stock_nginx_and_connections_that_break_cost_little(tmp_path):
+    async def act(desk: Desk) -> None:
+        desk.content = os.urandom(40 * MIB)
+        desk.image.write_bytes(desk.content)
+        async with gateway.through(
+            tmp_path / "nginx", desk.world.proxy.port, cut_after=12 * MIB + 1000
+        ) as way:
+            words = ("dv", "disk", "--size", "1Gi", "--image-path", str(desk.image))
+            ended = await desk.upload(*words, "--uploadproxy-url", way.url)
+        assert ended.status == 0, ended
+        assert desk.arrived == desk.content
+        assert way.cuts >= 3
+        assert way.sent <= len(desk.content) + way.cuts * 2 * MIB
 
     play(tmp_path, act)
