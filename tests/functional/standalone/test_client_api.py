@@ -124,6 +124,29 @@ def test_options_of_a_list_make_sense(server, query, status, message):
         assert len(details["causes"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("type_of", "status", "message"),
+    [
+        pytest.param(
+            {"apiVersion": "v1", "kind": "Pod"},
+            400,
+            "the API version in the data (v1) does not match the expected API version "
+            "(example.com/v1)",
+            id="version",
+        ),
+        pytest.param(
+            {"apiVersion": "example.com/v1", "kind": "Pod"},
+            422,
+            'Pod.example.com "x" is invalid: kind: Invalid value: "Pod": must be Widget',
+            id="kind",
+        ),
+    ],
+)
+def test_another_type_than_that_of_the_address_is_refused(server, type_of, status, message):
+    answer = server.request("POST", WIDGETS, type_of | {"metadata": {"name": "x"}})
+    assert (answer.status, answer.json["message"]) == (status, message)
+
+
 @pytest.mark.parametrize("selector", ["metadata.name===there", "metadata.name!==there"])
 def test_a_field_selector_with_a_sign_too_many_selects_nothing(server, selector):
     for method in ("GET", "DELETE"):

@@ -24,14 +24,14 @@ _CONDITIONAL_ONLY = frozenset({("apiextensions.k8s.io", "CustomResourceDefinitio
 
 def check_type(kind: KindInfo, document: Document) -> None:
     """The object is of the kind that the address names; fills in both where they are missing."""
-    if kind.custom:
-        _check_custom_type(kind, document)
     api_version = document.setdefault("apiVersion", kind.api_version)
     if api_version != kind.api_version:
         raise status.bad_request(
             f"the API version in the data ({api_version}) does not match the expected API "
             f"version ({kind.api_version})"
         )
+    if kind.custom:
+        _check_custom_kind(kind, document)
     if document.setdefault("kind", kind.kind) != kind.kind:
         raise status.bad_request(
             f'{document["kind"]} in version "{kind.version}" cannot be handled as a {kind.kind}'
@@ -41,15 +41,13 @@ def check_type(kind: KindInfo, document: Document) -> None:
     document["metadata"] = document.get("metadata") or {}
 
 
-def _check_custom_type(kind: KindInfo, document: Document) -> None:
-    """Of users' kinds Kubernetes reads anything, and then finds it wrong."""
-    for field, wanted in (("apiVersion", kind.api_version), ("kind", kind.kind)):
-        given = document.get(field, wanted)
-        if given != wanted:
-            wrong = causes.invalid(field, given, f"must be {wanted}")
-            called = replace(kind, kind=str(document.get("kind", kind.kind)))
-            name = (document.get("metadata") or {}).get("name", "")
-            raise status.invalid(called, name, [wrong])
+def _check_custom_kind(kind: KindInfo, document: Document) -> None:
+    """Of users' kinds Kubernetes reads any of the right version, and then finds it wrong."""
+    given = document.get("kind", kind.kind)
+    if given != kind.kind:
+        wrong = causes.invalid("kind", given, f"must be {kind.kind}")
+        name = (document.get("metadata") or {}).get("name", "")
+        raise status.invalid(replace(kind, kind=str(given)), name, [wrong])
 
 
 def check_name(ref: ObjectRef, given: Document) -> None:
