@@ -107,9 +107,14 @@ def report(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
-    shown = ((row.what, row.value, row.budget, _verdict(row)) for row in found)
-    lines = table.table(["one machine", "measured", "budget", ""], shown).splitlines()
+    lines = shown("one machine", found)
     return [*lines, f"{os.cpu_count()} processors, load {load}, medians of {rounds}"]
+
+
+def shown(title: str, rows: Iterable[Row]) -> list[str]:
+    """The table of what was measured, line by line."""
+    cells = ((row.what, row.value, row.budget, _verdict(row)) for row in rows)
+    return table.table([title, "measured", "budget", ""], cells).splitlines()
 
 
 def _verdict(row: Row) -> str:
@@ -191,11 +196,11 @@ def applied(one: Machine, wanted: Sequence[Document]) -> float:
             assert process.stdin is not None
             process.stdin.write(machine.bundle(wanted))
             process.stdin.close()
-            _until_none(missing, changes, lambda phase: phase == "Succeeded")
+            until_none(missing, changes, lambda phase: phase == "Succeeded")
             return time.perf_counter() - began
 
 
-def _until_none(
+def until_none(
     missing: set[str], changes: Iterable[Document], enough: Callable[[str], bool]
 ) -> None:
     """Read a watch until every one of `missing` has a phase that is enough."""
@@ -222,9 +227,9 @@ def waiting(one: Machine, count: int) -> Iterator[Row]:
     before = Writes.of(one)
     with closing(one.connect()) as api, api.watch(VOLUMES, before.all) as changes:
         began = time.perf_counter()
-        created = _create(one, [for_consumer(name) for name in names])
+        created = create(one.connect, VOLUMES, [for_consumer(name) for name in names])
         if not created.failures:
-            _until_none(set(names), changes, _is_waiting)
+            until_none(set(names), changes, is_waiting)
         seconds = time.perf_counter() - began
     rate = count / created.seconds * 60
     kept = rate >= CREATES_A_MINUTE and not created.failures
@@ -245,24 +250,24 @@ def waiting(one: Machine, count: int) -> Iterator[Row]:
     )
 
 
-def _is_waiting(phase: str) -> bool:
+def is_waiting(phase: str) -> bool:
     return phase in ("WaitForFirstConsumer", "PendingPopulation")
 
 
-def _create(one: Machine, wanted: Sequence[Document]) -> Creates:
-    """Create objects from several clients at once, each over one connection."""
+def create(connect: Callable[[], machine.Api], path: str, wanted: Sequence[Document]) -> Creates:
+    """Create objects in a collection from several clients at once, each over one connection."""
     created = Creates()
 
-    def create(share: Sequence[Document]) -> None:
-        with closing(one.connect()) as api:
+    def create_share(share: Sequence[Document]) -> None:
+        with closing(connect()) as api:
             for each in share:
                 try:
-                    api.call("POST", VOLUMES, each)
+                    api.call("POST", path, each)
                 except (tools.ToolFailed, OSError) as error:
                     created.failures.append(str(error))
 
     threads = [
-        threading.Thread(target=create, args=(wanted[start::_CLIENTS],))
+        threading.Thread(target=create_share, args=(wanted[start::_CLIENTS],))
         for start in range(_CLIENTS)
     ]
     began = time.perf_counter()
@@ -282,10 +287,10 @@ def volume(name: str, source: Document) -> Document:
     return _volume(name, {"source": source, "storage": _request("16Mi")})
 
 
-def for_consumer(name: str) -> Document:
-    """A DataVolume whose claim waits for a pod."""
+def for_consumer(name: str, storage_class: str = "local-wffc") -> Document:
+    """A DataVolume whose claim waits for a pod; the class has to be one that waits."""
     claim = {
-        "storageClassName": "local-wffc",
+        "storageClassName": storage_class,
         "accessModes": ["ReadWriteOnce"],
         **_request("1Gi"),
     }

@@ -45,6 +45,13 @@ class Memory:
     now: int  # VmRSS
     peak: int  # VmHWM
 
+    @classmethod
+    def of(cls, process: int) -> Memory:
+        text = Path(f"/proc/{process}/status").read_text(encoding="ascii")
+        fields = dict(line.split(":", 1) for line in text.splitlines())
+        rss, peak = (int(fields[name].split()[0]) << 10 for name in ("VmRSS", "VmHWM"))
+        return cls(rss, peak)
+
 
 class Machine:
     """`cdi up` over a directory, on a free port of loopback, until the `with` block ends."""
@@ -108,10 +115,7 @@ class Machine:
 
     def memory(self) -> Memory:
         """What the server holds now, and held at most; its workers are not part of it."""
-        text = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
-        fields = dict(line.split(":", 1) for line in text.splitlines())
-        rss, peak = (int(fields[name].split()[0]) << 10 for name in ("VmRSS", "VmHWM"))
-        return Memory(rss, peak)
+        return Memory.of(self._process.pid)
 
     # Stock kubectl, and our own commands.
 
@@ -157,11 +161,15 @@ class Api:
 
     def call(self, method: str, path: str, body: Document | None = None) -> Document:
         """Send one request and return the answer. Raises ToolFailed unless it is a good one."""
+        return dict(json.loads(self.text(path, method, body)))
+
+    def text(self, path: str, method: str = "GET", body: Document | None = None) -> str:
+        """Return an answer as it is. Raises ToolFailed unless it is a good one."""
         answer = self._send(method, path, body)
-        text = answer.read()
+        text = answer.read().decode()
         if answer.status >= http.client.BAD_REQUEST:
-            raise tools.ToolFailed(f"{method} {path}: {answer.status} {text.decode()}")
-        return dict(json.loads(text))
+            raise tools.ToolFailed(f"{method} {path}: {answer.status} {text}")
+        return text
 
     @contextmanager
     def watch(self, path: str, revision: int) -> Iterator[Iterator[Document]]:

@@ -1,0 +1,224 @@
+"""
+Measure a controller on a Kubernetes that others share: `python -m bench.cluster --kubeconfig K`.
+
+    memory    of `cdi controller`: idle, beside thousands of pods of others, with DataVolumes that
+              wait for a consumer
+    requests  that it sent, by method, as its own metrics tell
+
+The cluster needs the definitions (`cdi crds`) and no other controller; the class has to be one that
+waits for a consumer. Everything is made in a namespace that is deleted afterwards. Sizes are in
+bytes. Raises ToolFailed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from bench import contenders, controlplane, tools
+from bench.controlplane import MEMORY_AT_MOST, MIB, Row
+from bench.machine import Api, Document, Memory
+
+VOLUMES: Final = 2_000
+PODS: Final = 5_000
+_REQUESTS: Final = re.compile(
+    r'^rest_client_requests_total\{[^}]*method="([A-Z]+)"[^}]*\} (\S+)', re.MULTILINE
+)
+_PATIENCE: Final = 60.0  # seconds until it is ready
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A cluster by its kubeconfig, and one namespace of it."""
+
+    kubeconfig: Path
+    namespace: str
+
+    def connect(self) -> Api:
+        return Api(yaml.safe_load(self.kubeconfig.read_text(encoding="utf-8")))
+
+    @property
+    def volumes(self) -> str:
+        return f"/apis/cdi.kubevirt.io/v1beta1/namespaces/{self.namespace}/datavolumes"
+
+    @property
+    def pods(self) -> str:
+        return f"/api/v1/namespaces/{self.namespace}/pods"
+
+
+class Controller:
+    """`cdi controller` beside the cluster, until the `with` block ends."""
+
+    def __init__(self, kubeconfig: Path, image: str, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        self._ready = folder / "ready"
+        self._said = folder / "controller.log"
+        self._argv = [
+            *contenders.cdi(),
+            "controller",
+            f"--kubeconfig={kubeconfig}",
+            f"--worker-image={image}",
+            f"--listen=127.0.0.1:{self._port}",
+            f"--ready-file={self._ready}",
+        ]
+        self._token = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))["users"][0]["user"]
+
+    def __enter__(self) -> Controller:
+        with self._said.open("w", encoding="utf-8") as log:
+            self._process = subprocess.Popen(self._argv, stderr=log, env=tools.environment())
+        until = time.monotonic() + _PATIENCE
+        while not self._ready.exists():
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise tools.ToolFailed(f"no controller: {self._said.read_text(encoding='utf-8')}")
+            time.sleep(0.1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait()
+
+    def memory(self) -> Memory:
+        return Memory.of(self._process.pid)
+
+    def requests(self) -> Counter[str]:
+        """How many requests it has sent so far, by method."""
+        asked = urllib.request.Request(
+            f"https://127.0.0.1:{self._port}/metrics",
+            headers={"Authorization": f"Bearer {self._token['token']}"},
+        )
+        with urllib.request.urlopen(asked, context=_own_certificate()) as answer:
+            text = answer.read().decode()
+        found: Counter[str] = Counter()
+        for method, count in _REQUESTS.findall(text):
+            found[method] += int(float(count))
+        return found
+
+
+def _own_certificate() -> ssl.SSLContext:
+    """For a server that we have started, on loopback, whose certificate nobody has signed."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def report(kubeconfig: Path, image: str, storage_class: str, volumes: int, pods: int) -> list[str]:
+    """Measure; return the lines to print."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        namespace(kubeconfig) as shared,
+        Controller(kubeconfig, image, Path(folder)) as controller,
+    ):
+        found = list(_measured(shared, controller, storage_class, volumes, pods))
+    return controlplane.shown("shared cluster", found)
+
+
+@contextmanager
+def namespace(kubeconfig: Path) -> Iterator[Shared]:
+    shared = Shared(kubeconfig, f"bench-{uuid.uuid4().hex[:8]}")
+    with closing(shared.connect()) as api:
+        made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shared.namespace}}
+        api.call("POST", "/api/v1/namespaces", made)
+    try:
+        yield shared
+    finally:
+        with closing(shared.connect()) as api:
+            api.call("DELETE", f"/api/v1/namespaces/{shared.namespace}")
+
+
+def _measured(
+    shared: Shared, controller: Controller, storage_class: str, volumes: int, pods: int
+) -> Iterator[Row]:
+    yield _memory("memory, idle", controller)
+    before = controller.requests()
+    made = controlplane.create(
+        shared.connect, shared.pods, [foreign_pod(f"foreign-{number}") for number in range(pods)]
+    )
+    yield Row(f"{pods} pods of others", f"{len(made.failures)} errors", kept=not made.failures)
+    yield _memory("memory beside them", controller)
+    yield Row("requests for them", _counted(controller.requests() - before))
+    before = controller.requests()
+    names = [f"waits-{number}" for number in range(volumes)]
+    with closing(shared.connect()) as api:
+        revision = int(api.call("GET", f"{shared.volumes}?limit=1")["metadata"]["resourceVersion"])
+        with api.watch(shared.volumes, revision) as changes:
+            wanted = [controlplane.for_consumer(name, storage_class) for name in names]
+            made = controlplane.create(shared.connect, shared.volumes, wanted)
+            if not made.failures:
+                controlplane.until_none(set(names), changes, controlplane.is_waiting)
+    yield Row(f"{volumes} DataVolumes", f"{len(made.failures)} errors", kept=not made.failures)
+    memory = controller.memory()
+    yield Row(
+        "memory with all of it",
+        f"{memory.now / MIB:.0f} MiB, at most {memory.peak / MIB:.0f} MiB",
+        f"{MEMORY_AT_MOST / MIB:.0f} MiB",
+        memory.peak <= MEMORY_AT_MOST,
+    )
+    sent = controller.requests() - before
+    yield Row("requests for them", _counted(sent))
+    yield Row("for each", f"{sum(sent.values()) / max(volumes, 1):.1f}")
+
+
+def _memory(what: str, controller: Controller) -> Row:
+    memory = controller.memory()
+    return Row(what, f"{memory.now / MIB:.0f} MiB, at most {memory.peak / MIB:.0f} MiB")
+
+
+def _counted(sent: Counter[str]) -> str:
+    return ", ".join(f"{count} {method}" for method, count in sorted(sent.items())) or "none"
+
+
+def foreign_pod(name: str) -> Document:
+    """A pod of somebody else, as large as pods are, that no node takes."""
+    container = {
+        "name": "main",
+        "image": "registry.example/app:1",
+        "env": [{"name": f"SETTING_{number}", "value": "x" * 40} for number in range(20)],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": "foreign"}},
+        "spec": {"nodeSelector": {"bench.example/none": "true"}, "containers": [container]},
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench.cluster", description="Measure a controller.")
+    parser.add_argument("--kubeconfig", type=Path, required=True)
+    parser.add_argument("--image", default="registry.example/cdi:1", help="of workers; none starts")
+    parser.add_argument("--storage-class", required=True, help="one that waits for a consumer")
+    parser.add_argument("--volumes", type=int, default=VOLUMES)
+    parser.add_argument("--pods", type=int, default=PODS)
+    asked = parser.parse_args()
+    try:
+        lines = report(
+            asked.kubeconfig, asked.image, asked.storage_class, asked.volumes, asked.pods
+        )
+    except tools.ToolFailed as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
