@@ -63,12 +63,18 @@ def run(argv: Sequence[object], *, memory: bool = False) -> Run:
 
 @contextlib.contextmanager
 def sampling(pid: int) -> Iterator[list[int]]:
-    """Collect the tree's memory into the list until the block ends."""
-    samples, ended = [0], threading.Event()
+    """Collect the tree's memory into the list, from now until the block ends."""
+    ended = threading.Event()
+
+    def memory() -> int:
+        return sum(map(_peak, _tree(pid)))
+
+    # What the tree had before counts, too; and the block may be over before the first look.
+    samples = [memory()]
 
     def look() -> None:
         while not ended.wait(_SAMPLE_EVERY):
-            samples.append(sum(map(_peak, _tree(pid))))
+            samples.append(memory())
 
     thread = threading.Thread(target=look, name="memory", daemon=True)
     thread.start()
