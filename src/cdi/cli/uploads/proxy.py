@@ -40,7 +40,7 @@ class Route:
 
     base: yarl.URL
     context: ssl.SSLContext
-    server_name: str = ""  # in its certificate, where that is not the address's host
+    leads_to: str = ""  # the IP address behind the host, a name that only the cluster knows
     through_environment: bool = True  # whether HTTPS_PROXY and the like count
 
     def url(self, path: str) -> yarl.URL:
@@ -121,8 +121,10 @@ async def _forwarded(client: Client, credentials: Credentials) -> AsyncIterator[
         context = await _context_of(client, namespace)
         forward = PortForward(credentials, namespace, pod, _PORT)
         async with forward:
-            base = yarl.URL.build(scheme="https", host="127.0.0.1", port=forward.port)
-            yield Route(base, context, f"{SERVICE}.{namespace}.svc", through_environment=False)
+            # Its certificate is for the Service.
+            host = f"{SERVICE}.{namespace}.svc"
+            base = yarl.URL.build(scheme="https", host=host, port=forward.port)
+            yield Route(base, context, "127.0.0.1", through_environment=False)
     except errors.Forbidden as error:
         raise Failed(
             f"uploadproxy URL not found, and there is no way to it through the API server: {error};"
