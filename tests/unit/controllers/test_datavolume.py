@@ -708,6 +708,15 @@ def test_the_reason_of_a_failure_stands_on_the_data_volume() -> None:
     assert {"ImportFailed", "NotFound"} <= set(told(found))
 
 
+def test_a_worker_that_has_ended_well_is_no_warning() -> None:
+    given = pod("Running", **{
+        known.RUNNING: "false", known.RUNNING_REASON: "Completed",
+        known.RUNNING_MESSAGE: "Clone Complete",
+    })  # fmt: skip
+    at = seen(volume("ImportInProgress"), claim=claim(annotations=given))
+    assert "Completed" not in told(decide(at))
+
+
 def test_a_second_look_at_the_same_changes_nothing() -> None:
     at = seen(volume("ImportInProgress"), claim=claim(annotations=running("true", "r")))
     after = {**at.volume, "status": status(decide(at), at)}

@@ -138,7 +138,9 @@ def _is_worth_telling(
     """Whether a worker that does not run is news."""
     if not (running.message and running.reason) or running.status is not Status.FALSE:
         return False
-    if current is Phase.SUCCEEDED or running.message == reasons.SCRATCH_REQUIRED_MESSAGE:
+    if current is Phase.SUCCEEDED or running.reason == reasons.COMPLETED:
+        return False
+    if running.message == reasons.SCRATCH_REQUIRED_MESSAGE:
         return False
     found = seen.claim
     if found is None or objects.annotations(found).get(annotations.POD_PHASE) == _FILLED:
