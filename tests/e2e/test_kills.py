@@ -28,10 +28,10 @@ KILLS = int(os.environ.get("CDI_TEST_KILLS", "6"))
 VOLUMES = int(os.environ.get("CDI_TEST_VOLUMES", "4"))
 SYSTEM = os.environ.get("CDI_TEST_NAMESPACE", "cdi")
 MIB = 1 << 20
-SIZE = 8 * MIB
-RATE = 2 * MIB  # bytes a second on each connection: an import takes longer than a kill
+SIZE = 32 * MIB
+RATE = 128 << 10  # bytes a second on each connection: an import takes longer than a kill
 PATIENCE = 900  # seconds: the kubelet's pauses between two starts of a container grow
-GENTLY, BY_FORCE = ("--wait=false",), ("--force", "--grace-period=0")
+GENTLY, BY_FORCE = ("--wait=false",), ("--wait=false", "--force", "--grace-period=0")
 
 
 @pytest.fixture(scope="module")
