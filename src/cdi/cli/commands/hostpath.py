@@ -276,9 +276,9 @@ def manifests(
     path: str | None,
 ) -> None:
     """Print what gives a cluster the operator, for `kubectl apply -f -`."""
-    from cdi.cli import yamltext
     from cdi.hostpath.operator import manifests as made
     from cdi.hostpath.operator.settings import Settings
+    from cdi.operator.manifests import files
 
     settings = Settings(
         namespace=namespace,
@@ -291,4 +291,4 @@ def manifests(
     found = made.operator_objects(settings)
     if path is not None:
         found += [made.default_provisioner(path), made.default_class()]
-    click.echo(yamltext.documents(found), nl=False)
+    click.echo(files.yaml_of(found), nl=False)
