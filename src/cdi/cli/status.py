@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import shutil
 import sys
@@ -66,6 +67,8 @@ async def show(asked: Asked, client: Client, default_namespace: str) -> None:
     if not asked.watch and not (terminal and not _all_final(rows)):
         _print(rows, json_output=asked.json_output)
         return
+    # What troubles the watches is told below, once and in words.
+    logging.getLogger("cdi.kube").addHandler(logging.NullHandler())
     allowed = {kinds.DATA_VOLUMES: volumes, PERSISTENT_VOLUME_CLAIMS: claims, PODS: pods}
     readable = [resource for resource, found in allowed.items() if found is not None]
     async with _View(client, namespace, readable) as view:
