@@ -3,7 +3,7 @@ The Linux calls on open files that Python does not offer: allocate, punch, zero,
 
 Calls return False where the file system or device cannot do it, and raise OSError for any other
 failure. Offsets and lengths in bytes. Facts: fallocate(2), sync_file_range(2),
-syncfs(2), linux/fs.h.
+syncfs(2), linux/fs.h, linux/fiemap.h.
 """
 
 from __future__ import annotations
@@ -13,11 +13,18 @@ import errno
 import fcntl
 import os
 import struct
+from collections.abc import Iterator
+from typing import Final
 
 _FALLOC_KEEP_SIZE = 0x01
 _FALLOC_PUNCH_HOLE = 0x02
 _SYNC_WAIT_BEFORE, _SYNC_WRITE, _SYNC_WAIT_AFTER = 1, 2, 4
 _BLKZEROOUT = 0x127F  # _IO(0x12, 127)
+_FS_IOC_FIEMAP: Final = 0xC020660B  # _IOWR('f', 11, struct fiemap)
+_FIEMAP: Final = struct.Struct("=QQIIII")  # start, length, flags, mapped, room for, reserved
+_FIEMAP_EXTENT: Final = struct.Struct("=QQQ16xI12x")  # logical, physical, length, flags
+_FIEMAP_LAST: Final = 0x01
+_EXTENTS_AT_ONCE: Final = 256
 
 _CANNOT = {errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY, errno.EINVAL, errno.ENODEV}
 
@@ -28,8 +35,12 @@ _libc.sync_file_range.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, 
 
 
 def allocate(fd: int, length: int) -> bool:
-    """Give the file's first `length` bytes real blocks that read as zeros."""
-    return _fallocate(fd, 0, 0, length)
+    """Give a file of at least `length` bytes real blocks up to there; new ones read as zeros.
+
+    Only where it has none: XFS wants as much free space as a range is long, whatever of the range
+    has its blocks already, so that asking twice would fail on a disk half full.
+    """
+    return all(_fallocate(fd, 0, start, end - start) for start, end in _without_blocks(fd, length))
 
 
 def punch(fd: int, start: int, length: int) -> bool:
@@ -65,6 +76,41 @@ def wait_writeback(fd: int) -> bool:
 def sync_filesystem(fd: int) -> bool:
     """Write all that is dirty in the file system that `fd` is on, names included, and wait."""
     return _done(_libc.syncfs(fd))
+
+
+def _without_blocks(fd: int, length: int) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of the first `length` bytes that have no blocks, written or not."""
+    at = 0
+    for start, end in _extents(fd, length):
+        if start > at:
+            yield at, min(start, length)
+        at = max(at, end)
+    if at < length:
+        yield at, length
+
+
+def _extents(fd: int, length: int) -> Iterator[tuple[int, int]]:
+    """Yield what has blocks, in order; nothing where the file system keeps no map of that."""
+    at = 0
+    while at < length:
+        head = _FIEMAP.pack(at, length - at, 0, 0, _EXTENTS_AT_ONCE, 0)
+        answer = bytearray(head + bytes(_FIEMAP_EXTENT.size * _EXTENTS_AT_ONCE))
+        try:
+            fcntl.ioctl(fd, _FS_IOC_FIEMAP, answer)
+        except OSError as error:
+            if error.errno in _CANNOT:
+                return
+            raise
+        mapped = _FIEMAP.unpack_from(answer)[3]
+        for number in range(mapped):
+            place = _FIEMAP.size + number * _FIEMAP_EXTENT.size
+            start, _, size, flags = _FIEMAP_EXTENT.unpack_from(answer, place)
+            yield start, start + size
+            at = start + size
+            if flags & _FIEMAP_LAST:
+                return
+        if not mapped:
+            return
 
 
 def _fallocate(fd: int, mode: int, start: int, length: int) -> bool:

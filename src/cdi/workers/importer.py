@@ -268,7 +268,7 @@ class Import:
             )
         else:
             room.clear(disk)
-            given = self._volume.room()
+            given = self._volume.room(preallocated=preallocate)
             size, short = given.size, self._volume.shortfall(given)
             if preallocate:
                 self._transfer(blank.request_for(disk, size, preallocate=True))

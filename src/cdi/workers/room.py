@@ -45,18 +45,24 @@ class Room:
     most: int | None
 
 
-def room_for(found: FileSystem, requested: int | None, overhead: Decimal) -> Room:
+def room_for(
+    found: FileSystem, requested: int | None, overhead: Decimal, *, preallocated: bool = False
+) -> Room:
     """Return the room in a file system, for a claim of `requested`.
 
     A volume of its own that is smaller than the claim (its file system needs some of it) is the
     limit: a larger image takes a larger claim. A file system that is as large as the claim is
     shared with others, as on one machine: what is free there now says nothing of the claim, and
-    a disk that does not fit any more is out of space, not too large.
+    a disk that does not fit any more is out of space, not too large. A preallocated disk leaves
+    its journal and the file system, which notes its extents, a MiB of such a limit.
     """
     if requested is None:
         return Room(None, None)
     most = requested if found.size >= requested else min(found.free, requested)
-    return Room(size=min(usable(most, overhead), requested), most=most)
+    size = min(usable(most, overhead), requested)
+    if preallocated and most < requested:
+        size = min(size, usable(max(most - MIB, 0), Decimal(0)))
+    return Room(size=size, most=most)
 
 
 def shortfall(found: Room, requested: int | None, overhead: Decimal) -> str:

@@ -93,12 +93,12 @@ class Volume:
         device = self.device
         return None if device is None or targets.is_device(device) else device.stat().st_size
 
-    def room(self) -> Room:
+    def room(self, *, preallocated: bool = False) -> Room:
         """Return the room that the file system has for the disk."""
         own = room.leftovers(self.disk)
         requested = None if self.image_size is None else self.image_size.value()
         found = room.file_system_of(self.directory, own)
-        return room.room_for(found, requested, self.overhead)
+        return room.room_for(found, requested, self.overhead, preallocated=preallocated)
 
     def shortfall(self, given: Room) -> str:
         """Say, also in the log, that the volume is smaller than its claim; else nothing."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cdi.images import errors, storage_calls, target
 from cdi.images.layout import Write
-from support import loopdev
+from support import filesystems, loopdev
 
 MIB = 1 << 20
 
@@ -108,6 +108,41 @@ def test_preallocated_blocks_are_there_and_read_as_zeros(tmp_path: Path) -> None
         disk.finish(6 * MIB)
     assert path.stat().st_blocks * 512 >= 6 * MIB
     assert path.read_bytes() == bytes(MIB) + b"x" + bytes(5 * MIB - 1)
+
+
+@loopdev.needs_root
+@pytest.mark.root
+@pytest.mark.parametrize("kind", filesystems.KINDS)
+def test_a_preallocated_disk_may_take_all_there_is_and_be_continued(
+    tmp_path: Path, kind: str
+) -> None:
+    with filesystems.mounted(kind, tmp_path) as small:
+        room = os.statvfs(small)
+        path, size = small / "disk.img", (room.f_bavail * room.f_frsize // MIB - 2) * MIB
+        with target.FileTarget(path, size, preallocate=True) as disk:
+            disk.write([Write(MIB, b"x")])
+        with target.FileTarget(path, size, resume=True, preallocate=True) as disk:
+            disk.already([(MIB, MIB + 1)])
+            disk.write([Write(3 * MIB, b"y")])
+            disk.finish(size)
+        assert path.stat().st_size == size
+        assert path.stat().st_blocks * 512 >= size
+        with path.open("rb") as found:
+            assert found.read(4 * MIB).strip(b"\0").replace(b"\0", b"") == b"xy"
+
+
+@loopdev.needs_root
+@pytest.mark.root
+def test_blocks_are_given_to_what_has_none_and_what_is_written_stays(tmp_path: Path) -> None:
+    with filesystems.mounted("xfs", tmp_path) as place, (place / "disk").open("w+b") as file:
+        for at in range(0, 600 * 8192, 8192):  # more extents than are asked for at once
+            os.pwrite(file.fileno(), b"x" * 4096, at)
+        os.fsync(file.fileno())
+        assert storage_calls.allocate(file.fileno(), 600 * 8192 - 4096)
+        assert os.fstat(file.fileno()).st_blocks * 512 >= 600 * 8192 - 4096
+        assert os.pread(file.fileno(), 600 * 8192, 0) == (b"x" * 4096 + bytes(4096)) * 599 + (
+            b"x" * 4096
+        )
 
 
 def test_more_than_there_is_room_for_is_not_even_begun(tmp_path: Path) -> None:

@@ -161,6 +161,23 @@ def test_a_preallocated_blank_disk_occupies_its_size(mounts: worker.Mounts) -> N
     assert mounts.disk.stat().st_blocks * 512 >= 8 * MIB
 
 
+@loopdev.needs_root
+@pytest.mark.parametrize("kind", ["ext4", "xfs"])
+def test_a_preallocated_blank_disk_fills_a_volume_that_is_smaller_than_its_claim(
+    tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "pod").mkdir()
+    mounts = worker.Mounts(tmp_path / "pod")
+    with filesystems.mounted(kind, tmp_path, mib=320) as small:
+        order = worker.order(size="320Mi", preallocation=True)
+        ended = worker.run(order, mounts, CDI_DATA_DIR=str(small))
+
+        found = (small / "disk.img").stat()
+        assert (ended.status, ended.termination.preallocation_applied) == (0, True)
+        assert found.st_blocks * 512 >= found.st_size > 230 * MIB
+        assert f"the disk has {found.st_size} bytes, less than" in ended.termination.message
+
+
 def test_a_matching_checksum_is_reported(
     server: httpd.Server, mounts: worker.Mounts, folder: Path
 ) -> None:
