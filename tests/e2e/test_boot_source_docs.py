@@ -1,15 +1,18 @@
 """
 What the documentation of boot sources tells an administrator to type, as it is typed.
 
-On one machine `cdi up` keeps the HyperConverged. On a cluster the test runs `cdi bootsources`; the
-namespace of boot images is one, so nothing else may use it meanwhile.
+On one machine `cdi up` keeps the HyperConverged. On a cluster the test installs what
+`cdi manifests boot-sources` prints, with CDI_TEST_IMAGE or that of CDI's operator, and puts the
+CDI object back as it was; the namespace of boot images is one, so nothing else may use it
+meanwhile.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,7 +98,7 @@ def images(tmp_path: Path) -> Iterator[Images]:
             (shipped / f"{name}.yaml").write_text(text)
         options = ("--boot-images", str(shipped))
         if given:
-            stack.enter_context(given.following("bootsources", *options))
+            stack.enter_context(_installed(given, *options))
             cluster = given
         else:
             machine = Machine.over(tmp_path / "up", *options)
@@ -106,9 +109,29 @@ def images(tmp_path: Path) -> Iterator[Images]:
         yield found
 
 
-def _given_cluster() -> Cluster | None:
-    import os
+INSTALLATION, OTHER = "cdi", "boot-images"
 
+
+@contextmanager
+def _installed(cluster: Cluster, *options: str) -> Iterator[None]:
+    """Boot sources as an administrator installs them, under the rights that they get."""
+    path = "-ojsonpath={.spec.template.spec.containers[0].image}"
+    image = os.environ.get("CDI_TEST_IMAGE") or cluster.kubectl(
+        "-n", INSTALLATION, "get", "deploy", "cdi-operator", path
+    )
+    made = cluster.cdi("manifests", "boot-sources", "--image", image, *options).stdout
+    (cdi,) = json.loads(cluster.kubectl("get", "cdi", "-ojson"))["items"]
+    cluster.kubectl("apply", "-f-", stdin=made)
+    try:
+        cluster.kubectl("-n", INSTALLATION, "rollout", "status", "deploy/cdi-bootsources")
+        yield
+    finally:
+        cluster.kubectl("delete", "-f-", stdin=made)
+        back = json.dumps([{"op": "replace", "path": "/spec", "value": cdi["spec"]}])
+        cluster.kubectl("patch", "cdi", cdi["metadata"]["name"], "--type=json", "-p", back)
+
+
+def _given_cluster() -> Cluster | None:
     given = os.environ.get("CDI_TEST_KUBECONFIG")
     host = os.environ.get("CDI_TEST_HOST", "127.0.0.1")
     return Cluster(Path(given).resolve(), host) if given else None
@@ -129,7 +152,8 @@ def _begin(images: Images) -> None:
 def _end(cluster: Cluster) -> None:
     cluster.kubectl("delete", "hco", NAME, "-n", HOME, "--timeout=60s")
     cluster.kubectl("delete", "cdi", "cdi-kubevirt-hyperconverged", "--ignore-not-found")
-    cluster.kubectl("delete", "namespace", HOME, GOLDEN, "--wait=false")
+    cluster.kubectl("delete", "sc", OTHER, "--ignore-not-found")
+    cluster.kubectl("delete", "namespace", HOME, GOLDEN, "--timeout=60s")
 
 
 def test_common_images_are_switched_off_and_on_again(images):
@@ -226,9 +250,9 @@ def _another_class(cluster: Cluster, given: str) -> str:
     made = {
         "apiVersion": found["apiVersion"],
         "kind": found["kind"],
-        "metadata": {"name": "boot-images"},
+        "metadata": {"name": OTHER},
         **{key: found[key] for key in ("provisioner", "parameters", "reclaimPolicy",
                                        "volumeBindingMode") if key in found},
     }  # fmt: skip
     cluster.kubectl("apply", "-f-", stdin=json.dumps(made))
-    return "boot-images"
+    return OTHER

@@ -21,8 +21,7 @@ INSTALLATION = "cdi"
 @pytest.fixture(scope="module")
 def server(cluster, tmp_path_factory) -> Iterator[registry.Registry]:
     with registry.Registry(tmp_path_factory.mktemp("registry"), address=cluster.host) as running:
-        listed = f'{{"spec": {{"insecureRegistries": ["{running.host}"]}}}}'
-        cluster.kubectl("patch", "cdiconfig", "config", "--type=merge", "-p", listed)
+        cluster.trust(running.host)
         yield running
 
 
@@ -93,8 +92,7 @@ def test_a_data_source_follows_a_tag(space, server, images):
 def test_a_registry_in_trouble_leaves_the_last_image(space, cluster):
     with httpd.Server(host=cluster.host, bind=cluster.bind) as web:
         fake = registry.Fake(web)
-        listed = f'{{"spec": {{"insecureRegistries": ["{fake.host}"]}}}}'
-        cluster.kubectl("patch", "cdiconfig", "config", "--type=merge", "-p", listed)
+        cluster.trust(fake.host)
         good, bad = packed(bytes(1 << 20)), packed(bytes(2 << 20))
         url = fake.push("boot/fedora", "latest", good)
         space.apply(data_import_cron("trouble", {"registry": {"url": url}}))

@@ -14,12 +14,13 @@ from typing import Final
 
 import click
 
-from cdi.bootsources import common
+from cdi.bootsources import common, definitions
 from cdi.bootsources.setup import LEASE, BootSources
+from cdi.cli import readyfile
 from cdi.kube import connection, errors
 from cdi.kube.client import Client
 from cdi.kube.leader import Elector
-from cdi.kube.manager import Manager
+from cdi.kube.manager import Group, Manager, Work
 from cdi.kube.objects import Object
 from cdi.web.serving import process
 
@@ -35,24 +36,33 @@ def run(
     verbosity: int,
     *,
     leader_elect: bool,
+    ready_file: Path | None,
 ) -> None:
     """Run until SIGTERM. Exits with EXIT_FAILED where it cannot go on."""
     process.log_to_stderr(verbosity)
     try:
         templates = None if boot_images is None else common.read(boot_images)
-        asyncio.run(_run(kubeconfig, context, templates, namespace if leader_elect else ""))
+        leases_in = namespace if leader_elect else ""
+        asyncio.run(_run(kubeconfig, context, templates, leases_in, ready_file))
     except (errors.KubeError, common.InvalidTemplates, OSError) as error:
         click.echo(f"cdi bootsources: {error}", err=True)
         raise click.exceptions.Exit(EXIT_FAILED) from None
 
 
 async def _run(
-    kubeconfig: str, context: str, templates: Sequence[Object] | None, leases_in: str
+    kubeconfig: str,
+    context: str,
+    templates: Sequence[Object] | None,
+    leases_in: str,
+    ready_file: Path | None,
 ) -> None:
     stop = process.stop_on_signals()
     credentials = connection.choose(kubeconfig, context)
     async with Client.to(credentials, field_manager=_FIELD_MANAGER) as client:
+        await definitions.ensure(client)
         manager = Manager()
         elector = Elector(client, leases_in, LEASE) if leases_in else None
         BootSources(client, templates).add_to(manager, elector)
+        if ready_file is not None:
+            manager.add(Group.CONTROLLERS, Work("ready file", readyfile.showing(ready_file)))
         await manager.run(stop)

@@ -8,13 +8,12 @@ API server that it may not speak to. Whoever started it starts it again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import click
 
+from cdi.cli import readyfile
 from cdi.controllers.settings import Settings
 from cdi.controllers.setup import LEASE, Parts, controllers
 from cdi.kube import connection, errors, objects
@@ -94,26 +93,8 @@ async def _run(
         elector = Elector(client, settings.namespace, LEASE) if leader_elect else None
         parts.add_to(manager, elector)
         if ready_file is not None:
-            manager.add(Group.CONTROLLERS, Work("ready file", _showing(ready_file)))
+            manager.add(Group.CONTROLLERS, Work("ready file", readyfile.showing(ready_file)))
         await manager.run(stop)
-
-
-def _showing(ready_file: Path) -> Callable[[asyncio.Event], Awaitable[None]]:
-    """Caches are full once this runs, and a follower is ready, too."""
-
-    @contextmanager
-    def shown() -> Iterator[None]:
-        ready_file.touch()
-        try:
-            yield
-        finally:
-            ready_file.unlink(missing_ok=True)
-
-    async def show(stop: asyncio.Event) -> None:
-        with shown():
-            await stop.wait()
-
-    return show
 
 
 def _server(address: Address, client: Client, parts: Parts, metrics: ProcessMetrics) -> WebServer:

@@ -9,7 +9,9 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from cdi.operator.inventory import operator
+from cdi.bootsources import fixed
+from cdi.operator.inventory import operator, rules
+from cdi.operator.inventory.bootsources import boot_sources
 from cdi.operator.inventory.networkpolicies import network_policies
 from cdi.operator.manifests import files, helm, kustomize, olm
 from cdi.operator.settings import Images, Settings, parse_environment
@@ -44,6 +46,51 @@ def test_plain_files_are_what_is_wanted():
     assert by_key(loaded(made["cdi-operator.yaml"])) == WANTED
     assert loaded(made["cdi-cr.yaml"]) == [operator.default_cdi("Always")]
     assert loaded(made["network-policies.yaml"]) == network_policies("disks")
+
+
+def test_boot_sources_are_beside_the_installation():
+    made = files.files(SETTINGS)
+    found = by_key(loaded(made["boot-sources.yaml"]))
+    assert set(found) == {
+        ("ServiceAccount", "cdi-bootsources"),
+        ("ClusterRole", "cdi-bootsources"),
+        ("ClusterRoleBinding", "cdi-bootsources"),
+        ("Role", "cdi-bootsources"),
+        ("RoleBinding", "cdi-bootsources"),
+        ("Deployment", "cdi-bootsources"),
+    }
+    (container,) = found["Deployment", "cdi-bootsources"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "registry/cdi:1"
+    assert container["command"][:2] == ["cdi", "bootsources"]
+    assert "volumeMounts" not in container or container["volumeMounts"] == []
+
+
+def test_templates_of_boot_images_go_with_them_and_others_are_another_pod():
+    one, other = (by_key(boot_sources(SETTINGS, {"a.yaml": text})) for text in ("[]", "{}"))
+    assert one["ConfigMap", "cdi-boot-images"]["data"] == {"a.yaml": "[]"}
+    pods = [each["Deployment", "cdi-bootsources"]["spec"]["template"] for each in (one, other)]
+    (mount,) = pods[0]["spec"]["containers"][0]["volumeMounts"]
+    assert f"--boot-images={mount['mountPath']}" in pods[0]["spec"]["containers"][0]["command"]
+    assert pods[0]["metadata"]["annotations"] != pods[1]["metadata"]["annotations"]
+
+
+def granted(given):
+    """Every single right of some rules, those about named objects left out."""
+    return {
+        (group, resource, verb)
+        for each in given
+        if "resourceNames" not in each
+        for group in each["apiGroups"]
+        for resource in each["resources"]
+        for verb in each["verbs"]
+    }
+
+
+def test_whoever_makes_roles_for_boot_images_has_what_they_give():
+    given = [
+        rule for each in fixed.objects_for("kubevirt-os-images") for rule in each.get("rules", ())
+    ]
+    assert granted(given) <= granted(rules.BOOT_SOURCES_CLUSTER)
 
 
 def test_the_operator_reads_back_the_settings_that_it_was_given():

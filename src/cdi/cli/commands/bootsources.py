@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cdi.cli import loading, options
+from cdi.cli import loading, options, paramtypes
 
 
 @click.command
@@ -15,6 +15,12 @@ from cdi.cli import loading, options
 @options.installation
 @click.option("--leader-elect", is_flag=True, help="Work only while no other process does.")
 @options.boot_images
+@click.option(
+    "--ready-file",
+    type=paramtypes.HomePath(),
+    metavar="FILE",
+    help="File that is there while it is ready, or waits for the lease.",
+)
 @options.verbosity
 def command(
     kubeconfig: str,
@@ -22,6 +28,7 @@ def command(
     namespace: str,
     leader_elect: bool,
     boot_images: Path | None,
+    ready_file: Path | None,
     verbosity: int,
 ) -> None:
     """Keep the boot images of a HyperConverged.
@@ -32,5 +39,11 @@ def command(
         from cdi.cli import bootsources
 
     bootsources.run(
-        kubeconfig, context, namespace, boot_images, verbosity, leader_elect=leader_elect
+        kubeconfig,
+        context,
+        namespace,
+        boot_images,
+        verbosity,
+        leader_elect=leader_elect,
+        ready_file=ready_file,
     )

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 import cdi
-from cdi.cli import paramtypes
+from cdi.cli import loading, options, paramtypes
 
-_PARTS = ("operator", "cr", "network-policies")
+_PARTS = ("operator", "cr", "network-policies", "boot-sources")
 
 
 @click.command
@@ -42,6 +42,7 @@ _PARTS = ("operator", "cr", "network-policies")
     default="yaml",
     help="Plain files, a chart, two bases, or a bundle.",
 )
+@options.boot_images
 @click.option(
     "-o",
     "--output",
@@ -58,16 +59,22 @@ def command(
     verbosity: int,
     monitoring_namespace: str,
     wrapping: str,
+    boot_images: Path | None,
     output: Path | None,
 ) -> None:
     """Print what gives a cluster CDI's operator.
 
     For `kubectl apply -f -`. PART is operator (to be applied first), cr (the CDI object, which the
-    operator follows) or network-policies (for clusters that deny what nobody allows). Without
-    one, operator and cr are printed.
+    operator follows), network-policies (for clusters that deny what nobody allows) or boot-sources
+    (what keeps boot images, for clusters without a HyperConverged operator). Without one, operator
+    and cr are printed.
     """
     from cdi.operator.manifests import files, helm, kustomize, olm
     from cdi.operator.settings import Images, Settings
+
+    if boot_images is not None and "boot-sources" not in parts:
+        raise click.UsageError("--boot-images goes with PART boot-sources.")
+    images = None if boot_images is None else _templates_in(boot_images)
 
     settings = Settings(
         namespace=namespace,
@@ -81,7 +88,7 @@ def command(
         if wrapping != "yaml":
             raise click.UsageError(f"--format {wrapping} is several files: say where, with -o DIR.")
         for part in parts or (files.OPERATOR, files.CDI):
-            click.echo(files.yaml_of(files.objects_of(part, settings)), nl=False)
+            click.echo(files.yaml_of(files.objects_of(part, settings, images)), nl=False)
         return
     if parts:
         raise click.UsageError("-o writes all parts; leave PART out.")
@@ -92,6 +99,18 @@ def command(
         "olm": olm.bundle,
     }
     _write(output, make[wrapping](settings))
+
+
+def _templates_in(directory: Path) -> dict[str, str]:
+    """The files of a directory with templates, of which the cluster gets a copy."""
+    with loading.quickly():
+        from cdi.bootsources import common
+
+    try:
+        common.read(directory)
+        return {path.name: path.read_text() for path in sorted(directory.glob("*.yaml"))}
+    except (common.InvalidTemplates, OSError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _write(directory: Path, texts: Mapping[str, str]) -> None:

@@ -96,7 +96,7 @@ _HTTPS_PROBE: Final = {
     "httpGet": {"path": "/healthz", "port": services.POD_PORT, "scheme": "HTTPS"},
     **_TIMES,
 }
-_FILE_PROBE: Final = {"exec": {"command": ["cat", READY_FILE]}, **_TIMES}
+FILE_PROBE: Final = {"exec": {"command": ["cat", READY_FILE]}, **_TIMES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,7 @@ class Component:
     replicas: int
     ports: tuple[Mapping[str, Any], ...] = ()
     pod_labels: Mapping[str, str] | None = None
+    pod_annotations: Mapping[str, str] | None = None
 
 
 def deployments(
@@ -124,7 +125,7 @@ def deployments(
         _api_server(settings, cdi),
         _upload_proxy(settings, cdi),
     )
-    return [_deployment(each, settings, cdi, given, priority) for each in components]
+    return [deployment_of(each, settings, cdi, given, priority) for each in components]
 
 
 def replicas_of(cdi: Object | None, field: str) -> int:
@@ -161,7 +162,7 @@ def _controller(settings: Settings, cdi: Object | None) -> Component:
         ),
         environment=environment,
         mounts=_CONTROLLER_MOUNTS,
-        probe=_FILE_PROBE,
+        probe=FILE_PROBE,
         replicas=replicas_of(cdi, "deploymentReplicas"),
         ports=(METRICS_PORT,),
         pod_labels={labels.PROMETHEUS: "true"},
@@ -196,19 +197,23 @@ def _upload_proxy(settings: Settings, cdi: Object | None) -> Component:
     )
 
 
-def _deployment(
+def deployment_of(
     component: Component,
     settings: Settings,
     cdi: Object | None,
     given: Mapping[str, str],
     priority: str,
 ) -> Object:
+    """The Deployment of one component; `priority` as above."""
     selector = {labels.COMPONENT: component.name}
     own = {**given, **selector, labels.ALLOW_CLUSTER_SERVICES: "true"}
     template = {
         "metadata": {
             "labels": {**own, **(component.pod_labels or {})},
-            "annotations": {"openshift.io/required-scc": "restricted-v2"},
+            "annotations": {
+                "openshift.io/required-scc": "restricted-v2",
+                **(component.pod_annotations or {}),
+            },
         },
         "spec": _pod_spec(component, settings, cdi, priority),
     }

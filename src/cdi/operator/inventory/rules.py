@@ -137,6 +137,49 @@ CLONE_SOURCER: Final[Rules] = (rule(_CDI, "datavolumes/source", "create"),)
 
 CONFIG_READER: Final[Rules] = (rule(_CDI, "cdiconfigs storageprofiles", _READ),)
 
+# `cdi bootsources`. Whoever makes a role needs what the role gives, so it has that, too.
+
+_VIEWING_IMAGES: Final[Rules] = (
+    rule("core", "persistentvolumeclaims persistentvolumeclaims/status", _READ),
+    rule(_SNAPSHOT, "volumesnapshots volumesnapshots/status", _READ),
+    rule(_CDI, "datavolumes datasources dataimportcrons", _READ),
+    rule("core", "namespaces", _READ),
+    rule(_CDI, "datavolumes/source", "create"),
+)
+
+_EDITING_IMAGES: Final[Rules] = (
+    rule("core", "persistentvolumeclaims", "create delete patch update"),
+    rule(_CDI, "datavolumes datasources dataimportcrons", "create delete patch update"),
+)
+
+_IMAGES_VIEW: Final = "os-images.kubevirt.io:view"
+_IMAGES_EDIT: Final = "os-images.kubevirt.io:edit"
+_RBAC: Final = "rbac.authorization.k8s.io"
+
+BOOT_SOURCES_CLUSTER: Final[Rules] = (
+    rule("hco.kubevirt.io", "hyperconvergeds", "get list watch update patch"),
+    rule("hco.kubevirt.io", "hyperconvergeds/status hyperconvergeds/finalizers", "update patch"),
+    rule(_CDI, "cdis", "get list watch create update patch"),
+    *_VIEWING_IMAGES,
+    *_EDITING_IMAGES,
+    rule("core", "namespaces", "create patch"),
+    rule("core", "nodes", _READ),
+    rule("apps", "deployments", "get"),  # of a HyperConverged operator, beside which it stops
+    rule(_RBAC, "roles rolebindings clusterroles", "create"),
+    rule(_RBAC, "roles rolebindings", "get patch delete", _IMAGES_VIEW),
+    rule(_RBAC, "clusterroles", "get patch delete", _IMAGES_EDIT),
+    rule("networking.k8s.io", "networkpolicies", "get create patch delete"),
+    rule("apiextensions.k8s.io", "customresourcedefinitions", "create"),
+    rule(
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        "get update patch",
+        "hyperconvergeds.hco.kubevirt.io",
+    ),
+)
+
+BOOT_SOURCES_NAMESPACE: Final[Rules] = (rule("coordination.k8s.io", "leases", "get create update"),)
+
 # The operator itself. It can only give away what it has, so it has everything above, too.
 
 _WEBHOOKS: Final = "validatingwebhookconfigurations mutatingwebhookconfigurations"

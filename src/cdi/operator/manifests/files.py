@@ -1,13 +1,14 @@
-"""Plain YAML: cdi-operator.yaml, cdi-cr.yaml, network-policies.yaml."""
+"""Plain YAML: cdi-operator.yaml, cdi-cr.yaml, network-policies.yaml, boot-sources.yaml."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import yaml
 
 from cdi.kube.objects import Object, Objects
+from cdi.operator.inventory.bootsources import boot_sources
 from cdi.operator.inventory.networkpolicies import network_policies
 from cdi.operator.inventory.operator import default_cdi, operator_objects
 from cdi.operator.settings import Settings
@@ -15,26 +16,30 @@ from cdi.operator.settings import Settings
 OPERATOR: Final = "operator"
 CDI: Final = "cr"
 NETWORK_POLICIES: Final = "network-policies"
-PARTS: Final = (OPERATOR, CDI, NETWORK_POLICIES)
+BOOT_SOURCES: Final = "boot-sources"
+PARTS: Final = (OPERATOR, CDI, NETWORK_POLICIES, BOOT_SOURCES)
 
 _NAMES: Final = {
     OPERATOR: "cdi-operator.yaml",
     CDI: "cdi-cr.yaml",
     NETWORK_POLICIES: "network-policies.yaml",
+    BOOT_SOURCES: "boot-sources.yaml",
 }
 
 
-def files(settings: Settings) -> dict[str, str]:
+def files(settings: Settings, images: Mapping[str, str] | None = None) -> dict[str, str]:
     """All files."""
-    return {_NAMES[part]: yaml_of(objects_of(part, settings)) for part in PARTS}
+    return {_NAMES[part]: yaml_of(objects_of(part, settings, images)) for part in PARTS}
 
 
-def objects_of(part: str, settings: Settings) -> Objects:
-    """The objects of one file."""
+def objects_of(part: str, settings: Settings, images: Mapping[str, str] | None = None) -> Objects:
+    """The objects of one file; `images` are templates of boot images, by file name."""
     if part == OPERATOR:
         return operator_objects(settings)
     if part == CDI:
         return [default_cdi(settings.pull_policy)]
+    if part == BOOT_SOURCES:
+        return boot_sources(settings, images)
     return network_policies(settings.namespace)
 
 
