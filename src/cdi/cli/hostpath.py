@@ -16,7 +16,7 @@ from cdi.hostpath.operator.certificate import CONFIGURATION, PATH, WebhookCertif
 from cdi.hostpath.operator.inventory import marks
 from cdi.hostpath.operator.kinds import PROVISIONERS
 from cdi.hostpath.operator.settings import Settings
-from cdi.hostpath.operator.setup import Operator
+from cdi.hostpath.operator.setup import operator as operator_of
 from cdi.hostpath.provisioning.legacy import LegacySettings
 from cdi.hostpath.settings import DriverSettings
 from cdi.hostpath.setup import add_driver, add_legacy_provisioner, add_provisioner
@@ -138,7 +138,7 @@ async def _operator(
     stop, manager, metrics = process.stop_on_signals(), Manager(), ProcessMetrics()
     own = OperatorMetrics()
     async with _client(kubeconfig, context, metrics) as client:
-        operator = Operator(client, settings, metrics=metrics, readiness=own.readiness)
+        operator = operator_of(client, settings, metrics=metrics, readiness=own.readiness)
         certificate = WebhookCertificate(client, settings, SystemClock())
         health = Health({"caches": lambda: operator.synced})
         scraped = component_server(

@@ -4,7 +4,8 @@ Kubernetes for any controller: objects in, decisions elsewhere, writes out.
 Here: where the API server is and as whom we speak (`connection`), the verbs (`client` over
 `transport`), lists and watches kept as caches (`informer`, `cache`), the work queue (`queue`),
 the loop around a reconciler (`controller`), start and stop (`manager`), leader election
-(`leader`), events (`events`) and writes that may be repeated (`apply`). What does not belong
+(`leader`), events (`events`), writes that may be repeated (`apply`), and what operators have in
+common (`installing`). What does not belong
 here: anything of CDI; this package imports nothing of `cdi`, and another controller could use
 it as it is.
 

@@ -81,3 +81,37 @@ CUSTOM_RESOURCE_DEFINITIONS = Resource(
     "CustomResourceDefinition",
     namespaced=False,
 )
+DAEMON_SETS = Resource("apps", "v1", "daemonsets", "DaemonSet")
+_RBAC = "rbac.authorization.k8s.io"
+CLUSTER_ROLES = Resource(_RBAC, "v1", "clusterroles", "ClusterRole", namespaced=False)
+CLUSTER_ROLE_BINDINGS = Resource(
+    _RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
+)
+ROLES = Resource(_RBAC, "v1", "roles", "Role")
+ROLE_BINDINGS = Resource(_RBAC, "v1", "rolebindings", "RoleBinding")
+_REGISTRATION = "admissionregistration.k8s.io"
+VALIDATING_WEBHOOKS = Resource(
+    _REGISTRATION,
+    "v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    namespaced=False,
+)
+MUTATING_WEBHOOKS = Resource(
+    _REGISTRATION,
+    "v1",
+    "mutatingwebhookconfigurations",
+    "MutatingWebhookConfiguration",
+    namespaced=False,
+)
+# Of operators that many clusters have, and of OpenShift.
+_MONITORING = "monitoring.coreos.com"
+SERVICE_MONITORS = Resource(_MONITORING, "v1", "servicemonitors", "ServiceMonitor")
+PROMETHEUS_RULES = Resource(_MONITORING, "v1", "prometheusrules", "PrometheusRule")
+CONSTRAINTS = Resource(
+    "security.openshift.io",
+    "v1",
+    "securitycontextconstraints",
+    "SecurityContextConstraints",
+    namespaced=False,
+)

@@ -12,7 +12,7 @@ import pytest
 from cdi.hostpath.operator import certificate, kinds
 from cdi.hostpath.operator.certificate import WebhookCertificate
 from cdi.hostpath.operator.settings import Settings
-from cdi.hostpath.operator.setup import Operator
+from cdi.hostpath.operator.setup import operator
 from cdi.kube import connection
 from cdi.kube.client import Client
 from cdi.kube.clock import SystemClock
@@ -80,7 +80,7 @@ async def world(server: FakeKube | None = None, version: str = "v1.2.3") -> Asyn
         manager, stop = Manager(), asyncio.Event()
         keeper = WebhookCertificate(client, settings, SystemClock())
         manager.add(Group.SUPPORT, keeper)
-        Operator(client, settings, readiness=found.readiness.append).add_to(manager)
+        operator(client, settings, readiness=found.readiness.append).add_to(manager)
         running = asyncio.ensure_future(manager.run(stop))
         try:
             yield found

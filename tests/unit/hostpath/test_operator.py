@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 
 from cdi.hostpath.operator import certificate, decide, kinds, manifests, validation
-from cdi.hostpath.operator.decide import Seen, ref_of
+from cdi.hostpath.operator.decide import Seen
 from cdi.hostpath.operator.inventory import pools
 from cdi.hostpath.operator.inventory.installed import Facts, installed
-from cdi.hostpath.operator.plan import Create, Remove, Update
 from cdi.hostpath.operator.settings import (
     InvalidSettings,
     Settings,
     environment_for,
     parse_environment,
 )
+from cdi.kube.installing.ref import ref_of
+from cdi.kube.installing.steps import Create, Remove, Update
 
 VERSION = "v1.2.3"
 RUNBOOKS = Path(__file__).parents[3] / "docs" / "runbooks"

@@ -26,7 +26,7 @@ from cdi.kube.client import Client
 from cdi.kube.clock import Clock, wait_for
 from cdi.kube.objects import Object
 from cdi.kube.pki import Pair
-from cdi.kube.resource import SECRETS
+from cdi.kube.resource import SECRETS, VALIDATING_WEBHOOKS
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class WebhookCertificate:
             await self._write(secret, held)
         self._held = held
         await apply.create_or_update(
-            self._client, kinds.WEBHOOKS, configuration(self._settings), self._instruct
+            self._client, VALIDATING_WEBHOOKS, configuration(self._settings), self._instruct
         )
 
     async def _found(self) -> Object | None:

@@ -12,15 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from cdi.hostpath.operator import kinds, status, validation
 from cdi.hostpath.operator.inventory.installed import Facts, installed
 from cdi.hostpath.operator.inventory.pools import pools_of
-from cdi.hostpath.operator.plan import Create, Event, Plan, Remove, Step, Update
+from cdi.hostpath.operator.plan import Plan
 from cdi.hostpath.operator.settings import Settings
 from cdi.hostpath.operator.status import Status
-from cdi.kube import conditions, managed, objects, owners, semver
+from cdi.kube import conditions, objects, owners, semver
+from cdi.kube.installing import readiness
+from cdi.kube.installing.ref import Ref, ref_of
+from cdi.kube.installing.steps import Event, Maker, Remove, Step, leftovers, step_for
 from cdi.kube.objects import Object, Objects
 
 POLL: Final = 60.0  # seconds
@@ -28,18 +31,6 @@ SOON: Final = 1.0
 _DAEMON_SET: Final = "DaemonSet"
 # What stays when an object goes, whatever else does: people's data is on them.
 _KEPT: Final = frozenset({"PersistentVolumeClaim", "StorageClass"})
-
-
-class Ref(NamedTuple):
-    """Which object."""
-
-    kind: str
-    namespace: str
-    name: str
-
-
-def ref_of(obj: Object) -> Ref:
-    return Ref(obj["kind"], objects.namespace(obj), objects.name(obj))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +130,7 @@ def _remove(seen: Seen) -> Plan:
 def _keep(seen: Seen) -> Plan:
     wanted = installed(seen.settings, seen.provisioner, seen.facts)
     plan = Plan(
-        steps=(*_steps(seen, wanted), *_leftovers(seen, wanted)),
+        steps=tuple(_steps(seen, wanted)),
         versions=(
             ("operatorVersion", seen.settings.version),
             ("targetVersion", seen.settings.version),
@@ -206,56 +197,13 @@ def _readiness(seen: Seen, wanted: Objects) -> tuple[bool, str]:
     for each in wanted:
         if each["kind"] == _DAEMON_SET:
             found = seen.current.get(ref_of(each))
-            if found is None or not is_ready(found):
+            if found is None or not readiness.is_everywhere(found):
                 return False, f"DaemonSet {objects.name(each)} has not all of its pods ready"
     return True, ""
 
 
-def is_ready(daemon_set: Object) -> bool:
-    """Whether all nodes have their pod, in its newest form."""
-    said = daemon_set.get("status") or {}
-    generation = objects.metadata(daemon_set).get("generation", 0)
-    desired = said.get("desiredNumberScheduled")
-    return (
-        desired is not None
-        and said.get("observedGeneration", 0) >= generation
-        and said.get("numberReady", 0) >= desired
-        and said.get("updatedNumberScheduled", 0) >= desired
-    )
-
-
 def _steps(seen: Seen, wanted: Objects) -> list[Step]:
-    return [
-        step
-        for each in wanted
-        if (step := _step_for(seen, each, seen.current.get(ref_of(each)))) is not None
-    ]
-
-
-def _step_for(seen: Seen, wanted: Object, current: Object | None) -> Step | None:
-    version, owner = seen.settings.version, seen.provisioner
-    if current is None:
-        return Create(managed.marked(wanted, owner, version, kinds.MARKS))
-    if objects.is_deleting(current):
-        return None
-    if wanted["kind"] == _DAEMON_SET and _selector(wanted) != _selector(current):
-        return Remove(current)  # a selector cannot be changed; it is made anew afterwards
-    restored = managed.restored(current, wanted, owner, version, kinds.MARKS)
-    return None if restored is None else Update(restored)
-
-
-def _selector(obj: Object) -> object:
-    return objects.get(obj, "spec", "selector")
-
-
-def _leftovers(seen: Seen, wanted: Objects) -> list[Step]:
-    """What the object wanted before, and does not any longer."""
-    keep = {ref_of(each) for each in wanted}
-    return [
-        Remove(each)
-        for ref, each in seen.current.items()
-        if ref not in keep
-        and ref.kind not in _KEPT
-        and owners.is_controlled_by(each, seen.provisioner)
-        and not objects.is_deleting(each)
-    ]
+    maker = Maker(seen.provisioner, seen.settings.version, kinds.KINDS.marks)
+    steps = [step_for(each, seen.current.get(ref_of(each)), maker) for each in wanted]
+    left = leftovers(wanted, seen.current, seen.provisioner, _KEPT)
+    return [*(each for each in steps if each is not None), *(Remove(each) for each in left)]

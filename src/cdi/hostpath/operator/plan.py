@@ -3,43 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from cdi.hostpath.operator.status import Status
-from cdi.kube.objects import Object
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Make an object."""
-
-    obj: Object
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """Bring an object back to what is wanted."""
-
-    wanted: Object
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """Take an object away."""
-
-    seen: Object
-
-
-Step: TypeAlias = Create | Update | Remove
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something to be told about the object."""
-
-    reason: str
-    message: str
-    warning: bool = False
+from cdi.kube.installing.steps import Event, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

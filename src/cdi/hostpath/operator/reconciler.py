@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cdi.hostpath.operator import decide, kinds, status
+from cdi.hostpath.operator import decide, status
 from cdi.hostpath.operator.act import Actor
 from cdi.hostpath.operator.decide import Seen
 from cdi.hostpath.operator.inventory.installed import Facts
 from cdi.hostpath.operator.settings import Settings
-from cdi.hostpath.operator.watches import Watches
 from cdi.kube import objects
 from cdi.kube.controller import Result
+from cdi.kube.installing.watches import Watches
 from cdi.kube.objects import Key, Object
+from cdi.kube.resource import CONSTRAINTS, PROMETHEUS_RULES, SERVICE_MONITORS
 
 
 class Reconciler:
@@ -31,19 +32,15 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> Result | None:
         """Take one object one step further."""
-        provisioner = self._watches.provisioners.cache.get(key)
+        provisioner = self._watches.owners.cache.get(key)
         if provisioner is None:
             return None
         self._ready = status.ready_value(provisioner, self._ready)
         self._readiness(self._ready)
         return await self._actor.act(decide.decide(self._observe(provisioner)), provisioner)
 
-    def keys_of_anything(self, _: Object) -> list[Key]:
-        """Whatever changes, every HostPathProvisioner may have something to do."""
-        return list(self._watches.provisioners.cache.keys())
-
     def _observe(self, provisioner: Object) -> Seen:
-        known = self._watches.provisioners.cache.list()
+        known = self._watches.owners.cache.list()
         has = self._watches.has
         return Seen(
             provisioner=provisioner,
@@ -51,7 +48,7 @@ class Reconciler:
             others=tuple(each for each in known if objects.uid(each) != objects.uid(provisioner)),
             current=self._watches.current(),
             facts=Facts(
-                has_constraints=has(kinds.CONSTRAINTS),
-                has_monitoring=has(kinds.PROMETHEUS_RULES) and has(kinds.SERVICE_MONITORS),
+                has_constraints=has(CONSTRAINTS),
+                has_monitoring=has(PROMETHEUS_RULES) and has(SERVICE_MONITORS),
             ),
         )

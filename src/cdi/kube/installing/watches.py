@@ -1,5 +1,5 @@
 """
-What the operator sees of the cluster: what it manages, and APIs that may appear later.
+What an operator sees of the cluster: what it manages, and APIs that may appear later.
 
 Managed objects are told by their label, so that nobody else's fill memory.
 """
@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from cdi.hostpath.operator import kinds
-from cdi.hostpath.operator.decide import Ref
-from cdi.hostpath.operator.inventory import marks
 from cdi.kube import objects
 from cdi.kube.cache import Change
 from cdi.kube.client import Client
 from cdi.kube.clock import Clock
 from cdi.kube.informer import Informer
-from cdi.kube.objects import Object
+from cdi.kube.installing.kinds import Kinds
+from cdi.kube.installing.ref import Ref
+from cdi.kube.objects import Object, Objects
 from cdi.kube.optional import OptionalApis
 from cdi.kube.resource import Resource
 
@@ -24,17 +23,23 @@ from cdi.kube.resource import Resource
 class Watches:
     """Informers of everything that is managed; `informers` are parts for a manager."""
 
-    def __init__(self, client: Client, namespace: str, clock: Clock) -> None:
-        self._client, self._namespace, self._clock = client, namespace, clock
-        self.provisioners = Informer(client, kinds.PROVISIONERS, clock=clock)
+    def __init__(self, client: Client, kinds: Kinds, namespace: str, clock: Clock) -> None:
+        self._client, self._kinds = client, kinds
+        self._namespace, self._clock = namespace, clock
+        self.owners = Informer(client, kinds.owner, clock=clock)
         self.managed: Mapping[str, Informer] = {
-            each.kind: self._informer(each) for each in kinds.MANAGED
+            each.kind: self._informer(each) for each in kinds.managed
         }
-        self.optional = OptionalApis(client, kinds.OPTIONAL, self._informer, clock)
+        self.optional = OptionalApis(client, kinds.optional, self._informer, clock)
 
     @property
     def informers(self) -> tuple[Informer, ...]:
-        return (self.provisioners, *self.managed.values())
+        return (self.owners, *self.managed.values())
+
+    @property
+    def synced(self) -> bool:
+        """Whether everything that is watched is known."""
+        return all(each.synced for each in self.informers)
 
     def on_change(self, handler: Callable[[Change], None]) -> None:
         """Call `handler` for every change of whatever is watched, now or later."""
@@ -51,6 +56,11 @@ class Watches:
             for each in informer.cache.list()
         }
 
+    def all_of(self, resource: Resource) -> Objects:
+        """Objects of an optional kind; none where there is no such API."""
+        informer = self.optional.informers.get(resource.kind)
+        return informer.cache.list() if informer is not None else []
+
     def has(self, resource: Resource) -> bool:
         """Whether the API of an optional kind is there, and its objects are known."""
         informer = self.optional.informers.get(resource.kind)
@@ -61,6 +71,6 @@ class Watches:
             self._client,
             resource,
             self._namespace if resource.namespaced else None,
-            labels=marks.SELECTOR,
+            labels="" if resource in self._kinds.whole else self._kinds.selector,
             clock=self._clock,
         )
