@@ -84,13 +84,6 @@ class Unit:
     covers: tuple[tuple[int, int], ...]
     decode: Callable[[Iterable[bytes]], Iterator[Change]]
 
-    @property
-    def unfolded(self) -> int:
-        """How many guest bytes the host bytes decode to."""
-        if self.start == self.end:
-            return 0
-        return sum(end - start for start, end in self.covers)
-
 
 def clearing(start: int, end: int) -> Unit:
     """Return a unit of no host bytes, which clears the guest bytes [start, end)."""

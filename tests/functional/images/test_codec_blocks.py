@@ -13,6 +13,7 @@ import zstandard
 
 from cdi.images import errors, intervals, layout
 from cdi.images.codecs import blocks, decoder, xzindex, zstdindex
+from cdi.images.transfer import parallel
 from support import compressed
 
 PLAIN = compressed.plain(400_000)
@@ -115,7 +116,7 @@ def test_empty_space_is_shared_out_however_small_it_was_packed() -> None:
     assert len(data) < blocks.TOGETHER
     found = blocks.layout_of("xz", Object(data).read, len(data))
     assert found
-    shares = [unit.unfolded for unit in found.units(intervals.Intervals())]
+    shares = [parallel.unfolded_by(unit) for unit in found.units(intervals.Intervals())]
     assert len(shares) == 3
     assert max(shares) == layout.SHARE
     assert sum(shares) == empty

@@ -102,7 +102,7 @@ class _Crew:
             self._ahead = None
             if first is None:
                 return []
-            taken, end, unfolded = [first], first.end, first.unfolded
+            taken, end, unfolded = [first], first.end, unfolded_by(first)
             most = self._task.request_bytes()
             while end - first.start < most and unfolded < SHARE:
                 unit = next(self._units, None)
@@ -111,7 +111,7 @@ class _Crew:
                     break
                 taken.append(unit)
                 end = max(end, unit.end)
-                unfolded += unit.unfolded
+                unfolded += unfolded_by(unit)
             return taken
 
     def _transfer(self, units: list[Unit]) -> None:
@@ -147,6 +147,11 @@ class _Crew:
                 task.ordered.offer(offset, piece)
             offset += len(piece)
             yield piece
+
+
+def unfolded_by(unit: Unit) -> int:
+    """Return how many guest bytes the host bytes of a unit decode to."""
+    return sum(end - start for start, end in unit.covers) if unit.start < unit.end else 0
 
 
 def shifted(units: Iterable[Unit], distance: int) -> Iterator[Unit]:
