@@ -127,10 +127,15 @@ def read(source: Source, offset: int, length: int) -> bytes:
 def checked_range(shown: str, size: int, start: int, end: int | None) -> tuple[int, int]:
     """Return [start, end) of an object of `size` bytes. Raises TruncatedSource beyond its end."""
     end = size if end is None else end
-    if start < 0 or end < start:
-        raise ValueError(f"no such range: {start} to {end}")
-    if end > size:
-        raise errors.TruncatedSource(
-            f"{shown} has {size} bytes and ends before byte {end}; the file may be incomplete"
-        )
+    if not 0 <= start <= end <= size:
+        raise no_such_range(shown, size, start, end)
     return start, end
+
+
+def no_such_range(shown: str, size: int, start: int, end: int) -> Exception:
+    """The error for a range that is not within an object of `size` bytes."""
+    if start < 0 or end < start:
+        return ValueError(f"no such range: {start} to {end}")
+    return errors.TruncatedSource(
+        f"{shown} has {size} bytes and ends before byte {end}; the file may be incomplete"
+    )

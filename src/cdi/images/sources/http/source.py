@@ -141,8 +141,12 @@ class HttpSource(Closing):
 
     def stream(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the bytes [start, end) in order; see `source.Source`."""
-        if self.found.ranged and self.found.size is not None:
-            return self._range(*source.checked_range(self.shown, self.found.size, start, end))
+        size = self.found.size
+        if self.found.ranged and size is not None:
+            end = size if end is None else end
+            if not 0 <= start <= end <= size:
+                raise source.no_such_range(self.shown, size, start, end)
+            return self._range(start, end)
         if start != 0 or end is not None:
             raise ValueError("a source without ranges can only be read as a whole")
         body, self.found.body = self.found.body, None
