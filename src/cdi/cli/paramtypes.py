@@ -40,9 +40,6 @@ class Verbosity(click.ParamType[int]):
 class HomePath(click.Path[Path]):
     """A path. `~` is a home directory also where a shell leaves it: `--option=~/x`."""
 
-    def __init__(self, *, exists: bool = False, file_okay: bool = True) -> None:
-        super().__init__(exists=exists, file_okay=file_okay, path_type=Path)
-
     def convert(
         self,
         value: str | os.PathLike[str],
@@ -55,7 +52,7 @@ class HomePath(click.Path[Path]):
             expanded = Path(value).expanduser()
         except RuntimeError:
             self.fail(f"nobody knows the home directory of {value}.", param, ctx)
-        return super().convert(expanded, param, ctx).absolute()
+        return Path(super().convert(expanded, param, ctx)).absolute()
 
 
 class HostPort(click.ParamType[tuple[str, int]]):
