@@ -11,7 +11,7 @@ import struct
 from fuzz import harness, patches
 
 with harness.instrumented():
-    from cdi.images.formats import crc32c, image, inspect
+    from cdi.images.formats import crc32c, image, inspect, limits
     from support import hostile
 
 IMAGES = [
@@ -54,7 +54,7 @@ def check(data: bytes) -> None:
     seen = inspect._inspect(view, deep=True)  # noqa: SLF001 - what `inspect_file` does with a file
     assert seen.checks_left == ()
     assert seen.virtual_size is not None
-    assert 0 < seen.virtual_size <= image.MAX_VIRTUAL_SIZE
+    assert 0 < seen.virtual_size <= limits.MAX_VIRTUAL_SIZE
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fuzz import harness
 
 with harness.instrumented():
-    from cdi.images.formats import inspect
+    from cdi.images.formats import inspect, unclaimed
     from support import corpus
 
 
@@ -21,7 +21,7 @@ def check(data: bytes) -> None:
     ways = (lambda: inspect.inspect(data, None),
             lambda: inspect.inspect(data.ljust(inspect.HEAD, b"\0"), 1 << 40),
             lambda: inspect.inspect(data, len(data), read),
-            lambda: inspect.inspect_trailer(data[-512:], len(data)))  # fmt: skip
+            lambda: unclaimed.inspect_trailer(data[-512:], len(data)))  # fmt: skip
     for way in ways:
         try:
             way()

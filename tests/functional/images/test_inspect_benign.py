@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from cdi.images.confined import qemu
-from cdi.images.formats import inspect
+from cdi.images.formats import inspect, unclaimed
 from cdi.images.sources.file import FileSource
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
@@ -157,16 +157,16 @@ def test_a_ranged_source_tells_the_size_before_anything_is_fetched(fmt, made):
 
 def test_the_end_of_a_raw_stream_tells_a_fixed_vhd(made):
     raw = made("vpc", SIZES["33M"], ["subformat=fixed"]).read_bytes()
-    image = inspect.inspect_trailer(raw[-512:], len(raw))
+    image = unclaimed.inspect_trailer(raw[-512:], len(raw))
     assert (image.format, image.flat, image.virtual_size) == ("vpc", True, len(raw) - 512)
 
 
 @pytest.mark.parametrize("size", [8, 46, 511])
 def test_what_is_shorter_than_a_footer_is_none(size):
-    image = inspect.inspect_trailer(b"conectix".ljust(size, b"\0"), size)
+    image = unclaimed.inspect_trailer(b"conectix".ljust(size, b"\0"), size)
     assert (image.format, image.virtual_size) == ("raw", 512)
 
 
 def test_the_end_of_a_raw_stream_tells_a_raw_disk():
-    image = inspect.inspect_trailer(bytes(512), 1000)
+    image = unclaimed.inspect_trailer(bytes(512), 1000)
     assert (image.format, image.native, image.virtual_size) == ("raw", True, 1024)

@@ -3,7 +3,18 @@
 import pytest
 
 from cdi.images import errors
-from cdi.images.formats import crc32c, image, occupancy, qed, quoting, signatures, vdi, vhd, vmdk
+from cdi.images.formats import (
+    crc32c,
+    image,
+    limits,
+    occupancy,
+    qed,
+    quoting,
+    signatures,
+    vdi,
+    vhd,
+    vmdk,
+)
 from support import hostile
 
 MIB = hostile.MIB
@@ -132,12 +143,12 @@ def test_a_window_never_reads_beyond_the_end():
     ("size", "reason"),
     [
         pytest.param(0, errors.CorruptImage, id="none"),
-        pytest.param(image.MAX_VIRTUAL_SIZE + 512, errors.UnsafeImage, id="absurd"),
+        pytest.param(limits.MAX_VIRTUAL_SIZE + 512, errors.UnsafeImage, id="absurd"),
     ],
 )
 def test_a_disk_has_a_sane_size(size, reason):
     with pytest.raises(reason):
-        image.check_virtual_size("test", size)
+        limits.check_virtual_size("test", size)
 
 
 @pytest.mark.parametrize(

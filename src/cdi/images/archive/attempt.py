@@ -24,7 +24,7 @@ from cdi.images.archive import moving
 from cdi.images.archive.partial import Partial
 from cdi.images.archive.unpack import Unpacking
 from cdi.images.codecs.codec import Codec, codec_for
-from cdi.images.formats import inspect, tar
+from cdi.images.formats import inspect, tar, unclaimed
 from cdi.images.sources.source import Source, Unpacked, read
 from cdi.images.sources.spec import SourceSpec
 from cdi.images.target import target_error
@@ -195,7 +195,7 @@ def _insist_archive(head: bytes) -> None:
 
 
 def _guess(head: bytes) -> str:
-    if seen := inspect.looks_like(head):
+    if seen := unclaimed.looks_like(head):
         return seen
     try:
         return f"a {inspect.inspect(head, None).format} disk"

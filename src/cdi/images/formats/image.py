@@ -15,14 +15,6 @@ from typing import TypeAlias
 from cdi.images import errors
 from cdi.images.layout import RandomLayout, Reader
 
-# 1 PiB. No hypervisor writes larger disks, and every product of two header fields that has
-# passed this limit stays far from 64-bit overflow in the tools that come after us.
-MAX_VIRTUAL_SIZE = 1 << 50
-
-# A converter holds one table of this kind in memory. 64 MiB maps 16 TiB in the smallest usual
-# blocks; a larger one is made to exhaust memory, not to hold a disk.
-MAX_TABLE_SIZE = 64 << 20
-
 # Tables are walked in pieces of this size, so that memory stays flat whatever their length.
 TABLE_PIECE = 1 << 20
 
@@ -67,28 +59,6 @@ class Image:
 
         size = source.size if self.native else self.virtual_size or source.size
         return raw.RandomRaw(size, unit_bytes=source.unit_bytes)
-
-
-def check_virtual_size(name: str, size: int) -> int:
-    """Return `size` if it could be a disk; raise UnsafeImage for an absurd one."""
-    if size > MAX_VIRTUAL_SIZE:
-        raise errors.UnsafeImage(
-            f"the {name} image claims a disk of {size} bytes, more than the limit of "
-            f"{MAX_VIRTUAL_SIZE}; it is damaged or made to harm"
-        )
-    if size == 0:
-        raise errors.CorruptImage(f"the {name} image says that its disk has no bytes")
-    return size
-
-
-def check_table_size(name: str, table: str, length: int) -> int:
-    """Return `length` in bytes if a table of it fits into memory; raise UnsafeImage if not."""
-    if length > MAX_TABLE_SIZE:
-        raise errors.UnsafeImage(
-            f"the {table} of the {name} image would take {length} bytes, more than the limit of "
-            f"{MAX_TABLE_SIZE}; it is damaged or made to exhaust memory"
-        )
-    return length
 
 
 class OutOfReachError(Exception):
@@ -145,12 +115,3 @@ class Window:
             return self.read(self.size - length, length, "trailer")
         except OutOfReachError:
             return None
-
-
-def left_over(name: str, check: Callable[[], None]) -> tuple[str, ...]:
-    """Run a check; return its name if its bytes are out of reach, nothing if it has passed."""
-    try:
-        check()
-    except OutOfReachError:
-        return (name,)
-    return ()

@@ -5,8 +5,8 @@ Everything here is our own reading of bytes; no other program runs. `inspect` se
 image, and more of it where the source can be read at random. `inspect_file` sees a complete
 local copy and checks all of its tables: only what it returns may be handed to `qemu.convert`.
 
-What is decided here: which format claims the bytes, that only one does, and that they are a
-disk. What each format allows is in its own module; how things begin is in `signatures`.
+What is decided here: which format claims the bytes, and that only one does. What each format
+allows is in its own module, what none claims in `unclaimed`; how things begin is in `signatures`.
 Raises NotADisk, UnsupportedFormat, UnsafeImage, CorruptImage or TruncatedSource.
 """
 
@@ -21,21 +21,9 @@ from cdi.images.formats import image, signatures
 from cdi.images.formats.image import Image
 from cdi.images.layout import Reader
 
-__all__ = [
-    "HEAD",
-    "Image",
-    "has_signature",
-    "inspect",
-    "inspect_file",
-    "inspect_trailer",
-    "looks_like",
-]
+__all__ = ["HEAD", "Image", "has_signature", "inspect", "inspect_file"]
 
 HEAD: Final = 1 << 20  # bytes: one piece of a source, and enough for every header but VHDX's
-
-looks_like = signatures.looks_like
-
-_SECTOR = 512
 
 
 def inspect(head: bytes, size: int | None, reader: Reader | None = None) -> Image:
@@ -69,20 +57,19 @@ def inspect_file(path: Path) -> Image:
         return _inspect(image.Window(os.pread(descriptor, HEAD, 0), size, read), deep=True)
 
 
-def inspect_trailer(trailer: bytes, size: int) -> Image:
-    """Do the check that `inspect` left of a raw stream: its last 512 bytes, its final length.
-
-    What comes back is final: a raw disk, or a flat disk that is shorter than the stream.
-    """
-    return _inspect_raw(image.Window(b"", size, None), trailer)
-
-
 def _inspect(view: image.Window, *, deep: bool) -> Image:
-    _refuse_other_content(view)
-    trailer = view.trailer(signatures.TRAILER_SIZE)
+    if signatures.may_be_tar(view.head) and _is_tar(view.head):
+        raise errors.NotADisk(
+            "the source is a tar archive and no disk; for a volume with files say contentType: "
+            "archive (--archive), or unpack the disk first"
+        )
     claims = _claims(view.head)
-    _refuse_polyglots(claims, view.head, trailer)
-    return _check(claims[0], view, deep=deep) if claims else _inspect_raw(view, trailer)
+    if not claims:
+        from cdi.images.formats import unclaimed
+
+        return unclaimed.inspect(view)
+    _refuse_polyglots(claims, view.head, view.trailer(signatures.TRAILER_SIZE) or b"")
+    return _check(claims[0], view, deep=deep)
 
 
 def _check(name: str, view: image.Window, *, deep: bool) -> Image:
@@ -140,14 +127,17 @@ def _claims(head: bytes) -> list[str]:
     return found
 
 
-def _refuse_polyglots(claims: list[str], head: bytes, trailer: bytes | None) -> None:
+def _refuse_polyglots(claims: list[str], head: bytes, trailer: bytes) -> None:
     """Refuse bytes that two readers could take for two different disks."""
     names = list(claims)
-    if names and (other := signatures.structure_of(head[: _own_part(head)])):
+    if other := signatures.structure_of(head[: _own_part(head)]):
         names.append(f"a raw disk with {other}")
-    if trailer is not None and "VHD" not in names and _is_vhd_footer(trailer):
-        names.append("a fixed VHD")
-    if trailer is not None and signatures.is_dmg_trailer(trailer):
+    if trailer.startswith(signatures.VHD_COOKIE) and "VHD" not in names:
+        from cdi.images.formats import vhd
+
+        if vhd.is_footer(trailer):
+            names.append("a fixed VHD")
+    if signatures.is_dmg_trailer(trailer):
         names.append("an Apple disk image")
     if len(names) > 1:
         raise errors.UnsafeImage(
@@ -165,49 +155,3 @@ def _own_part(head: bytes) -> int:
     if "qcow2" in found:
         return 1 << min(int.from_bytes(head[20:24], "big"), 20)
     return 1 << min(head[32], 20) if "QCOW" in found else len(head)
-
-
-def _refuse_other_content(view: image.Window) -> None:
-    """Refuse what is no disk at all, and archives."""
-    if signatures.may_be_tar(view.head) and _is_tar(view.head):
-        raise errors.NotADisk(
-            "the source is a tar archive and no disk; for a volume with files say contentType: "
-            "archive (--archive), or unpack the disk first"
-        )
-    seen = looks_like(view.head, view.size)
-    if seen is None or _claims(view.head):
-        return
-    known = signatures.signature_of(view.head)
-    if known is not None and known.kind is signatures.Kind.PACKED:
-        raise errors.UnsupportedFormat(
-            f"the source is {known.name}, which is not unpacked here; unpack it first, or "
-            "compress the disk with gzip, xz, zstd or bzip2"
-        )
-    raise errors.NotADisk(
-        f"the source is no disk image, it looks like {seen}; check the URL, and that it is a "
-        "direct download link which needs no log-in"
-    )
-
-
-def _inspect_raw(view: image.Window, trailer: bytes | None) -> Image:
-    if trailer is None:
-        # A fixed VHD and an Apple disk image show only at their end.
-        size = None if view.size is None else -(-view.size // _SECTOR) * _SECTOR
-        return Image("raw", size, native=True, flat=True, checks_left=("trailer",))
-    if signatures.is_dmg_trailer(trailer):
-        raise errors.UnsupportedFormat(
-            "the source is an Apple disk image (dmg), which is not read here; convert it to raw"
-        )
-    if _is_vhd_footer(trailer):
-        from cdi.images.formats import vhd
-
-        return vhd.inspect_fixed(view, trailer)
-    return Image("raw", -(-view.length // _SECTOR) * _SECTOR, native=True, flat=True)
-
-
-def _is_vhd_footer(trailer: bytes) -> bool:
-    if not trailer.startswith(signatures.VHD_COOKIE):
-        return False
-    from cdi.images.formats import vhd
-
-    return vhd.is_footer(trailer)

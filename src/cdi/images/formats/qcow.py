@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.formats import image, occupancy
+from cdi.images.formats import image, limits, occupancy
 
 _HEADER = struct.Struct(">4sIQIIQBBHIQ")
 _SECTOR = 512
@@ -50,11 +50,11 @@ def parse_header(view: image.Window) -> Header:
         raise errors.CorruptImage(
             f"the QCOW image has clusters of 2^{cluster_bits} bytes and tables of 2^{l2_bits}"
         )
-    image.check_virtual_size("QCOW", disk_size)
+    limits.check_virtual_size("QCOW", disk_size)
     if disk_size % _SECTOR:
         raise errors.CorruptImage(f"the QCOW image has a disk of {disk_size} bytes")
     entries = -(-disk_size >> cluster_bits + l2_bits)
-    image.check_table_size("QCOW", "L1 table", 8 * entries)
+    limits.check_table_size("QCOW", "L1 table", 8 * entries)
     if l1_offset < _HEADER.size:
         raise errors.CorruptImage(f"the QCOW image has its L1 table at byte {l1_offset}")
     return Header(1 << cluster_bits, 8 << l2_bits, l1_offset, entries, disk_size)

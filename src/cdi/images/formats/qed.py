@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.formats import image, occupancy
+from cdi.images.formats import image, limits, occupancy
 
 MAGIC = b"QED\0"
 
@@ -55,8 +55,8 @@ def parse_header(view: image.Window) -> Header:
         )
     if header_clusters > _MAX_HEADER:
         raise errors.CorruptImage(f"the QED image has a header of {header_clusters} clusters")
-    image.check_virtual_size("QED", disk_size)
-    length = image.check_table_size("QED", "L1 table", table * cluster)
+    limits.check_virtual_size("QED", disk_size)
+    length = limits.check_table_size("QED", "L1 table", table * cluster)
     if disk_size % 512 or disk_size > cluster * (length // 8) ** 2:
         raise errors.CorruptImage(f"the QED image cannot map its disk of {disk_size} bytes")
     if l1_offset % cluster or l1_offset < max(header_clusters, 1) * cluster:

@@ -3,26 +3,16 @@ How everything begins: disks that are read here, other disks, compressions, arch
 
 A signature is bytes at an offset; where those are too short to be certain, a further test
 decides. What no signature matches may be a raw disk. Elsewhere: the table of what is not read here
-(`foreign`), and what a format's own bytes have to be like (each format's module).
+(`foreign`), what a format's own bytes have to be like (each format's module), and text, which is
+no disk (`unclaimed`).
 
 What marks raw bytes as a disk are partition tables and optical file systems. Several of them in
 one image are legitimate: installation media carry an MBR, a GPT and an ISO 9660 file system at
 once, so that they boot from a stick and from a disc. A raw disk needs none of them, since a bare
-file system or an empty disk is fine, too. So only certainty counts of what is none. Text is
-recognised in UTF-8 and UTF-16, with or without a byte order mark:
-
-- a web page, XML or a log-in form: its first sector holds markup and nothing but text;
-- JSON: starts like it, and everything seen is text;
-- other text: everything seen is text, and either all of it was seen and is shorter than
-  LONGEST_MESSAGE, or its length is known and is not a whole number of sectors, as a disk's is.
-
-Any NUL or control byte ends the certainty: a text at the start of a volume that is padded with
-zeros is a raw disk.
-"""
+file system or an empty disk is fine, too. So only certainty counts of what is none."""
 
 from __future__ import annotations
 
-import codecs
 import re
 import struct
 from collections.abc import Callable
@@ -30,7 +20,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from cdi.images.formats import foreign
-from cdi.images.formats.quoting import quoted
 
 TRAILER_SIZE = 512
 QCOW_MAGIC = b"QFI\xfb"  # of all versions; the number follows
@@ -38,8 +27,6 @@ VHD_COOKIE = b"conectix"
 _DMG_TRAILER = b"koly"
 
 SECTOR = 512
-# Error messages and checksum lists are shorter, disks of nothing but text are longer.
-LONGEST_MESSAGE = 64 << 10
 
 _SECTOR_SIZES = (512, 4096)
 _GPT_MAGIC = b"EFI PART"
@@ -50,15 +37,6 @@ _MBR_MAGIC = b"\x55\xaa"
 _PARTITION = struct.Struct("<B3xB3xII")
 _PARTITIONS_AT = 446
 _ACTIVE = frozenset({0x00, 0x80})
-
-_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"),
-         (codecs.BOM_UTF16_BE, "utf-16-be"))  # fmt: skip
-_MARKUP = re.compile(
-    r"(?:\s|<!--.*?(?:-->|$))*<(?:!doctype|\?xml|html|head|body|title|meta|script|svg|rss|Error\b)",
-    re.IGNORECASE | re.DOTALL,
-)
-_XML = re.compile(r"\s*<(?:\?xml|Error\b|svg|rss)", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
 class Kind(Enum):
@@ -116,66 +94,6 @@ def is_descriptor(head: bytes) -> bool:
         if line.strip() and not line.lstrip().startswith(b"#"):
             return _VERSION.match(line.strip()) is not None
     return False
-
-
-def looks_like(head: bytes, size: int | None = None) -> str | None:
-    """Say what the head looks like if it is no disk for certain, in words for an error message.
-
-    `size` is the length of the whole if known. None where it may be a disk. Disks of formats
-    that are not read here have a signature.
-    """
-    if not head:
-        return "nothing at all: it is empty"
-    if structure_of(head):
-        return None
-    known = signature_of(head)
-    if known is not None and known.kind is not Kind.DISK:
-        return known.name
-    text = _text_like(head, size)
-    if text is not None:
-        return f"{text}, starting with {quoted(_plain(head))}"
-    if (len(head) if size is None else size) < SECTOR:
-        return f"{len(head)} bytes, less than one sector"
-    return None
-
-
-def _text_like(head: bytes, size: int | None) -> str | None:
-    beginning = _decoded(head[:SECTOR])
-    if beginning is not None and _MARKUP.match(beginning):
-        return "an XML document" if _XML.match(beginning) else "a web page"
-    if beginning is None or (text := _decoded(head)) is None:
-        return None
-    if text.lstrip().startswith(("{", "[")):
-        return "a JSON document"
-    complete = size is not None and size <= len(head)
-    short = complete and len(head) <= LONGEST_MESSAGE
-    ragged = size is not None and size % SECTOR != 0
-    return "plain text" if short or ragged else None
-
-
-def _decoded(raw: bytes) -> str | None:
-    """Return the text that `raw` is for certain, or None. The last character may be cut."""
-    for bom, encoding in _BOMS:
-        if raw.startswith(bom):
-            return _printable(raw[len(bom) :], encoding)
-    if raw[:1] == b"\0" or raw[1:2] == b"\0":
-        return _printable(raw, "utf-16-be" if raw[:1] == b"\0" else "utf-16-le")
-    text = _printable(raw, "utf-8")
-    # Old pages are in one of many 8-bit encodings; what matters of them is ASCII.
-    return _printable(raw, "latin-1") if text is None and raw[:1] == b"<" else text
-
-
-def _printable(raw: bytes, encoding: str) -> str | None:
-    try:
-        text = codecs.getincrementaldecoder(encoding)().decode(raw)
-    except UnicodeDecodeError:
-        return None
-    return text if text.strip() and not _CONTROL.search(text) else None
-
-
-def _plain(head: bytes) -> bytes:
-    """The start of a text in UTF-8, without its byte order mark."""
-    return (_decoded(head[:SECTOR]) or "").lstrip("\ufeff").encode()
 
 
 def structure_of(head: bytes) -> str | None:

@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.formats import image
+from cdi.images.formats import image, limits
 
 SIGNATURE = bytes.fromhex("7f10dabe")
 SIGNATURE_OFFSET = 0x40
@@ -63,8 +63,8 @@ def parse_header(view: image.Window) -> Header:
             f"VDI with blocks of {block} + {extra} bytes and sectors of {sector} is not read "
             "here, only 1 MiB blocks and 512-byte sectors; convert to qcow2"
         )
-    image.check_virtual_size("VDI", disk_size)
-    image.check_table_size("VDI", "block map", 4 * blocks)
+    limits.check_virtual_size("VDI", disk_size)
+    limits.check_table_size("VDI", "block map", 4 * blocks)
     if map_offset % 512 or data_offset % 512 or map_offset < 512:
         raise errors.CorruptImage("the VDI image's block map or data is not on a sector boundary")
     if blocks * BLOCK < disk_size or allocated > blocks:

@@ -13,10 +13,11 @@ told so, because by itself it trusts the geometry, which is rounded down, for un
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.formats import image, occupancy
+from cdi.images.formats import image, limits, occupancy
 from cdi.images.formats.signatures import VHD_COOKIE as COOKIE
 
 FOOTER_SIZE = 512
@@ -65,7 +66,7 @@ def inspect(view: image.Window, deep: bool) -> image.Image:
     footer = parse_footer(view.read(0, FOOTER_SIZE, "VHD footer"))
     if footer.disk_type != _DYNAMIC:
         raise errors.CorruptImage("the VHD starts with a footer, but is not a dynamic disk")
-    left = image.left_over("VHD trailer", lambda: _check_trailer(view, footer))
+    left = _left_over("VHD trailer", lambda: _check_trailer(view, footer))
     try:
         table = _table(view, footer)
     except image.OutOfReachError:
@@ -105,7 +106,7 @@ def parse_footer(raw: bytes) -> Footer:
         _refuse_parent()
     if disk_type not in {_FIXED, _DYNAMIC}:
         raise errors.UnsupportedFormat(f"VHD disks of type {disk_type} are not read here")
-    image.check_virtual_size("VHD", disk_size)
+    limits.check_virtual_size("VHD", disk_size)
     if disk_size % _SECTOR:
         raise errors.CorruptImage(f"the VHD's size of {disk_size} bytes is not whole sectors")
     return Footer(disk_type, header_offset, disk_size, creator)
@@ -125,7 +126,7 @@ def _table(view: image.Window, footer: Footer) -> Table:
         _refuse_parent()
     if block not in _BLOCKS:
         raise errors.CorruptImage(f"the VHD has blocks of {block} bytes")
-    image.check_table_size("VHD", "block table", 4 * entries)
+    limits.check_table_size("VHD", "block table", 4 * entries)
     if entries * block < footer.disk_size:
         raise errors.CorruptImage(
             f"the VHD maps {entries} blocks of {block} bytes, too few for {footer.disk_size}"
@@ -143,6 +144,15 @@ def _refuse_parent() -> None:
     raise errors.UnsafeImage(
         "the VHD is a differencing disk that needs its parent; merge it into one file first"
     )
+
+
+def _left_over(name: str, check: Callable[[], None]) -> tuple[str, ...]:
+    """Run a check; return its name if its bytes are out of reach, nothing if it has passed."""
+    try:
+        check()
+    except image.OutOfReachError:
+        return (name,)
+    return ()
 
 
 def _check_trailer(view: image.Window, footer: Footer) -> None:

@@ -15,7 +15,7 @@ import uuid
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.formats import crc32c, image, occupancy
+from cdi.images.formats import crc32c, image, limits, occupancy
 
 MAGIC = b"vhdxfile"
 
@@ -180,11 +180,11 @@ def _disk(view: image.Window, regions: dict[bytes, Region]) -> Disk:
         _refuse_parent()
     if sector not in {512, 4096} or block not in {_MIB << bit for bit in range(9)}:
         raise errors.CorruptImage(f"the VHDX image has blocks of {block}, sectors of {sector}")
-    image.check_virtual_size("VHDX", size)
+    limits.check_virtual_size("VHDX", size)
     if size % sector:
         raise errors.CorruptImage(f"the VHDX image's size of {size} bytes is not whole sectors")
     disk = Disk(size, block, sector, regions[_BAT])
-    image.check_table_size("VHDX", "block table", 8 * disk.entries)
+    limits.check_table_size("VHDX", "block table", 8 * disk.entries)
     if 8 * disk.entries > disk.bat.length:
         raise errors.CorruptImage(f"the VHDX image's block table is too short for {size} bytes")
     return disk

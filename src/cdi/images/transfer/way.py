@@ -16,7 +16,7 @@ from typing import Any
 from cdi.images import digest as digests
 from cdi.images import errors
 from cdi.images import target as targets
-from cdi.images.formats import inspect, signatures
+from cdi.images.formats import inspect, signatures, unclaimed
 from cdi.images.formats.image import Image
 from cdi.images.sources.source import PrefersLargeRequests, Source, read
 from cdi.images.transfer import work
@@ -128,7 +128,7 @@ class Way:
             # Some disks tell only by their last sector that they are not raw.
             length = min(SECTOR, virtual_size)
             trailer = job.target.read_back(virtual_size - length, length)
-            image = inspect.inspect_trailer(trailer, virtual_size)
+            image = unclaimed.inspect_trailer(trailer, virtual_size)
             if image.format != "raw" and image.virtual_size is not None:
                 image_format, virtual_size = image.format, image.virtual_size
         request = answering(self._request, compression=compression, digest=self._digest)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from cdi.images import errors
-from cdi.images.formats import image
+from cdi.images.formats import limits
 from cdi.images.formats.vmdk import descriptor as descriptors
 
 MAGIC = b"KDMV"
@@ -100,7 +100,7 @@ def parse_header(raw: bytes) -> Header:
             f"descriptor of {descriptor_length} sectors at {descriptor}, a directory at "
             f"{directory} and {metadata} sectors of metadata; no product writes that"
         )
-    image.check_virtual_size("VMDK", capacity * SECTOR)
+    limits.check_virtual_size("VMDK", capacity * SECTOR)
     header = Header(
         capacity=capacity,
         grain=grain,
@@ -112,7 +112,7 @@ def parse_header(raw: bytes) -> Header:
         compressed=compression == 1,
         zeroed=bool(flags & _ZEROED),
     )
-    image.check_table_size("VMDK", "grain directory", ENTRY * header.tables)
+    limits.check_table_size("VMDK", "grain directory", ENTRY * header.tables)
     if header.directory == AT_END and not header.compressed:
         raise errors.CorruptImage("the VMDK has no grain directory")
     return header
