@@ -3,7 +3,7 @@ import email.utils
 import pytest
 
 from cdi.images import errors
-from cdi.images.http import failures, response
+from cdi.images.http import client, failures, response
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_validators_contradict_only_where_both_speak(one, other, differ):
     ],
 )
 def test_a_coding_is_unwanted_unless_it_is_the_files_own(coding, path, unwanted):
-    assert response.unwanted_coding({"Content-Encoding": coding}, path) == unwanted
+    assert client.PLAIN.unwanted_coding({"Content-Encoding": coding}, path) == unwanted
 
 
 @pytest.mark.parametrize(

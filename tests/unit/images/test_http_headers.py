@@ -1,7 +1,7 @@
 import pytest
 
 from cdi.images import errors
-from cdi.images.http import request, urls
+from cdi.images.http import given, request, urls
 from cdi.images.http.options import HttpOptions
 
 HOME = urls.parse_url("https://a.test/x")
@@ -23,12 +23,12 @@ def sent(trusted=True, origin=HOME, fields=(), **options):
     ],
 )
 def test_a_line_is_a_name_and_a_value(line, pair):
-    assert request.parse_lines([line]) == [pair]
+    assert given.parse_lines([line]) == [pair]
 
 
 @pytest.mark.parametrize("line", ["no colon here", "", "Range: bytes=0-1", "accept-encoding: gzip"])
 def test_lines_without_a_colon_and_headers_of_the_transfer_are_dropped(line):
-    assert request.parse_lines([line]) == []
+    assert given.parse_lines([line]) == []
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_lines_without_a_colon_and_headers_of_the_transfer_are_dropped(line):
 )
 def test_injection_is_refused_without_repeating_it(line):
     with pytest.raises(errors.InvalidRequest) as refusal:
-        request.parse_lines([line])
+        given.parse_lines([line])
     assert "canary" not in str(refusal.value).lower()
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from cdi.images.http import failures, request, response
+from cdi.images.http import failures, pool, request, response
 from cdi.images.http.request import HeaderMap
 
 
@@ -36,7 +36,7 @@ def read(*pieces, none=False):
     kept = []
     played = Played(*pieces)
     head = response.read_head(played)
-    body = response.Body(played, head, none=none, ended=kept.append)
+    body = pool.body_of(played, head, none=none, ended=kept.append)
     content = b""
     while piece := body.read(7):
         content += piece

@@ -11,7 +11,8 @@ Every request goes through six rooms:
     urls        where things are, and whether credentials may go there
 
 and some open others: `dialer` where TLS or a proxy is in between (`trust`, `proxies`), `redirects`,
-`chunks` and `retry` when a server makes it necessary, `failures` for all that goes wrong.
+`chunks`, `codings` and `retry` when a server makes it necessary, `given`, `parsing` and `hiding`
+for what users name beyond a plain URL, `failures` for all that goes wrong.
 
 Elsewhere: what is read over it, and when to go on after a break (`sources`).
 """

@@ -1,5 +1,5 @@
 """
-The framing of a body that comes in chunks, each with its length in front (RFC 9112, 7.1).
+A body that comes in chunks, each with its length in front (RFC 9112, 7.1).
 
 Strict, as what could be read in two ways is refused. Raises what reading a connection raises.
 """
@@ -7,15 +7,48 @@ Strict, as what could be read in two ways is refused. Raises what reading a conn
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from cdi.images.http.connection import Connection
+from cdi.images.http.response import Body
 
 _LINE_MOST = 4096
 _TRAILERS_MOST = 200
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
 
 
-def next_size(connection: Connection, *, between: bool) -> int | None:
+class ChunkedBody(Body):
+    """A body whose length nobody knew when it began."""
+
+    def __init__(
+        self, connection: Connection, *, keeps: bool, ended: Callable[[bool], None]
+    ) -> None:
+        super().__init__(connection, None, keeps=keeps, ended=ended)
+        self._in_chunk = 0  # bytes of its data that are still to come
+        self._between = False  # at the end of a chunk's data
+
+    def read(self, limit: int) -> bytes:
+        if self._over or not (self._in_chunk or self._next_chunk()):
+            return b""
+        piece = self._connection.take(min(limit, self._in_chunk))
+        self._in_chunk -= len(piece)
+        if not piece:
+            self.close()
+        return piece
+
+    def _next_chunk(self) -> bool:
+        """Go to the next chunk; False at the end of the body, however it ended."""
+        size = _next_size(self._connection, between=self._between)
+        if size is None:
+            self.close()
+            return False
+        self._in_chunk, self._between = size, True
+        if not size:
+            self._finish()
+        return size > 0
+
+
+def _next_size(connection: Connection, *, between: bool) -> int | None:
     """Return the length of the next chunk, 0 at the end of the body, None where it is broken.
 
     `between` says that the data of another chunk came before. At the end, trailers are passed

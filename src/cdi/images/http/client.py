@@ -12,10 +12,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cdi.images import errors
-from cdi.images.http import connection, failures, pool, request, response, urls
+from cdi.images.http import codings, connection, failures, pool, request, response, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, Response
 
@@ -32,48 +32,35 @@ MAX_REDIRECTS = 10
 Fields = tuple[tuple[str, str], ...]
 
 
-class Service(Protocol):
-    """One kind of server."""
+class Service:
+    """One kind of server: a web server, unless a class below this one says otherwise."""
 
     def headers(self, route: urls.Route, fields: Fields) -> Mapping[str, str]:
         """Headers that let a GET with `fields` pass. They go to trusted routes only."""
-
-    def retry_route(self, route: urls.Route, response: Response) -> urls.Route | None:
-        """Where to ask again at once, if a refusal (300 and more) tells how it would succeed."""
-
-    def unchanged(self, version: str) -> Fields:
-        """Headers that ask for a range only if the object still is `version`."""
-
-    def unwanted_coding(self, headers: Mapping[str, str], path: str) -> str:
-        """The coding that stands between the answer's body and the object, or nothing."""
-
-    def refusal(self, shown: str, response: Response) -> errors.SourceError:
-        """The error that an answer without the object stands for."""
-
-
-class Plain:
-    """A web server."""
-
-    def headers(self, route: urls.Route, fields: Fields) -> Mapping[str, str]:
         del route, fields
         return {}
 
     def retry_route(self, route: urls.Route, response: Response) -> urls.Route | None:
+        """Where to ask again at once, if a refusal (300 and more) tells how it would succeed."""
         del route, response
         return None
 
     def unchanged(self, version: str) -> Fields:
+        """Headers that ask for a range only if the object still is `version`."""
         return (("If-Range", version),)
 
     def unwanted_coding(self, headers: Mapping[str, str], path: str) -> str:
-        return response.unwanted_coding(headers, path)
+        """The coding that stands between the answer's body and the object, or nothing."""
+        coding = headers.get("Content-Encoding", "").strip().lower()
+        return codings.unwanted(coding, path) if coding else ""
 
     def refusal(self, shown: str, response: Response) -> errors.SourceError:
+        """The error that an answer without the object stands for."""
         wish = failures.retry_after(response.headers)
         return failures.refusal_of(shown, response.status, response.phrase, wish)
 
 
-PLAIN = Plain()
+PLAIN = Service()
 
 
 class Client:

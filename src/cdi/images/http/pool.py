@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from cdi.images import errors
 from cdi.images.http import connection, urls
 from cdi.images.http.request import HeaderMap, request_bytes
-from cdi.images.http.response import Body, Head, read_head
+from cdi.images.http.response import Body, Head, framing, read_head
 
 if TYPE_CHECKING:
     from cdi.images.http.proxies import Proxy
@@ -79,7 +79,7 @@ class Pool:
             talk.send(message)
             head = read_head(talk)
             ended = functools.partial(self._free, key, talk)
-            return head, Body(talk, head, none=method == "HEAD", ended=ended)
+            return head, body_of(talk, head, none=method == "HEAD", ended=ended)
         except BaseException:
             talk.close()
             raise
@@ -112,3 +112,16 @@ class Pool:
                     kept.append(talk)
                     return
         talk.close()
+
+
+def body_of(
+    talk: connection.Connection, head: Head, *, none: bool, ended: Callable[[bool], None]
+) -> Body:
+    """Return what follows a head, as it is framed; `none` says that nothing does."""
+    chunked, length = framing(head)
+    if chunked and not none:
+        from cdi.images.http import chunks
+
+        return chunks.ChunkedBody(talk, keeps=head.keeps_alive, ended=ended)
+    keeps = head.keeps_alive and length is not None
+    return Body(talk, 0 if none else length, keeps=keeps, ended=ended)

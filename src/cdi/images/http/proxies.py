@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cdi.images import errors
-from cdi.images.http import request, urls
+from cdi.images.http import given, urls
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Proxy:
         """What the proxy wants to see before it works for us."""
         if not self.user:
             return []
-        return [("Proxy-Authorization", request.basic(self.user, self.password))]
+        return [("Proxy-Authorization", given.basic(self.user, self.password))]
 
 
 def choose_proxy(proxies: Mapping[str, str], target: urls.Url) -> Proxy | None:

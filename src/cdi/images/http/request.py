@@ -1,40 +1,19 @@
 """
 A request: its headers, who may see which of them, and how it is sent.
 
-Values of headers that a user asked for are secrets: messages and log lines name the header only.
-Raises InvalidRequest.
+Elsewhere: what a user wants to be sent (`given`). Values of headers are secrets: messages name the
+header only.
 """
 
 from __future__ import annotations
 
-import base64
-import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from types import MappingProxyType
 from typing import Final
 
-from cdi.images import errors
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.urls import Route, Url
-
-log = logging.getLogger(__name__)
-
-# They decide which bytes come back and how; one that a user set would corrupt the disk.
-OURS = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "if-range",
-        "range",
-        "te",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 # All fields at once, each with the end of its line: one pattern costs less than one for each.
@@ -91,37 +70,15 @@ def parse_number(text: str) -> int | None:
     return int(text) if sane else None
 
 
-def parse_lines(lines: Iterable[str]) -> list[tuple[str, str]]:
-    """Split header lines `Name: value`; lines without a colon are dropped, as ever."""
-    return [pair for line in lines if (pair := _parse_line(line))]
-
-
-def _parse_line(line: str) -> tuple[str, str] | None:
-    # A header kept in a file ends with the newline of its editor.
-    name, colon, value = line.rstrip("\r\n").partition(":")
-    name, value = name.strip(" \t"), value.strip(" \t")
-    if not colon:
-        log.warning("An extra header without a colon is ignored")
-        return None
-    if not TOKEN.fullmatch(name):
-        raise errors.InvalidRequest("an extra header's name holds characters that none may have")
-    if CONTROL.search(value):
-        raise errors.InvalidRequest(f"the extra header {name} holds a line break")
-    if name.lower() in OURS:
-        log.warning(
-            "An extra header that belongs to the transfer is ignored", extra={"header": name}
-        )
-        return None
-    # HTTP libraries write latin-1; this keeps the bytes that were given.
-    return name, value.encode().decode("latin-1")
-
-
 class RequestHeaders:
     """The headers of every request to one source, depending on whom it goes to."""
 
     def __init__(self, origin: Url, options: HttpOptions) -> None:
-        own = parse_lines(options.headers + options.secret_headers)
-        self._private = own + _basic(origin, options, {name.lower() for name, _ in own})
+        self._private: list[tuple[str, str]] = []
+        if origin.user or options.user or options.headers or options.secret_headers:
+            from cdi.images.http import given
+
+            self._private = given.headers_for(origin, options)
         self._user_agent = options.user_agent
 
     @property
@@ -179,20 +136,5 @@ def _wrong_one(lines: Iterable[str]) -> str:
     for line in lines:
         if not FIELDS.fullmatch(line) or line.count("\n") != 1 or _OTHER.search(line):
             name = line.partition(":")[0]
-            return f"the header {name}" if TOKEN.fullmatch(name) else "a header's name"
+            return f"the header {name}" if re.fullmatch(_WORD, name) else "a header's name"
     return "a header"
-
-
-def basic(user: str, password: str) -> str:
-    """Return the value of a header for basic authentication."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-def _basic(origin: Url, options: HttpOptions, given: set[str]) -> list[tuple[str, str]]:
-    if "authorization" in given:
-        return []
-    if options.user and options.password:
-        return [("Authorization", basic(options.user, options.password))]
-    if origin.user:
-        return [("Authorization", basic(origin.user, origin.password))]
-    return []

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cdi.images import errors
-from cdi.images.http import chunks, failures, request
+from cdi.images.http import failures, request
 from cdi.images.http.connection import Connection
 from cdi.images.http.request import FIELDS, HeaderMap
 
@@ -39,18 +39,6 @@ _BODILESS: Final = frozenset({204, 304})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # A signed or short-lived URL that was resolved earlier answers so once it has expired.
 EXPIRED = frozenset({401, 403, 404, 410})
-_GZIP = (".gz", ".tgz")
-_BZIP2 = (".bz2", ".tbz2")
-_XZ = (".xz", ".txz")
-_SUFFIXES = {
-    "gzip": _GZIP,
-    "x-gzip": _GZIP,
-    "bzip2": _BZIP2,
-    "x-bzip2": _BZIP2,
-    "xz": _XZ,
-    "x-xz": _XZ,
-    "zstd": (".zst", ".tzst"),
-}
 
 _NUMBER = rf"[0-9]{{1,{request.MOST_DIGITS}}}"
 _CONTENT_RANGE = re.compile(
@@ -120,21 +108,23 @@ class Body:
     """What follows a head. `ended(reusable)` is called once, when the connection is free again."""
 
     def __init__(
-        self, connection: Connection, head: Head, *, none: bool, ended: Callable[[bool], None]
+        self,
+        connection: Connection,
+        length: int | None,
+        *,
+        keeps: bool,
+        ended: Callable[[bool], None],
     ) -> None:
+        """Read `length` bytes, None for all until the end; `keeps`: others may follow these."""
         self._connection = connection
-        self._ended = ended
-        self._keeps = head.keeps_alive
-        self._chunked, self._left = framing(head)
-        self._between = False  # at the end of a chunk's data
+        self._left = length
+        self._keeps, self._ended = keeps, ended
         self._over = False
         self.complete = False
         self.surplus = False
         connection.in_body = True
-        if none or self._left == 0:
+        if length == 0:
             self._finish()
-        elif self._chunked:
-            self._left = 0
 
     @property
     def fault(self) -> Exception | None:
@@ -145,8 +135,6 @@ class Body:
         """Return up to `limit` bytes, as they arrive. None: `complete`, or broken."""
         if self._over:
             return b""
-        if self._chunked and not self._left and not self._next_chunk():
-            return b""
         left = self._left
         piece = self._connection.take(limit if left is None or left > limit else left)
         if not piece:
@@ -154,7 +142,7 @@ class Body:
             self.close()
         elif left is not None:
             self._left = left - len(piece)
-            if self._left == 0 and not self._chunked:
+            if self._left == 0:
                 self._finish()
         return piece
 
@@ -168,18 +156,7 @@ class Body:
         self.complete = self._over = True
         self._connection.in_body = False
         self.surplus = self._connection.has_more()
-        self._ended(self._keeps and self._left is not None and not self.surplus)
-
-    def _next_chunk(self) -> bool:
-        """Go to the next chunk; False at the end of the body, however it ended."""
-        size = chunks.next_size(self._connection, between=self._between)
-        if size is None:
-            self.close()
-            return False
-        self._left, self._between = size, True
-        if not size:
-            self._finish()
-        return size > 0
+        self._ended(self._keeps and not self.surplus)
 
 
 def framing(head: Head) -> tuple[bool, int | None]:
@@ -342,16 +319,6 @@ def parse_length(value: str | None) -> int | None:
 
 def validators_of(headers: Mapping[str, str]) -> Validators:
     return Validators(headers.get("ETag", "").strip(), headers.get("Last-Modified", "").strip())
-
-
-def unwanted_coding(headers: Mapping[str, str], path: str) -> str:
-    """Return the Content-Encoding that the server added although asked not to, or nothing.
-
-    Some servers put `gzip` on every file called *.gz: it then tells what the file is.
-    """
-    coding = headers.get("Content-Encoding", "").strip().lower()
-    own = coding == "identity" or path.lower().endswith(_SUFFIXES.get(coding, ()))
-    return "" if own else coding
 
 
 def _opaque(etag: str) -> str:

@@ -3,24 +3,22 @@ URLs of sources: taken apart, compared, and made fit to be shown.
 
 Connections go by what is parsed here: two parsers that disagree about where the host ends would
 let a crafted redirect carry credentials away. URLs in which nothing needs care are read by one
-pattern; all others by urllib3, which is loaded for them only. Raises InvalidRequest.
+pattern; all others by urllib3 (`parsing`). Raises InvalidRequest.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-import urllib.parse
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from cdi.images import errors
 
 PORTS = {"http": 80, "https": 443}
+_LAST_PORT = 65535
 
 # A URL that no normalization changes: no credentials, escapes, dot segments or odd characters.
 _PLAIN = re.compile(
-    r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::([1-9][0-9]{0,3}))?"
+    r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::([1-9][0-9]{0,4}))?"
     r"((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?)"
 )
 
@@ -49,10 +47,14 @@ class Url:
     @property
     def printable(self) -> str:
         """The URL as it may be stored and logged: query values and secret paths are hashed."""
+        if not self.secret_path and "?" not in self.target:
+            return self.url
+        from cdi.images.http import hiding
+
         path, _, query = self.target.partition("?")
         if self.secret_path:
-            path = f"/{_hash(path)}"
-        return f"{self._base}{path}" + (f"?{_hashed(query)}" if query else "")
+            path = f"/{hiding.hidden(path)}"
+        return f"{self._base}{path}" + (f"?{hiding.hidden_query(query)}" if query else "")
 
     @property
     def authority(self) -> str:
@@ -91,46 +93,14 @@ def parsed(url: str) -> Url:
     if any(ord(character) < 0x20 or ord(character) == 0x7F for character in url):
         raise ValueError("holds control characters")
     if plain := _PLAIN.fullmatch(url):
-        scheme, host, port, target = plain.groups()
-        return Url(scheme, host, int(port or PORTS[scheme]), target or "/")
-    parts = _taken_apart(url)
-    scheme = (parts.scheme or "").lower()
+        scheme, host, digits, target = plain.groups()
+        if (port := int(digits or PORTS[scheme])) <= _LAST_PORT:
+            return Url(scheme, host, port, target or "/")
+    from cdi.images.http import parsing
+
+    scheme, host, given, target, user, password = parsing.taken_apart(url)
     if scheme not in PORTS:
         raise ValueError("is neither http nor https")
-    if not parts.host:
+    if not host:
         raise ValueError("names no host")
-    user, _, password = (parts.auth or "").partition(":")
-    return Url(
-        scheme=scheme,
-        host=parts.host.lower(),
-        port=PORTS[scheme] if parts.port is None else parts.port,
-        target=parts.request_uri,
-        user=urllib.parse.unquote(user),
-        password=urllib.parse.unquote(password),
-    )
-
-
-def _taken_apart(url: str) -> Any:
-    from urllib3.exceptions import LocationParseError
-    from urllib3.util import parse_url
-
-    try:
-        return parse_url(url)
-    except LocationParseError:
-        raise ValueError("cannot be understood") from None
-
-
-def _hashed(query: str) -> str:
-    """Keep the names of a query's parameters and hide their values."""
-    return "&".join(_hashed_parameter(parameter) for parameter in query.split("&"))
-
-
-def _hashed_parameter(parameter: str) -> str:
-    name, equals, value = parameter.partition("=")
-    if not equals:  # a bare token is a value, not a name
-        name, value = "", parameter
-    return f"{name}{equals}{_hash(value)}"
-
-
-def _hash(value: str) -> str:
-    return "~" + hashlib.sha256(value.encode()).hexdigest()[:12]
+    return Url(scheme, host, PORTS[scheme] if given is None else given, target, user, password)

@@ -24,7 +24,7 @@ from typing import Final, TypeVar
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.http import client, connection, failures, request, retry, urls
+from cdi.images.http import client, connection, failures, given, retry, urls
 from cdi.images.http.client import Fields
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, Response
@@ -204,7 +204,7 @@ class Engine(Closing):
                 login.authorization = (
                     f"Bearer {login.token}"
                     if login.token
-                    else request.basic(login.user, login.password)
+                    else given.basic(login.user, login.password)
                 )
             return login.authorization
 

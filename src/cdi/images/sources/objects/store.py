@@ -1,5 +1,5 @@
 """
-What all object stores have in common as a service; see `service.Service`.
+What all object stores have in common as a service; see `client.Service`.
 """
 
 from __future__ import annotations
@@ -7,25 +7,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cdi.images import errors
-from cdi.images.http.client import Fields
+from cdi.images.http.client import Fields, Service
 from cdi.images.http.response import Response
-from cdi.images.http.urls import Route
 from cdi.images.sources.objects import refusals
 
 
-class Store:
+class Store(Service):
     """A store that is asked with or without credentials, and sends objects as they are stored."""
 
     def __init__(self, *, anonymous: bool) -> None:
         self.anonymous = anonymous
-
-    def headers(self, route: Route, fields: Fields) -> Mapping[str, str]:
-        del route, fields
-        return {}
-
-    def retry_route(self, route: Route, response: Response) -> Route | None:
-        del route, response
-        return None
 
     def unchanged(self, version: str) -> Fields:
         # Unlike If-Range, which not every store knows, it never makes a store send all of it.

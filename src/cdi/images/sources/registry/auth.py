@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdi.images import errors
-from cdi.images.http import client, failures, request
+from cdi.images.http import client, failures, given
 from cdi.images.http.response import Response
 from cdi.images.http.urls import Route
 from cdi.images.sources.registry.credentials import Credentials
@@ -65,7 +65,7 @@ def parse_challenges(text: str) -> list[Challenge]:
     return [Challenge(scheme, parameters) for scheme, parameters in found]
 
 
-class Registry(client.Plain):
+class Registry(client.Service):
     """One registry as it is spoken to about one repository; see `client.Service`."""
 
     def __init__(
@@ -121,7 +121,7 @@ class Registry(client.Plain):
             if "bearer" in offered:
                 self._header = f"Bearer {self._token(offered['bearer'])}"
             elif "basic" in offered and self._credentials and not self._header:
-                self._header = request.basic(self._credentials.user, self._credentials.password)
+                self._header = given.basic(self._credentials.user, self._credentials.password)
             else:
                 return False
             self._got_at = self._clock()
