@@ -29,7 +29,7 @@ from cdi.images import target as targets
 from cdi.images.confined import walls
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources import opening
-from cdi.images.sources.spec import SourceSpec
+from cdi.images.sources.spec import SourceOptions, SourceSpec
 from cdi.images.transfer import threads, transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
@@ -77,7 +77,7 @@ def run(arguments: Arguments) -> int:
     if arguments.require_walls:
         walls.require()
     job = _unpacking(arguments) if arguments.archive else _transfer(arguments)
-    source_options = opening.SourceOptions(_http_options(arguments), os.environ, arguments.platform)
+    source_options = SourceOptions(_http_options(arguments), os.environ, arguments.platform)
     display = _display_for(json_lines=arguments.json_lines)
     return _Import(arguments.source, source_options, job, display).run()
 
@@ -94,9 +94,7 @@ def _display_for(*, json_lines: bool) -> Display:
 class _Import:
     """The transfer in a thread of its own, watched and stopped from the main one."""
 
-    def __init__(
-        self, source: str, options: opening.SourceOptions, job: Job, display: Display
-    ) -> None:
+    def __init__(self, source: str, options: SourceOptions, job: Job, display: Display) -> None:
         self._source, self._options = source, options
         self._job, self._display = job, display
         self._meter = Meter()

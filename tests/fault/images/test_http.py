@@ -13,12 +13,12 @@ from cdi.images import errors
 from cdi.images.http import retry
 from cdi.images.http.options import HttpOptions
 from cdi.images.sources import source
-from cdi.images.sources.http import probe
+from cdi.images.sources.http import findings
 from cdi.images.sources.http import source as http
 from support import authority, httpd, proxy
 
 DATA = random.Random(30).randbytes(2 * source.PIECE + 4321)
-HEAD = probe.HEAD
+HEAD = findings.HEAD
 MIDDLE = source.PIECE + 777
 
 

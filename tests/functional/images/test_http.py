@@ -8,8 +8,8 @@ import pytest
 
 from cdi.images import errors
 from cdi.images.http.options import HttpOptions
-from cdi.images.sources import opening, source
-from cdi.images.sources.http import probe
+from cdi.images.sources import kinds, source
+from cdi.images.sources.http import findings
 from cdi.images.sources.http import source as http
 from support import authority, httpd, nginx, proxy
 
@@ -88,11 +88,11 @@ def test_the_head_is_fetched_once(server):
     url = server.put("/disk", httpd.Blob(DATA))
     with http.HttpSource(url) as opened:
         assert source.read(opened, 0, 512) == DATA[:512]
-        assert source.read(opened, 1000, probe.HEAD) == DATA[1000 : 1000 + probe.HEAD]
+        assert source.read(opened, 1000, findings.HEAD) == DATA[1000 : 1000 + findings.HEAD]
         assert b"".join(opened.stream()) == DATA
         assert opened.fetched == len(DATA) + 1000
     spans = [request.span for request in server.requests]
-    head, end = probe.HEAD, len(DATA)
+    head, end = findings.HEAD, len(DATA)
     assert spans == [(0, head), (head, head + 1000), (head, end)]
 
 
@@ -451,7 +451,7 @@ def test_the_scheme_chooses_the_source(server, tmp_path):
     url = server.put("/disk", httpd.Blob(DATA))
     places = [url, str(tmp_path / "d isk"), (tmp_path / "d isk").as_uri()]
     for place in places:
-        with opening.open_source(place) as opened:
+        with kinds.open_source(place) as opened:
             assert b"".join(opened.stream()) == DATA
 
 
@@ -460,7 +460,7 @@ def test_the_scheme_chooses_the_source(server, tmp_path):
 )
 def test_what_cannot_be_a_source_is_refused(place):
     with pytest.raises(errors.InvalidRequest) as refusal:
-        opening.open_source(place)
+        kinds.open_source(place)
     assert "canary" not in str(refusal.value)
 
 

@@ -11,9 +11,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
+from cdi.images.http.options import HttpOptions
 from cdi.images.layout import Part
 from cdi.images.sources.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """What a user says of a source beyond its place."""
+
+    http: HttpOptions = field(default_factory=HttpOptions)
+    # Read for the variables that tools of a kind of source usually go by; never logged.
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    platform: str = ""  # of a container image, like arm64; empty for this machine's
 
 
 @dataclass(frozen=True)

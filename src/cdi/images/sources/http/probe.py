@@ -9,38 +9,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from cdi.images import errors
 from cdi.images.codecs import codec
 from cdi.images.http import response
 from cdi.images.http.client import PLAIN, Service
 from cdi.images.http.response import Response
+from cdi.images.sources.http import codings, whole
+from cdi.images.sources.http.findings import HEAD, Findings
 
 log = logging.getLogger(__name__)
-
-# The headers of all disk formats, and most of the small tables that follow them.
-HEAD = 64 * 1024
 
 # Statuses of servers, and of what stands before them, that choke on the Range and may serve the
 # whole. Asking once more costs a server that means it one request.
 _WITHOUT_RANGE = frozenset({400, 403, 405, 406, 409, 412, 416, 501})
-
-
-# Content codings that are decompressed here, as the object itself may be.
-_CODECS = {"gzip": "gz", "x-gzip": "gz", "xz": "xz", "x-xz": "xz", "zstd": "zst", "bzip2": "bz2"}
-
-
-@dataclass(slots=True)
-class Findings:
-    """What the first answer told. Either `head` (ranged) or `body` (forward only) is of use."""
-
-    size: int | None
-    validators: response.Validators
-    ranged: bool = False
-    head: bytes = b""
-    body: Response | None = None
-    coding: str = ""  # of every answer, where the object comes compressed though nobody asked
 
 
 def probe(
@@ -55,13 +36,16 @@ def probe(
             answer.close()
             answer = ask((("Range", f"bytes=0-{small - 1}"),))
             found = _ranged(shown, answer, service)
-        if found is None and answer.status not in _WITHOUT_RANGE | {206}:
-            return _forward(shown, answer, service)
     except BaseException:
         answer.close()
         raise
+    if found is None:
+        if answer.status not in _WITHOUT_RANGE | {206}:
+            return whole.opened(shown, answer, service)
+        answer.close()
+        return whole.opened(shown, ask(()), service)
     answer.close()
-    return found or whole(shown, ask(()), service)
+    return found
 
 
 def _ranged(shown: str, answer: Response, service: Service) -> Findings | None:
@@ -72,14 +56,15 @@ def _ranged(shown: str, answer: Response, service: Service) -> Findings | None:
         return Findings(0, response.validators_of(answer.headers), ranged=True)
     if answer.status != 206:
         return None
-    coding = check_coding(shown, answer, service, seen=answer.look(codec.HEAD))
+    packed = "Content-Encoding" in answer.headers
+    coding = codings.check(shown, answer, service, seen=answer.look(codec.HEAD)) if packed else ""
     length = response.parse_length(answer.headers.get("Content-Length"))
     if coding and length != part.end - part.start:
         return None  # packed on its way: offsets count something else than what comes
-    _warn_of_text(shown, answer)
     head = read_exactly(answer, min(part.end, HEAD))
     validators = response.validators_of(answer.headers)
-    return Findings(part.total, validators, ranged=True, head=head, coding=coding)
+    kind = answer.headers.get("Content-Type", "")
+    return Findings(part.total, validators, kind, ranged=True, head=head, coding=coding)
 
 
 def _smaller(answer: Response) -> int:
@@ -87,45 +72,6 @@ def _smaller(answer: Response) -> int:
     part = response.parse_content_range(answer.headers.get("Content-Range"))
     total = part.total if part and answer.status == 416 else None
     return total if total and total < HEAD else 0
-
-
-def whole(shown: str, answer: Response, service: Service) -> Findings:
-    """Return what the answer to a plain GET tells. Raises SourceError."""
-    try:
-        return _forward(shown, answer, service)
-    except BaseException:
-        answer.close()
-        raise
-
-
-def _forward(shown: str, answer: Response, service: Service) -> Findings:
-    if answer.status != 200:
-        raise service.refusal(shown, answer)
-    coding = check_coding(shown, answer, service, seen=answer.look(codec.HEAD))
-    _warn_of_text(shown, answer)
-    size = response.parse_length(answer.headers.get("Content-Length"))
-    validators = response.validators_of(answer.headers)
-    return Findings(size, validators, body=answer, coding=coding)
-
-
-def check_coding(
-    shown: str, answer: Response, service: Service = PLAIN, *, seen: bytes = b"", known: str = ""
-) -> str:
-    """Return in which coding the object comes that it should not have, if it can be read so.
-
-    That is one whose first bytes, `seen`, are what they should be, so that it is decompressed
-    like any other; or the one `known` of an answer before. Raises SourceRefused for others.
-    """
-    coding = service.unwanted_coding(answer.headers, shown.partition("?")[0])
-    if not coding or coding == known:
-        return coding
-    found = codec.codec_for(seen) if coding in _CODECS else None
-    if found is None or found.name != _CODECS[coding]:
-        raise errors.SourceRefused(
-            f"{shown}: the server compresses its answer ({coding}) although asked not to; "
-            "switch Content-Encoding off for this file"
-        )
-    return coding
 
 
 def read_exactly(answer: Response, length: int) -> bytes:
@@ -140,8 +86,8 @@ def read_exactly(answer: Response, length: int) -> bytes:
     return b"".join(pieces)
 
 
-def _warn_of_text(shown: str, answer: Response) -> None:
-    kind = answer.headers.get("Content-Type", "")
+def warn_of_text(shown: str, kind: str) -> None:
+    """Tell of an object that its server says is text."""
     if kind.startswith("text/"):
         # Existing installations look for this text, with the type inside it. Servers say
         # text/plain of every name they do not know: no reason to alarm anybody.

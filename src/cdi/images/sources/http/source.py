@@ -27,7 +27,8 @@ from cdi.images.http.client import PLAIN, Fields, Service
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, EndedEarly, Response
 from cdi.images.sources import source
-from cdi.images.sources.http import probe, whole
+from cdi.images.sources.http import codings, probe, refused, whole
+from cdi.images.sources.http.findings import Findings
 from cdi.images.sources.http.restraint import Restraint
 from cdi.images.sources.http.whole import RETRIED
 from cdi.images.sources.source import PIECE, Identity
@@ -163,7 +164,7 @@ class HttpSource(Closing):
             self.found.body.close()
         self._client.close()
 
-    def _open(self) -> probe.Findings:
+    def _open(self) -> Findings:
         budget: retry.Budget | None = None
         while True:
             try:
@@ -174,15 +175,16 @@ class HttpSource(Closing):
                 )
                 self.pause(budget, failure)
             else:
+                probe.warn_of_text(self.shown, found.kind)
                 # Unequal servers behind one name would contradict each other for ever.
                 if self._version or not self._ranges:
                     found.validators = response.Validators()
                 return found
 
-    def _first_answer(self) -> probe.Findings:
+    def _first_answer(self) -> Findings:
         if self._ranges:
             return probe.probe(self.shown, self.ask, self.service)
-        return probe.whole(self.shown, self.ask(()), self.service)
+        return whole.opened(self.shown, self.ask(()), self.service)
 
     def ask(self, fields: Fields) -> Response:
         """Send one GET where the last good one went, or anew along the redirects."""
@@ -247,33 +249,17 @@ class HttpSource(Closing):
             self._restraint = before.tightened() if before else Restraint(self._clock)
 
     def _check_range(self, answer: Response, start: int) -> None:
-        if answer.status == 416:
-            raise self._no_such_range(answer)
-        if answer.status == 412:
-            raise self.changed("its ETag is another one")
-        if answer.status not in {200, 206}:
-            raise self.service.refusal(self.shown, answer)
+        if answer.status != 206:
+            raise refused.error_for(self, answer)
         self.check_same(answer)
-        if answer.status == 200:
-            # Another server behind the same name, most likely; the next one may do better.
-            raise errors.SourceUnavailable(f"{self.shown}: the server no longer serves ranges")
-        probe.check_coding(self.shown, answer, self.service, known=self.found.coding)
+        if "Content-Encoding" in answer.headers:
+            codings.check(self.shown, answer, self.service, known=self.found.coding)
         part = response.parse_content_range(answer.headers.get("Content-Range"))
         if part is None or part.start != start:
             raise errors.SourceRefused(
                 f"{self.shown}: the server answers another range than the one asked for; "
                 "its ranges are broken"
             )
-
-    def _no_such_range(self, answer: Response) -> errors.SourceError:
-        """The error for a server that says that a range lies beyond the object's end."""
-        part = response.parse_content_range(answer.headers.get("Content-Range"))
-        if part is not None and part.total not in {None, self.found.size}:
-            return self.changed("it no longer has all its bytes")
-        return errors.SourceRefused(
-            f"{self.shown}: the server refuses a range that lies within the file (416); "
-            "its ranges are broken"
-        )
 
     def check_same(self, answer: Response) -> None:
         """Raise SourceChanged unless `answer` is about the object this source was opened with."""

@@ -12,13 +12,34 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from cdi.images import errors
-from cdi.images.http import retry
+from cdi.images.codecs import codec
+from cdi.images.http import response, retry
 from cdi.images.http.client import Fields, Service
 from cdi.images.http.response import Response
-from cdi.images.sources.http import probe
+from cdi.images.sources.http import codings
+from cdi.images.sources.http.findings import Findings
 
 # What another try may cure. SourceChanged is transient too, but not for this run.
 RETRIED = (errors.SourceUnavailable, errors.ConnectionLost, errors.Stalled)
+
+
+def opened(shown: str, answer: Response, service: Service) -> Findings:
+    """Return what the answer to a plain GET tells. Raises SourceError."""
+    try:
+        return _forward(shown, answer, service)
+    except BaseException:
+        answer.close()
+        raise
+
+
+def _forward(shown: str, answer: Response, service: Service) -> Findings:
+    if answer.status != 200:
+        raise service.refusal(shown, answer)
+    coding = codings.check(shown, answer, service, seen=answer.look(codec.HEAD))
+    size = response.parse_length(answer.headers.get("Content-Length"))
+    validators = response.validators_of(answer.headers)
+    kind = answer.headers.get("Content-Type", "")
+    return Findings(size, validators, kind, body=answer, coding=coding)
 
 
 class Asker(Protocol):
@@ -26,7 +47,7 @@ class Asker(Protocol):
 
     shown: str
     service: Service
-    found: probe.Findings
+    found: Findings
 
     def ask(self, fields: Fields) -> Response: ...
     def piece(self, answer: Response, left: int = ...) -> bytes: ...
@@ -70,7 +91,7 @@ def _ask_again(source: Asker, delivered: _Delivered) -> Response:
 def _check_whole(source: Asker, answer: Response) -> None:
     if answer.status != 200:
         raise source.service.refusal(source.shown, answer)
-    probe.check_coding(source.shown, answer, source.service, known=source.found.coding)
+    codings.check(source.shown, answer, source.service, known=source.found.coding)
     source.check_same(answer)
 
 

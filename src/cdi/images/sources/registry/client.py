@@ -25,7 +25,7 @@ from cdi.images.http import client, connection, retry, urls
 from cdi.images.http.client import PLAIN, Fields, Service
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, Response
-from cdi.images.sources.http import HttpSource, probe
+from cdi.images.sources.http import HttpSource, codings
 from cdi.images.sources.registry import auth, manifest, store
 from cdi.images.sources.registry.credentials import Credentials
 from cdi.images.sources.registry.manifest import Descriptor, Document
@@ -227,7 +227,7 @@ def _fetch(
     with answer:
         if answer.status != http.HTTPStatus.OK:
             raise service.refusal(location.printable, answer)
-        probe.check_coding(location.printable, answer, service)
+        codings.check(location.printable, answer, service)
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         return media_type.lower(), _read_all(location.printable, answer, limit)
 

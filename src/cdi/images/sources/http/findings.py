@@ -1,0 +1,25 @@
+"""What the first answer of a server tells of an object. Only values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from cdi.images.http import response
+from cdi.images.http.response import Response
+
+# The headers of all disk formats, and most of the small tables that follow them.
+HEAD: Final = 64 * 1024
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the first answer told. Either `head` (ranged) or `body` (forward only) is of use."""
+
+    size: int | None
+    validators: response.Validators
+    kind: str = ""  # the type of its content
+    ranged: bool = False
+    head: bytes = b""
+    body: Response | None = None
+    coding: str = ""  # of every answer, where the object comes compressed though nobody asked
