@@ -184,6 +184,8 @@ CHECKPOINT_DONE = _CHECKPOINT + "done"
 UPLOAD_TARGET = _STORAGE + "upload.target"
 # PVC, prime: upload pod
 UPLOAD_POD = _STORAGE + "uploadPodName"
+# PVC, prime: the resumable upload that filled it, see `uploadsession`; the upload proxy reads it
+UPLOAD_SESSION = _STORAGE + "upload.session"
 # clone target: certificate name that the upload server accepts
 UPLOAD_CLIENT = _CDI + "uploadClientName"
 
@@ -361,6 +363,9 @@ COPIED_FROM_PRIME: Final = (
     RUNNING_REASON,
     FATAL_ERROR,
 )
+
+# The same, with what is ours.
+LEARNED_FROM_PRIME: Final = (*COPIED_FROM_PRIME, UPLOAD_SESSION)
 
 
 def extra_header(number: int) -> str:

@@ -60,6 +60,7 @@ class Termination:
     labels: Mapping[str, str] = field(default_factory=dict)  # for the claim
     sha256: str = ""  # of the source, hexadecimal, where it was computed
     version: str = ""  # of a source, as a poller found it: `sha256:<hex>` or `uid:<text>`
+    upload_session: str = ""  # a resumable upload that filled the volume: api/uploadsession.py
     bytes_fetched: int | None = None
     bytes_written: int | None = None
     exit_code: int = 0
@@ -111,6 +112,7 @@ class Termination:
                 labels=_labels(keys.get("labels")),
                 sha256=_text(keys, "sha256"),
                 version=_text(keys, "version"),
+                upload_session=_text(keys, "uploadSession"),
                 bytes_fetched=_count(keys, "bytesFetched"),
                 bytes_written=_count(keys, "bytesWritten"),
                 exit_code=exit_code,
@@ -132,6 +134,7 @@ def _json_of(ended: Termination) -> str:
         "reason": ended.reason or None,
         "sha256": ended.sha256 or None,
         "version": ended.version or None,
+        "uploadSession": ended.upload_session or None,
         "bytesFetched": ended.bytes_fetched,
         "bytesWritten": ended.bytes_written,
         "labels": dict(ended.labels) or None,

@@ -7,6 +7,8 @@ import json
 import pytest
 from aiohttp import web
 
+from cdi.api import uploadsession
+from cdi.api.uploadsession import FinishedSession
 from cdi.kube import pki
 from cdi.web.tokens.keys import KeySet
 from cdi.web.tokens.payload import CLAIM, ClonePayload, UploadPayload
@@ -586,6 +588,48 @@ def test_a_session_goes_on_without_a_token_at_the_server_that_has_it(tmp_path):
             assert answer.status == 204
         async with world.session.head(where) as answer:
             assert answer.status == 404
+
+    play(tmp_path, act)
+
+
+@pytest.mark.parametrize(
+    ("method", "offset", "status"),
+    [
+        pytest.param("HEAD", None, 200, id="asked-again"),
+        pytest.param("PATCH", "6", 204, id="the-last-word-again"),
+        pytest.param("PATCH", "3", 409, id="bytes-nobody-wants"),
+        pytest.param("DELETE", None, 409, id="too-late"),
+    ],
+)
+def test_whoever_has_filled_the_volume_is_told_so_without_its_server(
+    tmp_path, method, offset, status
+):
+    async def act(world: World) -> None:
+        session = FinishedSession(uploadsession.hash_of("secret"), 6)
+        full = {A + "storage.pod.phase": "Succeeded", A + "storage.upload.session": str(session)}
+        world.claim("disk", annotations=full)
+        headers = {"Upload-Offset": offset} if offset else {}
+        at = world.url("upload-tus/vms/disk/")
+        async with world.session.request(method, at + "secret", headers=headers) as answer:
+            assert answer.status == status
+            if status < 300:
+                assert answer.headers["Upload-Offset"] == "6"
+                assert answer.headers["Tus-Resumable"] == "1.0.0"
+            else:
+                assert answer.headers["Cdi-Reason"] == "Finished"
+        async with world.session.request(method, at + "guess", headers=headers) as answer:
+            assert (answer.status, answer.headers["Cdi-Reason"]) == (410, "Finished")
+        assert not world.server.received
+
+    play(tmp_path, act)
+
+
+def test_a_volume_that_is_full_opens_no_session(tmp_path):
+    async def act(world: World) -> None:
+        world.claim("disk", annotations={A + "storage.pod.phase": "Succeeded"})
+        headers = world.bearer() | {"Tus-Resumable": "1.0.0", "Upload-Length": "1"}
+        async with world.session.post(world.url("upload-tus"), headers=headers) as answer:
+            assert (answer.status, answer.headers["Cdi-Reason"]) == (409, "Finished")
 
     play(tmp_path, act)
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tusclient.client import TusClient
 
+from cdi.api import uploadsession
 from support import compressed, disks, loopdev, tars, uploading, worker
 
 MIB = 1 << 20
@@ -115,6 +116,10 @@ def test_chunks_become_the_disk(
     ended = server.ended()
     assert ended.termination.message == "Upload Complete"
     assert ended.termination.sha256 == digest
+    session = uploadsession.parse(ended.termination.upload_session)
+    assert session is not None
+    assert session.length == len(data)
+    assert session.is_at(client.path.rpartition("/")[2])
     assert disks.differs(images["raw"], mounts.disk) == ""
     assert [path.name for path in mounts.data.iterdir()] == ["disk.img"]
 

@@ -66,6 +66,7 @@ ANNOTATIONS = [
             "storage.import.requiresScratch",
             "storage.import.requiresDirectIo",
             "storage.clone.beside",  # an addition of ours
+            "storage.upload.session",  # and another one
             "storage.import.retryFor",  # this and the next two are additions of ours
             "storage.import.failingSince",
             "storage.import.failedWith",

@@ -152,6 +152,7 @@ words = st.text(max_size=60)
         vddk_info=st.none() | st.builds(VDDKInfo, words, words),
         labels=st.dictionaries(words, words, max_size=3),
         sha256=st.text("0123456789abcdef", max_size=64),
+        upload_session=words,
         bytes_fetched=st.none() | st.integers(0, 2**63),
         bytes_written=st.none() | st.integers(0, 2**63),
     )

@@ -103,6 +103,15 @@ def test_a_crash_before_any_write_changes_nothing_about_the_end(
 
 
 @POPULATOR
+def test_the_claim_says_which_resumable_upload_filled_it(populator: bool) -> None:
+    done = json.dumps({"message": "Upload Complete", "uploadSession": "ab12 4096"})
+    script = [world.UP, world.READY, served("Succeeded", terminated=ended(done))]
+    found = uploaded([script], populator=populator)
+    said = objects.annotations(found.get_one("claims", "dv") or {})
+    assert said[known.UPLOAD_SESSION] == "ab12 4096"
+
+
+@POPULATOR
 def test_the_phases_and_events_of_a_plain_upload(populator: bool) -> None:
     found = uploaded([world.TAKES_A_DISK], populator=populator)
     wanted = ["UploadScheduled", "UploadReady", "Succeeded"]

@@ -24,7 +24,7 @@ _NOT_COPIED: Final = frozenset(
         annotations.CLONE_TOKEN,
         annotations.EXTENDED_CLONE_TOKEN,
         annotations.POPULATED_FOR,  # only a finished DataVolume vouches for its claim
-        *annotations.COPIED_FROM_PRIME,
+        *annotations.LEARNED_FROM_PRIME,
     }
 )
 

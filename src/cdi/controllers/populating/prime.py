@@ -54,7 +54,7 @@ def synced_annotations(prime: Object, target: Object) -> dict[str, str | None]:
     """What a target shows of its prime; what is gone there goes here."""
     there, here = objects.annotations(prime), objects.annotations(target)
     changes: dict[str, str | None] = {
-        key: there.get(key) for key in annotations.COPIED_FROM_PRIME if key in there or key in here
+        key: there.get(key) for key in annotations.LEARNED_FROM_PRIME if key in there or key in here
     }
     return changes
 

@@ -269,6 +269,8 @@ def _completed(seen: Seen, found: Object, report: Report, bound: Changes) -> pla
     ended = report.ended
     if ended is not None and ended.termination.preallocation_applied:
         changes[annotations.PREALLOCATION] = annotations.TRUE
+    if ended is not None:
+        changes[annotations.UPLOAD_SESSION] = ended.termination.upload_session or None
     done = claims.change(claim, changes)
     if seen.service is not None and pod.is_of(seen.service, claim):
         done = done.with_steps(plan.Remove(SERVICES, seen.service))

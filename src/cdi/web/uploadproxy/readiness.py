@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cdi.api import annotations, names
+from cdi.api import annotations, names, uploadsession
+from cdi.api.uploadsession import FinishedSession
 from cdi.kube import objects
 from cdi.web.uploadproxy import paths
 from cdi.web.uploadproxy.refusals import Refused
@@ -28,6 +29,15 @@ class Ready:
     namespace: str
     service: str
     content_type: str  # paths.ARCHIVE or paths.DISK
+
+
+class Finished(Refused):
+    """The claim has its content; says by which resumable upload, if it was one."""
+
+    def __init__(self, claim: Claim) -> None:
+        super().__init__(503, "Finished", f"PVC {_named(claim)} already has its content")
+        said = objects.annotations(claim).get(annotations.UPLOAD_SESSION, "")
+        self.session: FinishedSession | None = uploadsession.parse(said)
 
 
 class NotYet(Exception):
@@ -79,7 +89,7 @@ def server_for(claim: Claim) -> Ready:
 
 def _check_unfinished(claim: Claim) -> None:
     if objects.annotations(claim).get(annotations.POD_PHASE) == _SUCCEEDED:
-        raise Refused(503, "Finished", f"PVC {_named(claim)} already has its content")
+        raise Finished(claim)
 
 
 def _content_type(claim: Claim) -> str:

@@ -39,7 +39,7 @@ from cdi.web.uploadproxy.identity import ReadIdentity
 from cdi.web.uploadproxy.metrics import UploadMetrics
 from cdi.web.uploadproxy.pages import Page
 from cdi.web.uploadproxy.peers import BUFFER, Peers
-from cdi.web.uploadproxy.readiness import Ready
+from cdi.web.uploadproxy.readiness import Finished, Ready
 from cdi.web.uploadproxy.refusals import Refused
 
 log = logging.getLogger(__name__)
@@ -165,7 +165,11 @@ class _Proxy:
             headers=metadata,
             answer_headers=relocate,
         )
-        return await self._forwarder.forward(request, onward)
+        try:
+            return await self._forwarder.forward(request, onward)
+        except Finished as finished:
+            # Clients of the plain paths know 503 for it; here there are none but ours and others'.
+            raise Refused(409, finished.reason, finished.message) from finished
 
     async def _continue_session(self, request: web.Request) -> web.StreamResponse:
         if request.method == "OPTIONS":
@@ -177,7 +181,10 @@ class _Proxy:
             lost=lambda: self._claims.forget(namespace, claim),
             path=lambda _: at_server,
         )
-        return await self._forwarder.forward(request, onward)
+        try:
+            return await self._forwarder.forward(request, onward)
+        except Finished as finished:
+            return tus.after_the_end(request, finished)
 
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cdi.api import reasons
 from cdi.api.termination import Termination
+from cdi.api.uploadsession import FinishedSession
 from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import UploadOrder
 from cdi.images import archive, errors
@@ -39,6 +40,7 @@ class Inflow:
     meter: Meter
     cancel: threading.Event
     checksum: tuple[str, str] | None = None  # of all bytes: algorithm, lower-case hex digits
+    session: FinishedSession | None = None  # what it is once it is finished, if it is resumable
 
 
 Fill = Callable[[Inflow], Termination]
@@ -76,7 +78,7 @@ class Filling:
         """Make a disk of an image of any format."""
         spec = SourceSpec(open=inflow.source.open, checksum=inflow.checksum)
         result = self._transfer(spec, inflow)
-        ended = self._complete(result, preallocated=self._order.preallocation)
+        ended = self._complete(result, inflow, preallocated=self._order.preallocation)
         self.note.write(ended)
         return ended
 
@@ -91,13 +93,15 @@ class Filling:
             ),
             inflow,
         )
-        return self._complete(result, preallocated=False)
+        return self._complete(result, inflow, preallocated=False)
 
     def device_clone(self, inflow: Inflow) -> Termination:
         """Make a disk of another volume's device."""
         spec = SourceSpec(open=decoded.decoded(inflow.source.open, SnappyDecoder), as_is=True)
         result = self._transfer(spec, inflow)
-        ended = self._complete(result, preallocated=False, message=reasons.CLONE_COMPLETE_MESSAGE)
+        ended = self._complete(
+            result, inflow, preallocated=False, message=reasons.CLONE_COMPLETE_MESSAGE
+        )
         self.note.write(ended)
         return ended
 
@@ -113,6 +117,7 @@ class Filling:
         # In a file system, what the archive does not hold was never asked for.
         return self._complete(
             result,
+            inflow,
             preallocated=self._volume.device is None,
             message=reasons.CLONE_COMPLETE_MESSAGE,
         )
@@ -143,7 +148,12 @@ class Filling:
         return result
 
     def _complete(
-        self, result: Result, *, preallocated: bool, message: str = reasons.UPLOAD_COMPLETE_MESSAGE
+        self,
+        result: Result,
+        inflow: Inflow,
+        *,
+        preallocated: bool,
+        message: str = reasons.UPLOAD_COMPLETE_MESSAGE,
     ) -> Termination:
         log.info(
             "stored",
@@ -157,4 +167,4 @@ class Filling:
             },
         )
         ended = ending.complete(result, preallocated=preallocated)
-        return replace(ended, message=message)
+        return replace(ended, message=message, upload_session=str(inflow.session or ""))

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from cdi.api.termination import Termination
+from cdi.api.uploadsession import FinishedSession
 from cdi.images import errors
 from cdi.images.sources.handed import HandedSource
 from cdi.images.transfer.meter import Meter
@@ -41,10 +42,10 @@ class Upload:
 
     def __init__(
         self, name: str, fill: Fill, *, size: int | None = None, version: str = "",
-        checksum: tuple[str, str] | None = None,
+        checksum: tuple[str, str] | None = None, session: FinishedSession | None = None,
     ) -> None:  # fmt: skip
         self._loop = asyncio.get_running_loop()
-        self._fill, self._checksum = fill, checksum
+        self._fill, self._checksum, self._session = fill, checksum, session
         self.name = name
         self.meter = Meter()
         self.moved = asyncio.Event()
@@ -59,7 +60,7 @@ class Upload:
 
     def start(self, threads: ThreadPoolExecutor) -> None:
         """Begin to fill the volume."""
-        inflow = Inflow(self.source, self.meter, self._cancel, self._checksum)
+        inflow = Inflow(self.source, self.meter, self._cancel, self._checksum, self._session)
         threads.submit(self._run, inflow)
 
     def heard(self) -> None:

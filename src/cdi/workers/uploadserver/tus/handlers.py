@@ -108,6 +108,7 @@ class Tus:
             size=creation.length,
             version=session.version,
             checksum=("sha256", creation.sha256) if creation.sha256 else None,
+            session=session.finished,
         )
         try:
             await self._uploads.begin(upload)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-import hmac
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from cdi.api import uploadsession
+from cdi.api.uploadsession import FinishedSession
 from cdi.images.transfer import journal, resuming
 from cdi.workers.uploadserver.tus.headers import Creation
 
@@ -33,15 +33,20 @@ class Session:
         """What vouches that bytes are of this upload, and no other one."""
         return f"session {self.hashed}"
 
+    @property
+    def finished(self) -> FinishedSession:
+        """What is told of it once all of it was taken."""
+        return FinishedSession(self.hashed, self.creation.length)
+
     def is_at(self, secret: str) -> bool:
         """Whether this is the session of an address; takes as long for every wrong one."""
-        return hmac.compare_digest(self.hashed, _hash(secret))
+        return uploadsession.is_hash_of(self.hashed, secret)
 
 
 def opened(creation: Creation) -> tuple[Session, str]:
     """Return a new session, and the secret in its address."""
     secret = secrets.token_urlsafe(_SECRET)
-    return Session(_hash(secret), creation), secret
+    return Session(uploadsession.hash_of(secret), creation), secret
 
 
 class Store:
@@ -73,7 +78,3 @@ class Store:
         """Keep none; safe to repeat."""
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
