@@ -56,7 +56,10 @@ class Client:
     """Calls a driver at its socket."""
 
     def __init__(self, socket: Path) -> None:
-        self._channel = grpc.insecure_channel(f"unix:{socket}")
+        # Channels to one address share their connections otherwise, those of a driver that has been
+        # killed as well.
+        own = [("grpc.use_local_subchannel_pool", 1)]
+        self._channel = grpc.insecure_channel(f"unix:{socket}", options=own)
 
     def close(self) -> None:
         self._channel.close()
