@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cdi.api import roles
 from cdi.api.quantity import parse
 from cdi.api.termination import Termination
 from cdi.api.workorder import WorkOrder
@@ -65,13 +66,18 @@ class Mounts:
 
 
 def start(
-    order: WorkOrder, mounts: Mounts, *, prefix: Sequence[str] = (), **more: str
+    order: WorkOrder,
+    mounts: Mounts,
+    *,
+    prefix: Sequence[str] = (),
+    module: str = roles.IMPORTER,
+    **more: str,
 ) -> subprocess.Popen[str]:
     """Begin an import in a process of its own; `prefix` is a command that starts it."""
     mounts.termination.unlink(missing_ok=True)
     env = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     return subprocess.Popen(
-        [*prefix, sys.executable, "-m", "cdi.workers.importer"],
+        [*prefix, sys.executable, "-m", module],
         stderr=subprocess.PIPE,
         text=True,
         env=env | order.to_env() | mounts.env | more,
@@ -88,6 +94,11 @@ def ended(process: subprocess.Popen[str], mounts: Mounts) -> Ended:
 def run(order: WorkOrder, mounts: Mounts, **more: str) -> Ended:
     """Import and wait."""
     return ended(start(order, mounts, **more), mounts)
+
+
+def measure(order: WorkOrder, mounts: Mounts) -> Ended:
+    """Ask for the size of the disk at a source, and wait."""
+    return ended(start(order, mounts, module=roles.SOURCE_SIZE), mounts)
 
 
 def order(url: str = "", size: str = "32Mi", **more: object) -> WorkOrder:

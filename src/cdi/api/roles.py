@@ -14,6 +14,7 @@ UPLOAD_SERVER: Final = "cdi.workers.uploadserver"
 CLONE_SOURCE: Final = "cdi.workers.clonesource"
 COPIER: Final = "cdi.workers.copier"  # copies one volume into another on the same node
 IMAGE_SIZE: Final = "cdi.workers.imagesize"  # says how large the disk in a volume is
+SOURCE_SIZE: Final = "cdi.workers.sourcesize"  # says how large the disk at a source is
 PREP: Final = "cdi.workers.prep"  # does nothing: that it uses a claim is enough
 
 

@@ -61,6 +61,7 @@ class Termination:
     sha256: str = ""  # of the source, hexadecimal, where it was computed
     version: str = ""  # of a source, as a poller found it: `sha256:<hex>` or `uid:<text>`
     upload_session: str = ""  # a resumable upload that filled the volume: api/uploadsession.py
+    virtual_size: int | None = None  # of the disk, in bytes, where somebody only asked for it
     bytes_fetched: int | None = None
     bytes_written: int | None = None
     exit_code: int = 0
@@ -113,6 +114,7 @@ class Termination:
                 sha256=_text(keys, "sha256"),
                 version=_text(keys, "version"),
                 upload_session=_text(keys, "uploadSession"),
+                virtual_size=_count(keys, "virtualSize"),
                 bytes_fetched=_count(keys, "bytesFetched"),
                 bytes_written=_count(keys, "bytesWritten"),
                 exit_code=exit_code,
@@ -135,6 +137,7 @@ def _json_of(ended: Termination) -> str:
         "sha256": ended.sha256 or None,
         "version": ended.version or None,
         "uploadSession": ended.upload_session or None,
+        "virtualSize": ended.virtual_size,
         "bytesFetched": ended.bytes_fetched,
         "bytesWritten": ended.bytes_written,
         "labels": dict(ended.labels) or None,

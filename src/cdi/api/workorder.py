@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Final, Self
@@ -148,6 +148,11 @@ class WorkOrder(Environment):
     @classmethod
     def knows(cls, name: str) -> bool:
         return super().knows(name) or _HEADER_NUMBER.fullmatch(name) is not None
+
+    def without_line_ends(self) -> Self:
+        """Drop the end of line that a Secret has which was made from a file, or by `echo`."""
+        names = ("access_key_id", "secret_key", "session_token")
+        return replace(self, **{name: getattr(self, name).rstrip("\r\n") for name in names})
 
     def check(self) -> None:
         """Insist on what no import can do without. Raises InvalidVariable."""

@@ -20,6 +20,7 @@ REMEDIES: Final[Mapping[str, str]] = {
     "CorruptImage": "fetch or make the image again",
     "UnsafeImage": "flatten the image with qemu-img convert",
     "TruncatedSource": "fetch or make the image again",
+    "SizeUnknown": "say how large the disk is, in resources.requests.storage",
     "TargetTooSmall": "ask for a larger size",
     "InvalidRequest": "correct the manifest",
     "SourceLocked": "see what the engine is doing with the disk",

@@ -15,7 +15,7 @@ kept as the cause. Messages never hold credentials.
     |   `-- ImagePullFailed                                  as what it was caused by
     |-- ContentError           fetched, but not what was promised
     |   |-- ChecksumMismatch, NotADisk, NotAnArchive, UnsupportedFormat, CorruptImage
-    |   `-- UnsafeImage, TruncatedSource
+    |   `-- UnsafeImage, TruncatedSource, SizeUnknown
     |-- TargetError            could not be written
     |   |-- TooSmall                                                     permanent
     |   `-- NoSpace, TargetFailed                                        transient
@@ -191,6 +191,12 @@ class TruncatedSource(ContentError):
     """The source ended before the image did."""
 
     reason = "TruncatedSource"
+
+
+class SizeUnknown(ContentError):
+    """The source does not say how large its disk is, and nobody else did."""
+
+    reason = "SizeUnknown"
 
 
 class TargetError(TransferError):

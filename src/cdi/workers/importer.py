@@ -55,7 +55,7 @@ def main(env: Mapping[str, str]) -> int:
         return report.write(ended, WorkerSettings())
     walls.require(required=settings.require_walls)
     try:
-        order = _without_line_ends(WorkOrder.from_env(env))
+        order = WorkOrder.from_env(env).without_line_ends()
     except InvalidVariable as error:
         ended = ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
         return report.write(ended, settings)
@@ -293,12 +293,6 @@ class Import:
 
     def _transfer(self, order: TransferRequest) -> Result:
         return transfer.run(order, self._meter, self._cancel)
-
-
-def _without_line_ends(order: WorkOrder) -> WorkOrder:
-    """Drop the end of line that a Secret has which was made from a file, or by `echo`."""
-    names = ("access_key_id", "secret_key", "session_token")
-    return replace(order, **{name: getattr(order, name).rstrip("\r\n") for name in names})
 
 
 if __name__ == "__main__":

@@ -34,16 +34,26 @@ class _BetterForwardError(Exception):
     """The object may be good, but not for this."""
 
 
-def blocks(reader: layout.Reader, size: int, memory: int) -> tuple[decoder.Block, ...]:
-    """Return all blocks in order, or none. `memory` bounds the dictionary of one block."""
+def output_size(reader: layout.Reader, size: int) -> int | None:
+    """Return how many bytes the object holds; None where that is dear to find out."""
+    streams = _readable_streams(reader, size)
+    return sum(length for stream in streams for _, length in stream.records) or None
+
+
+def _readable_streams(reader: layout.Reader, size: int) -> list[_Stream]:
     try:
-        streams = _streams(reader, size)
+        return _streams(reader, size)
     except _BetterForwardError:
-        return ()
+        return []
     except xzfields.MalformedError as broken:
         raise errors.CorruptImage(
             f"the xz data is damaged: {broken}; check the file at the source"
         ) from broken
+
+
+def blocks(reader: layout.Reader, size: int, memory: int) -> tuple[decoder.Block, ...]:
+    """Return all blocks in order, or none. `memory` bounds the dictionary of one block."""
+    streams = _readable_streams(reader, size)
     if any(stream.dictionary > memory for stream in streams):
         return ()
     found: list[decoder.Block] = []

@@ -35,6 +35,7 @@ _ORDERS: Final[Mapping[str, type[Environment] | None]] = {
     roles.CLONE_SOURCE: CloneOrder,
     roles.COPIER: CopyOrder,
     roles.IMAGE_SIZE: None,
+    roles.SOURCE_SIZE: WorkOrder,
     roles.PREP: None,
     IMAGE_SERVER: None,
 }
