@@ -39,6 +39,7 @@ _USUAL: Final = frozenset(
         reasons.POPULATOR_RUNNING,
         reasons.COMPLETED,
         reasons.SCRATCH_REQUIRED,
+        reasons.SIZE_DETECTION_POD_NOT_READY,
     }
 )
 # Usual as well, unless there is a message: then it names what the pod lacks.

@@ -30,6 +30,7 @@ REMEDIES: Final[Mapping[str, str]] = {
     "InternalError": "report it, with the log of the importer",
     "NoSpace": "make room on the storage",
     "ImagePullFailed": "check the name of the image and whether nodes can pull it",
+    "CreateContainerConfigError": "make what the message names",
     "Unschedulable": "see why no node takes it, with kubectl describe",
     "OOMKilled": "give workers more memory, in spec.podResourceRequirements of CDIConfig",
     "AwaitingVDDK": "name an image with the VDDK library",

@@ -168,6 +168,7 @@ class _Maker:
         for cache in ("classes", "profiles", "csi_drivers", "configs"):
             self._watch(controller, cache, made.waiting)
         self._watch(controller, "volumes", made.waiting_for_volume)
+        self._watch(controller, "pods", datavolume.keys_of_measuring_pod)
         if operation.clones:
             self._watch(controller, "claims", made.cloned_from_claim)
             self._watch(controller, "snapshots", made.cloned_from_snapshot)

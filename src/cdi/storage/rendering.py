@@ -54,13 +54,13 @@ def render(
     spec: Mapping[str, Any],
     cluster: Cluster,
     *,
-    clone: bool = False,
+    size_follows: bool = False,
     left_to_webhook: bool = False,
 ) -> Object:
     """Return the spec of the claim of a new DataVolume with this spec. Raises ClaimNotValid.
 
-    `clone` says whether it is cloned, once a sourceRef has been followed: the size may then be
-    absent and reads 0 until the source has been measured. A claim that exists already is not
+    `size_follows` says that somebody measures the source, so that the size may be absent; it reads
+    0 until that has been done. A claim that exists already is not
     rendered again: it is what it is.
     """
     if spec.get("pvc") is not None:
@@ -73,7 +73,7 @@ def render(
         claim.setdefault("volumeMode", modes.FROM_STORAGE_PROFILE)
         return claim
     content_type = spec.get("contentType") or ""
-    if clone and sizes.requested(claim) is None:
+    if size_follows and sizes.requested(claim) is None:
         return sizes.with_request(complete_modes(claim, cluster, content_type), 0)
     return complete_size(complete_modes(claim, cluster, content_type), cluster)
 

@@ -12,6 +12,8 @@ from cdi.storage import documents
 
 Object = dict[str, Any]
 
+# Kinds of source whose disks say how large they are, so that a claim need not.
+MEASURABLE: Final = ("http", "registry", "s3", "gcs", "imageio")
 SMALLEST: Final = 1 << 20  # bytes; below it no disk is of any use
 
 

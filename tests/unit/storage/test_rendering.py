@@ -256,11 +256,11 @@ def test_a_size_that_is_no_use_is_refused(size: Any, text: str) -> None:
 
 
 def test_a_clone_may_leave_its_size_to_its_source() -> None:
-    assert size_of(render(storage(None), clone=True)) == "0"
+    assert size_of(render(storage(None), size_follows=True)) == "0"
 
 
 def test_a_clone_that_names_a_size_gets_it() -> None:
-    assert size_of(render(storage("1Gi"), clone=True)) == "1138166334"
+    assert size_of(render(storage("1Gi"), size_follows=True)) == "1138166334"
 
 
 def test_a_claim_left_to_the_webhook_is_not_completed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cdi.api import phases
+from cdi.api.reasons import EventType
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +15,4 @@ class Blocked:
     phase: phases.DataVolume
     reason: str
     message: str
+    type: EventType = EventType.WARNING  # of the event that tells it

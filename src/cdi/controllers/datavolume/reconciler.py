@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from cdi.api import annotations, names
+from cdi.controllers import kinds
 from cdi.controllers.act import Actor
 from cdi.controllers.clonesource import (
     CLAIM,
@@ -84,7 +85,17 @@ class Reconciler:
             progress=None if claim is None else self._progress_of(volume, claim, key),
             installation=cluster.installation,
             clone=self._clone(volume, claim),
+            measuring=None if claim is not None else self._measuring(volume),
+            proxy_ca=None if claim is not None else self._proxy_ca(),
         )
+
+    def _measuring(self, volume: Object) -> Object | None:
+        name = names.size_detection_pod_for(objects.uid(volume))
+        return self._cluster.pods.get(Key(objects.namespace(volume), name))
+
+    def _proxy_ca(self) -> Object | None:
+        name = objects.get(self._cluster.config, "status", "importProxy", "trustedCAProxy")
+        return self._cluster.config_maps.get(Key(self._settings.namespace, name)) if name else None
 
     def _storage(self, claim: Object | None) -> Storage:
         if claim is None:
@@ -157,6 +168,12 @@ class Reconciler:
         for each in self._cluster.data_volumes.by_index(CLONED_FROM, source.index_value):
             if not objects.get(each, "status", "claimName"):
                 yield objects.key(each)
+
+
+def keys_of_measuring_pod(pod: Object) -> Iterable[Key]:
+    """The DataVolume for which a pod reads the size of the disk at its source."""
+    name = owners.controller_name(pod, kinds.DATA_VOLUMES.kind, kinds.DATA_VOLUMES.group)
+    return [Key(objects.namespace(pod), name)] if name else []
 
 
 def keys_of_claim(claim: Object) -> Iterable[Key]:

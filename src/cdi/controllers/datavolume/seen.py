@@ -28,6 +28,8 @@ class Seen:
     progress: str | None = None  # as the worker said just now, if somebody asked it
     installation: Object | None = None  # the CDI object
     clone: CloneSeen | None = None  # what is cloned, if anything is
+    measuring: Object | None = None  # the pod that reads the size of the disk at the source
+    proxy_ca: Object | None = None  # ConfigMap with the import proxy's CA, of the installation
 
     @property
     def gates(self) -> Collection[str]:

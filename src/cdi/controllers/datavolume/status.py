@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cdi.api import annotations, phases, reasons
-from cdi.api.reasons import Condition, EventType, Status
+from cdi.api.reasons import Condition, Status
 from cdi.controllers import kinds, plan
 from cdi.controllers.datavolume import adoption, conditions, phase
 from cdi.controllers.datavolume.blocked import Blocked
@@ -56,9 +56,7 @@ def asks_for_progress(seen: Seen, operation: Operation, current: phases.DataVolu
 
 def _transition(seen: Seen, operation: Operation, blocked: Blocked | None) -> Transition:
     if blocked is not None:
-        return Transition(
-            blocked.phase, blocked.reason, blocked.message, EventType.WARNING, stuck=True
-        )
+        return Transition(blocked.phase, blocked.reason, blocked.message, blocked.type, stuck=True)
     return phase.transition_for(seen, operation)
 
 

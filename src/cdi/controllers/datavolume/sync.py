@@ -17,7 +17,7 @@ from cdi.controllers.datavolume.seen import Seen, is_left_to_webhook, phase_of
 from cdi.kube import objects, owners
 from cdi.kube.objects import Object
 from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS
-from cdi.storage import classes, local, rendering
+from cdi.storage import classes, local, rendering, sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +223,8 @@ def _static(
     """Look for volumes prepared by hand; None means to go on as always."""
     found = seen.claim
     if found is None:
+        if not sizes.requested(spec):
+            return None  # nobody knows yet which of them would do
         names = static.reserved(seen.storage.volumes, seen.volume, spec)
         if not names:
             return None
@@ -257,9 +259,9 @@ def _claim_spec(seen: Seen, operation: Operation) -> dict[str, Any]:
     if seen.claim is not None:
         return dict(seen.claim["spec"])
     return rendering.render(
-        seen.volume["spec"],
+        operation.sized(seen.volume),
         seen.storage,
-        clone=operation.clones,
+        size_follows=operation.finds_size(seen.volume),
         left_to_webhook=is_left_to_webhook(seen),
     )
 

@@ -26,10 +26,19 @@ SHARED: Final = "shared-volume"
 
 def mounts_for(claim: Object, *, with_scratch: bool, proxy_ca: bool) -> list[Mount]:
     """Everything that the importer of a claim has mounted."""
-    given = objects.annotations(claim)
     mounts = [data(claim)]
     if with_scratch:
         mounts.append(scratch_mount(claim))
+    mounts += of_source(claim, proxy_ca=proxy_ca)
+    if is_block(claim) and requests.source_of(claim) != requests.BLANK:
+        mounts.append(state())
+    return mounts
+
+
+def of_source(claim: Object, *, proxy_ca: bool) -> list[Mount]:
+    """What it takes to reach the source that a claim names."""
+    given = objects.annotations(claim)
+    mounts = []
     if is_node_pull(claim):
         mounts.append(Mount(SHARED, {"emptyDir": {}}, workersettings.SHARED_DIR))
     mounts += _vddk(claim)
@@ -48,10 +57,7 @@ def mounts_for(claim: Object, *, with_scratch: bool, proxy_ca: bool) -> list[Mou
         )
     if requests.source_of(claim) == requests.REGISTRY and not is_node_pull(claim):
         mounts += _registry_secret(given.get(annotations.SECRET, ""))
-    mounts += _secret_headers(claim)
-    if is_block(claim):
-        mounts.append(state())
-    return mounts
+    return mounts + _secret_headers(claim)
 
 
 def is_node_pull(claim: Object) -> bool:

@@ -43,6 +43,37 @@ def is_clone(spec: DataVolumeSpec) -> bool:
     )
 
 
+def is_measured(spec: DataVolumeSpec) -> bool:
+    """Tell whether the size can be read at the source of an import."""
+    return _measurable(spec) and not _why_not_measured(spec)
+
+
+def _measurable(spec: DataVolumeSpec) -> bool:
+    source = spec.source
+    return source is not None and any(
+        getattr(source, kind) is not None for kind in sizes.MEASURABLE
+    )
+
+
+def _why_not_measured(spec: DataVolumeSpec) -> str:
+    """Say why a source that usually does, does not say how large its content is."""
+    if spec.content_type == modes.ARCHIVE:
+        return "an archive does not say how much it unpacks to"
+    registry = spec.source.registry if spec.source is not None else None
+    if registry is not None and registry.image_stream is not None:
+        return "only the node that pulls it knows the image of an image stream"
+    return ""
+
+
+def _why_needed(spec: DataVolumeSpec) -> str:
+    told = "set resources.requests.storage"
+    if not _measurable(spec):
+        return told
+    if why := _why_not_measured(spec):
+        return f"{told}: {why}"
+    return f"{told}, or use storage instead of pvc: then it is read from the source"
+
+
 def one_given(spec: DataVolumeSpec, root: str) -> list[Cause]:
     """Exactly one of `pvc` and `storage`."""
     if claim_of(spec) is None:
@@ -62,9 +93,9 @@ def size_large_enough(spec: DataVolumeSpec, root: str) -> list[Cause]:
     if claim is not None and claim.resources is not None:
         asked = (claim.resources.requests or {}).get("storage")
     if asked is None:
-        if spec.storage is not None and is_clone(spec):
+        if spec.storage is not None and (is_clone(spec) or is_measured(spec)):
             return []
-        return [Cause("PVC size is missing; set resources.requests.storage", field)]
+        return [Cause(f"PVC size is missing; {_why_needed(spec)}", field)]
     try:
         size = quantity.parse(asked)
     except quantity.InvalidQuantity as error:

@@ -76,6 +76,9 @@ class Clone(Operation):
 
     # Before there is a claim.
 
+    def finds_size(self, _volume: Object) -> bool:
+        return True
+
     def prepare(self, seen: Seen, spec: dict[str, Any], *, use_populator: bool) -> Prepared:
         clone = _clone_of(seen)
         verdict = clone.verdict

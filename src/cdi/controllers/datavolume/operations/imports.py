@@ -6,13 +6,19 @@ only a pod that failed as a whole takes a DataVolume back to ImportScheduled.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from cdi.api import annotations, labels, phases, reasons
 from cdi.api.reasons import EventType
 from cdi.controllers import metadata
-from cdi.controllers.datavolume import source
+from cdi.controllers.datavolume import source, sourcesizing
 from cdi.controllers.datavolume.operations.importsource import IMPORT_SOURCE
-from cdi.controllers.datavolume.operations.operation import Changes, Learned, Operation
+from cdi.controllers.datavolume.operations.operation import (
+    Changes,
+    Learned,
+    Operation,
+    Prepared,
+)
 from cdi.controllers.datavolume.seen import Seen, phase_of
 from cdi.controllers.datavolume.transition import Transition
 from cdi.controllers.importing import checkpoints, pod, requests
@@ -41,6 +47,16 @@ class Import(Operation):
             first = checkpoints.first(wanted.get("checkpoints") or (), final=final)
             asked |= {key: value for key, value in first.items() if value is not None}
         return asked
+
+    def finds_size(self, volume: Object) -> bool:
+        return sourcesizing.follows(volume)
+
+    def sized(self, volume: Object) -> Mapping[str, Any]:
+        return sourcesizing.sized(volume)
+
+    def prepare(self, seen: Seen, spec: dict[str, Any], *, use_populator: bool) -> Prepared:
+        del use_populator
+        return sourcesizing.prepared(seen, spec, self.request(seen.volume))
 
     def is_request(self, key: str) -> bool:
         return key.startswith(_REQUEST)

@@ -77,6 +77,15 @@ class Operation(ABC):
         del use_populator
         return Prepared(spec)
 
+    def finds_size(self, _volume: Object) -> bool:
+        """Whether a claim for which no size is asked gets one that `prepare` finds out."""
+        return False
+
+    def sized(self, volume: Object) -> Mapping[str, Any]:
+        """The spec of a DataVolume, with what was found out about its size."""
+        spec: Mapping[str, Any] = volume["spec"]
+        return spec
+
     def beside_reference(self, _volume: Object) -> Mapping[str, str]:
         """Annotations of a claim that names a source object of ours."""
         return {}
