@@ -13,12 +13,12 @@ from cdi.kube.clock import Clock
 from cdi.kube.controller import Result
 from cdi.kube.objects import Key, Object
 from cdi.kube.resource import CUSTOM_RESOURCE_DEFINITIONS
-from cdi.operator import decide, kinds, status
+from cdi.operator import decide, kinds, readiness, status
 from cdi.operator.act import Actor
 from cdi.operator.certificates import chains
-from cdi.operator.decide import Ref, Seen
 from cdi.operator.inventory import deployments, openshift
 from cdi.operator.inventory.installed import Facts, priority_class_of
+from cdi.operator.seen import Ref, Seen
 from cdi.operator.settings import Settings
 from cdi.operator.watches import Watches
 
@@ -106,7 +106,7 @@ class Reconciler:
             has_routes=has(kinds.ROUTES),
             has_populators=has(kinds.POPULATORS),
             constrained_users=tuple((constraints or {}).get("users") or ()),
-            controller_ready=controller is not None and decide.is_ready(controller),
+            controller_ready=controller is not None and readiness.is_ready(controller),
         )
 
     async def _exists_priority(self, name: str) -> bool:

@@ -19,7 +19,7 @@ from cdi.kube.objects import Object, Objects
 from cdi.kube.optional import OptionalApis
 from cdi.kube.resource import CONFIG_MAPS, Resource
 from cdi.operator import kinds
-from cdi.operator.decide import Ref
+from cdi.operator.seen import Ref
 
 # Of these, objects of others matter, too.
 _WHOLE: Final = (CONFIG_MAPS, kinds.ROUTES, kinds.CONSTRAINTS)
