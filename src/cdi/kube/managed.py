@@ -93,8 +93,16 @@ def merged(last: Any, desired: Any, current: Any, *, exact: bool = False) -> Any
         was: list[Any] = [None] * len(desired)
         if isinstance(last, list) and len(last) == len(desired):
             was = last
-        return [merged(*each) for each in zip(was, desired, current, strict=True)]
+        return [_item(*each) for each in zip(was, desired, current, strict=True)]
     return copy.deepcopy(desired)
+
+
+def _item(last: Any, desired: Any, current: Any) -> Any:
+    """One item of a list; what has another name is another thing, with nothing to keep."""
+    if desired.get("name") != current.get("name"):
+        return copy.deepcopy(desired)
+    same = isinstance(last, Mapping) and last.get("name") == desired.get("name")
+    return merged(last if same else None, desired, current)
 
 
 def _are_lists_of_objects(desired: Any, current: Any) -> bool:

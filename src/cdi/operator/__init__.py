@@ -13,6 +13,7 @@ Puts CDI on a cluster and keeps it there.
     customizing      patches and arguments of users. Pure
     strategy         everything that is wanted, in a ConfigMap, for who asks. Pure
     versions         upgrade or not. Pure
+    takeover         what another operator of CDI has installed. Pure
     definitions      versions of definitions that go. Pure
     status           phase and conditions. Pure
     plan             what a pass does, as a value

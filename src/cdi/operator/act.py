@@ -23,7 +23,7 @@ from cdi.kube.events import Recorder
 from cdi.kube.objects import Object
 from cdi.kube.owners import AlreadyControlledError
 from cdi.kube.resource import CUSTOM_RESOURCE_DEFINITIONS, PODS, SERVICES, Resource
-from cdi.operator import definitions, kinds, managed, status
+from cdi.operator import definitions, kinds, managed, status, takeover
 from cdi.operator.certificates.sync import Certificates
 from cdi.operator.plan import Create, Migrate, Plan, Remove, RemoveWorkers, Step, Update
 from cdi.operator.settings import Settings
@@ -125,6 +125,7 @@ class Actor:
         namespace, name = objects.key(obj)
         found = await self._client.get(resource, name, namespace or None)
         found = {"apiVersion": resource.api_version, "kind": resource.kind, **found}
+        found = takeover.released(found)
         desired = _unmarked(obj)
         wanted = managed.restored(found, desired, cdi, self._settings.version)
         if wanted is not None:

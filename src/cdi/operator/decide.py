@@ -19,7 +19,7 @@ from cdi.api import finalizers
 from cdi.kube import objects, owners
 from cdi.kube.conditions import Said
 from cdi.kube.objects import Object
-from cdi.operator import configauthority, customizing, readiness, status, versions
+from cdi.operator import configauthority, customizing, readiness, status, takeover, versions
 from cdi.operator.inventory import deployments
 from cdi.operator.inventory.installed import installed
 from cdi.operator.plan import Create, Event, Migrate, Plan, Remove, RemoveWorkers, Update
@@ -131,12 +131,16 @@ def _surplus(seen: Seen, claim: Object) -> Plan:
 
 def _keep(seen: Seen) -> Plan:
     phase = status.DEPLOYING if seen.phase in ("", ERROR) else seen.phase
-    way = versions.step(phase, seen.observed, seen.settings.version)
-    if way is versions.Step.DOWNGRADE:
-        return _refused_downgrade(seen)
     adopted = configauthority.adopted(seen)
     cdi = seen.cdi if adopted is None else configauthority.with_config(seen.cdi, adopted)
     wanted = customizing.customized(installed(seen.settings, cdi, seen.facts), cdi)
+    if takeover.is_due(seen, phase, wanted.objects):
+        return _take_over(seen)
+    way = versions.step(phase, seen.observed, seen.settings.version)
+    if takeover.is_under_way(seen):
+        way = versions.Step.UPGRADE
+    if way is versions.Step.DOWNGRADE:
+        return _refused_downgrade(seen)
     plan = Plan(
         steps=steps(seen, wanted.objects),
         versions=_aimed(seen),
@@ -153,6 +157,13 @@ def _keep(seen: Seen) -> Plan:
     return _settled(seen, plan, phase, wanted)
 
 
+def _take_over(seen: Seen) -> Plan:
+    """Say so before anything is changed: from the first change on it looks like our own."""
+    begun = status.upgrading(seen.settings.version)
+    event = Event("UpgradeStarted", begun.progressing.message)
+    return Plan(status=begun, events=(event,), versions=_aimed(seen), finalizer=True, again_in=0.0)
+
+
 def _settled(seen: Seen, plan: Plan, phase: str, wanted: customizing.Customized) -> Plan:
     """What the plan says of itself, by what is there and what is still to be done."""
     waiting = readiness.not_ready(seen)
@@ -162,8 +173,7 @@ def _settled(seen: Seen, plan: Plan, phase: str, wanted: customizing.Customized)
     done = phase == status.DEPLOYED
     events: tuple[Event, ...] = ()
     if not done and not unfinished:
-        if phase == UPGRADING:
-            plan = replace(plan, steps=(*plan.steps, *leftovers(seen, wanted.objects)))
+        plan = replace(plan, steps=(*plan.steps, *leftovers(seen, wanted.objects)))
         completed = status.deployed()
         events = (Event(completed.available.reason, completed.available.message),)
         plan = replace(plan, versions=(*plan.versions, ("observedVersion", seen.settings.version)))

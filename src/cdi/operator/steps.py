@@ -9,7 +9,7 @@ from cdi.api import annotations as known
 from cdi.api import labels, names
 from cdi.kube import objects, owners
 from cdi.kube.objects import Object, Objects
-from cdi.operator import definitions, managed, strategy
+from cdi.operator import definitions, managed, strategy, takeover
 from cdi.operator.inventory import marks, webhooks
 from cdi.operator.plan import Create, Migrate, Remove, Step, Update
 from cdi.operator.seen import Ref, Seen, ref_of
@@ -91,7 +91,7 @@ def _step_for(seen: Seen, wanted: Object, current: Object | None) -> list[Step]:
         return []
     if wanted["kind"] == "Deployment" and _selector(wanted) != _selector(current):
         return [Remove(current)]  # a selector cannot be changed; it is made anew afterwards
-    restored = managed.restored(current, wanted, seen.cdi, version)
+    restored = managed.restored(takeover.released(current), wanted, seen.cdi, version)
     return [] if restored is None else [Update(current, restored)]
 
 
