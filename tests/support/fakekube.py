@@ -358,11 +358,14 @@ class FakeKube:
 
     def _selected(self, target: Target, query: dict[str, str]) -> list[Object]:
         wanted = selectors.parse_selector(query.get("labelSelector", ""))
+        field, _, name = query.get("fieldSelector", "").partition("=")
+        named = name if field == "metadata.name" else None
         return [
             obj
             for key, obj in sorted(target.collection.objects.items())
             if target.namespace in ("", key[0])
             and wanted.matches(obj["metadata"].get("labels", {}))
+            and named in (None, key[1])
         ]
 
     def _get(self, target: Target, seen: Seen) -> Object:
@@ -414,7 +417,11 @@ class FakeKube:
 
     def _delete(self, target: Target, seen: Seen) -> Object:
         if not target.name:
-            for key in [k for k in target.collection.objects if target.namespace in ("", k[0])]:
+            for each in self._selected(target, seen.query):
+                key = (each["metadata"].get("namespace", ""), each["metadata"]["name"])
+                demanded = (seen.body or {}).get("preconditions", {}).get("uid")
+                if demanded and demanded != each["metadata"]["uid"]:
+                    raise Refused(409, "Conflict", "precondition failed: uid")
                 self._remove(target.collection, key)
             return {"kind": "Status", "apiVersion": "v1", "status": "Success"}
         obj = self._existing(target)

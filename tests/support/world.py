@@ -35,7 +35,7 @@ from cdi.controllers.populating.registry import POPULATORS
 from cdi.controllers.settings import Settings
 from cdi.controllers.uploading import reconciler as uploading
 from cdi.kube import errors, objects, pki
-from cdi.kube.mergepatch import merged
+from cdi.kube.mergepatch import merge_patch_for, merged
 from cdi.kube.objects import Key, Object
 from cdi.kube.resource import SECRETS, Resource
 
@@ -347,6 +347,28 @@ class World:
             getattr(self.cluster, cache).remove(wanted)
             return dict(wanted)
         return self.put(cache, wanted)
+
+    async def update(self, resource: Resource, obj: Object) -> Object:
+        namespace, name = objects.key(obj)
+        found = await self.get(resource, name, namespace)
+        version = objects.resource_version(obj)
+        change = merge_patch_for(found, obj)
+        change["metadata"] = {**change.get("metadata", {}), "resourceVersion": version}
+        return await self.patch(resource, name, namespace, change)
+
+    async def delete_all(
+        self, resource: Resource, namespace: str, *, fields: str, uid: str, **_: Any
+    ) -> None:
+        name = fields.removeprefix("metadata.name=")
+        if await self._has(resource, name, namespace):
+            await self.delete(resource, name, namespace, uid=uid)
+
+    async def _has(self, resource: Resource, name: str, namespace: str) -> bool:
+        try:
+            await self.get(resource, name, namespace)
+        except errors.NotFound:
+            return False
+        return True
 
     async def delete(
         self, resource: Resource, name: str, namespace: str | None = None, *, uid: str, **_: Any

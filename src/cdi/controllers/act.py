@@ -10,15 +10,20 @@ ends the plan quietly: the watch says so too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
-from cdi.controllers import plan
+from cdi.controllers import kinds, plan
 from cdi.kube import apply, errors, objects
 from cdi.kube.client import Client
 from cdi.kube.controller import Result
 from cdi.kube.mergepatch import merge_patch_for, merged
 from cdi.kube.objects import Key, Object
-from cdi.kube.resource import Resource
+from cdi.kube.resource import CRON_JOBS, JOBS, PERSISTENT_VOLUMES, Resource
+
+# What the role of the controllers lets them do (spec/operator.md, section 3.4): of these, update
+# and not patch; and of these, delete no single one by its name.
+_REPLACED: Final = frozenset({PERSISTENT_VOLUMES, kinds.SNAPSHOTS, CRON_JOBS})
+_SELECTED: Final = frozenset({CRON_JOBS, JOBS})
 
 Latest: TypeAlias = dict[tuple[Resource, Key], Object]  # objects as steps have left them
 
@@ -66,17 +71,27 @@ class Actor:
             match step:
                 case plan.Change(resource=resource, seen=seen, wanted=wanted):
                     target = merged(current, merge_patch_for(seen, wanted))
-                    done = await apply.ensure_state(self._client, resource, current, target)
+                    write = apply.ensure_replaced if resource in _REPLACED else apply.ensure_state
+                    done = await write(self._client, resource, current, target)
                     latest[known] = done.object
                 case plan.SetStatus(resource=resource, status=status):
                     done = await apply.ensure_status(self._client, resource, current, status)
                     latest[known] = done.object
                 case plan.Remove(resource=resource, seen=seen):
-                    await apply.ensure_absent(self._client, resource, seen)
+                    await self._remove(resource, seen)
                 case plan.Confirm():
                     await self._confirm(step)
         except errors.NotFound as error:
             raise _Gone from error
+
+    async def _remove(self, resource: Resource, seen: Object) -> None:
+        if resource not in _SELECTED:
+            await apply.ensure_absent(self._client, resource, seen)
+            return
+        try:
+            await apply.ensure_absent_from_collection(self._client, resource, seen)
+        except errors.Conflict:
+            return  # another object has taken the name
 
     async def _create(self, step: plan.Create, latest: Latest) -> None:
         try:

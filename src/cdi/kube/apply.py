@@ -82,6 +82,18 @@ async def ensure_state(
     return await _patched(client, resource, seen, merge_patch_for(seen, wanted))
 
 
+async def ensure_replaced(
+    client: Client, resource: Resource, seen: Object, wanted: Mapping[str, Any]
+) -> Ensured:
+    """As `ensure_state`, by writing the whole object: for whoever may `update` and not `patch`.
+
+    Raises Conflict where `seen` is no longer the current state.
+    """
+    if wanted == seen:
+        return Ensured(seen, changed=False)
+    return Ensured(await client.update(resource, wanted), changed=True)
+
+
 async def ensure_metadata(
     client: Client,
     resource: Resource,
@@ -156,6 +168,21 @@ async def ensure_absent(
         if uid:
             return False  # another object has taken the name
         raise
+    return True
+
+
+async def ensure_absent_from_collection(client: Client, resource: Resource, seen: Object) -> bool:
+    """As `ensure_absent`, for whoever may delete of a kind only what a selector selects."""
+    if objects.is_deleting(seen):
+        return False
+    namespace, name = objects.key(seen)
+    await client.delete_all(
+        resource,
+        namespace,
+        fields=f"metadata.name={name}",
+        uid=objects.uid(seen),
+        propagation=Propagation.BACKGROUND,
+    )
     return True
 
 

@@ -328,10 +328,12 @@ class Client:
         *,
         labels: str = "",
         fields: str = "",
+        uid: str = "",
         propagation: Propagation | None = None,
     ) -> None:
-        """Ask for the deletion of all objects that match."""
-        body = msgspec.json.encode(wire.delete_options("", "", propagation, None))
+        """Ask for the deletion of all objects that match. Raises Conflict where one of them has
+        not the uid that is demanded."""
+        body = msgspec.json.encode(wire.delete_options(uid, "", propagation, None))
         path = resource.collection_path(namespace)
         query = wire.query_of(labelSelector=labels, fieldSelector=fields)
         await self._call(Request("DELETE", path, query, body))

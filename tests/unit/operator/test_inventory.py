@@ -93,7 +93,7 @@ RBAC = {
     ("ClusterRole", "cdi"): """
         events: create patch get list watch
         persistentvolumeclaims: get list watch create update delete deletecollection patch
-        persistentvolumes: get list watch update patch
+        persistentvolumes: get list watch update
         persistentvolumeclaims/finalizers pods/finalizers: update
         pods services: get list watch create delete
         namespaces: get list watch
@@ -103,7 +103,7 @@ RBAC = {
         clusterversions@config.openshift.io: get
         *@cdi.kubevirt.io *@forklift.cdi.kubevirt.io: *
         volumesnapshots@snapshot.storage.k8s.io: get list watch create delete
-        volumesnapshots@snapshot.storage.k8s.io: update patch deletecollection
+        volumesnapshots@snapshot.storage.k8s.io: update deletecollection
         volumesnapshotclasses@snapshot.storage.k8s.io: get list watch create delete
         volumesnapshotcontents@snapshot.storage.k8s.io: get list watch create delete
         customresourcedefinitions@apiextensions.k8s.io: get list watch
@@ -117,7 +117,7 @@ RBAC = {
     ("Role", "cdi-deployment"): """
         configmaps: get list watch create update delete
         secrets: get list watch
-        cronjobs@batch: get list watch create update patch delete deletecollection
+        cronjobs@batch: get list watch create update deletecollection
         jobs@batch: create deletecollection list watch
         leases@coordination.k8s.io: get create update
         ingresses@networking.k8s.io routes@route.openshift.io: get list watch
