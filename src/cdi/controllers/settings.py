@@ -26,3 +26,8 @@ class Settings:
     upload: Upload = field(default_factory=Upload)  # where the proxy is, if nobody has to look
     # `app.kubernetes.io/part-of` and `/version`, as the installer wants them on what we create.
     installer_labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def server_image(self) -> str:
+        """That of upload server pods."""
+        return self.upload_image or self.worker_image

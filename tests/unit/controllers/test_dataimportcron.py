@@ -524,6 +524,33 @@ def test_a_poller_that_fails_leaves_the_last_image_and_says_so():
     assert said(better)["Progressing"] == ("False", "NoImport")
 
 
+def of_others(status: Object) -> Object:
+    """A poller of another operator's: its own program, which writes on the cron what it finds."""
+    job = {"kind": "Job", "name": "initial-job-cron-uid-cron", "uid": "j", "controller": True}
+    return {
+        "metadata": {"name": "p", "namespace": "cdi", "ownerReferences": [job]},
+        "spec": {"containers": [{"name": pollers.CONTAINER, "image": "registry.example/other:1"}]},
+        "status": {"containerStatuses": [{"name": pollers.CONTAINER, "state": status}]},
+    }
+
+
+def test_a_poller_of_others_that_has_ended_well_has_not_failed():
+    given = cron(A, A, annotations={known.LAST_CRON_TIME: "2030-01-01T11:00:00Z"}, **POLLED)
+    ended = {"terminated": {"exitCode": 0, "finishedAt": "2030-01-01T11:59:30Z"}}
+    planned = look(given, GOOD_A, cron_job=cron_job(given), pollers=(of_others(ended),))
+    assert said(planned)["Progressing"] == ("False", "NoImport")
+
+
+def test_a_job_whose_pollers_image_is_gone_makes_way():
+    given = cron(**POLLED)
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "x"}}
+    job = {"metadata": {"name": "initial-job-cron-uid-cron", "namespace": "cdi", "uid": "j"}}
+    found = of_others(waiting)
+    planned = look(given, cron_job=cron_job(given), first_job=job, pollers=(found,))
+    gone = [each.seen for each in planned.steps if isinstance(each, plan.Remove)]
+    assert gone == [job]
+
+
 def test_an_older_answer_says_nothing():
     given = cron(B, annotations={known.LAST_CRON_TIME: "2030-01-01T11:59:59Z"}, **POLLED)
     planned = look(given, cron_job=cron_job(given), pollers=(poller({"version": A}),))

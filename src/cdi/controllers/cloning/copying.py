@@ -147,6 +147,8 @@ def _followed(seen: Seen, source: Object, claim: Object, pod: Object) -> Outcome
         return Outcome(wanted=changed(claim, copypod.finished(said)))
     if objects.is_deleting(pod):
         return wait()
+    if report.is_left_behind(pod, copypod.CONTAINER, seen.context.settings.worker_image):
+        return step(plan.Remove(PODS, pod))
     if said.unschedulable:
         return _over_the_network(source, claim, pod)
     if said.lost and objects.get(pod, "status", "phase") != phases.Pod.RUNNING:

@@ -135,6 +135,9 @@ def _followed(seen: Seen, pod: Object) -> plan.Plan:
         return change(claim, copypod.finished(said)).with_events(done)
     if objects.is_deleting(pod):
         return plan.NOTHING
+    image = seen.context.settings.worker_image
+    if report.is_left_behind(pod, copypod.CONTAINER, image):
+        return plan.Plan((plan.Remove(PODS, pod),))
     if said.unschedulable:
         return _over_the_network(seen)
     if said.lost and objects.get(pod, "status", "phase") != phases.Pod.RUNNING:

@@ -29,7 +29,7 @@ from cdi.controllers.uploading.clonetarget import misfit_of
 from cdi.controllers.working import mounts, podspec, runningcondition
 from cdi.controllers.working.claims import change
 from cdi.controllers.working.context import Context
-from cdi.controllers.working.report import report_of
+from cdi.controllers.working.report import is_left_behind, report_of
 from cdi.kube import objects, owners
 from cdi.kube.errors import ApiError
 from cdi.kube.objects import Object
@@ -199,7 +199,8 @@ def _with_pod(seen: Seen, pod: Object) -> plan.Plan:
     phase = objects.get(pod, "status", "phase")
     if objects.is_deleting(pod):
         return plan.NOTHING
-    if phase == phases.Pod.FAILED:
+    image = seen.context.settings.worker_image
+    if phase == phases.Pod.FAILED or is_left_behind(pod, copypod.CONTAINER, image):
         return plan.Plan((plan.Remove(PODS, pod),))
     wanted = change(seen.claim, _source_says(seen))
     if phase in (None, "", phases.Pod.PENDING):

@@ -17,6 +17,7 @@ from cdi.kube.objects import Object
 from cdi.kube.resource import PODS
 
 CONTAINER: Final = "image-container"
+INIT_CONTAINER: Final = "init"
 _SERVER: Final = f"{SHARED_DIR}/server"
 _VOLUME: Final = "shared-volume"
 _ARCHITECTURE: Final = "kubernetes.io/arch"
@@ -54,7 +55,7 @@ def pod_for(seen: Seen) -> Object:
         "nodeSelector": selector,
         "initContainers": [
             {
-                "name": "init",
+                "name": INIT_CONTAINER,
                 "image": seen.settings.worker_image,
                 "imagePullPolicy": seen.settings.pull_policy,
                 "command": ["sh", "-c", f"{copied} && cp /bin/busybox {SHARED_DIR}/busybox"],

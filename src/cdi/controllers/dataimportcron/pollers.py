@@ -26,6 +26,7 @@ from cdi.api.workorder import PollOrder
 from cdi.controllers import metadata
 from cdi.controllers.dataimportcron import marks, template
 from cdi.controllers.dataimportcron.seen import Seen
+from cdi.controllers.working.report import is_left_behind
 from cdi.kube import objects, owners
 from cdi.kube.objects import Object
 from cdi.kube.resource import CRON_JOBS, JOBS
@@ -65,8 +66,37 @@ def _answer_of(pod: Object) -> Answer | None:
         said = Termination.from_message(str(ended.get("message") or ""), code)
         if code == 0 and said.version:
             return Answer(at, version=said.version)
+        if code == 0 and not _is_ours(pod):
+            return None  # it wrote what it found on the cron itself
         return Answer(at, failure=said.message or f"the poller ended with {code}")
     return None
+
+
+def _is_ours(pod: Object) -> bool:
+    return any(
+        each.get("name") == CONTAINER and each.get("command") == roles.command_of(roles.POLLER)
+        for each in objects.get(pod, "spec", "containers", default=[])
+    )
+
+
+def left_behind(seen: Seen) -> list[Object]:
+    """Jobs whose pollers wait for an image that is gone; nothing new is asked while they do."""
+    waiting = [
+        pod
+        for pod in seen.pollers
+        if is_left_behind(pod, CONTAINER, seen.settings.worker_image)
+        and not objects.is_deleting(pod)
+    ]
+    owning = [(pod, owners.controller_of(pod)) for pod in waiting]
+    return [
+        {"metadata": {"namespace": objects.namespace(pod), **_named(owner)}}
+        for pod, owner in owning
+        if owner is not None and owner.get("kind") == JOBS.kind
+    ]
+
+
+def _named(reference: Object) -> Object:
+    return {"name": reference["name"], "uid": reference["uid"]}
 
 
 def cron_job_for(seen: Seen) -> Object:

@@ -8,6 +8,7 @@ from cdi.controllers import plan
 from cdi.controllers.dataimportcron import marks, nodepull, pollers, template
 from cdi.controllers.dataimportcron.draft import Draft, stamp
 from cdi.controllers.dataimportcron.seen import Looked
+from cdi.controllers.working.report import is_left_behind
 from cdi.kube import objects
 from cdi.kube.mergepatch import merged
 from cdi.kube.objects import Object
@@ -70,6 +71,7 @@ def _keep_poller(draft: Draft) -> None:
     if not pollers.covers(found["spec"], wanted["spec"]):
         after = merged(found, {"spec": wanted["spec"]})
         draft.before.append(plan.Change(CRON_JOBS, found, after))
+    draft.before += [plan.Remove(JOBS, each) for each in pollers.left_behind(seen)]
     heard = (annotations.LAST_CRON_TIME, annotations.LAST_POLL_FAILURE)
     if seen.first_job is None and not any(draft.annotation(key) for key in heard):
         draft.before.append(plan.Create(JOBS, pollers.first_job_for(seen, found)))
@@ -80,6 +82,8 @@ def _have_pulled(draft: Draft) -> None:
     seen, pod = draft.seen, draft.seen.pulling
     looked = None if pod is None else nodepull.found_by(pod)
     if pod is not None and looked is None:
+        if is_left_behind(pod, nodepull.INIT_CONTAINER, seen.settings.worker_image):
+            draft.before.append(plan.Remove(PODS, pod))
         return  # the node is at it, and heard of
     if pod is None and is_due(seen.cron, seen.now):
         draft.before.append(plan.Create(PODS, nodepull.pod_for(seen)))

@@ -19,6 +19,7 @@ from cdi.controllers.datavolume.cloneseen import CloneSeen
 from cdi.controllers.datavolume.seen import Seen, is_left_to_webhook, phase_of
 from cdi.controllers.origins import use
 from cdi.controllers.origins.origin import Origin
+from cdi.controllers.working.report import is_left_behind
 from cdi.kube import objects, owners
 from cdi.kube.errors import ApiError
 from cdi.kube.objects import Object
@@ -130,6 +131,9 @@ def _measured(seen: Seen, clone: CloneSeen, origin: Origin) -> Sized:
     if pod is None:
         return Sized(wanted=_begun(seen, origin, claim))
     ended = measuringpod.end_of(pod)
+    image = seen.settings.worker_image
+    if is_left_behind(pod, measuringpod.CONTAINER, image) and not objects.is_deleting(pod):
+        return Sized(wanted=plan.Plan((plan.Remove(PODS, pod),), again_in=LOOK_AGAIN))
     if ended is None:
         return Sized(wanted=_waits(seen, origin, pod))
     code, text = ended

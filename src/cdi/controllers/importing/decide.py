@@ -5,6 +5,7 @@ What to do next about one importing claim.
     not ours, done -                  nothing
     waiting        none               a pod is created, unless somebody else uses the claim
     any            runs               its state goes into the claim's annotations
+    any            has no image       replaced, if ours has another: an older version made it
     any            asks for scratch   it is replaced by one that has scratch space
     any            killed for memory  replaced once by one that goes around the page cache
     any            evicted, lost      replaced after a pause
@@ -41,7 +42,7 @@ from cdi.controllers.importing.prerequisites import (
 )
 from cdi.controllers.importing.seen import Seen
 from cdi.controllers.working import scratchclaim
-from cdi.controllers.working.report import Ended, Report, lost_at, report_of
+from cdi.controllers.working.report import Ended, Report, is_left_behind, lost_at, report_of
 from cdi.controllers.working.runningcondition import (
     at_moment,
     failure_of,
@@ -268,6 +269,8 @@ def _with_pod(seen: Seen, found: Object, bound: dict[str, str | None]) -> plan.P
         return _completed(seen, found, report, bound)
     if objects.is_deleting(found):
         return updated(seen, found, report, bound)  # the next pod has to wait for its name
+    if is_left_behind(found, pod.CONTAINER, seen.context.settings.worker_image):
+        return updated(seen, found, report, bound).with_steps(plan.Remove(PODS, found))
     if report.wants_scratch or (report.out_of_memory and not report.direct_io):
         return _replaced(seen, found, report, bound)
     if report.lost:

@@ -5,6 +5,7 @@ What to do next about one claim that asks for an upload server.
     over, cancelled  any                pod and Service go, unless the pod is to be kept
     waiting          none               pod, certificates and Service, unless another pod uses it
     any              runs               its state goes into the claim's annotations
+    any              has no image       replaced, if ours has another: an older version made it
     any              its time is over   it makes way for one with new certificates
     any              asks for scratch   it is replaced by one that has scratch space
     any              evicted, lost      replaced after a pause
@@ -32,7 +33,7 @@ from cdi.controllers.uploading.claimupdate import (
 )
 from cdi.controllers.uploading.seen import Seen
 from cdi.controllers.working import claims, scratchclaim
-from cdi.controllers.working.report import Report, lost_at, report_of
+from cdi.controllers.working.report import Report, is_left_behind, lost_at, report_of
 from cdi.controllers.working.runningcondition import simplified, with_next_attempt
 from cdi.kube import objects, owners
 from cdi.kube.errors import ApiError
@@ -245,6 +246,8 @@ def _with_pod(seen: Seen, found: Object, bound: Changes) -> plan.Plan:
         return updated(seen, found, report, bound)  # the next pod has to wait for its name
     if report.deadline_passed:
         return _relieved(seen, found, bound)
+    if is_left_behind(found, pod.CONTAINER, seen.context.settings.server_image):
+        return _replaced(seen, found, report, bound)
     if report.wants_scratch and not report.has_scratch:
         remembered = {annotations.REQUIRES_SCRATCH: annotations.TRUE}
         return _replaced(seen, found, report, {**bound, **remembered})

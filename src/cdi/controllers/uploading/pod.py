@@ -125,7 +125,7 @@ def _container(claim: Object, context: Context, deadline: datetime, mounted: lis
     settings = context.settings
     probe = {"path": "/healthz", "port": PORT, "scheme": "HTTPS"}
     return {
-        **pods.container(CONTAINER, settings.upload_image or settings.worker_image, context),
+        **pods.container(CONTAINER, settings.server_image, context),
         "command": roles.command_of(roles.UPLOAD_SERVER),
         "args": [f"-v={settings.verbosity}"],
         "env": [

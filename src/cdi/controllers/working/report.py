@@ -23,6 +23,8 @@ CRASH_LOOP: Final = "CrashLoopBackOff"
 _PAUSE: Final = "back-off"  # Kubernetes 1.30 says only that it waits
 _LONGEST_CAUSE: Final = 1024
 PULL_FAILURES: Final = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
+# Why a container waits that has no image to start from.
+_IMAGE_MISSING: Final = PULL_FAILURES | {"ErrImageNeverPull", "ImageInspectError"}
 
 _BACK_OFF: Final = re.compile(r"back-off ((?:\d+(?:\.\d+)?(?:ms|h|m|s))+) restarting")
 
@@ -131,6 +133,30 @@ def report_of(found: Object, container: str) -> Report:
         direct_io=_environment(found, container).get("CACHE_MODE") == "TRYNONE",
         lost=_lost(found, own) or _unexplained(found, own),
     )
+
+
+def is_left_behind(found: Object, container: str, image: str) -> bool:
+    """Whether a pod waits for a worker's image that is gone, and `image` has taken its place.
+
+    Another version of CDI, or another operator's, made it, and went with its images. A pod whose
+    worker runs is no such case, nor one whose image is the one that a new pod would have.
+    """
+    if _image_of(found, container) in ("", image):
+        return False
+    return any(
+        objects.get(status, "state", "waiting", "reason") in _IMAGE_MISSING
+        for kind in ("initContainerStatuses", "containerStatuses")
+        for status in objects.get(found, "status", kind, default=[])
+    )
+
+
+def _image_of(found: Object, name: str) -> str:
+    containers = [
+        *objects.get(found, "spec", "initContainers", default=[]),
+        *objects.get(found, "spec", "containers", default=[]),
+    ]
+    own: Object = next((each for each in containers if each.get("name") == name), {})
+    return str(own.get("image") or "")
 
 
 def lost_at(found: Object) -> datetime:
