@@ -10,6 +10,7 @@ import pytest
 from cdi.api import annotations as known
 from cdi.api import names
 from support import disks, httpd, registry
+from support.cluster import Refused
 
 pytestmark = pytest.mark.e2e
 
@@ -121,3 +122,20 @@ def test_a_registry_in_trouble_leaves_the_last_image(space, cluster):
         assert found["spec"]["source"] == last
         (ready,) = found["status"]["conditions"]
         assert ready["status"] == "True"
+
+
+def test_a_data_source_has_one_source(space):
+    sources = {"pvc": {"name": "a", "namespace": space.name},
+               "snapshot": {"name": "b", "namespace": space.name}}  # fmt: skip
+    made = {
+        "apiVersion": "cdi.kubevirt.io/v1beta1",
+        "kind": "DataSource",
+        "metadata": {"name": "either"},
+        "spec": {"source": sources},
+    }
+    with pytest.raises(Refused, match="at most one of pvc, snapshot, dataSource"):
+        space.apply(made)
+    sources.pop("pvc")
+    space.apply(made)
+    other = {"spec": {"source": {"snapshot": None, "pvc": {"name": "a", "namespace": ""}}}}
+    space.kubectl("patch", "das", "either", "--type=merge", "-p", json.dumps(other))

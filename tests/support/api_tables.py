@@ -280,7 +280,7 @@ status=CONDITIONS
 """,
     "DataSource": """
 spec                                object R
-spec.source                         object R
+spec.source                         object R rule
 spec.source=CLONE_SOURCE
 spec.source.dataSource              object -
 spec.source.dataSource.namespace    string R

@@ -1,6 +1,7 @@
 """DataSource: a name for whatever a boot disk is to be cloned from now."""
 
-from typing import Annotated
+from itertools import combinations
+from typing import Annotated, Final
 
 from cdi.api.core.metadata import Condition
 from cdi.api.kinds.root import Root
@@ -27,10 +28,22 @@ class DataSourceSource(View):
     ] = None
 
 
+_MEMBERS: Final = ("pvc", "snapshot", "dataSource")
+_AT_MOST_ONE: Final = {
+    "rule": " && ".join(
+        f"!(has(self.{one}) && has(self.{other}))" for one, other in combinations(_MEMBERS, 2)
+    ),
+    "message": f"a DataSource has one source: want at most one of {', '.join(_MEMBERS)}",
+}
+
+
 class DataSourceSpec(View):
     """What is wanted."""
 
-    source: Annotated[DataSourceSource, doc("What to clone from; may be empty.")]
+    source: Annotated[
+        DataSourceSource,
+        doc("What to clone from; may be empty.", x_kubernetes_validations=[_AT_MOST_ONE]),
+    ]
 
 
 class DataSourceStatus(View):
