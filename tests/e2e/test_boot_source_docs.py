@@ -153,7 +153,8 @@ def _end(cluster: Cluster) -> None:
     cluster.kubectl("delete", "hco", NAME, "-n", HOME, "--timeout=60s")
     cluster.kubectl("delete", "cdi", "cdi-kubevirt-hyperconverged", "--ignore-not-found")
     cluster.kubectl("delete", "sc", OTHER, "--ignore-not-found")
-    cluster.kubectl("delete", "namespace", HOME, GOLDEN, "--timeout=60s")
+    Namespace(cluster, HOME).gone(f"namespace/{GOLDEN}")
+    cluster.kubectl("delete", "namespace", HOME, "--timeout=60s")
 
 
 def test_common_images_are_switched_off_and_on_again(images):
@@ -161,6 +162,8 @@ def test_common_images_are_switched_off_and_on_again(images):
     old = images.ready("fedora")
     images.own(template("mine", "mine", images.server.url("boot/fedora")))
     images.ready("mine")
+    kept = images.cluster.kubectl("get", "hco", NAME, "-n", HOME, "-ojsonpath={.spec}")
+    assert json.loads(kept)["dataImportCronTemplates"][0]["metadata"]["annotations"][BIND] == "true"
     status = {name: each["status"] for name, each in images.in_effect().items()}
     assert status == {
         "fedora-image-cron": {"commonTemplate": True},
@@ -188,6 +191,17 @@ def test_one_image_is_switched_off_by_annotation(images):
     images.golden.gone("dic/fedora-image-cron")
     assert set(images.in_effect()) == {"centos-stream9-image-cron"}
     assert images.golden.names("dic") == {"centos-stream9-image-cron"}
+
+
+def test_a_json_patch_reaches_the_ssp(images):
+    replicas = "jsonpath={.spec.templateValidator.replicas}"
+    home = Namespace(images.cluster, HOME)
+    home.wait("ssp/ssp-kubevirt-hyperconverged", f"{replicas}=2")
+    patch = '[{"op": "replace", "path": "/spec/templateValidator/replicas", "value": 0}]'
+    home.kubectl("annotate", "hco", NAME, f"ssp.kubevirt.io/jsonpatch={patch}")
+    home.wait("ssp/ssp-kubevirt-hyperconverged", f"{replicas}=0")
+    home.kubectl("annotate", "hco", NAME, "ssp.kubevirt.io/jsonpatch-")
+    home.wait("ssp/ssp-kubevirt-hyperconverged", f"{replicas}=2")
 
 
 def test_one_image_moves_to_another_class(images):

@@ -336,6 +336,8 @@ CRON_TEMPLATE_ENABLE = "dataimportcrontemplate.kubevirt.io/enable"
 CRON_TEMPLATE_ARCHITECTURES = "ssp.kubevirt.io/dict.architectures"
 # HyperConverged: JSON patch for the CDI object
 CDI_JSON_PATCH = "containerizeddataimporter.kubevirt.io/jsonpatch"
+# SSP: `true` while nothing is to be done for it
+PAUSED = "kubevirt.io/operator.paused"
 # HyperConverged: JSON patch for the SSP object
 SSP_JSON_PATCH = "ssp.kubevirt.io/jsonpatch"
 

@@ -16,6 +16,8 @@ IMPORT_IMAGE_STREAM = _CDI + "importImageStream"
 OBJECT_TRANSFER = _CDI + "objectTransfer"
 # CDI: everything the operator made must go first
 OPERATOR = "operator.cdi.kubevirt.io"
+# SSP: crons of boot images must go first, then all that was made for them
+SSP = "ssp.kubevirt.io/finalizer"
 # HyperConverged: the boot images that it asks for must go first
 HYPERCONVERGED = "kubevirt.io/hyperconverged"
 # HostPathProvisioner: pools and cluster-wide objects must go first

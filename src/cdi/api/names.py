@@ -18,6 +18,7 @@ CDI = "cdi"  # the usual name of the one CDI object
 CDI_CONFIG = "config"  # the one CDIConfig
 CDI_CONFIG_MAP = "cdi-config"  # the ConfigMap that says which CDI object owns the installation
 HYPERCONVERGED = "kubevirt-hyperconverged"  # the one HyperConverged
+SSP = "ssp-kubevirt-hyperconverged"  # the one SSP, as a HyperConverged makes it
 VDDK_CONFIG_MAP = "v2v-vmware"  # names the VDDK image, in the namespace of the installation
 UPLOAD_API_SERVICE = "v1beta1.upload.cdi.kubevirt.io"  # the APIService of the upload tokens
 UPLOAD_CLIENT = "client.upload-server.cdi.kubevirt.io"  # the upload proxy's certificate says so

@@ -20,6 +20,7 @@ from cdi.api.kinds import (
     hyperconverged,
     objecttransfer,
     populators,
+    ssp,
     storageprofile,
     uploadtoken,
 )
@@ -30,6 +31,7 @@ CDI_GROUP: Final = "cdi.kubevirt.io"
 UPLOAD_GROUP: Final = "upload.cdi.kubevirt.io"
 FORKLIFT_GROUP: Final = "forklift.cdi.kubevirt.io"
 HYPERCONVERGED_GROUP: Final = "hco.kubevirt.io"
+SSP_GROUP: Final = "ssp.kubevirt.io"
 HOST_PATH_GROUP: Final = "hostpathprovisioner.kubevirt.io"
 
 
@@ -213,6 +215,16 @@ ALL: Final = (
         versions=(Version("v1", storage=True), Version("v1beta1")),
         short_names=("hco", "hcos"),
         columns=(_AGE,),
+        status_subresource=True,
+    ),
+    Resource(
+        kind="SSP",
+        view=ssp.SSP,
+        plural="ssps",
+        namespaced=True,
+        group=SSP_GROUP,
+        versions=(Version("v1beta3", storage=True), Version("v1beta2")),
+        columns=(_AGE, _PHASE),
         status_subresource=True,
     ),
     Resource(

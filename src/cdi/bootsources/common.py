@@ -1,16 +1,18 @@
 """
 The boot images that are shipped, and the DataSources that machine templates expect.
 
-A directory of YAML files takes the place of the shipped ones: each holds a list of templates, or
-one. Raises InvalidTemplates.
+A directory of YAML files takes the place of the shipped ones: each holds templates, one or a list
+of them, and ImageStreams that they name. Raises InvalidTemplates.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from cdi.api import annotations
+from cdi.bootsources import streams
 from cdi.kube.objects import Object
 
 _QUAY: Final = "docker://quay.io/containerdisks"
@@ -28,8 +30,23 @@ EXPECTED: Final = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """What every cluster gets, unless it says otherwise."""
+
+    templates: tuple[Object, ...] = ()
+    streams: tuple[Object, ...] = ()  # ImageStreams that templates name
+
+
 class InvalidTemplates(ValueError):
     """The templates of a directory cannot be used."""
+
+
+def shipped_with(directory: Path | None) -> Shipped:
+    """What is shipped, or what a directory has instead."""
+    if directory is None:
+        return Shipped(shipped())
+    return Shipped(read(directory), read_streams(directory))
 
 
 def shipped() -> tuple[Object, ...]:
@@ -47,7 +64,9 @@ def read(directory: Path) -> tuple[Object, ...]:
         return ()
     found: dict[str, Object] = {}
     for path in sorted(directory.glob("*.yaml")):
-        for template in _templates_in(path):
+        for template in _documents_in(path):
+            if template.get("kind") == streams.KIND:
+                continue
             name = str((template.get("metadata") or {}).get("name") or "")
             if not name:
                 raise InvalidTemplates(f"{path}: a template has no metadata.name")
@@ -57,7 +76,13 @@ def read(directory: Path) -> tuple[Object, ...]:
     return tuple(found.values())
 
 
-def _templates_in(path: Path) -> list[Any]:
+def read_streams(directory: Path) -> tuple[Object, ...]:
+    """The ImageStreams of a directory."""
+    found = [each for path in sorted(directory.glob("*.yaml")) for each in _documents_in(path)]
+    return tuple(each for each in found if each.get("kind") == streams.KIND)
+
+
+def _documents_in(path: Path) -> list[Any]:
     try:
         documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError) as error:

@@ -1,22 +1,21 @@
 """
-What a HyperConverged comes to: objects that should exist, objects that should go, its status. Pure.
+What a HyperConverged comes to: the CDI object, the SSP object, ImageStreams, its status. Pure.
 
-What should exist is given as merge patches: fields that are None are taken off.
+Elsewhere: what becomes of the SSP object (`sspdecide`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from cdi.api import finalizers, reasons
-from cdi.bootsources import fixed, golden, installation, kinds, templates
-from cdi.bootsources.settings import GOLDEN_NAMESPACE, settings_of, with_switch
+from cdi.api import bootimages, finalizers
+from cdi.bootsources import installation, patching, plan, ssp, streams, templates
+from cdi.bootsources.nodes import NO_NODES, Architectures
+from cdi.bootsources.plan import Plan
+from cdi.bootsources.settings import Settings, settings_of
 from cdi.kube import objects
-from cdi.kube.objects import Key, Object
-from cdi.storage.conditions import with_condition
-
-_DONE, _FAILED = "ReconcileCompleted", reasons.RECONCILE_FAILED
+from cdi.kube.objects import Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +26,11 @@ class Seen:
     now: str  # RFC 3339
     drawn: str  # a schedule for common images, for a cluster that has none yet
     common: Sequence[Object] = ()
-    architectures: Sequence[str] = ("amd64",)  # of the cluster, the default one first
+    architectures: Architectures = NO_NODES
     installations: Sequence[Object] = ()  # CDI objects
-    crons: Sequence[Object] = ()
-    data_sources: Sequence[Object] = ()
-    claims: frozenset[Key] = frozenset()
-    policies: bool = True  # whether network policies mean anything here
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to do, in order: what should exist, what should go, and the HyperConverged itself."""
-
-    ensure: tuple[Object, ...] = ()
-    remove: tuple[Object, ...] = ()
-    hyperconverged: Object | None = None  # as it should be, without its status
-    status: Object | None = None
+    ssp: Object | None = None
+    shipped_streams: Sequence[Object] = ()
+    streams: Sequence[Object] = ()  # ImageStreams that were made for a HyperConverged
 
 
 def decide(seen: Seen) -> Plan:
@@ -51,20 +39,12 @@ def decide(seen: Seen) -> Plan:
         return _end(seen)
     try:
         return _keep(seen)
-    except (templates.DuplicateTemplate, installation.InvalidPatch, KeyError, TypeError) as error:
-        return Plan(status=_status(seen, _why(error)))
-
-
-def refused(seen: Seen, status: Object | None, why: Sequence[str]) -> Object:
-    """A status that says which objects the server does not take."""
-    given = {**seen.hyperconverged, "status": status or {}}
-    return _status(replace(seen, hyperconverged=given), "; ".join(why))
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, ValueError):
-        return str(error)
-    return f"a template is not complete: {type(error).__name__}: {error}"
+    except (
+        templates.DuplicateTemplate,
+        templates.IncompleteTemplate,
+        patching.InvalidPatch,
+    ) as error:
+        return Plan(status=_status(seen, str(error)))
 
 
 def _keep(seen: Seen) -> Plan:
@@ -76,40 +56,29 @@ def _keep(seen: Seen) -> Plan:
         settings,
         templates.Cluster(
             schedule=schedule,
-            architectures=seen.architectures,
+            architectures=seen.architectures.workloads,
             before=status.get("dataImportCronTemplates") or (),
             now=seen.now,
         ),
     )
-    wanted = golden.decide(
-        golden.Seen(
-            owner=objects.key(seen.hyperconverged),
-            namespace=GOLDEN_NAMESPACE,
-            templates=templates.for_crons(found, settings),
-            architectures=seen.architectures,
-            multi_arch=settings.multi_arch,
-            crons=seen.crons,
-            data_sources=seen.data_sources,
-            claims=seen.claims,
-        )
-    )
-    name = _installation_name(seen)
-    policies = fixed.network_policies(GOLDEN_NAMESPACE) if seen.policies else []
+    wanted_streams = streams.wanted(seen.shipped_streams, settings)
     ensure = (
-        installation.cdi_for(seen.hyperconverged, settings, name),
-        *fixed.objects_for(GOLDEN_NAMESPACE),
-        *_sources_first(wanted.ensure),
-        *policies,
+        installation.cdi_for(seen.hyperconverged, settings, _installation_name(seen)),
+        *wanted_streams,
+        _ssp(seen, settings, found),
     )
-    after = _status(seen, "") | {
+    failure = plan.failure_of(seen.ssp)
+    after = _status(seen, f"SSP: {failure}" if failure else "") | {
         "dataImportSchedule": schedule,
         "dataImportCronTemplates": [each.as_document() for each in found],
     }
-    return Plan(ensure, wanted.remove, _held(with_switch(seen.hyperconverged)), after)
+    itself = plan.held(bootimages.completed(seen.hyperconverged), finalizers.HYPERCONVERGED)
+    return Plan(ensure, streams.unwanted(seen.streams, wanted_streams), itself, after)
 
 
-def _sources_first(wanted: Sequence[Object]) -> list[Object]:
-    return sorted(wanted, key=lambda each: each["kind"] != kinds.DATA_SOURCES.kind)
+def _ssp(seen: Seen, settings: Settings, found: Sequence[templates.InEffect]) -> Object:
+    given = templates.for_crons(found, settings)
+    return ssp.ssp_for(seen.hyperconverged, settings, given, seen.architectures)
 
 
 def _installation_name(seen: Seen) -> str:
@@ -123,37 +92,13 @@ def _installation_name(seen: Seen) -> str:
     return objects.name(oldest)
 
 
-def _held(hyperconverged: Object) -> Object:
-    have = objects.finalizers(hyperconverged)
-    if finalizers.HYPERCONVERGED in have:
-        return hyperconverged
-    meta = {**objects.metadata(hyperconverged), "finalizers": [*have, finalizers.HYPERCONVERGED]}
-    return {**hyperconverged, "metadata": meta}
-
-
 def _end(seen: Seen) -> Plan:
-    """Crons go first, and what they made with them; DataSources only when no cron is left."""
-    owner = objects.key(seen.hyperconverged)
-    crons = [each for each in seen.crons if golden.is_owned(each, owner)]
-    if crons:
-        return Plan(remove=tuple(each for each in crons if not objects.is_deleting(each)))
-    sources = tuple(
-        each
-        for each in seen.data_sources
-        if golden.is_owned(each, owner) and not objects.is_deleting(each)
-    )
-    kept = [each for each in objects.finalizers(seen.hyperconverged)
-            if each != finalizers.HYPERCONVERGED]  # fmt: skip
-    meta = {**objects.metadata(seen.hyperconverged), "finalizers": kept}
-    return Plan(remove=sources, hyperconverged={**seen.hyperconverged, "metadata": meta})
+    """The SSP object goes first, and what it stands for; the CDI object and its volumes stay."""
+    if seen.ssp is not None:
+        return Plan(remove=() if objects.is_deleting(seen.ssp) else (seen.ssp,))
+    itself = plan.released(seen.hyperconverged, finalizers.HYPERCONVERGED)
+    return Plan(remove=tuple(seen.streams), itself=itself)
 
 
 def _status(seen: Seen, failure: str) -> Object:
-    status: Object = dict(seen.hyperconverged.get("status") or {})
-    conditions = status.get("conditions") or []
-    reason, message = (_FAILED, failure) if failure else (_DONE, "")
-    for kind, well in (("Available", True), ("Progressing", False), ("Degraded", False)):
-        said = well if not failure else kind == "Degraded"
-        text = (reasons.Status.TRUE if said else reasons.Status.FALSE).value
-        conditions = with_condition(conditions, kind, text, reason, message, seen.now)
-    return {**status, "conditions": conditions}
+    return plan.outcome(seen.hyperconverged.get("status"), failure, seen.now)

@@ -14,7 +14,7 @@ from cdi.kube.client import Client
 from cdi.kube.objects import Object
 from cdi.kube.resource import CUSTOM_RESOURCE_DEFINITIONS
 
-KINDS: Final = ("HyperConverged",)
+KINDS: Final = ("HyperConverged", "SSP")
 _OURS: Final = "cdi-bootsources"
 
 

@@ -22,7 +22,6 @@ DATA_SOURCE_NAME: Final = "cdi.kubevirt.io/storage.import.datasource-name"
 OWNER: Final = "operator-sdk/primary-resource"
 OWNER_TYPE: Final = "operator-sdk/primary-resource-type"
 _OWNER_KIND: Final = "SSP.ssp.kubevirt.io"
-_OWNER_NAME: Final = "ssp-kubevirt-hyperconverged"
 OWN_LABELS: Final = {
     "app.kubernetes.io/name": "data-sources",
     "app.kubernetes.io/component": "templating",
@@ -34,7 +33,7 @@ OWN_LABELS: Final = {
 class Seen:
     """What there is, and what is wanted."""
 
-    owner: Key  # the HyperConverged
+    owner: Key  # the SSP object
     namespace: str  # of boot images
     templates: Sequence[InEffect] = ()
     architectures: Sequence[str] = ()  # of the cluster, the default one first
@@ -82,7 +81,7 @@ def decide(seen: Seen) -> Wanted:
 
 
 def is_owned(obj: Object, owner: Key) -> bool:
-    """Whether an object was made for this HyperConverged."""
+    """Whether an object was made for this SSP."""
     given = objects.annotations(obj)
     return given.get(OWNER) == _owner(owner) and given.get(OWNER_TYPE) == _OWNER_KIND
 
@@ -102,7 +101,7 @@ def owned(obj: Object, owner: Key) -> Object:
 
 
 def _owner(owner: Key) -> str:
-    return f"{owner.namespace}/{_OWNER_NAME}"
+    return f"{owner.namespace}/{owner.name}"
 
 
 # Crons.

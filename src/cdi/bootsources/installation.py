@@ -1,15 +1,11 @@
-"""The CDI object as a HyperConverged wants it. Pure. Raises InvalidPatch."""
+"""The CDI object as a HyperConverged wants it. Pure. Raises patching.InvalidPatch."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-import jsonpatch
-
 from cdi.api import annotations
-from cdi.bootsources import kinds
+from cdi.bootsources import kinds, patching
 from cdi.bootsources.settings import Settings
-from cdi.kube import objects
 from cdi.kube.objects import Object
 
 NAME: Final = "cdi-kubevirt-hyperconverged"
@@ -21,10 +17,6 @@ _CERTIFICATES: Final = {
 }
 
 
-class InvalidPatch(ValueError):
-    """The JSON patch in an annotation makes no sense."""
-
-
 def cdi_for(hyperconverged: Object, settings: Settings, name: str = NAME) -> Object:
     """The CDI object, as a merge patch: what does not stand here stays as it is."""
     made: Object = {
@@ -33,8 +25,7 @@ def cdi_for(hyperconverged: Object, settings: Settings, name: str = NAME) -> Obj
         "metadata": {"name": name, "annotations": {annotations.CONFIG_AUTHORITY: ""}},
         "spec": _spec(settings),
     }
-    patch = objects.annotations(hyperconverged).get(annotations.CDI_JSON_PATCH)
-    return _patched(made, patch) if patch else made
+    return patching.patched(made, hyperconverged, annotations.CDI_JSON_PATCH)
 
 
 def _spec(settings: Settings) -> Object:
@@ -60,13 +51,3 @@ def _certificates(said: Mapping[str, Any] | None) -> Object:
     return {
         part: {**usual, **((said or {}).get(part) or {})} for part, usual in _CERTIFICATES.items()
     }
-
-
-def _patched(made: Object, text: str) -> Object:
-    try:
-        found: Object = jsonpatch.JsonPatch(json.loads(text)).apply(made)
-    except (ValueError, TypeError, jsonpatch.JsonPatchException) as error:
-        raise InvalidPatch(
-            f"annotation {annotations.CDI_JSON_PATCH} is no JSON patch that fits: {error}"
-        ) from error
-    return found

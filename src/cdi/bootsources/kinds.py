@@ -16,6 +16,7 @@ def _ours(kind: str) -> Resource:
 
 
 HYPERCONVERGEDS: Final = _ours("HyperConverged")
+SSPS: Final = _ours("SSP")
 CDIS: Final = _ours("CDI")
 CRONS: Final = _ours("DataImportCron")
 DATA_SOURCES: Final = _ours("DataSource")
@@ -25,3 +26,5 @@ ROLES: Final = Resource(_RBAC, "v1", "roles", "Role")
 ROLE_BINDINGS: Final = Resource(_RBAC, "v1", "rolebindings", "RoleBinding")
 CLUSTER_ROLES: Final = Resource(_RBAC, "v1", "clusterroles", "ClusterRole", namespaced=False)
 NETWORK_POLICIES: Final = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
+IMAGE_STREAMS: Final = Resource("image.openshift.io", "v1", "imagestreams", "ImageStream")
+SNAPSHOTS: Final = Resource("snapshot.storage.k8s.io", "v1", "volumesnapshots", "VolumeSnapshot")

@@ -2,8 +2,6 @@
 What a HyperConverged says, at whichever of its places. Pure.
 
 Settings have moved with the releases; of several places that say something the newest counts.
-The import switch of the oldest one is written out where nobody says anything: clients replace it
-by a JSON patch, which fails where there is nothing to replace.
 """
 
 from __future__ import annotations
@@ -27,6 +25,7 @@ class Settings:
     multi_arch: bool = False
     templates: tuple[Object, ...] = ()
     namespace: str = ""  # of common boot images, where it is not the usual one
+    templates_namespace: str = ""  # of the templates of machines
     scratch_class: str | None = None
     overhead: Object | None = None
     insecure_registries: tuple[str, ...] = ()
@@ -60,11 +59,13 @@ def settings_of(hyperconverged: Object) -> Settings:
     namespace = _first(
         sources.get("commonBootImageNamespace"), spec.get("commonBootImageNamespace")
     )
+    machines = _first(sources.get("commonTemplatesNamespace"), spec.get("commonTemplatesNamespace"))
     return Settings(
         imports_common=switched is not False,
         multi_arch=multi_arch is True,
         templates=tuple(templates),
         namespace=str(namespace or ""),
+        templates_namespace=str(machines or ""),
         scratch_class=_first(
             storage.get("scratchSpaceStorageClass"), spec.get("scratchSpaceStorageClass")
         ),
@@ -81,19 +82,6 @@ def settings_of(hyperconverged: Object) -> Settings:
         verbosity=objects.get(spec, "logVerbosityConfig", "cdi"),
         uninstall=spec.get("uninstallStrategy"),
     )
-
-
-def with_switch(hyperconverged: Object) -> Object:
-    """A copy that says at its oldest place whether common images are imported."""
-    spec = hyperconverged.get("spec") or {}
-    gates = spec.get("featureGates")
-    if isinstance(gates, list) or (isinstance(gates, Mapping) and IMPORT_GATE in gates):
-        return hyperconverged
-    wanted = settings_of(hyperconverged).imports_common
-    return {
-        **hyperconverged,
-        "spec": {**spec, "featureGates": {**(gates or {}), IMPORT_GATE: wanted}},
-    }
 
 
 def _gate(spec: Object, name: str) -> bool | None:

@@ -2,7 +2,7 @@
 The templates in effect: those that are shipped, as far as they are wanted, and a cluster's own.
 
 One of the same name as a shipped template changes it, field by field: what it leaves out stays as
-shipped. Pure. Raises DuplicateTemplate.
+shipped. Pure. Raises DuplicateTemplate, IncompleteTemplate.
 """
 
 import copy
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from cdi.api import annotations, reasons
+from cdi.api import annotations, bootimages, reasons
 from cdi.bootsources.settings import Settings
 from cdi.kube import objects
 from cdi.kube.objects import Object
@@ -21,7 +21,7 @@ _SCALARS: Final = (
     "schedule", "garbageCollect", "importsToKeep", "retentionPolicy", "managedDataSource",
     "serviceAccountName",
 )  # fmt: skip
-_DEFAULTS: Final = {"retentionPolicy": "None", "importsToKeep": 1}
+_NEEDED: Final = (("managedDataSource",), ("template", "spec", "source"))
 
 
 class DuplicateTemplate(ValueError):
@@ -29,6 +29,13 @@ class DuplicateTemplate(ValueError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"there are two templates called {name}; rename or remove one of them")
+
+
+class IncompleteTemplate(ValueError):
+    """A template leaves out what no shipped one of its name says."""
+
+    def __init__(self, name: str, field: str) -> None:
+        super().__init__(f"template {name} has no spec.{field}, and no common template of its name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +96,9 @@ def in_effect(common: Iterable[Object], settings: Settings, cluster: Cluster) ->
             if made := _common(template, own.get(name), settings, cluster.schedule):
                 found.append(made)
     found += [
-        InEffect(_completed(template))
+        InEffect(_whole(bootimages.completed_template(template)))
         for name, template in own.items()
-        if name not in shipped and _is_enabled(template)
+        if name not in shipped and bootimages.is_enabled(template)
     ]
     if settings.multi_arch:
         found = [_fitting(each, shipped.get(each.name), cluster) for each in found]
@@ -155,15 +162,10 @@ def _by_name(templates: Iterable[Object]) -> dict[str, Object]:
     return found
 
 
-def _is_enabled(template: Object) -> bool:
-    said = objects.annotations(template).get(annotations.CRON_TEMPLATE_ENABLE)
-    return said is None or said.lower() == annotations.TRUE
-
-
 def _common(
     template: Object, own: Object | None, settings: Settings, schedule: str
 ) -> InEffect | None:
-    if own is not None and not _is_enabled(own):
+    if own is not None and not bootimages.is_enabled(own):
         return None
     made = copy.deepcopy(template)
     if schedule:
@@ -175,16 +177,11 @@ def _common(
     return InEffect(merged(made, own), common=True, modified=True)
 
 
-def _completed(template: Object) -> Object:
-    """One of the cluster's own, with what is usual for boot images."""
-    made = copy.deepcopy(template)
-    made["spec"] = {**_DEFAULTS, **(made.get("spec") or {})}
-    given = objects.annotations(made)
-    made.setdefault("metadata", {})["annotations"] = {
-        annotations.BIND_IMMEDIATE: annotations.TRUE,
-        **given,
-    }
-    return made
+def _whole(template: Object) -> Object:
+    for path in _NEEDED:
+        if not objects.get(template, "spec", *path):
+            raise IncompleteTemplate(objects.name(template), ".".join(path))
+    return template
 
 
 def _handed_on(each: InEffect, settings: Settings) -> InEffect:

@@ -17,6 +17,7 @@ class Watches:
     """One informer for each kind; `own` are those that are to be run by whoever called."""
 
     hyperconvergeds: Informer
+    ssps: Informer
     installations: Informer
     crons: Informer
     data_sources: Informer
@@ -29,6 +30,7 @@ class Watches:
         """Watch; `given` are informers that others of the process run, by their name here."""
         wanted = {
             "hyperconvergeds": (kinds.HYPERCONVERGEDS, True),
+            "ssps": (kinds.SSPS, True),
             "installations": (kinds.CDIS, False),
             "crons": (kinds.CRONS, False),
             "data_sources": (kinds.DATA_SOURCES, False),

@@ -8,7 +8,6 @@ it starts it again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +20,6 @@ from cdi.kube import connection, errors
 from cdi.kube.client import Client
 from cdi.kube.leader import Elector
 from cdi.kube.manager import Group, Manager, Work
-from cdi.kube.objects import Object
 from cdi.web.serving import process
 
 EXIT_FAILED: Final = 1
@@ -41,9 +39,9 @@ def run(
     """Run until SIGTERM. Exits with EXIT_FAILED where it cannot go on."""
     process.log_to_stderr(verbosity)
     try:
-        templates = None if boot_images is None else common.read(boot_images)
+        shipped = common.shipped_with(boot_images)
         leases_in = namespace if leader_elect else ""
-        asyncio.run(_run(kubeconfig, context, templates, leases_in, ready_file))
+        asyncio.run(_run(kubeconfig, context, shipped, leases_in, ready_file))
     except (errors.KubeError, common.InvalidTemplates, OSError) as error:
         click.echo(f"cdi bootsources: {error}", err=True)
         raise click.exceptions.Exit(EXIT_FAILED) from None
@@ -52,7 +50,7 @@ def run(
 async def _run(
     kubeconfig: str,
     context: str,
-    templates: Sequence[Object] | None,
+    shipped: common.Shipped,
     leases_in: str,
     ready_file: Path | None,
 ) -> None:
@@ -62,7 +60,7 @@ async def _run(
         await definitions.ensure(client)
         manager = Manager()
         elector = Elector(client, leases_in, LEASE) if leases_in else None
-        BootSources(client, templates).add_to(manager, elector)
+        BootSources(client, shipped).add_to(manager, elector)
         if ready_file is not None:
             manager.add(Group.CONTROLLERS, Work("ready file", readyfile.showing(ready_file)))
         await manager.run(stop)

@@ -181,14 +181,13 @@ class Standalone:
     def _add_boot_sources(
         self, manager: Manager, client: Client, seen: Caches, parts: Parts
     ) -> None:
-        place = self._settings.boot_images
         given = {
             "claims": seen.claims,
             "nodes": seen.nodes,
             **{name: parts.watches.of(name) for name in ("crons", "data_sources", "installations")},
         }
-        templates = None if place is None else common.read(place)
-        BootSources(client, templates, given=given).add_to(manager)
+        shipped = common.shipped_with(self._settings.boot_images)
+        BootSources(client, shipped, given=given).add_to(manager)
 
     def _add_machine(self, manager: Manager, client: Client, seen: Caches) -> None:
         """What a cluster's volume controllers and its node would do."""

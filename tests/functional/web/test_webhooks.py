@@ -112,9 +112,12 @@ def test_every_rule_is_served_at_its_path(kubernetes, tmp_path):
         "/dataimportcron-validate",
         "/datavolume-mutate",
         "/datavolume-validate",
+        "/hyperconverged-mutate",
+        "/hyperconverged-validate",
         "/objecttransfer-validate",
         "/populator-validate",
         "/pvc-mutate",
+        "/ssp-validate",
     ]
 
     async def act(api: cdiapi.Running) -> None:

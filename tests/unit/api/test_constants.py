@@ -147,6 +147,7 @@ ANNOTATIONS = [
     "ssp.kubevirt.io/dict.architectures",
     "containerizeddataimporter.kubevirt.io/jsonpatch",
     "ssp.kubevirt.io/jsonpatch",
+    "kubevirt.io/operator.paused",
 ]
 LABELS = [
     "app",

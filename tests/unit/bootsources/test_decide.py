@@ -1,4 +1,4 @@
-"""What a HyperConverged comes to: crons, DataSources, the CDI object, its status."""
+"""What a HyperConverged comes to: the CDI object, its status and, by its SSP, boot images."""
 
 import json
 from typing import Any
@@ -7,8 +7,10 @@ import pytest
 
 from cdi.api import annotations as known
 from cdi.api import labels
-from cdi.bootsources import common
-from cdi.bootsources.decide import Plan, Seen, decide
+from cdi.bootsources import common, sspdecide
+from cdi.bootsources.decide import Seen, decide
+from cdi.bootsources.nodes import Architectures
+from cdi.bootsources.plan import Plan
 from cdi.kube.mergepatch import merged
 from cdi.kube.objects import Key, Object
 
@@ -33,9 +35,25 @@ def template(name: str = "mine", source: str = "mine", **annotations: str) -> Ob
     }
 
 
-def look(given: Object, **seen: Any) -> Plan:
+def first_look(given: Object, **seen: Any) -> Plan:
+    """The HyperConverged alone: what it wants of its SSP."""
     seen.setdefault("common", common.shipped())
     return decide(Seen(given, NOW, "1 2/12 * * *", **seen))
+
+
+def ssp_of(plan: Plan, **meta: Any) -> Object:
+    (found,) = (merged({}, each) for each in plan.ensure if each["kind"] == "SSP")
+    return merged(found, {"metadata": meta})
+
+
+def look(given: Object, *, architectures: tuple[str, ...] = ("amd64",), **seen: Any) -> Plan:
+    """The HyperConverged and, beneath, its SSP: all that comes of both."""
+    plan = first_look(given, architectures=Architectures(architectures[:1], architectures))
+    if not plan.ensure:
+        return plan
+    below = sspdecide.decide(sspdecide.Seen(ssp_of(plan), NOW, **seen))
+    return Plan((*plan.ensure, *below.ensure), (*plan.remove, *below.remove), plan.itself,
+                plan.status)  # fmt: skip
 
 
 def made(plan: Plan, kind: str) -> dict[str, Object]:
@@ -191,7 +209,7 @@ def test_a_setting_that_is_taken_back_is_taken_off():
 
 
 def test_a_cdi_object_that_is_there_is_used():
-    plan = look(hyperconverged(), installations=[{"metadata": {"name": "cdi"}}])
+    plan = first_look(hyperconverged(), installations=[{"metadata": {"name": "cdi"}}])
     assert list(made(plan, "CDI")) == ["cdi"]
 
 
@@ -233,13 +251,158 @@ def test_the_schedule_is_drawn_once():
     assert {each["spec"]["schedule"] for each in crons.values()} == {"3 4/12 * * *"}
 
 
-def test_crons_go_first_when_all_ends():
+# The end.
+
+ENDING: Object = {"deletionTimestamp": NOW, "finalizers": ["ssp.kubevirt.io/finalizer"]}
+
+
+def ending(**seen: Any) -> Plan:
+    ssp = ssp_of(first_look(hyperconverged()), **ENDING)
+    return sspdecide.decide(sspdecide.Seen(ssp, NOW, **seen))
+
+
+def test_crons_go_first_when_an_ssp_ends():
     on = look(hyperconverged())
+    crons, sources = there(on, "DataImportCron"), there(on, "DataSource")
+    fixtures = [
+        merged({}, each)
+        for each in on.ensure
+        if each["kind"] not in ("DataImportCron", "DataSource", "CDI", "SSP")
+    ]
+    first = ending(crons=crons, data_sources=sources, fixtures=fixtures)
+    assert (gone(first), first.itself) == (gone_names(crons), None)
+    second = ending(data_sources=sources, fixtures=fixtures)
+    assert set(gone(second)) == {*gone_names(sources), *gone_names(fixtures)}
+    assert second.itself["metadata"]["finalizers"] == []
+
+
+def gone_names(objects: list[Object]) -> list[str]:
+    return [each["metadata"]["name"] for each in objects]
+
+
+def test_the_namespace_stays_with_disks_that_no_cron_takes():
+    on = look(hyperconverged())
+    spaces = there(on, "Namespace")
+    assert gone(ending(fixtures=spaces)) == [GOLDEN]
+    assert gone(ending(fixtures=spaces, disks=["my-own"])) == []
+
+
+def test_what_others_have_made_under_the_same_names_stays():
+    foreign = {"kind": "Namespace", "metadata": {"name": GOLDEN}}
+    assert gone(ending(fixtures=[foreign])) == []
+
+
+def test_the_ssp_goes_before_its_hyperconverged():
+    on = first_look(hyperconverged())
     given = merged(hyperconverged(), {"metadata": {
         "deletionTimestamp": NOW, "finalizers": ["kubevirt.io/hyperconverged"]}})  # fmt: skip
-    crons, sources = there(on, "DataImportCron"), there(on, "DataSource")
-    first = look(given, crons=crons, data_sources=sources)
-    assert (len(first.remove), first.hyperconverged) == (3, None)
-    second = look(given, data_sources=sources)
-    assert len(second.remove) == len(sources)
-    assert second.hyperconverged["metadata"]["finalizers"] == []
+    first = first_look(given, ssp=ssp_of(on))
+    assert (len(first.remove), first.itself) == (1, None)
+    waiting = first_look(given, ssp=ssp_of(on, **ENDING))
+    assert (waiting.remove, waiting.itself) == ((), None)
+    assert first_look(given).itself["metadata"]["finalizers"] == []
+
+
+# The SSP.
+
+
+def test_settings_reach_the_ssp():
+    given = hyperconverged(
+        dataImportCronTemplates=[template()],
+        commonTemplatesNamespace="machines",
+        featureGates={"enableMultiArchBootImageImport": True},
+    )
+    nodes = Architectures(("arm64",), ("amd64",))
+    found = ssp_of(first_look(given, architectures=nodes))
+    assert found["metadata"]["name"] == "ssp-kubevirt-hyperconverged"
+    assert found["metadata"]["namespace"] == "hco"
+    spec = found["spec"]
+    assert spec["commonTemplates"]["namespace"] == "machines"
+    names = [
+        each["metadata"]["name"] for each in spec["commonTemplates"]["dataImportCronTemplates"]
+    ]
+    assert names == [
+        "centos-stream10-image-cron", "centos-stream9-image-cron", "fedora-image-cron", "mine",
+    ]  # fmt: skip
+    assert spec["templateValidator"] == {"replicas": 2}
+    assert spec["enableMultipleArchitectures"] is True
+    assert spec["cluster"] == {
+        "controlPlaneArchitectures": ["arm64"], "workloadArchitectures": ["amd64"],
+    }  # fmt: skip
+
+
+def test_a_json_patch_of_the_ssp_goes_on_top():
+    patch = [
+        {"op": "replace", "path": "/spec/templateValidator/replicas", "value": 1},
+        {"op": "remove", "path": "/spec/cluster"},
+    ]
+    given = hyperconverged(annotations={known.SSP_JSON_PATCH: json.dumps(patch)})
+    (found,) = (each for each in first_look(given).ensure if each["kind"] == "SSP")
+    assert found["spec"]["templateValidator"] == {"replicas": 1}
+    assert found["spec"]["cluster"] is None
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        pytest.param('[{"op": "replace", "path": "/spec/nothing/here", "value": 1}]', id="nowhere"),
+        pytest.param('[{"op": "replace", "path": "/metadata/name", "value": "x"}]', id="another"),
+        pytest.param('[{"op": "shuffle", "path": "/spec"}]', id="no-operation"),
+        pytest.param('[{"op": "remove", "path": ""}]', id="everything"),
+        pytest.param("{", id="no-json"),
+    ],
+)
+def test_a_json_patch_that_makes_no_sense_is_told(patch):
+    plan = first_look(hyperconverged(annotations={known.SSP_JSON_PATCH: patch}))
+    degraded = {each["type"]: each for each in plan.status["conditions"]}["Degraded"]
+    assert (plan.ensure, degraded["status"]) == ((), "True")
+    assert known.SSP_JSON_PATCH in degraded["message"]
+
+
+def test_a_paused_ssp_is_left_as_it_is():
+    ssp = ssp_of(first_look(hyperconverged()), annotations={"kubevirt.io/operator.paused": "true"})
+    plan = sspdecide.decide(sspdecide.Seen(ssp, NOW))
+    assert (plan.ensure, plan.remove, plan.status["paused"]) == ((), (), True)
+    again = {**ssp, "status": plan.status, "metadata": {**ssp["metadata"], "annotations": {}}}
+    assert "paused" not in sspdecide.decide(sspdecide.Seen(again, NOW)).status
+
+
+def test_what_troubles_an_ssp_is_told_by_its_hyperconverged():
+    said = {"type": "Degraded", "status": "True", "message": "no room"}
+    ssp = {**ssp_of(first_look(hyperconverged())), "status": {"conditions": [said]}}
+    plan = first_look(hyperconverged(), ssp=ssp)
+    degraded = {each["type"]: each for each in plan.status["conditions"]}["Degraded"]
+    assert (degraded["status"], degraded["message"]) == ("True", "SSP: no room")
+
+
+# ImageStreams.
+
+STREAM = {"apiVersion": "image.openshift.io/v1", "kind": "ImageStream",
+          "metadata": {"name": "rhel9"}, "spec": {}}  # fmt: skip
+
+
+def streams(plan: Plan) -> list[tuple[str, str]]:
+    return [
+        (each["metadata"]["namespace"], each["metadata"]["name"])
+        for each in plan.ensure
+        if each["kind"] == "ImageStream"
+    ]
+
+
+def test_image_streams_are_where_common_images_are():
+    first = first_look(hyperconverged(), shipped_streams=[STREAM])
+    assert streams(first) == [(GOLDEN, "rhel9")]
+    moved = first_look(
+        hyperconverged(commonBootImageNamespace="elsewhere"),
+        shipped_streams=[STREAM],
+        streams=there(first, "ImageStream"),
+    )
+    assert (streams(moved), gone(moved)) == ([("elsewhere", "rhel9")], ["rhel9"])
+
+
+def test_image_streams_go_with_the_switch_unless_they_are_somebody_elses():
+    off = hyperconverged(enableCommonBootImageImport=False)
+    mine = there(first_look(hyperconverged(), shipped_streams=[STREAM]), "ImageStream")
+    foreign = {**STREAM, "metadata": {"name": "other", "namespace": GOLDEN}}
+    plan = first_look(off, shipped_streams=[STREAM], streams=[*mine, foreign])
+    assert (streams(plan), gone(plan)) == ([], ["rhel9"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdi.bootsources.settings import settings_of, with_switch
+from cdi.bootsources.settings import settings_of
 
 GATE = "enableCommonBootImageImport"
 
@@ -57,17 +57,3 @@ def test_lists_are_found_in_both_versions():
     for each in (old, new):
         assert settings_of(each).insecure_registries == ("r",)
         assert settings_of(each).templates == ({"a": 1},)
-
-
-@pytest.mark.parametrize(
-    ("spec", "gates"),
-    [
-        pytest.param({}, {GATE: True}, id="said-where-nothing-is"),
-        pytest.param({GATE: False}, {GATE: False}, id="as-it-is"),
-        pytest.param({"featureGates": {"x": True}}, {"x": True, GATE: True}, id="beside-others"),
-        pytest.param({"featureGates": {GATE: False}}, {GATE: False}, id="left-alone"),
-        pytest.param({"featureGates": ["x"]}, ["x"], id="not-into-a-list"),
-    ],
-)
-def test_there_is_always_something_to_replace(spec, gates):
-    assert with_switch(hyperconverged(**spec))["spec"]["featureGates"] == gates

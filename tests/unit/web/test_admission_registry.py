@@ -34,12 +34,15 @@ def admit(path: str, asked: AdmissionRequest) -> Any:
 
 
 def test_every_webhook_is_there_mutating_ones_first() -> None:
-    assert [each.path for each in ALL if each.mutates] == ["/datavolume-mutate", "/pvc-mutate"]
-    assert [each.path for each in ALL][2:] == [
+    mutating = ["/datavolume-mutate", "/pvc-mutate", "/hyperconverged-mutate"]
+    assert [each.path for each in ALL if each.mutates] == mutating
+    assert [each.path for each in ALL][3:] == [
         "/datavolume-validate",
         "/dataimportcron-validate",
         "/populator-validate",
         "/objecttransfer-validate",
+        "/hyperconverged-validate",
+        "/ssp-validate",
         "/cdi-validate",
     ]
     assert {each.webhook for each in ALL} == {f"{path[1:]}.cdi.kubevirt.io" for path in BY_PATH}

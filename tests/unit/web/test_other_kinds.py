@@ -4,9 +4,17 @@ from typing import Any
 
 import pytest
 
-from cdi.web.admission import dataimportcron, installation, objecttransfer, populators, resources
+from cdi.web.admission import (
+    dataimportcron,
+    hyperconverged,
+    installation,
+    objecttransfer,
+    populators,
+    resources,
+    ssp,
+)
 from cdi.web.admission.decision import Decision
-from cdi.web.admission.inquiry import Get, Seen
+from cdi.web.admission.inquiry import Get, List, Seen
 from cdi.web.admission.request import AdmissionRequest
 
 REGISTRY = {"registry": {"url": "docker://quay.io/x"}}
@@ -309,3 +317,53 @@ def test_a_cdi_that_the_request_does_not_hold_is_looked_up() -> None:
 
 def test_other_writes_of_cdi_are_allowed() -> None:
     assert installation.decide(request(resources.INSTALLATIONS, {}), Seen()).allowed
+
+
+# HyperConverged and SSP; what their templates may say is in tests/unit/api/test_bootimages.py
+
+TEMPLATE = {"metadata": {"name": "mine"}, "spec": {"managedDataSource": "mine"}}
+SWITCH = "enableCommonBootImageImport"
+
+
+def test_templates_of_a_hyperconverged_are_completed() -> None:
+    asked = request(resources.HYPERCONVERGEDS, {"dataImportCronTemplates": [TEMPLATE]})
+    answer = hyperconverged.complete(asked, Seen())
+    assert answer.allowed
+    assert answer.object is not None
+    spec = answer.object["spec"]
+    assert spec["featureGates"] == {SWITCH: True}
+    assert spec["dataImportCronTemplates"][0]["spec"]["importsToKeep"] == 1
+    again = hyperconverged.complete(request(resources.HYPERCONVERGEDS, spec), Seen())
+    assert (again.allowed, again.object) == (True, None)
+
+
+def test_templates_of_a_hyperconverged_are_judged() -> None:
+    bare = {"dataImportCronTemplates": [{"metadata": {"name": "bare"}}]}
+    answer = hyperconverged.decide(request(resources.HYPERCONVERGEDS, bare), Seen())
+    field, message = broken(answer)
+    assert field == "spec.dataImportCronTemplates[0]"
+    assert "bare" in message
+    good = {"dataImportCronTemplates": [TEMPLATE], "featureGates": {SWITCH: False}, SWITCH: True}
+    answer = hyperconverged.decide(request(resources.HYPERCONVERGEDS, good), Seen())
+    assert answer.allowed
+    (warning,) = answer.warnings
+    assert SWITCH in warning
+
+
+ANY_SSP = List(resources.SSPS, limit=1)
+
+
+def test_there_is_one_ssp() -> None:
+    asked = request(resources.SSPS, {})
+    assert ssp.decide(asked, Seen({ANY_SSP: []})).allowed
+    there = {"metadata": {"name": "first", "namespace": "home"}}
+    answer = ssp.decide(asked, Seen({ANY_SSP: [there]}))
+    assert (answer.allowed, answer.code) == (False, 400)
+    assert "namespace home: first" in answer.message
+    assert ssp.decide(request(resources.SSPS, {}, {}), Seen()).allowed
+
+
+def test_templates_of_an_ssp_have_names() -> None:
+    spec = {"commonTemplates": {"dataImportCronTemplates": [TEMPLATE, {"spec": {}}]}}
+    field, _ = broken(ssp.decide(request(resources.SSPS, spec), Seen()))
+    assert field == "spec.commonTemplates.dataImportCronTemplates[1]"

@@ -159,10 +159,14 @@ _RBAC: Final = "rbac.authorization.k8s.io"
 BOOT_SOURCES_CLUSTER: Final[Rules] = (
     rule("hco.kubevirt.io", "hyperconvergeds", "get list watch update patch"),
     rule("hco.kubevirt.io", "hyperconvergeds/status hyperconvergeds/finalizers", "update patch"),
+    rule("ssp.kubevirt.io", "ssps", "get list watch create update patch delete"),
+    rule("ssp.kubevirt.io", "ssps/status ssps/finalizers", "update patch"),
+    rule("image.openshift.io", "imagestreams", "get list create patch delete"),
     rule(_CDI, "cdis", "get list watch create update patch"),
     *_VIEWING_IMAGES,
     *_EDITING_IMAGES,
-    rule("core", "namespaces", "create patch"),
+    rule("core", "namespaces", "create"),
+    rule("core", "namespaces", "delete", "kubevirt-os-images"),
     rule("core", "nodes", _READ),
     rule("apps", "deployments", "get"),  # of a HyperConverged operator, beside which it stops
     rule(_RBAC, "roles rolebindings clusterroles", "create"),
@@ -174,7 +178,7 @@ BOOT_SOURCES_CLUSTER: Final[Rules] = (
         "apiextensions.k8s.io",
         "customresourcedefinitions",
         "get update patch",
-        "hyperconvergeds.hco.kubevirt.io",
+        "hyperconvergeds.hco.kubevirt.io ssps.ssp.kubevirt.io",
     ),
 )
 

@@ -13,7 +13,7 @@ the API server of one machine alike.
     adoption               an existing claim of its name
     clonetokens, authorization
                            who may clone from where; `web.tokens` signs what says so
-    dataimportcron, populators, objecttransfer, installation
+    dataimportcron, populators, objecttransfer, installation, hyperconverged, ssp
                            the other kinds
     claim, clonesize       completing a labelled claim
 

@@ -17,10 +17,12 @@ from cdi.web.admission import (
     clonetokens,
     dataimportcron,
     datavolume,
+    hyperconverged,
     inquiry,
     installation,
     objecttransfer,
     populators,
+    ssp,
 )
 from cdi.web.admission.decision import Decision, Denied, allow, error
 from cdi.web.admission.request import CREATE, DELETE, UPDATE, AdmissionRequest, Object
@@ -60,13 +62,17 @@ def registrations(
     rendering = claim.ClaimRendering(read_token)
     volumes, transfers = (datavolume.RESOURCE,), (objecttransfer.RESOURCE,)
     sources = (populators.IMPORTS, populators.UPLOADS)
+    whole = (hyperconverged.RESOURCE,)
     return (
         _registration("datavolume-mutate", volumes, tokens.decide, mutates=True),
         _registration("pvc-mutate", (claim.RESOURCE,), rendering.decide, {CREATE}, mutates=True),
+        _registration("hyperconverged-mutate", whole, hyperconverged.complete, mutates=True),
         _registration("datavolume-validate", volumes, datavolume.decide),
         _registration("dataimportcron-validate", (dataimportcron.RESOURCE,), dataimportcron.decide),
         _registration("populator-validate", sources, populators.decide),
         _registration("objecttransfer-validate", transfers, objecttransfer.decide),
+        _registration("hyperconverged-validate", whole, hyperconverged.decide),
+        _registration("ssp-validate", (ssp.RESOURCE,), ssp.decide),
         _registration("cdi-validate", (installation.RESOURCE,), installation.decide, {DELETE}),
     )
 

@@ -13,6 +13,8 @@ UPLOAD_SOURCES: Final = "volumeuploadsources.cdi.kubevirt.io"
 CLONE_SOURCES: Final = "volumeclonesources.cdi.kubevirt.io"
 OBJECT_TRANSFERS: Final = "objecttransfers.cdi.kubevirt.io"
 STORAGE_PROFILES: Final = "storageprofiles.cdi.kubevirt.io"
+HYPERCONVERGEDS: Final = "hyperconvergeds.hco.kubevirt.io"
+SSPS: Final = "ssps.ssp.kubevirt.io"
 INSTALLATIONS: Final = "cdis.cdi.kubevirt.io"
 
 CLAIMS: Final = "persistentvolumeclaims"

@@ -1,0 +1,73 @@
+"""Carry out a plan: what should exist, what should go, and the object itself. Decides nothing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cdi.bootsources import kinds, plan
+from cdi.bootsources.plan import Plan
+from cdi.kube import apply, errors, objects
+from cdi.kube.client import Client
+from cdi.kube.mergepatch import merged
+from cdi.kube.objects import Object
+from cdi.kube.resource import NAMESPACES, Resource
+
+RESOURCES: Final = {
+    each.kind: each
+    for each in (
+        NAMESPACES,
+        kinds.SSPS,
+        kinds.CDIS,
+        kinds.CRONS,
+        kinds.DATA_SOURCES,
+        kinds.ROLES,
+        kinds.ROLE_BINDINGS,
+        kinds.CLUSTER_ROLES,
+        kinds.NETWORK_POLICIES,
+        kinds.IMAGE_STREAMS,
+    )
+}
+
+
+async def act(client: Client, resource: Resource, found: Object, wanted: Plan, now: str) -> None:
+    """First the object itself, which is held, then its children, its status, and last its end.
+
+    What the server refuses is told in the status and holds up nothing else. `now` as in RFC 3339.
+    """
+    ending = objects.is_deleting(found)
+    if wanted.itself is not None and not ending:
+        done = await apply.ensure_state(client, resource, found, wanted.itself)
+        found = done.object
+    refused = [said for each in wanted.ensure if (said := await _refusal_of(client, each))]
+    for doomed in wanted.remove:
+        await apply.ensure_absent(client, RESOURCES[doomed["kind"]], doomed)
+    status = wanted.status
+    if refused:
+        status = plan.outcome(status or found.get("status"), "; ".join(refused), now)
+    if status is not None and status != found.get("status"):
+        await apply.ensure_status(client, resource, found, status)
+    if wanted.itself is not None and ending:
+        await apply.ensure_state(client, resource, found, wanted.itself)
+
+
+async def _refusal_of(client: Client, wanted: Object) -> str:
+    """Ensure an object; return why the server does not take it."""
+    try:
+        await _ensure(client, RESOURCES[wanted["kind"]], wanted)
+    except errors.ApiError as error:
+        if error.transient or isinstance(error, errors.Conflict):
+            raise
+        return f"{wanted['kind']} {objects.name(wanted)}: {error}"
+    return ""
+
+
+async def _ensure(client: Client, resource: Resource, wanted: Object) -> None:
+    namespace, name = objects.key(wanted)
+    try:
+        found = await client.get(resource, name, namespace or None)
+    except errors.NotFound:
+        await apply.ensure_created(client, resource, merged({}, wanted))
+        return
+    if objects.is_deleting(found) or resource == NAMESPACES:
+        return  # a namespace that somebody else has made stays theirs
+    await apply.ensure_state(client, resource, found, merged(found, wanted))
