@@ -15,14 +15,24 @@ NODE = "node-a"
 
 
 class Driver:
-    """A driver over pools in `place` or its home; use as `with`. The first pool is `legacy`."""
+    """A driver over pools in `place` or its home; use as `with`. The first pool is `legacy`; those
+    that are `mounted` are on claims."""
 
-    def __init__(self, home: Path, *pools: str, place: Path | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *pools: str,
+        place: Path | None = None,
+        mounted: tuple[str, ...] = (),
+    ) -> None:
         self.socket = home / "csi.sock"
         self.roots = {
             name: (place or home) / name / "csi" for name in ("legacy", *(pools or ("local",)))
         }
-        listed = [{"name": name, "path": str(path)} for name, path in self.roots.items()]
+        listed = [
+            {"name": name, "path": str(path), "mounted": name in mounted}
+            for name, path in self.roots.items()
+        ]
         self._words = [
             *PROGRAM, "hostpath", "driver", "--endpoint", f"unix://{self.socket}",
             "--nodeid", NODE, "--datadir", json.dumps(listed),

@@ -60,7 +60,7 @@ def spoilt(folder: Path, size: int, kind: str, *settings: str) -> Iterator[Path]
     served = ["nbdkit", f"--filter={kind}", "memory", str(size), *settings]
     process = subprocess.Popen(["nbdfuse", str(file), "[", *served, "]"])
     try:
-        _wait_mounted(place, process)
+        wait_mounted(place, process)
         with loopdev.device(file) as device:
             yield device
     finally:
@@ -68,11 +68,12 @@ def spoilt(folder: Path, size: int, kind: str, *settings: str) -> Iterator[Path]
         process.wait(30)
 
 
-def _wait_mounted(place: Path, process: subprocess.Popen[bytes]) -> None:
+def wait_mounted(place: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until something is mounted; the process that is to mount it has to be alive."""
     # The kernel tells of new mounts by an exceptional condition on the list of them.
     with Path("/proc/self/mounts").open("rb") as mounts:
         while not os.path.ismount(place):
-            assert process.poll() is None, "nbdfuse ended early"
+            assert process.poll() is None, "whoever was to mount it ended early"
             select.select([], [], [mounts], 1.0)
             mounts.seek(0)
             mounts.read()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import click
 from aiohttp import web
 
 from cdi.hostpath.metrics import DriverMetrics, OperatorMetrics
+from cdi.hostpath.mounter import Mounter, let_go
 from cdi.hostpath.operator import validation
 from cdi.hostpath.operator.certificate import CONFIGURATION, PATH, WebhookCertificate
 from cdi.hostpath.operator.inventory import marks
@@ -57,6 +59,16 @@ def run_driver(
     _run("driver", _driver(settings, kubeconfig, context, address), verbosity)
 
 
+def run_mounter(mounter: Mounter, listen: tuple[str, int], verbosity: int) -> None:
+    """Keep a claim mounted until SIGTERM."""
+    _run("mounter", _mounter(mounter, Address(*listen)), verbosity)
+
+
+def run_unmount(target: Path, verbosity: int) -> None:
+    """Take the mount of a claim away. Exits with EXIT_FAILED where it stays."""
+    _run("mounter", asyncio.to_thread(let_go, target), verbosity)
+
+
 def run_provisioner(
     settings: LegacySettings, kubeconfig: str, context: str, verbosity: int
 ) -> None:
@@ -89,6 +101,14 @@ async def _driver(
             of_driver = DriverMetrics(keeper, settings.socket.parent)
             manager.add(Group.SERVERS, _server(address, client, metrics, of_driver))
         await manager.run(stop)
+
+
+async def _mounter(mounter: Mounter, address: Address) -> None:
+    stop, manager = process.stop_on_signals(), Manager()
+    health = Health({"mount": lambda: mounter.mounted})
+    manager.add(Group.SERVERS, _probes(address, health))
+    manager.add(Group.CONTROLLERS, mounter)
+    await manager.run(stop)
 
 
 async def _provisioner(settings: LegacySettings, kubeconfig: str, context: str) -> None:

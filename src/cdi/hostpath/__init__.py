@@ -4,6 +4,7 @@ Local volumes of a cluster's nodes, as the hostpath provisioner offers them.
     csi           the CSI driver: the protocol, and its three services
     provisioning  volumes and snapshots for what a cluster claims, without sidecars
     operator      keeps both on the nodes of a cluster, as one object says
+    mounter       the claim of a pool, mounted where the driver finds it
     keeper        the volumes and snapshots of one node: one operation at a time on each
     jobs, locks   what takes its time, and one at a time
     pools         the directories that they are in

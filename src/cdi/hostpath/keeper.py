@@ -140,7 +140,7 @@ class Keeper:
                 raise errors.Different(f"volume {wanted.id} is being made, but another one")
             return running
         try:
-            there = await self.find(wanted.id)
+            there = await asyncio.to_thread(self._find_for, wanted, pool)
         except errors.Missing:
             contents = await asyncio.to_thread(self._contents, wanted.content) or pool
             return self._making.start(
@@ -187,6 +187,15 @@ class Keeper:
         if pool := self._pool_of(volume):
             return Volume(volume, pool, pool.record(volume), pool.capacity(volume))
         raise errors.Missing(f"there is no volume {volume} on this node")
+
+    def _find_for(self, wanted: Wanted, pool: HostPool) -> Volume:
+        """The volume that a wish may mean. Raises Missing; PoolMissing for the wish's own pool:
+        other pools that are gone hold up nothing, as no two wishes have one name."""
+        pool.space()
+        try:
+            return self._find(wanted.id)
+        except errors.PoolMissing as error:
+            raise errors.Missing(str(error)) from error
 
     def _pool_of(self, volume: str) -> HostPool | None:
         """Where a volume is. Raises PoolMissing where it may be in one that is gone."""
@@ -305,17 +314,26 @@ class Keeper:
         await self._locks.holding(f"snapshot/{name}", erase)
 
     def _erase_snapshot(self, name: str) -> None:
-        for pool in self.pools.values():
-            if pool.snapshot(name) is not None:
-                pool.snapshots.erase(name)
+        try:
+            pool, _ = self._find_snapshot(name)
+        except errors.Missing:
+            return
+        pool.snapshots.erase(name)
 
     def _all_snapshots(self) -> list[Snapshot]:
         return [each for pool in self.pools.values() for each in pool.snapshots.all()]
 
     def _find_snapshot(self, name: str) -> tuple[HostPool, Snapshot]:
+        """A snapshot, and the pool it is in. Raises as `_find` does."""
+        gone: errors.PoolMissing | None = None
         for pool in self.pools.values():
-            if found := pool.snapshot(name):
-                return pool, found
+            try:
+                if found := pool.snapshot(name):
+                    return pool, found
+            except errors.PoolMissing as error:
+                gone = error
+        if gone is not None:
+            raise gone
         raise errors.Missing(f"there is no snapshot {name} on this node")
 
 

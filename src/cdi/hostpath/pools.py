@@ -6,6 +6,7 @@ Blocking calls; sizes in bytes. Raises OSError, of which those of `volumes.error
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -25,8 +26,10 @@ _GIB: Final = 1 << 30
 _SECTOR: Final = 512
 _USUAL_SIZE: Final = _GIB  # of a device of which nobody says how large it should be
 _PROVIDERS: Final = ("", "reflink")
-# In pools that were kept by others: where their snapshots are.
-_RESERVED: Final = frozenset({"snapshots"})
+# Directories that are no volumes: snapshots of whoever kept the pool before, and ext4's own.
+_RESERVED: Final = frozenset({"snapshots", "lost+found"})
+# In the file system of a pool that is on a claim: written by whoever mounts it.
+MARKER: Final = ".pool"
 
 
 class InvalidPools(ValueError):
@@ -41,6 +44,7 @@ class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_path: str = msgspec.field(default="", name="snapshotPath")
     snapshot_provider: str = msgspec.field(default="", name="snapshotProvider")
     shared: bool = False  # by all nodes
+    mounted: bool = False  # by somebody else, perhaps later: the pool is on a claim
 
 
 def parse_pools(text: str | bytes) -> list[PoolSettings]:
@@ -120,13 +124,32 @@ class HostPool:
 
     def __init__(self, settings: PoolSettings) -> None:
         self.name, self.shared = settings.name, settings.shared
-        self.pool = Pool(Path(settings.path), open_to_all=True)
+        marker = MARKER if settings.mounted else ""
+        self.pool = Pool(Path(settings.path), open_to_all=True, marker=marker)
         self.snapshots = Snapshots(self.pool)
         self.records = Records(self.pool)
+        self._mounted, self._arrived = settings.mounted, False
+        self._arriving = threading.Lock()
 
     def prepare(self) -> None:
-        """Make the directory, and remove what calls have left that were cut short."""
+        """Make the directory, and remove what calls have left that were cut short. One that is
+        not mounted yet is prepared when it is."""
         self.pool.ensure()
+        try:
+            self._present()
+        except errors.PoolMissing:
+            if not self._mounted:
+                raise
+
+    def _present(self) -> None:
+        """Insist that the pool is there; the first time that it is, tidy up. Raises PoolMissing."""
+        self.pool.space()
+        with self._arriving:
+            if not self._arrived:
+                self._tidy()
+                self._arrived = True
+
+    def _tidy(self) -> None:
         if not self.shared:  # where others may be at work
             self.pool.tidy()
             self.snapshots.tidy()
@@ -141,7 +164,7 @@ class HostPool:
     def has(self, volume: str) -> bool:
         """Whether a volume is here. Raises PoolMissing; names that none can have are not here."""
         try:
-            self.pool.space()  # which insists that the pool is there
+            self._present()
             self.pool.existing(volume)
         except errors.PoolMissing:
             raise
@@ -234,6 +257,7 @@ class HostPool:
 
     def snapshot(self, name: str) -> Snapshot | None:
         try:
+            self._present()
             return self.snapshots.get(name)
         except (errors.Missing, ValueError):
             return None

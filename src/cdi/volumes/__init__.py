@@ -4,11 +4,12 @@ Local volumes: making, growing, attaching and removing directories and block dev
     pool        the volumes beneath one directory: made, grown, cloned, measured, erased
     snapshots   what volumes held at one moment
     records     what was asked of each volume
-    mounts      where directories and devices are shown a second time
+    mounts      where directories and devices are shown, and file systems
     devices     the block devices of volumes, and who may use them
     loops       files that the machine shows as block devices
     copying     a file's data, shared where the file system can
     trees       a directory with all that is in it
+    formatting  file systems of devices
     errors      why something could not be done
 
 It knows nothing of Kubernetes and imports nothing of ours: whoever gives volumes to pods of one

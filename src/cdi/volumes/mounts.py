@@ -1,5 +1,6 @@
 """
-Bind mounts: a directory or a device, shown at a second place. Needs root, and the program mount.
+Mounts: a directory or a device, shown at a second place, and file systems of devices. Needs root,
+and the program mount.
 
 Blocking calls. Raises OSError, with what mount said.
 """
@@ -42,6 +43,12 @@ def at(target: Path) -> Mount | None:
     return next((each for each in reversed(table()) if each.target == real), None)
 
 
+def kind_at(target: Path) -> str:
+    """The kind of the file system that is mounted here; empty where none is."""
+    found = at(target)
+    return found.kind if found is not None else ""
+
+
 def of(directory: Path) -> list[Path]:
     """Where else a directory is shown, as far as we can see."""
     ending = f"/{directory.name}"
@@ -70,6 +77,28 @@ def bind(source: Path, target: Path, *, read_only: bool) -> None:
         _run("mount", "-o", "remount,bind,ro", "--", str(target))
     elif found.read_only and not read_only and not is_read_only(source):
         raise errors.Different(f"{target} is there for reading only; unmount it first")
+
+
+def mount(device: Path, target: Path) -> None:
+    """Mount the file system of a device at `target`, which exists, unless it is there already.
+
+    Raises Different where something else is there.
+    """
+    if at(target) is None:
+        _run("mount", "--", str(device), str(target))
+    if target.stat().st_dev != device.stat().st_rdev:
+        raise errors.Different(f"something else is mounted at {target}; unmount it first")
+
+
+def let_go(target: Path) -> bool:
+    """Take away whatever is mounted at `target`, also where it is in use: who uses it keeps it,
+    and nobody else comes to it. Returns whether anybody did."""
+    try:
+        unmount(target)
+    except errors.InUse:
+        _run("umount", "--lazy", "--", str(target))
+        return True
+    return False
 
 
 def unmount(target: Path) -> None:

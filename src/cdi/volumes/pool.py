@@ -62,7 +62,8 @@ class Space:
 class Pool:
     """The volumes beneath one directory. `devices` says whether to use loop devices; `user`, by uid
     and gid, gets Block volumes where whoever fills them is not who we are (see `devices`); whether
-    Filesystem volumes are `open_to_all` says whether any user may write to them."""
+    Filesystem volumes are `open_to_all` says whether any user may write to them. A pool with a
+    `marker` is on a file system that somebody else mounts: it is there while that file is."""
 
     def __init__(
         self,
@@ -71,14 +72,17 @@ class Pool:
         devices: bool | None = None,
         user: tuple[int, int] | None = None,
         open_to_all: bool = False,
+        marker: str = "",
     ) -> None:
         self.root, self._user, self._open_to_all = root, user, open_to_all
+        self._marker = marker
         usable = loops.usable() if devices is None else devices
         self._devices = Devices(user) if usable else None
 
     def ensure(self) -> None:
         """Make the pool's directory. Nothing else does: one that is gone is a disk that is."""
-        self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if not self._marker:
+            self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
 
     def tidy(self) -> None:
         """Remove what calls have left that were cut short. Nobody else may use the pool now."""
@@ -261,6 +265,11 @@ class Pool:
         if not self.root.is_dir():
             raise errors.PoolMissing(
                 f"the directory of the volumes is gone: {self.root}; mount it, or make it"
+            )
+        if self._marker and not (self.root / self._marker).is_file():
+            raise errors.PoolMissing(
+                f"the file system of the volumes is not mounted at {self.root}: "
+                f"it has no file {self._marker}"
             )
         return self.root
 

@@ -183,6 +183,53 @@ def provisioner(
     hostpath.run_provisioner(settings, kubeconfig, context, verbosity)
 
 
+@command.command("mounter")
+@click.option("--claim", metavar="NAME", required=True, help="What the claim is called.")
+@click.option(
+    "--source",
+    type=paramtypes.HomePath(),
+    metavar="PATH",
+    required=True,
+    help="Where this process sees the claim: a directory, or a device, which gets a file system if "
+    "it is blank.",
+)
+@click.option(
+    "--target",
+    type=paramtypes.HomePath(),
+    metavar="DIR",
+    required=True,
+    help="Where the driver is to find it.",
+)
+@click.option("--unmount", is_flag=True, help="Take the mount away instead, and end.")
+@click.option(
+    "--health",
+    type=paramtypes.HostPort(),
+    metavar="HOST:PORT",
+    default="0.0.0.0:8081",
+    help="Where /healthz and /readyz are answered, in clear.",
+)
+@options.verbosity
+def mounter(
+    claim: str,
+    source: Path,
+    target: Path,
+    unmount: bool,
+    health: tuple[str, int],
+    verbosity: int,
+) -> None:
+    """Keep the claim of a storage pool mounted on this node, until told to stop."""
+    with loading.quickly():
+        from cdi.cli import hostpath
+        from cdi.hostpath.mounter import Mounter
+        from cdi.kube.clock import SystemClock
+
+    if unmount:
+        hostpath.run_unmount(target, verbosity)
+    else:
+        mounting = Mounter(claim, source, target, SystemClock())
+        hostpath.run_mounter(mounting, health, verbosity)
+
+
 @command.command("operator")
 @options.kubeconfig
 @options.context

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from cdi.hostpath.operator import kinds, status, validation
+from cdi.hostpath.operator import kinds, mounting, status, validation
 from cdi.hostpath.operator.inventory.installed import Facts, installed
 from cdi.hostpath.operator.inventory.pools import pools_of
 from cdi.hostpath.operator.plan import Plan
@@ -31,6 +31,8 @@ SOON: Final = 1.0
 _DAEMON_SET: Final = "DaemonSet"
 # What stays when an object goes, whatever else does: people's data is on them.
 _KEPT: Final = frozenset({"PersistentVolumeClaim", "StorageClass"})
+# What `mounting` makes and takes away, in its own order.
+_MOUNTING: Final = frozenset({"Deployment", "Job"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +62,6 @@ def decide(seen: Seen) -> Plan:
         return _refused(seen, "MultipleProvisioners", message)
     if problems := validation.problems(seen.provisioner):
         return _refused(seen, "InvalidSpec", "; ".join(problems))
-    if unsupported := _unsupported(seen.provisioner):
-        return _refused(seen, "NotSupported", unsupported)
     if semver.step(seen.observed, seen.settings.version) is semver.Step.DOWNGRADE:
         message = (
             f"operator downgraded: version {seen.observed} is installed, and this operator has "
@@ -78,17 +78,6 @@ def _older(seen: Seen) -> Object | None:
     others = [each for each in seen.others if not objects.is_deleting(each)]
     first = min([*others, seen.provisioner], key=age)
     return None if first is seen.provisioner else first
-
-
-def _unsupported(provisioner: Object) -> str:
-    on_claims = [
-        each["name"]
-        for each in objects.get(provisioner, "spec", "storagePools", default=[])
-        if each.get("pvcTemplate")
-    ]
-    if not on_claims:
-        return ""
-    return f"storage pools on claims (pvcTemplate) are not supported yet: {', '.join(on_claims)}"
 
 
 def _refused(seen: Seen, reason: str, message: str) -> Plan:
@@ -114,14 +103,24 @@ def _remove(seen: Seen) -> Plan:
         for each in seen.current.values()
         if owners.is_controlled_by(each, seen.provisioner) and each["kind"] not in _KEPT
     ]
-    left = [each for each in mine if not objects.namespace(each)]
     # Pods first: what they may do is not taken from under them.
     pods = [each for each in mine if each["kind"] == _DAEMON_SET]
-    going = pods or left
-    if going:
-        steps = tuple(Remove(each) for each in going if not objects.is_deleting(each))
-        return Plan(steps=steps, again_in=SOON)
-    return Plan(finalizer=False)
+    if pods:
+        return _taking_away(pods)
+    mounted = mounting.take_down(_mounting(seen))
+    if mounted.waiting or mounted.steps:
+        return Plan(steps=mounted.steps, events=mounted.events, again_in=SOON)
+    left = [each for each in mine if not objects.namespace(each)]
+    return _taking_away(left) if left else Plan(finalizer=False)
+
+
+def _taking_away(going: Objects) -> Plan:
+    steps = tuple(Remove(each) for each in going if not objects.is_deleting(each))
+    return Plan(steps=steps, again_in=SOON)
+
+
+def _mounting(seen: Seen) -> mounting.Seen:
+    return mounting.Seen(seen.provisioner, seen.settings, seen.current)
 
 
 # What is wanted
@@ -129,8 +128,9 @@ def _remove(seen: Seen) -> Plan:
 
 def _keep(seen: Seen) -> Plan:
     wanted = installed(seen.settings, seen.provisioner, seen.facts)
+    mounted = mounting.keep(_mounting(seen))
     plan = Plan(
-        steps=tuple(_steps(seen, wanted)),
+        steps=(*_steps(seen, wanted), *mounted.steps),
         versions=(
             ("operatorVersion", seen.settings.version),
             ("targetVersion", seen.settings.version),
@@ -138,19 +138,28 @@ def _keep(seen: Seen) -> Plan:
         finalizer=True,
         again_in=POLL,
     )
-    ready, waiting = _readiness(seen, wanted)
+    plan = _settled(seen, plan, wanted, mounted)
+    said = plan.status and replace(plan.status, on_claims=mounted.pools)
+    return replace(plan, status=said, events=(*plan.events, *mounted.events))
+
+
+def _settled(seen: Seen, plan: Plan, wanted: Objects, mounted: mounting.Plan) -> Plan:
+    """What the plan says of itself, by what is there and what is still to be done."""
+    waiting = _not_ready(seen, wanted) or mounted.waiting
+    if mounted.unbound:
+        return replace(plan, status=status.failed(mounted.unbound, "StoragePoolNotReady"))
     if not seen.observed:
-        return _deploying(seen, plan, ready=ready, waiting=waiting)
+        return _deploying(seen, plan, waiting)
     if semver.step(seen.observed, seen.settings.version) is semver.Step.UPGRADE:
-        return _upgrading(seen, plan, ready=ready)
-    if not ready:
+        return _upgrading(seen, plan, waiting)
+    if waiting:
         return replace(plan, status=status.degraded(waiting))
     said = ("observedVersion", seen.settings.version)
     return replace(plan, status=_complete(seen, wanted), versions=(*plan.versions, said))
 
 
-def _deploying(seen: Seen, plan: Plan, *, ready: bool, waiting: str) -> Plan:
-    if ready and not plan.steps:
+def _deploying(seen: Seen, plan: Plan, waiting: str) -> Plan:
+    if not waiting and not plan.steps:
         return _finished(seen, plan)
     begun = status.deploying()
     if waiting:
@@ -161,9 +170,9 @@ def _deploying(seen: Seen, plan: Plan, *, ready: bool, waiting: str) -> Plan:
     return replace(plan, status=begun, events=events)
 
 
-def _upgrading(seen: Seen, plan: Plan, *, ready: bool) -> Plan:
+def _upgrading(seen: Seen, plan: Plan, waiting: str) -> Plan:
     if (
-        ready
+        not waiting
         and not plan.steps
         and _condition_reason(seen.provisioner, status.PROGRESSING) == "UpgradeStarted"
     ):
@@ -192,18 +201,18 @@ def _complete(seen: Seen, wanted: Objects) -> Status:
     return status.complete(pools)
 
 
-def _readiness(seen: Seen, wanted: Objects) -> tuple[bool, str]:
-    """Whether all DaemonSets have their pods, and which one has not."""
+def _not_ready(seen: Seen, wanted: Objects) -> str:
+    """Which DaemonSet has not all of its pods; empty where all have."""
     for each in wanted:
         if each["kind"] == _DAEMON_SET:
             found = seen.current.get(ref_of(each))
             if found is None or not readiness.is_everywhere(found):
-                return False, f"DaemonSet {objects.name(each)} has not all of its pods ready"
-    return True, ""
+                return f"DaemonSet {objects.name(each)} has not all of its pods ready"
+    return ""
 
 
 def _steps(seen: Seen, wanted: Objects) -> list[Step]:
     maker = Maker(seen.provisioner, seen.settings.version, kinds.KINDS.marks)
     steps = [step_for(each, seen.current.get(ref_of(each)), maker) for each in wanted]
-    left = leftovers(wanted, seen.current, seen.provisioner, _KEPT)
+    left = leftovers(wanted, seen.current, seen.provisioner, {*_KEPT, *_MOUNTING})
     return [*(each for each in steps if each is not None), *(Remove(each) for each in left)]

@@ -16,7 +16,9 @@ from cdi.kube.resource import (
     DAEMON_SETS,
     DEPLOYMENTS,
     JOBS,
+    NODES,
     PERSISTENT_VOLUME_CLAIMS,
+    PODS,
     PROMETHEUS_RULES,
     ROLE_BINDINGS,
     ROLES,
@@ -49,6 +51,8 @@ KINDS: Final = Kinds(
         PERSISTENT_VOLUME_CLAIMS,
         STORAGE_CLASSES,
     ),
+    watched=(PODS, NODES),
+    whole=(NODES,),
     optional=(SERVICE_MONITORS, PROMETHEUS_RULES, CONSTRAINTS),
     selector=marks.SELECTOR,
     marks=Marks(

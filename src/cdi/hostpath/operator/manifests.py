@@ -31,6 +31,7 @@ _CLUSTER: Final = (
     rule("security.openshift.io", ("securitycontextconstraints",), *_READ, *_WRITE),
     rule("admissionregistration.k8s.io", ("validatingwebhookconfigurations",), *_READ, *_WRITE),
     rule("", ("events",), "create", "patch", "update"),
+    rule("", ("nodes",), *_READ),
 )
 _NAMESPACE: Final = (
     rule("apps", ("daemonsets", "deployments"), *_READ, *_WRITE),
@@ -38,6 +39,7 @@ _NAMESPACE: Final = (
     rule("", ("serviceaccounts", "services", "persistentvolumeclaims", "secrets"), *_READ, *_WRITE),
     rule("rbac.authorization.k8s.io", ("roles", "rolebindings"), *_READ, *_WRITE),
     rule("monitoring.coreos.com", ("servicemonitors", "prometheusrules"), *_READ, *_WRITE),
+    rule("", ("pods",), *_READ),
     rule("coordination.k8s.io", ("leases",), *_READ, "create", "update", "patch"),
 )
 

@@ -6,12 +6,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from cdi.api import phases
 from cdi.kube import conditions, objects
 from cdi.kube.conditions import Said
 from cdi.kube.objects import Object
 
 AVAILABLE, PROGRESSING, DEGRADED = "Available", "Progressing", "Degraded"
 UNKNOWN_READY: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOnClaims:
+    """How far a pool on claims has come."""
+
+    name: str
+    phase: str
+    desired: int  # nodes that should have it
+    current: int  # nodes that have it
+    claims: tuple[tuple[str, Object], ...] = ()  # their names, and what they say of themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +34,7 @@ class Status:
     progressing: Said
     degraded: Said
     pools: tuple[str, ...] | None = None  # that are ready; None: it says nothing of them
+    on_claims: tuple[PoolOnClaims, ...] = ()
 
     def conditions(self) -> dict[str, Said]:
         return {
@@ -66,11 +79,23 @@ def rendered(provisioner: Object, wanted: Status, versions: Object, now: datetim
         "conditions": conditions.rendered(before.get("conditions"), wanted.conditions(), now),
         **versions,
     }
-    if wanted.pools is not None:
-        made["storagePoolStatuses"] = [
-            {"name": name, "phase": "Ready"} for name in sorted(wanted.pools)
-        ]
+    if wanted.pools is not None or wanted.on_claims:
+        made["storagePoolStatuses"] = _pools(wanted)
     return made
+
+
+def _pools(wanted: Status) -> list[Object]:
+    said: dict[str, Object] = {
+        name: {"phase": str(phases.Pool.READY)} for name in wanted.pools or ()
+    }
+    for each in wanted.on_claims:
+        said[each.name] = {
+            "phase": str(each.phase),
+            "desiredReady": each.desired,
+            "currentReady": each.current,
+            "claimStatuses": [{"name": name, "status": status} for name, status in each.claims],
+        }
+    return [{"name": name, **said[name]} for name in sorted(said)]
 
 
 def ready_value(provisioner: Object, before: int) -> int:

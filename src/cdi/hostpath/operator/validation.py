@@ -41,6 +41,8 @@ def _problems_of_pools(pools: list[Object]) -> Iterator[str]:
         yield from _problems_of_path(f"{at}.path", pool.get("path"))
         if pool.get("snapshotProvider") not in _PROVIDERS:
             yield f"{at}.snapshotProvider is unknown; leave it out, or write reflink"
+        if is_shared(pool) and objects.get(pool, "pvcTemplate", "volumeMode") == "Block":
+            yield f"{at}.pvcTemplate is for a device that all nodes share; use a file system"
     for field in ("name", "path"):
         values = [pool.get(field) for pool in pools]
         for value in sorted({str(each) for each in values if each and values.count(each) > 1}):

@@ -18,8 +18,9 @@ class Kinds:
     owner: Resource  # for whose objects it works
     managed: tuple[Resource, ...]  # what it makes, in every cluster
     optional: tuple[Resource, ...] = ()  # what only some clusters have, perhaps from tomorrow on
+    watched: tuple[Resource, ...] = ()  # what it looks at, besides
     selector: str = ""  # labels of what it has made
-    whole: tuple[Resource, ...] = ()  # of these, objects of others matter, too
+    whole: tuple[Resource, ...] = ()  # of these, objects without those labels matter, too
     marks: Marks
 
     def resource_of(self, obj: Object) -> Resource:

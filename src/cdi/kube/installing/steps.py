@@ -17,9 +17,11 @@ _SELECTING: Final = frozenset({"Deployment", "DaemonSet"})
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Make an object."""
+    """Make an object. One of its name that is there becomes ours, unless it is `adopts=False`:
+    then it stays as it is, and nobody's."""
 
     obj: Object
+    adopts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class Watches:
         self._namespace, self._clock = namespace, clock
         self.owners = Informer(client, kinds.owner, clock=clock)
         self.managed: Mapping[str, Informer] = {
-            each.kind: self._informer(each) for each in kinds.managed
+            each.kind: self._informer(each) for each in (*kinds.managed, *kinds.watched)
         }
         self.optional = OptionalApis(client, kinds.optional, self._informer, clock)
 

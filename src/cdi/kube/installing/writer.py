@@ -68,8 +68,8 @@ class Writer:
     async def write(self, step: Step, owner: Object) -> None:
         """Carry out one step. Raises errors.KubeError and AlreadyControlledError."""
         match step:
-            case Create(obj):
-                await self._create(obj, owner)
+            case Create(obj, adopts):
+                await self._create(obj, owner, adopts=adopts)
             case Update(wanted):
                 await self._update(wanted, owner)
             case Remove(seen):
@@ -93,12 +93,13 @@ class Writer:
         say = self._recorder.warning if event.warning else self._recorder.normal
         say(owner, event.reason, event.message)
 
-    async def _create(self, obj: Object, owner: Object) -> None:
+    async def _create(self, obj: Object, owner: Object, *, adopts: bool) -> None:
         resource = self._kinds.resource_of(obj)
         try:
             await self._told(owner, "Create", obj, self._client.create(resource, obj))
         except errors.AlreadyExists:
-            await self._adopt(resource, obj, owner)
+            if adopts:
+                await self._adopt(resource, obj, owner)
 
     async def _adopt(self, resource: Resource, obj: Object, owner: Object) -> None:
         """Somebody made it, or our picture is old: bring it to what is wanted."""

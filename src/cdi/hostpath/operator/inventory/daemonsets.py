@@ -22,7 +22,6 @@ _CONTAINER: Final = "hostpath-provisioner"
 _REQUESTS: Final = {"cpu": "10m", "memory": "150Mi"}
 _SOCKETS: Final = "plugins/csi-hostpath"  # beneath the kubelet's directory
 _PLACEMENT: Final = ("nodeSelector", "affinity", "tolerations")
-_SCC: Final = "openshift.io/required-scc"
 
 
 def driver(settings: Settings, provisioner: Object) -> Object:
@@ -177,7 +176,7 @@ def _daemon_set(
     template = {
         "metadata": {
             "labels": {**marks.labels_of(settings), **selector, **marked},
-            "annotations": {_SCC: constraints},
+            "annotations": {openshift.REQUIRED: constraints},
         },
         "spec": pod,
     }

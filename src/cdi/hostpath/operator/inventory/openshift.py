@@ -10,6 +10,7 @@ from cdi.kube.objects import Object
 
 DRIVER: Final = "hostpath-provisioner-csi"
 LEGACY: Final = "hostpath-provisioner"
+REQUIRED: Final = "openshift.io/required-scc"  # annotation of pods
 _ANY: Final = {"type": "RunAsAny"}
 
 

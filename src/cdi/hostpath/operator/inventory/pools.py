@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cdi.hostpath.operator import validation
@@ -11,6 +12,7 @@ from cdi.hostpath.pools import LEGACY
 from cdi.kube import objects
 from cdi.kube.objects import Object
 
+OVERLAY_CLASS: Final = "hpp-overlay"  # where a shared pool names no class
 _DATA: Final = "data-dir"
 _LONGEST_NAME: Final = 63
 _FNV_OFFSET, _FNV_PRIME = 0x811C9DC5, 0x01000193
@@ -25,6 +27,8 @@ class Pool:
     volume: str  # what pods call it
     provider: str = ""
     shared: bool = False
+    template: Mapping[str, Any] = field(default_factory=dict)  # of the claims that it is on
+    overlay_class: str = ""  # of a shared pool
 
     @property
     def inside(self) -> str:
@@ -44,6 +48,8 @@ def pools_of(provisioner: Object) -> list[Pool]:
             shortened(each["name"], _DATA),
             each.get("snapshotProvider") or "",
             validation.is_shared(each),
+            each.get("pvcTemplate") or {},
+            each.get("overlayClassName") or OVERLAY_CLASS,
         )
         for each in objects.get(provisioner, "spec", "storagePools", default=[])
     ]
@@ -60,6 +66,8 @@ def driver_argument(pools: list[Pool]) -> str:
 
 def _argument(pool: Pool) -> dict[str, Any]:
     made: dict[str, Any] = {"name": pool.name, "path": f"{pool.inside}/csi", "shared": pool.shared}
+    if pool.template:
+        made["mounted"] = True
     if pool.provider:
         made |= {
             "snapshotProvider": pool.provider,
