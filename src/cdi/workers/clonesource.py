@@ -1,21 +1,26 @@
 """
 The sending end of a copy over the network: `python -m cdi.workers.clonesource`.
 
-It reads one volume and sends it to the upload server of another one, as one chunked POST: the
-device as it is (`blockdevice-clone`), or a file system as a tar with sparse members
-(`filesystem-clone`), framed by snappy. Both ends name themselves by certificates. What the server
-answers decides; anything but a 2xx ends with 1, and the container is started again.
+It reads one volume and sends it to the upload server of another one. To a server of ours a disk
+goes in ranges (`ranged`): what has data, several at once, resumable, compared by digest. To any
+other one, and with files beside the disk, it goes as one chunked POST: the device as it is
+(`blockdevice-clone`), or a file system as a tar with sparse members (`filesystem-clone`), framed by
+snappy; that wire is the one of upload.md and clone.md of the API. Both ends name themselves by
+certificates. What the server answers decides; anything but a 2xx ends with 1, and the container is
+started again.
 
-The wire is that of upload.md and clone.md of the API: this end also talks to servers of others.
 Sizes in bytes, durations in seconds.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fnmatch
+import functools
 import http.client
 import logging
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -24,7 +29,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import cramjam
 
@@ -34,11 +39,14 @@ from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import CloneOrder, InvalidVariable
 from cdi.images import errors
 from cdi.images.confined import walls
+from cdi.images.sources.disk import DiskSource
 from cdi.images.transfer import threads
 from cdi.images.transfer.meter import Meter
-from cdi.workers import ending, logs, report
+from cdi.workers import ending, logs, report, volume
 from cdi.workers.attended import Attended
 from cdi.workers.copier import LOST_AND_FOUND, METRIC
+from cdi.workers.ranged import greeting
+from cdi.workers.ranged.sender import Sender
 
 log = logging.getLogger(__name__)
 
@@ -78,16 +86,44 @@ class Sending:
 
     def run(self, meter: Meter, cancel: threading.Event) -> Termination:
         """Send all of it. Raises TransferError."""
-        is_block = self._order.volume_mode == "block"
-        pieces = self._device() if is_block else self._files()
-        kind = "blockdevice-clone" if is_block else "filesystem-clone"
-        meter.total = self._expected(is_block=is_block)
-        self._post(kind, _framed(_counted(pieces, meter, cancel)))
+        disk = self._only_disk()
+        line = self._connected(self._protocols if disk is None else self._more_protocols)
+        if disk is not None and line.selected_alpn_protocol() == greeting.PROTOCOL:
+            self._send_in_ranges(disk, line, meter, cancel)
+        else:
+            self._send_at_once(line, meter, cancel)
         applied = f", {reasons.PREALLOCATION_APPLIED_MESSAGE}"
         message = reasons.CLONE_COMPLETE_MESSAGE + (applied if self._order.preallocation else "")
         return Termination(message=message, preallocation_applied=self._order.preallocation)
 
+    def _send_in_ranges(
+        self, path: Path, line: ssl.SSLSocket, meter: Meter, cancel: threading.Event
+    ) -> None:
+        connect = functools.partial(self._connected, self._more_protocols)
+        with DiskSource(path) as disk:
+            sender = Sender(disk, connect, self._shown, is_device=self._is_block)
+            sender.run(line, meter, cancel)
+
+    def _send_at_once(self, line: ssl.SSLSocket, meter: Meter, cancel: threading.Event) -> None:
+        pieces = self._device() if self._is_block else self._files()
+        kind = "blockdevice-clone" if self._is_block else "filesystem-clone"
+        meter.total = self._expected(is_block=self._is_block)
+        self._post(line, kind, _framed(_counted(pieces, meter, cancel)))
+
     # Reading.
+
+    @property
+    def _is_block(self) -> bool:
+        return self._order.volume_mode == "block"
+
+    def _only_disk(self) -> Path | None:
+        """Return the disk, if there is nothing else in the volume that would have to come along."""
+        if self._is_block:
+            return self._place
+        disk = self._place / volume.DISK
+        names = {each.name for each in self._place.iterdir()} - {LOST_AND_FOUND, volume.DISK}
+        others = [name for name in names if not fnmatch.fnmatch(name, _JOURNALS)]
+        return disk if not others and disk.is_file() and not disk.is_symlink() else None
 
     def _device(self) -> Iterator[bytes]:
         try:
@@ -131,22 +167,42 @@ class Sending:
 
     # Sending.
 
-    def _post(self, kind: str, body: Iterator[bytes]) -> None:
-        url = urlsplit(self._order.upload_url)
-        connection = http.client.HTTPSConnection(
-            url.hostname or "", url.port, timeout=PATIENCE, context=self._context()
-        )
+    _protocols = (greeting.HTTP,)
+    _more_protocols = (greeting.PROTOCOL, greeting.HTTP)
+
+    @property
+    def _shown(self) -> str:
+        return self._url.netloc
+
+    @functools.cached_property
+    def _url(self) -> SplitResult:
+        return urlsplit(self._order.upload_url)
+
+    def _connected(self, protocols: tuple[str, ...]) -> ssl.SSLSocket:
+        """Connect to the server, which chooses one of the protocols. Raises ConnectionLost."""
+        host, port = self._url.hostname or "", self._url.port or 443
+        try:
+            plain = socket.create_connection((host, port), timeout=PATIENCE)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return self._context(protocols).wrap_socket(plain, server_hostname=host)
+        except OSError as error:
+            raise errors.ConnectionLost(f"{self._shown} is not reached: {error}") from error
+
+    def _post(self, line: ssl.SSLSocket, kind: str, body: Iterator[bytes]) -> None:
+        connection = http.client.HTTPSConnection(self._url.hostname or "", self._url.port)
+        connection.sock = line
         try:
             with contextlib.closing(connection):
-                status, text = _answer(connection, url.path, kind, body)
+                status, text = _answer(connection, self._url.path, kind, body)
         except (OSError, http.client.HTTPException) as error:
-            raise errors.ConnectionLost(f"{url.netloc} is not reached: {error}") from error
+            raise errors.ConnectionLost(f"{self._shown} is not reached: {error}") from error
         if not 200 <= status < 300:
-            raise errors.ConnectionLost(f"{url.netloc} answers {status}: {text}")
+            raise errors.ConnectionLost(f"{self._shown} answers {status}: {text}")
 
-    def _context(self) -> ssl.SSLContext:
+    def _context(self, protocols: tuple[str, ...]) -> ssl.SSLContext:
         order = self._order
         context = ssl.create_default_context(cadata=order.server_ca)
+        context.set_alpn_protocols(list(protocols))
         with tempfile.TemporaryDirectory() as place:
             certificate, key = Path(place) / "tls.crt", Path(place) / "tls.key"
             certificate.write_text(order.client_cert, encoding="ascii")

@@ -108,17 +108,20 @@ class Volume:
             log.warning("the volume is smaller than its claim", extra={"cause": said})
         return said
 
-    def request(self, spec: SourceSpec, connections: int) -> TransferRequest:
+    def request(
+        self, spec: SourceSpec, connections: int, *, keep_size: bool = False
+    ) -> TransferRequest:
         """Return what makes the disk of a source. A disk that is there makes way, if it is a file.
 
-        `connections` is how many the source may be asked over, at most.
+        `connections` is how many the source may be asked over, at most; `keep_size` leaves a file
+        as large as its source.
         """
         wanted = self._wanted(spec, connections)
         if self.device is not None or spec.update:
             return wanted
         room.clear(self.disk)
         found = self.room()
-        return replace(wanted, size=found.size, limit=found.most)
+        return replace(wanted, size=None if keep_size else found.size, limit=found.most)
 
     def forget(self) -> None:
         """Remove what unfinished transfers have left that nobody goes on with."""

@@ -23,11 +23,13 @@ from cdi.images import target as targets
 from cdi.images.codecs.snappy import SnappyDecoder
 from cdi.images.sources import decoded
 from cdi.images.sources.handed import HandedSource
+from cdi.images.sources.nbd.source import NbdSource
 from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result
 from cdi.workers import archives, completion, ending, volume
+from cdi.workers.ranged import comparing, greeting
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class Inflow:
 
 
 Fill = Callable[[Inflow], Termination]
+Opening = Callable[[threading.Event], NbdSource]
 
 
 class Filling:
@@ -98,9 +101,26 @@ class Filling:
     def device_clone(self, inflow: Inflow) -> Termination:
         """Make a disk of another volume's device."""
         spec = SourceSpec(open=decoded.decoded(inflow.source.open, SnappyDecoder), as_is=True)
-        result = self._transfer(spec, inflow)
+        result = self._transfer(spec, inflow, keep_size=True)
         ended = self._complete(
             result, inflow, preallocated=False, message=reasons.CLONE_COMPLETE_MESSAGE
+        )
+        self.note.write(ended)
+        return ended
+
+    def ranges(self, inflow: Inflow, opening: Opening, *, is_device: bool) -> Termination:
+        """Make a disk of the one of a sender that can be asked for any part of it."""
+        self.note.remove()
+        spec = SourceSpec(open=opening, as_is=True)
+        wanted = self._volume.request(spec, greeting.CONNECTIONS, keep_size=True)
+        result = comparing.run(wanted, inflow.meter, inflow.cancel)
+        volume.sync(self._volume.disk)
+        of_files = not is_device and self._volume.device is None  # as `files_clone` says it
+        ended = self._complete(
+            result,
+            inflow,
+            preallocated=of_files or self._order.preallocation,
+            message=reasons.CLONE_COMPLETE_MESSAGE,
         )
         self.note.write(ended)
         return ended
@@ -128,9 +148,10 @@ class Filling:
         volume.sync(wanted.directory)
         return result
 
-    def _transfer(self, spec: SourceSpec, inflow: Inflow) -> Result:
+    def _transfer(self, spec: SourceSpec, inflow: Inflow, *, keep_size: bool = False) -> Result:
         self.note.remove()
-        wanted = replace(self._volume.request(spec, connections=1), by_copy=self._by_copy)
+        asked = self._volume.request(spec, connections=1, keep_size=keep_size)
+        wanted = replace(asked, by_copy=self._by_copy)
         try:
             result = transfer.run(wanted, inflow.meter, inflow.cancel)
         except errors.TransferError as error:

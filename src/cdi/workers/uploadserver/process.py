@@ -18,9 +18,10 @@ from cdi.images import errors
 from cdi.images.confined import walls
 from cdi.images.transfer import threads
 from cdi.workers import ending, logs, report
+from cdi.workers.ranged import greeting
 from cdi.workers.uploadserver import tls
 from cdi.workers.uploadserver.filling import Filling
-from cdi.workers.uploadserver.server import UploadServer
+from cdi.workers.uploadserver.server import Contexts, UploadServer
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +64,10 @@ def _wrong(error: Exception) -> Termination:
 
 
 async def _serve(order: UploadOrder, settings: WorkerSettings, filling: Filling) -> Termination:
-    context = tls.context_for(order, settings)
-    server = UploadServer(order, filling, context, settings.idle_timeout)
+    contexts = Contexts(
+        tls.context_for(order, settings), tls.context_for(order, settings, greeting.PROTOCOL)
+    )
+    server = UploadServer(order, filling, contexts, settings.idle_timeout)
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

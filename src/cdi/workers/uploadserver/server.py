@@ -7,9 +7,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,7 +21,8 @@ from cdi.api.termination import Termination
 from cdi.api.workorder import UploadOrder
 from cdi.images import errors
 from cdi.workers import ending
-from cdi.workers.uploadserver import answers, body, metrics, tls
+from cdi.workers.uploadserver import answers, body, door, metrics, tls
+from cdi.workers.uploadserver.copies import Receiver
 from cdi.workers.uploadserver.filling import Fill, Filling
 from cdi.workers.uploadserver.tus.handlers import Tus
 from cdi.workers.uploadserver.uploads import Upload, Uploads
@@ -41,19 +43,32 @@ DEADLINE_PASSED: Final = "Deadline Passed"
 Receive = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+@dataclass(frozen=True, slots=True)
+class Contexts:
+    """How lines are secured: those of HTTP, and those of copies in ranges."""
+
+    http: ssl.SSLContext
+    copies: ssl.SSLContext
+
+
 class UploadServer:
     """One server for one volume. `run` returns how it has ended."""
 
     def __init__(
-        self, order: UploadOrder, filling: Filling, context: ssl.SSLContext, idle: float
+        self, order: UploadOrder, filling: Filling, contexts: Contexts, idle: float
     ) -> None:
         """`idle` is how long a sender may send nothing, in seconds."""
-        self._order, self._context, self._idle = order, context, idle
+        self._order, self._context, self._idle = order, contexts.http, idle
         self._filling = filling
         self._uploads = Uploads(self._note_failure)
         self._over: asyncio.Future[Termination] = asyncio.get_running_loop().create_future()
         self._silent: set[object] = set()
+        self._door: door.Door | None = None
         self._tus = Tus(self._uploads, filling, self._insist_known, self._end_soon, idle)
+        self._copies = Receiver(
+            self._uploads, filling, contexts.copies, order.client_name,
+            self._tus.forget, self._end,
+        )  # fmt: skip
         self.port = 0  # once it listens
 
     async def run(self, listening: Callable[[int], None]) -> Termination:
@@ -63,14 +78,16 @@ class UploadServer:
         )
         await runner.setup()
         try:
-            server = await self._listen(runner)
+            self._listen(runner)
             listening(self.port)
             deadline = asyncio.create_task(self._watch_deadline())
             ended = await asyncio.shield(self._over)
             deadline.cancel()
-            server.close()
             return ended
         finally:
+            self._copies.close()
+            if self._door is not None:
+                await self._door.close()
             await runner.cleanup()
 
     async def stop(self, error: errors.TransferError) -> None:
@@ -275,7 +292,7 @@ class UploadServer:
 
     # The line.
 
-    async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
+    def _listen(self, runner: web.AppRunner) -> None:
         serve = runner.server
         if serve is None:
             raise RuntimeError("the runner was not set up")
@@ -287,17 +304,17 @@ class UploadServer:
             loop.call_later(HEAD, self._hang_up_on_silence, handler)
             return handler
 
-        server = await loop.create_server(
-            connected,
-            self._order.listen_address or None,
-            self._order.listen_port,
-            ssl=self._context,
-            ssl_handshake_timeout=HEAD,
-            reuse_address=True,
+        async def speak_http(plain: socket.socket) -> None:
+            await loop.connect_accepted_socket(
+                connected, plain, ssl=self._context, ssl_handshake_timeout=HEAD
+            )
+
+        order = self._order
+        self._door = door.Door(
+            order.listen_address, order.listen_port, speak_http, self._copies.serve
         )
-        self.port = server.sockets[0].getsockname()[1]
+        self.port = self._door.port
         log.info("server listens", extra={"port": self.port})
-        return server
 
     def _hang_up_on_silence(self, handler: web.RequestHandler) -> None:
         if handler in self._silent:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 import ssl
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -25,7 +26,9 @@ _VERSIONS: Final = {
 }
 
 
-def context_for(order: UploadOrder, settings: WorkerSettings) -> ssl.SSLContext:
+def context_for(
+    order: UploadOrder, settings: WorkerSettings, protocol: str = "http/1.1"
+) -> ssl.SSLContext:
     """Return the context that an order describes; older versions than TLS 1.2 are not spoken."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS.get(order.tls_min_version, ssl.TLSVersion.TLSv1_2)
@@ -33,13 +36,17 @@ def context_for(order: UploadOrder, settings: WorkerSettings) -> ssl.SSLContext:
     context.load_cert_chain(settings.local(order.tls_cert_file), settings.local(order.tls_key_file))
     context.load_verify_locations(settings.local(order.client_cert_file))
     context.verify_mode = ssl.CERT_OPTIONAL
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([protocol])
     return context
 
 
 def peer_of(request: web.Request) -> str | None:
     """Return the common name in the client's certificate; None if it has shown none."""
-    shown = request.get_extra_info("peercert")
+    return name_in(request.get_extra_info("peercert"))
+
+
+def name_in(shown: Mapping[str, Any] | None) -> str | None:
+    """Return the common name in a certificate that was verified; None if none was shown."""
     if not shown:
         return None
     names = [value for part in shown["subject"] for name, value in part if name == "commonName"]

@@ -21,6 +21,8 @@ from cdi.images.sources.nbd.transport import Transport
 _REQUEST = struct.Struct(">IHHQQI")
 _REQUEST_MAGIC = 0x25609513
 _READ, _DISCONNECT, _BLOCK_STATUS = 0, 2, 7
+# Not of the protocol: a copy's sender answers it, and nobody else is asked.
+DIGEST, DIGEST_BYTES = 0x4344, 32
 
 _SIMPLE_MAGIC, _SIMPLE = 0x67446698, struct.Struct(">IQ")
 _CHUNK_MAGIC, _CHUNK = 0x668E33EF, struct.Struct(">HHQI")
@@ -48,6 +50,15 @@ class Connection:
     def read(self, offset: int, length: int) -> bytearray:
         """Return the bytes [offset, offset + length)."""
         self._ask(_READ, offset, length)
+        return self._filled(offset, length)
+
+    def digest(self, offset: int, length: int) -> bytearray:
+        """Return the sha256 of the bytes [offset, offset + length), as their server has them."""
+        self._ask(DIGEST, offset, length)
+        return self._filled(offset, DIGEST_BYTES)
+
+    def _filled(self, offset: int, length: int) -> bytearray:
+        """Return the `length` bytes of a reply."""
         found = bytearray(length)
         if not self.export.structured:
             self._simple_reply()

@@ -8,6 +8,7 @@ bytes, durations in seconds.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import random
 import socket
@@ -22,6 +23,7 @@ from typing import TypeVar
 from cdi.images import errors
 from cdi.images.closing import Closing
 from cdi.images.http import retry
+from cdi.images.intervals import Intervals
 from cdi.images.layout import Extent
 from cdi.images.sources import source
 from cdi.images.sources.nbd import handshake
@@ -50,6 +52,7 @@ class Settings:
     connections: int = 4  # at most, where the server takes more than one
     stall: float = 180.0  # without a byte; nbdkit's retry filter is patient for a minute itself
     read_bytes: int = _READ_BYTES
+    digests: bool = False  # compare what is read with its digest at the server, which has to know
     retries: retry.Policy = field(default_factory=lambda: retry.Policy(tries=4, opening_tries=2))
     explain: Callable[[errors.SourceError], errors.TransferError] = _same
     clock: Callable[[], float] = time.monotonic
@@ -92,6 +95,7 @@ class NbdSource(Closing):
         self._open = 0
         self._closed = False
         self._changed = threading.Condition()
+        self._compared = Intervals()
         self._export: handshake.Export | None = None
         tries = self._settings.retries.opening_tries
         self._export = self._persistently(tries, lambda connection: connection.export)
@@ -118,6 +122,20 @@ class NbdSource(Closing):
             held = part
         if held is not None:
             yield held
+
+    def digest(self, start: int, end: int) -> bytes:
+        """Return the sha256 of [start, end) at the server; where `digests` are had."""
+        tries = self._settings.retries.tries
+        found = self._persistently(tries, lambda line: line.digest(start, end - start))
+        return bytes(found)
+
+    def not_compared(self) -> Iterator[tuple[int, int]]:
+        """Yield the data that this source has not read, or not compared with its digest."""
+        for part in self.extents():
+            if not part.zero:
+                with self._changed:
+                    left = list(self._compared.missing(part.start, part.end))
+                yield from left
 
     def close(self) -> None:
         with self._changed:
@@ -147,7 +165,19 @@ class NbdSource(Closing):
 
     def _read(self, offset: int, length: int) -> bytearray:
         tries = self._settings.retries.tries
+        if self._settings.digests:
+            return self._persistently(tries, lambda line: self._compare(line, offset, length))
         return self._persistently(tries, lambda connection: connection.read(offset, length))
+
+    def _compare(self, connection: Connection, offset: int, length: int) -> bytearray:
+        found = connection.read(offset, length)
+        if connection.digest(offset, length) != hashlib.sha256(found).digest():
+            raise errors.ConnectionLost(
+                f"{self._shown}: {length} bytes at {offset} came with another digest"
+            )
+        with self._changed:
+            self._compared.add(offset, offset + length)
+        return found
 
     def _asked_parts(self, position: int, end: int) -> Iterator[Extent]:
         least = self._agreed.least

@@ -34,7 +34,7 @@ class Transport(Closing):
         sock.settimeout(TICK)
         self._sock, self._watch, self.shown = sock, watch, shown
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | memoryview) -> None:
         """Send all of `data`."""
         left = memoryview(data)
         while left:

@@ -1,0 +1,97 @@
+"""
+What a connection says first, and what is answered: one line of JSON each. Only values.
+
+Everything that comes from the other end is bounded and checked. Raises Nonsense.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+PROTOCOL: Final = "cdi-copy/1"  # in ALPN
+HTTP: Final = "http/1.1"
+CONNECTIONS: Final = 4  # beside the one that is told the end
+LINE_MOST: Final = 4096  # bytes
+_ID_DIGITS: Final = 32
+_VERSION_MOST: Final = 200
+
+
+class Nonsense(Exception):
+    """The other end does not speak the protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Which copy a connection belongs to.
+
+    `version` vouches that bytes are those of an earlier attempt; `is_device` says what the disk is
+    at its source. `carries` is False for the one connection that is told how the copy ends.
+    """
+
+    copy: str  # random hexadecimal digits
+    version: str
+    is_device: bool
+    carries: bool
+
+    def line(self) -> bytes:
+        """What is sent."""
+        return to_line(asdict(self))
+
+
+def hello_of(line: bytes) -> Hello:
+    """Read what a sender says first."""
+    told = of_line(line)
+    copy, version = told.get("copy"), told.get("version")
+    if not isinstance(copy, str) or len(copy) != _ID_DIGITS or not copy.isalnum():
+        raise Nonsense(f"copy: want {_ID_DIGITS} digits")
+    if not isinstance(version, str) or len(version) > _VERSION_MOST:
+        raise Nonsense(f"version: want at most {_VERSION_MOST} characters")
+    flags = told.get("is_device"), told.get("carries")
+    if not all(isinstance(each, bool) for each in flags):
+        raise Nonsense("is_device, carries: want true or false")
+    return Hello(copy, version, bool(flags[0]), bool(flags[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How it stands: 200 at the beginning and at a good end, else a status of HTTP and why."""
+
+    status: int
+    reason: str = ""
+    message: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        return self.status == 200
+
+    def line(self) -> bytes:
+        """What is sent."""
+        return to_line(asdict(self))
+
+
+def answer_of(line: bytes) -> Answer:
+    """Read what a server says."""
+    told = of_line(line)
+    status = told.get("status")
+    if not isinstance(status, int):
+        raise Nonsense("status: want a number")
+    return Answer(status, str(told.get("reason", "")), str(told.get("message", "")))
+
+
+def to_line(told: dict[str, Any]) -> bytes:
+    """One object as a line; long texts are cut."""
+    short = {key: x[:1000] if isinstance(x, str) else x for key, x in told.items()}
+    return json.dumps(short).encode() + b"\n"
+
+
+def of_line(line: bytes) -> dict[str, Any]:
+    """The object of a line."""
+    try:
+        told = json.loads(line)
+    except ValueError as error:
+        raise Nonsense("this is no JSON") from error
+    if not isinstance(told, dict):
+        raise Nonsense("this is no object of JSON")
+    return told
