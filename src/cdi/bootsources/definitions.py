@@ -15,7 +15,7 @@ from cdi.kube.objects import Object
 from cdi.kube.resource import CUSTOM_RESOURCE_DEFINITIONS
 
 KINDS: Final = ("HyperConverged", "SSP")
-_OURS: Final = "cdi-bootsources"
+OURS: Final = "cdi-bootsources"  # value of the label of those that this has made
 
 
 async def ensure(client: Client) -> None:
@@ -27,11 +27,20 @@ async def ensure(client: Client) -> None:
         except errors.NotFound:
             await apply.ensure_created(client, CUSTOM_RESOURCE_DEFINITIONS, _marked(wanted))
             continue
-        if objects.labels(found).get(labels.MANAGED_BY) == _OURS:
+        if objects.labels(found).get(labels.MANAGED_BY) == OURS:
             after = {**found, "spec": {**found["spec"], **wanted["spec"]}}
             await apply.ensure_state(client, CUSTOM_RESOURCE_DEFINITIONS, found, after)
 
 
+async def are_ours(client: Client) -> bool:
+    """Whether this has made both."""
+    for wanted in crds.named(KINDS):
+        found = await client.get(CUSTOM_RESOURCE_DEFINITIONS, objects.name(wanted), None)
+        if objects.labels(found).get(labels.MANAGED_BY) != OURS:
+            return False
+    return True
+
+
 def _marked(definition: Object) -> Object:
-    meta = {**definition["metadata"], "labels": {labels.MANAGED_BY: _OURS}}
+    meta = {**definition["metadata"], "labels": {labels.MANAGED_BY: OURS}}
     return {**definition, "metadata": meta}

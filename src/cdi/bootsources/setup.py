@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from cdi.bootsources import common, sspreconciler
+from cdi.bootsources import common, sspreconciler, webhooks
 from cdi.bootsources.reconciler import Reconciler
 from cdi.bootsources.watches import Watches
 from cdi.kube.client import Client
@@ -30,8 +30,13 @@ class BootSources:
         metrics: Metrics | None = None,
         clock: Clock | None = None,
         policies: bool = True,
+        asking_in: str = "",
     ) -> None:
-        """`given` as in `Watches`; `policies`, whether network policies mean anything."""
+        """`given` as in `Watches`; `policies`, whether network policies mean anything.
+
+        `asking_in` is the namespace of the installation whose API server is to be asked about
+        what is written; empty where somebody asks anyway.
+        """
         clock = clock or SystemClock()
         watches = self.watches = Watches.on(client, given or {}, clock)
         made = Reconciler(client, watches, shipped, clock)
@@ -45,11 +50,19 @@ class BootSources:
         for informer in (watches.crons, watches.data_sources):
             ssp.watch(informer, images.keys_of_anything)
         ssp.watch(watches.claims, images.keys_of_claim)
-        self._controllers = (hyperconverged, ssp)
+        self._controllers = [hyperconverged, ssp]
+        self._informers = list(watches.own)
+        if asking_in:
+            authorities = webhooks.informer(client, asking_in)
+            told = webhooks.Reconciler(client, authorities)
+            asking = Controller("webhooks", told.reconcile, metrics=metrics, clock=clock)
+            asking.watch(authorities, own_key)
+            self._controllers.append(asking)
+            self._informers.append(authorities)
 
     def add_to(self, manager: Manager, elector: Elector | None = None) -> None:
         """Register all parts; with an elector, they work while this process leads."""
-        manager.add(Group.CACHES, *self.watches.own)
+        manager.add(Group.CACHES, *self._informers)
         if elector is None:
             manager.add(Group.CONTROLLERS, *self._controllers)
             return

@@ -40,8 +40,9 @@ def run(
     process.log_to_stderr(verbosity)
     try:
         shipped = common.shipped_with(boot_images)
-        leases_in = namespace if leader_elect else ""
-        asyncio.run(_run(kubeconfig, context, shipped, leases_in, ready_file))
+        asyncio.run(
+            _run(kubeconfig, context, shipped, namespace, ready_file, leader_elect=leader_elect)
+        )
     except (errors.KubeError, common.InvalidTemplates, OSError) as error:
         click.echo(f"cdi bootsources: {error}", err=True)
         raise click.exceptions.Exit(EXIT_FAILED) from None
@@ -51,16 +52,18 @@ async def _run(
     kubeconfig: str,
     context: str,
     shipped: common.Shipped,
-    leases_in: str,
+    namespace: str,
     ready_file: Path | None,
+    *,
+    leader_elect: bool,
 ) -> None:
     stop = process.stop_on_signals()
     credentials = connection.choose(kubeconfig, context)
     async with Client.to(credentials, field_manager=_FIELD_MANAGER) as client:
         await definitions.ensure(client)
         manager = Manager()
-        elector = Elector(client, leases_in, LEASE) if leases_in else None
-        BootSources(client, shipped).add_to(manager, elector)
+        elector = Elector(client, namespace, LEASE) if leader_elect else None
+        BootSources(client, shipped, asking_in=namespace).add_to(manager, elector)
         if ready_file is not None:
             manager.add(Group.CONTROLLERS, Work("ready file", readyfile.showing(ready_file)))
         await manager.run(stop)

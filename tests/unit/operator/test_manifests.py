@@ -55,6 +55,8 @@ def test_boot_sources_are_beside_the_installation():
         ("ServiceAccount", "cdi-bootsources"),
         ("ClusterRole", "cdi-bootsources"),
         ("ClusterRoleBinding", "cdi-bootsources"),
+        ("ClusterRole", "cdi-bootsources-rules"),
+        ("ClusterRoleBinding", "cdi-bootsources-rules"),
         ("Role", "cdi-bootsources"),
         ("RoleBinding", "cdi-bootsources"),
         ("Deployment", "cdi-bootsources"),

@@ -19,6 +19,7 @@ from cdi.operator.inventory import access, deployments, marks, rules
 from cdi.operator.settings import Settings
 
 NAME: Final = "cdi-bootsources"
+_JUDGING: Final = "cdi-bootsources-rules"  # what the API server needs for the webhooks
 IMAGES: Final = "cdi-boot-images"  # the ConfigMap with templates
 _IMAGES_DIR: Final = "/etc/cdi/boot-images"
 _LABELS: Final = {**marks.COMMON, labels.MANAGED_BY: "cdi-manifests"}
@@ -33,6 +34,10 @@ def boot_sources(settings: Settings, images: Mapping[str, str] | None = None) ->
         marks.named("v1", "ServiceAccount", NAME, _LABELS, namespace),
         access.cluster_role(NAME, rules.BOOT_SOURCES_CLUSTER, _LABELS),
         access.cluster_binding(NAME, NAME, account, _LABELS),
+        access.cluster_role(_JUDGING, rules.BOOT_SOURCES_RULES, _LABELS),
+        access.cluster_binding(
+            _JUDGING, _JUDGING, [access.account_of(access.API_SERVER, namespace)], _LABELS
+        ),
         access.role(NAME, rules.BOOT_SOURCES_NAMESPACE, namespace, _LABELS),
         access.binding(NAME, NAME, account, namespace, _LABELS),
     ]

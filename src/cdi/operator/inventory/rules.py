@@ -37,6 +37,7 @@ _CDI: Final = "cdi.kubevirt.io"
 _FORKLIFT: Final = "forklift.cdi.kubevirt.io"
 _UPLOAD: Final = "upload.cdi.kubevirt.io"
 _SNAPSHOT: Final = "snapshot.storage.k8s.io"
+_WEBHOOKS: Final = "validatingwebhookconfigurations mutatingwebhookconfigurations"
 _OPENSHIFT_CONFIG: Final = "config.openshift.io"
 _REVIEWS: Final = (
     rule("authentication.k8s.io", "tokenreviews", "create"),
@@ -174,6 +175,14 @@ BOOT_SOURCES_CLUSTER: Final[Rules] = (
     rule(_RBAC, "clusterroles", "get patch delete", _IMAGES_EDIT),
     rule("networking.k8s.io", "networkpolicies", "get create patch delete"),
     rule("apiextensions.k8s.io", "customresourcedefinitions", "create"),
+    rule(_RBAC, "clusterroles", "get", "cdi-bootsources"),  # which its webhooks go with
+    rule("admissionregistration.k8s.io", _WEBHOOKS, "create"),
+    rule(
+        "admissionregistration.k8s.io",
+        _WEBHOOKS,
+        "get patch",
+        "cdi-bootsources-validate cdi-bootsources-mutate",
+    ),
     rule(
         "apiextensions.k8s.io",
         "customresourcedefinitions",
@@ -182,11 +191,15 @@ BOOT_SOURCES_CLUSTER: Final[Rules] = (
     ),
 )
 
-BOOT_SOURCES_NAMESPACE: Final[Rules] = (rule("coordination.k8s.io", "leases", "get create update"),)
+# What `cdi apiserver` looks up for those webhooks.
+BOOT_SOURCES_RULES: Final[Rules] = (rule("ssp.kubevirt.io", "ssps", "list"),)
+
+BOOT_SOURCES_NAMESPACE: Final[Rules] = (
+    rule("core", "configmaps", _READ, "cdi-apiserver-signer-bundle"),
+    rule("coordination.k8s.io", "leases", "get create update"),
+)
 
 # The operator itself. It can only give away what it has, so it has everything above, too.
-
-_WEBHOOKS: Final = "validatingwebhookconfigurations mutatingwebhookconfigurations"
 
 _OPERATOR_CLUSTER: Final[Rules] = (
     rule(
