@@ -23,6 +23,7 @@ PROXY_CERT_DIR = "/proxycerts/"
 EXTRA_HEADERS_DIR = "/extraheaders"
 GOOGLE_DIR = "/google"
 REGISTRY_DIR = "/registry"
+POPULATOR_DIR = "/populator"
 TLS_DIR = "/etc/tls/"
 SHARED_DIR = "/shared"
 VDDK_DIR = "/opt"
@@ -71,6 +72,9 @@ class WorkerSettings(Environment):
     registry_dir: Annotated[Path, Variable("CDI_REGISTRY_DIR", PATH)] = Path(
         REGISTRY_DIR
     )  # .dockerconfigjson
+    populator_dir: Annotated[Path, Variable("CDI_POPULATOR_DIR", PATH)] = Path(
+        POPULATOR_DIR
+    )  # the Secret of an oVirt or OpenStack populator
     tls_dir: Annotated[Path, Variable("CDI_TLS_DIR", PATH)] = Path(
         TLS_DIR
     )  # the upload server's certificates
@@ -133,6 +137,7 @@ class WorkerSettings(Environment):
             EXTRA_HEADERS_DIR: self.extra_headers_dir,
             GOOGLE_DIR: self.google_dir,
             REGISTRY_DIR: self.registry_dir,
+            POPULATOR_DIR: self.populator_dir,
             TLS_DIR: self.tls_dir,
             SHARED_DIR: self.shared_dir,
             VDDK_DIR: self.vddk_dir,

@@ -49,7 +49,9 @@ __all__ = [
     "WorkerSettings",
 ]
 
-SOURCES: Final = ("http", "s3", "gcs", "registry", "imageio", "vddk", "none")
+OVIRT: Final = "ovirt"
+OPENSTACK: Final = "openstack"
+SOURCES: Final = ("http", "s3", "gcs", "registry", "imageio", "vddk", OVIRT, OPENSTACK, "none")
 BLANK: Final = "none"
 KUBEVIRT: Final = "kubevirt"
 ARCHIVE: Final = "archive"
@@ -91,7 +93,7 @@ class WorkOrder(Environment):
     content_type: Annotated[str, Variable("IMPORTER_CONTENTTYPE", _CONTENT_TYPE)] = KUBEVIRT
     checksum: Annotated[str, Variable("IMPORTER_CHECKSUM")] = ""  # `<algorithm>:<hex>`
     architecture: Annotated[str, Variable("IMPORTER_REGISTRY_IMAGE_ARCHITECTURE")] = ""  # Go's name
-    disk_id: Annotated[str, Variable("IMPORTER_DISK_ID")] = ""  # oVirt
+    disk_id: Annotated[str, Variable("IMPORTER_DISK_ID")] = ""  # oVirt, and images of OpenStack
     uuid: Annotated[str, Variable("IMPORTER_UUID")] = ""  # VMware
     backing_file: Annotated[str, Variable("IMPORTER_BACKING_FILE")] = ""  # VMware
     thumbprint: Annotated[str, Variable("IMPORTER_THUMBPRINT")] = ""  # VMware

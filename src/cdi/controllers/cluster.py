@@ -67,6 +67,8 @@ class Cluster:
     events: Cache
     import_sources: Cache
     upload_sources: Cache
+    ovirt_populators: Cache
+    openstack_populators: Cache
     services: Cache  # in front of upload servers
     clone_sources: Cache
     data_sources: Cache
@@ -213,7 +215,7 @@ def _importing(claim: Object) -> Iterable[str]:
 
 def _populated_from(claim: Object) -> Iterable[str]:
     reference = objects.get(claim, "spec", "dataSourceRef", default={})
-    if reference.get("apiGroup") != resources.CDI_GROUP:
+    if reference.get("apiGroup") not in (None, resources.CDI_GROUP, resources.FORKLIFT_GROUP):
         return []
     elsewhere = objects.annotations(claim).get(known.DATA_SOURCE_NAMESPACE)
     namespace = elsewhere or objects.namespace(claim)
@@ -249,6 +251,8 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
     "events": EVENTS,
     "import_sources": kinds.IMPORT_SOURCES,
     "upload_sources": kinds.UPLOAD_SOURCES,
+    "ovirt_populators": kinds.OVIRT_POPULATORS,
+    "openstack_populators": kinds.OPENSTACK_POPULATORS,
     "services": SERVICES,
     "clone_sources": kinds.CLONE_SOURCES,
     "data_sources": kinds.DATA_SOURCES,

@@ -21,8 +21,16 @@ DATA_IMPORT_CRONS: Final = _ours("DataImportCron")
 IMPORT_SOURCES: Final = _ours("VolumeImportSource")
 UPLOAD_SOURCES: Final = _ours("VolumeUploadSource")
 CLONE_SOURCES: Final = _ours("VolumeCloneSource")
+OVIRT_POPULATORS: Final = _ours("OvirtVolumePopulator")
+OPENSTACK_POPULATORS: Final = _ours("OpenstackVolumePopulator")
 # What claims may name as the source of a populator of ours.
-SOURCE_OBJECTS: Final = (IMPORT_SOURCES, UPLOAD_SOURCES, CLONE_SOURCES)
+SOURCE_OBJECTS: Final = (
+    IMPORT_SOURCES,
+    UPLOAD_SOURCES,
+    CLONE_SOURCES,
+    OVIRT_POPULATORS,
+    OPENSTACK_POPULATORS,
+)
 
 STORAGE_PROFILES: Final = _ours("StorageProfile")
 CDI_CONFIGS: Final = _ours("CDIConfig")

@@ -37,7 +37,8 @@ _MANY: Final = 1000  # pods remembered before the old ones are looked for
 _FORGET_AFTER: Final = 60.0  # seconds
 _LONGEST_ANSWER: Final = 1 << 20  # bytes
 _METRIC: Final = (
-    r'^kubevirt_cdi_(?:import|clone)_progress_total\{{ownerUID="{uid}"\}} (\d{{1,3}}(?:\.\d*)?)'
+    r"^kubevirt_cdi_(?:import|clone|ovirt|openstack_populator)_progress_total"
+    r'\{{ownerUID="{uid}"\}} (\d{{1,3}}(?:\.\d*)?)'
 )
 
 Fetch = Callable[[str], Awaitable[str]]

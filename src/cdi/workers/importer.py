@@ -121,7 +121,7 @@ class Import:
         settings = self._settings
         try:
             port = metrics.start(
-                metrics.Gauges(self._meter, self._order.owner_uid),
+                metrics.gauges_for(self._meter, self._order),
                 settings.metrics_address,
                 settings.metrics_port,
             )

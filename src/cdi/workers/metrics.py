@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from cdi.api.workorder import OPENSTACK, OVIRT, WorkOrder
 from cdi.images.transfer.meter import Meter
 from cdi.workers import certificate
 
@@ -29,6 +30,11 @@ CONNECTION = 10.0  # seconds that one scrape may take
 _WINDOW = 1.0  # seconds at least over which the rate is taken
 
 PROGRESS = "kubevirt_cdi_import_progress_total"
+# Some populators have metrics of their own name.
+_PROGRESS_OF = {
+    OVIRT: "kubevirt_cdi_ovirt_progress_total",
+    OPENSTACK: "kubevirt_cdi_openstack_populator_progress_total",
+}
 RECEIVED = "cdi_import_received_bytes_total"
 RATE = "cdi_import_received_bytes_per_second"
 
@@ -82,6 +88,11 @@ class Gauges:
             f"# TYPE {name} {kind}",
             f'{name}{{ownerUID="{self._owner}"}} {value}',
         ]
+
+
+def gauges_for(meter: Meter, order: WorkOrder) -> Gauges:
+    """The gauges of an import, under the names that its source has."""
+    return Gauges(meter, order.owner_uid, progress=_PROGRESS_OF.get(order.source, PROGRESS))
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -57,6 +57,14 @@ def of_source(claim: Object, *, proxy_ca: bool) -> list[Mount]:
         )
     if requests.source_of(claim) == requests.REGISTRY and not is_node_pull(claim):
         mounts += _registry_secret(given.get(annotations.SECRET, ""))
+    if requests.source_of(claim) in requests.OF_POPULATORS and given.get(annotations.SECRET):
+        mounts.append(
+            Mount(
+                "cdi-populator-secret-vol",
+                of_secret(given[annotations.SECRET]),
+                workersettings.POPULATOR_DIR,
+            )
+        )
     return mounts + _secret_headers(claim)
 
 

@@ -237,7 +237,8 @@ def _pull_secrets(claim: Object, context: PodContext) -> list[Object]:
 
 def _containers(claim: Object, context: PodContext, mounted: list[Mount]) -> list[Object]:
     secret = objects.annotations(claim).get(annotations.SECRET, "")
-    if requests.source_of(claim) == requests.BLANK or mounts.is_node_pull(claim):
+    in_files = (requests.BLANK, *requests.OF_POPULATORS)
+    if requests.source_of(claim) in in_files or mounts.is_node_pull(claim):
         secret = ""
     importer = {
         **pods.container(CONTAINER, context.settings.worker_image, context),

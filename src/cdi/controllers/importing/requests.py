@@ -19,8 +19,11 @@ GCS: Final = "gcs"
 REGISTRY: Final = "registry"
 IMAGEIO: Final = "imageio"
 VDDK: Final = "vddk"
+OVIRT: Final = "ovirt"  # and the next one: only populators of their own ask for these
+OPENSTACK: Final = "openstack"
 BLANK: Final = workorder.BLANK
-_KNOWN: Final = frozenset({HTTP, "s3", GCS, REGISTRY, IMAGEIO, VDDK, BLANK})
+_KNOWN: Final = frozenset({HTTP, "s3", GCS, REGISTRY, IMAGEIO, VDDK, BLANK, OVIRT, OPENSTACK})
+OF_POPULATORS: Final = frozenset({OVIRT, OPENSTACK})
 
 _MULTI_STAGE: Final = (VDDK, IMAGEIO)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from cdi.api import annotations, phases, reasons
 from cdi.controllers import kinds, plan
 from cdi.controllers.importing import checkpoints, pod, requests
+from cdi.controllers.populating import news
 from cdi.controllers.populating import prime as primes
 from cdi.controllers.populating.populator import Populator, pod_phase
 from cdi.controllers.populating.seen import Seen
@@ -52,17 +53,7 @@ class ImportPopulator(Populator):
         return plan.NOTHING
 
     def news(self, seen: Seen, prime: Object) -> Sequence[plan.Event]:
-        target, name = seen.target, objects.name(seen.target)
-        if pod_phase(prime) == pod_phase(target):
-            return []
-        if self.is_filled(prime):
-            message = f"import into PVC {name} succeeded"
-            return [plan.normal(target, reasons.POPULATOR_IMPORT_SUCCEEDED, message)]
-        if pod_phase(prime) == phases.Pod.FAILED:
-            why = objects.annotations(prime).get(annotations.RUNNING_MESSAGE) or "the pod failed"
-            message = f"import into PVC {name} failed: {why}"
-            return [plan.warning(target, reasons.POPULATOR_IMPORT_FAILED, message)]
-        return []
+        return news.of_import(seen, prime, filled=self.is_filled(prime))
 
 
 def _first_stage(seen: Seen, prime: Object) -> plan.Plan:

@@ -33,6 +33,14 @@ class Populator(ABC):
     def request(self, source: Object) -> Mapping[str, str]:
         """The annotations that ask for a prime to be filled from a source object."""
 
+    def of_target(self, _target: Object) -> Mapping[str, str]:
+        """Annotations that a prime gets because of its target, besides those it inherits."""
+        return {}
+
+    def kind_of_prime(self) -> str:
+        """By which its primes are told from those of others."""
+        return self.resource.kind
+
     @abstractmethod
     def news(self, seen: Seen, prime: Object) -> Sequence[plan.Event]:
         """What is told once, when the worker has come to an end that the target does not show."""
@@ -69,7 +77,7 @@ class Populator(ABC):
 
     def owns(self, prime: Object) -> bool:
         """Whether a claim is a prime of this populator."""
-        return objects.annotations(prime).get(known.POPULATOR_KIND) == self.resource.kind
+        return objects.annotations(prime).get(known.POPULATOR_KIND) == self.kind_of_prime()
 
 
 def pod_phase(claim: Object) -> str:

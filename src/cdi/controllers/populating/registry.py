@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
+from cdi.controllers.populating.forklift import OpenstackPopulator, OvirtPopulator
 from cdi.controllers.populating.imports import ImportPopulator
 from cdi.controllers.populating.populator import Populator
 from cdi.controllers.populating.uploads import UploadPopulator
 from cdi.kube.objects import Object
 
-POPULATORS: Final[tuple[Populator, ...]] = (ImportPopulator(), UploadPopulator())
+POPULATORS: Final[tuple[Populator, ...]] = (
+    ImportPopulator(),
+    UploadPopulator(),
+    OvirtPopulator(),
+    OpenstackPopulator(),
+)
 
 
 def populator_of(target: Object, prime: Object | None) -> Populator | None:

@@ -46,6 +46,14 @@ def preparer_for(order: WorkOrder) -> Preparer | None:
         from cdi.workers.sources import nodepull
 
         return nodepull.prepare
+    if kind == "openstack":
+        from cdi.workers.sources import openstack
+
+        return openstack.prepare
+    if kind == "ovirt":
+        from cdi.workers.sources import ovirt
+
+        return ovirt.prepare
     if kind == "s3":
         from cdi.workers.sources import s3
 

@@ -8,7 +8,7 @@ fills the claim: it needs no driver, and says itself when it is done, or has fai
 
 from collections.abc import Mapping
 
-from cdi.api import annotations, phases, reasons, resources
+from cdi.api import annotations, phases, reasons
 from cdi.api.reasons import EventType
 from cdi.controllers import kinds, metadata
 from cdi.controllers.datavolume import source
@@ -66,9 +66,8 @@ class ExternalPopulation(Operation):
 
 
 def _is_ours(reference: Object) -> bool:
-    ours = {each.kind for each in kinds.SOURCE_OBJECTS}
-    group, kind = reference.get("apiGroup"), str(reference.get("kind"))
-    return bool(group == resources.CDI_GROUP) and kind in ours
+    named = reference.get("apiGroup"), str(reference.get("kind"))
+    return named in {(each.group, each.kind) for each in kinds.SOURCE_OBJECTS}
 
 
 def _missing(seen: Seen, found: Object, kind: str) -> tuple[str, str] | None:
