@@ -14,7 +14,7 @@ from cdi.kube.manager import Manager
 from cdi.kube.resource import Resource
 from cdi.operator.inventory import deployments
 from cdi.operator.settings import Images, Settings
-from cdi.operator.setup import Operator
+from cdi.operator.setup import operator as operator_of
 from support.fakekube import FakeKube
 
 VERSION = "v1.2.3"
@@ -106,7 +106,7 @@ async def world(version=VERSION, server=None, **others) -> AsyncIterator[World]:
         return
     found = World(server)
     async with Client.to(connection.direct(server.url)) as client:
-        operator = Operator(client, settings, readiness=found.readiness.append)
+        operator = operator_of(client, settings, readiness=found.readiness.append)
         manager = Manager()
         operator.add_to(manager)
         stop = asyncio.Event()

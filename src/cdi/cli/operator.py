@@ -19,7 +19,7 @@ from cdi.kube.informer import Informer
 from cdi.kube.manager import Group, Manager
 from cdi.kube.transport import Settings as TransportSettings
 from cdi.operator.settings import Settings
-from cdi.operator.setup import Operator
+from cdi.operator.setup import operator as operator_of
 from cdi.storage import tlsprofile
 from cdi.storage.tlsprofile import TLSProfile
 from cdi.web.metrics import ProcessMetrics
@@ -59,7 +59,7 @@ async def _run(
     metrics = ProcessMetrics()
     async with Client.to(credentials, _RATE_LIMIT, field_manager=_NAME, observer=metrics) as client:
         manager = Manager()
-        operator = Operator(client, settings, metrics=metrics, readiness=metrics.readiness)
+        operator = operator_of(client, settings, metrics=metrics, readiness=metrics.readiness)
         metrics.readiness(-1)
         health = Health({"caches": lambda: operator.synced})
         scraped = component_server(
@@ -68,7 +68,7 @@ async def _run(
             client,
             Health(),
             metrics.text,
-            lambda: _profile(operator.watches.installations),
+            lambda: _profile(operator.watches.owners),
         )
         manager.add(Group.SERVERS, scraped, _probed(probes, health))
         operator.add_to(manager)

@@ -2,14 +2,13 @@
 Puts CDI on a cluster and keeps it there.
 
     setup            everything wired to what it watches
-    watches          what is seen of the cluster; APIs that may appear later
     reconciler       one pass: look, decide, act
     seen             one look
     decide           from one look to a plan: the whole life of a CDI object. Pure
     steps            what differs from what is wanted, object by object. Pure
     readiness        whether Deployments run as wanted. Pure
     configauthority  who says what CDIConfig says. Pure
-    managed          how an object that has drifted is brought back. Pure
+    managed          by which marks it knows what it has made
     customizing      patches and arguments of users. Pure
     strategy         everything that is wanted, in a ConfigMap, for who asks. Pure
     versions         upgrade or not. Pure

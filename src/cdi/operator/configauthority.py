@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from cdi.api import annotations as known
 from cdi.kube import objects
+from cdi.kube.installing.ref import Ref
 from cdi.kube.objects import Object
-from cdi.operator.seen import Ref, Seen
+from cdi.operator.seen import Seen
 
 
 def may_take(seen: Seen) -> bool:

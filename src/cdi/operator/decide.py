@@ -18,11 +18,12 @@ from typing import Final
 from cdi.api import finalizers
 from cdi.kube import objects, owners
 from cdi.kube.conditions import Said
+from cdi.kube.installing.steps import Create, Event, Remove, Update
 from cdi.kube.objects import Object
 from cdi.operator import configauthority, customizing, readiness, status, takeover, versions
 from cdi.operator.inventory import deployments
 from cdi.operator.inventory.installed import installed
-from cdi.operator.plan import Create, Event, Migrate, Plan, Remove, RemoveWorkers, Update
+from cdi.operator.plan import Migrate, Plan, RemoveWorkers
 from cdi.operator.seen import Seen
 from cdi.operator.status import DELETED, DELETING, ERROR, UPGRADING, Status
 from cdi.operator.steps import claim_for, leftovers, steps

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from typing import Final
 
-from cdi.api import resources
-from cdi.kube.objects import Object
+from cdi.api import labels, resources
+from cdi.kube.installing.kinds import Kinds
 from cdi.kube.resource import (
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
     CONFIG_MAPS,
+    CONSTRAINTS,
     CUSTOM_RESOURCE_DEFINITIONS,
     DEPLOYMENTS,
+    MUTATING_WEBHOOKS,
+    PROMETHEUS_RULES,
+    ROLE_BINDINGS,
+    ROLES,
     SECRETS,
     SERVICE_ACCOUNTS,
+    SERVICE_MONITORS,
     SERVICES,
+    VALIDATING_WEBHOOKS,
     Resource,
 )
-
-_RBAC: Final = "rbac.authorization.k8s.io"
-_REGISTRATION: Final = "admissionregistration.k8s.io"
-_MONITORING: Final = "monitoring.coreos.com"
+from cdi.operator import managed
 
 CDIS: Final = Resource(resources.CDI_GROUP, "v1beta1", "cdis", "CDI", namespaced=False)
 CDI_CONFIGS: Final = Resource(
@@ -28,56 +34,31 @@ PRIORITY_CLASSES: Final = Resource(
     "scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False
 )
 
-# What every cluster has.
-MANAGED: Final = (
-    CUSTOM_RESOURCE_DEFINITIONS,
-    Resource(_RBAC, "v1", "clusterroles", "ClusterRole", namespaced=False),
-    Resource(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False),
-    Resource(_RBAC, "v1", "roles", "Role"),
-    Resource(_RBAC, "v1", "rolebindings", "RoleBinding"),
-    SERVICE_ACCOUNTS,
-    SECRETS,
-    CONFIG_MAPS,
-    SERVICES,
-    DEPLOYMENTS,
-    Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"),
-    Resource(
-        _REGISTRATION,
-        "v1",
-        "validatingwebhookconfigurations",
-        "ValidatingWebhookConfiguration",
-        namespaced=False,
-    ),
-    Resource(
-        _REGISTRATION,
-        "v1",
-        "mutatingwebhookconfigurations",
-        "MutatingWebhookConfiguration",
-        namespaced=False,
-    ),
-    Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False),
-)
-
-SERVICE_MONITORS: Final = Resource(_MONITORING, "v1", "servicemonitors", "ServiceMonitor")
-PROMETHEUS_RULES: Final = Resource(_MONITORING, "v1", "prometheusrules", "PrometheusRule")
-CONSTRAINTS: Final = Resource(
-    "security.openshift.io",
-    "v1",
-    "securitycontextconstraints",
-    "SecurityContextConstraints",
-    namespaced=False,
-)
 ROUTES: Final = Resource("route.openshift.io", "v1", "routes", "Route")
 POPULATORS: Final = Resource(
     "populator.storage.k8s.io", "v1beta1", "volumepopulators", "VolumePopulator", namespaced=False
 )
 
-# What only some have, perhaps from tomorrow on.
-OPTIONAL: Final = (SERVICE_MONITORS, PROMETHEUS_RULES, CONSTRAINTS, ROUTES, POPULATORS)
-
-_BY_KIND: Final = {each.kind: each for each in (*MANAGED, *OPTIONAL)}
-
-
-def resource_of(obj: Object) -> Resource:
-    """The kind of an object that the operator makes."""
-    return _BY_KIND[obj["kind"]]
+KINDS: Final = Kinds(
+    owner=CDIS,
+    managed=(
+        CUSTOM_RESOURCE_DEFINITIONS,
+        CLUSTER_ROLES,
+        CLUSTER_ROLE_BINDINGS,
+        ROLES,
+        ROLE_BINDINGS,
+        SERVICE_ACCOUNTS,
+        SECRETS,
+        CONFIG_MAPS,
+        SERVICES,
+        DEPLOYMENTS,
+        Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"),
+        VALIDATING_WEBHOOKS,
+        MUTATING_WEBHOOKS,
+        Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False),
+    ),
+    optional=(SERVICE_MONITORS, PROMETHEUS_RULES, CONSTRAINTS, ROUTES, POPULATORS),
+    selector=labels.CREATE_VERSION,
+    whole=(CONFIG_MAPS, ROUTES, CONSTRAINTS),
+    marks=managed.MARKS,
+)

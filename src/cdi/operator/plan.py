@@ -5,30 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from cdi.kube.installing.steps import Event
+from cdi.kube.installing.steps import Step as CommonStep
 from cdi.kube.objects import Object
 from cdi.operator.status import Status
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Make an object."""
-
-    obj: Object
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """Bring an object back to what is wanted."""
-
-    seen: Object
-    wanted: Object
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """Take an object away, what it owns first."""
-
-    seen: Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +23,7 @@ class RemoveWorkers:
     """Take away the pods and Services of transfers, in all namespaces."""
 
 
-Step: TypeAlias = Create | Update | Remove | Migrate | RemoveWorkers
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something to be told about the CDI object."""
-
-    reason: str
-    message: str
-    warning: bool = False
+Step: TypeAlias = CommonStep | Migrate | RemoveWorkers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

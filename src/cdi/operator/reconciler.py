@@ -11,16 +11,23 @@ from cdi.kube import errors, objects
 from cdi.kube.client import Client
 from cdi.kube.clock import Clock
 from cdi.kube.controller import Result
+from cdi.kube.installing.readiness import is_deployed
+from cdi.kube.installing.ref import Ref
+from cdi.kube.installing.watches import Watches
 from cdi.kube.objects import Key, Object
-from cdi.kube.resource import CUSTOM_RESOURCE_DEFINITIONS
-from cdi.operator import decide, kinds, readiness, status
+from cdi.kube.resource import (
+    CONSTRAINTS,
+    CUSTOM_RESOURCE_DEFINITIONS,
+    PROMETHEUS_RULES,
+    SERVICE_MONITORS,
+)
+from cdi.operator import decide, kinds, status
 from cdi.operator.act import Actor
 from cdi.operator.certificates import chains
 from cdi.operator.inventory import deployments, openshift
 from cdi.operator.inventory.installed import Facts, priority_class_of
-from cdi.operator.seen import Ref, Seen
+from cdi.operator.seen import Seen
 from cdi.operator.settings import Settings
-from cdi.operator.watches import Watches
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +56,7 @@ class Reconciler:
         self._ready = UNKNOWN_READY
 
     async def reconcile(self, key: Key) -> Result | None:
-        cdi = self._watches.installations.cache.get(key)
+        cdi = self._watches.owners.cache.get(key)
         if cdi is None:
             return None
         self._note_readiness(cdi)
@@ -64,17 +71,13 @@ class Reconciler:
             await self._actor.report(cdi, error)
             raise
 
-    def keys_of_anything(self, _: Object) -> list[Key]:
-        """Whatever changes, every CDI object may have something to do."""
-        return list(self._watches.installations.cache.keys())
-
     def _note_readiness(self, cdi: Object) -> None:
         self._ready = status.ready_value(cdi, self._ready)
         self._readiness(self._ready)
 
     async def _observe(self, cdi: Object) -> Seen:
         current = self._watches.current()
-        installed = self._watches.installations.cache.list()
+        installed = self._watches.owners.cache.list()
         return Seen(
             cdi=cdi,
             settings=self._settings,
@@ -90,7 +93,7 @@ class Reconciler:
     async def _facts(self, cdi: Object, current: dict[Ref, Object]) -> Facts:
         namespace = self._settings.namespace
         controller = current.get(Ref("Deployment", namespace, deployments.CONTROLLER))
-        constraints = current.get(Ref(kinds.CONSTRAINTS.kind, "", openshift.CONSTRAINTS))
+        constraints = current.get(Ref(CONSTRAINTS.kind, "", openshift.CONSTRAINTS))
 
         def authority(name: str) -> str:
             found = current.get(Ref("ConfigMap", namespace, name))
@@ -101,12 +104,12 @@ class Reconciler:
             priority_class_exists=await self._exists_priority(priority_class_of(cdi)),
             api_authority=authority(chains.API_SERVER.bundle),
             proxy_authority=authority(chains.UPLOAD_PROXY.bundle),
-            has_monitoring=has(kinds.PROMETHEUS_RULES) and has(kinds.SERVICE_MONITORS),
-            has_constraints=has(kinds.CONSTRAINTS),
+            has_monitoring=has(PROMETHEUS_RULES) and has(SERVICE_MONITORS),
+            has_constraints=has(CONSTRAINTS),
             has_routes=has(kinds.ROUTES),
             has_populators=has(kinds.POPULATORS),
             constrained_users=tuple((constraints or {}).get("users") or ()),
-            controller_ready=controller is not None and readiness.is_ready(controller),
+            controller_ready=controller is not None and is_deployed(controller),
         )
 
     async def _exists_priority(self, name: str) -> bool:

@@ -5,26 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from cdi.api import names
 from cdi.kube import objects
+from cdi.kube.installing.ref import Ref
 from cdi.kube.objects import Object
 from cdi.operator.inventory.installed import Facts
 from cdi.operator.settings import Settings
-
-
-class Ref(NamedTuple):
-    """Which object."""
-
-    kind: str
-    namespace: str
-    name: str
-
-
-def ref_of(obj: Object) -> Ref:
-    """By what an object is known here."""
-    return Ref(obj["kind"], objects.namespace(obj), objects.name(obj))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

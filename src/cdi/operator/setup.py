@@ -1,68 +1,51 @@
-"""
-The operator, wired to what it watches, as parts for a `cdi.kube` manager.
-
-One operator of several works, the one that holds the lease; the others wait with full caches.
-"""
+"""The operator, wired to what it watches, as parts for a `cdi.kube` manager."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
 
-from cdi.kube.cache import Change
 from cdi.kube.client import Client
 from cdi.kube.clock import Clock, SystemClock
-from cdi.kube.controller import Controller, Metrics
+from cdi.kube.controller import Metrics
 from cdi.kube.events import Recorder
+from cdi.kube.installing.setup import Installer
+from cdi.kube.installing.watches import Watches
+from cdi.kube.installing.writer import Writer
 from cdi.kube.leader import Elector
-from cdi.kube.manager import Group, Manager
+from cdi.operator import takeover
 from cdi.operator.act import Actor
+from cdi.operator.kinds import KINDS
 from cdi.operator.reconciler import Reconciler
 from cdi.operator.settings import Settings
-from cdi.operator.watches import Watches
 
 LEASE: Final = "cdi-operator-leader-election-helper"
 _CONTROLLER: Final = "cdi-operator-controller"
 _COMPONENT: Final = "operator-controller"
 
 
-class Operator:
-    """All parts, over one client."""
-
-    def __init__(
-        self,
-        client: Client,
-        settings: Settings,
-        *,
-        clock: Clock | None = None,
-        metrics: Metrics | None = None,
-        readiness: Callable[[int], None] = lambda _: None,
-    ) -> None:
-        clock = clock or SystemClock()
-        self.watches = Watches(client, settings.namespace, clock)
-        self.elector = Elector(client, settings.namespace, LEASE, clock=clock)
-        self._recorder = Recorder(client, _COMPONENT, clock=clock)
-        actor = Actor(client, settings, self._recorder, clock)
-        reconciler = Reconciler(client, settings, self.watches, actor, clock, readiness)
-        self._controller = Controller(
-            _CONTROLLER, reconciler.reconcile, metrics=metrics, clock=clock
-        )
-
-        def note(change: Change) -> None:
-            for state in change.states:
-                for key in reconciler.keys_of_anything(state):
-                    self._controller.queue.add(key)
-
-        self.watches.on_change(note)
-
-    @property
-    def synced(self) -> bool:
-        """Whether everything that is watched is known."""
-        return all(each.synced for each in self.watches.informers)
-
-    def add_to(self, manager: Manager) -> None:
-        """Register all parts."""
-        manager.add(Group.SUPPORT, self._recorder)
-        manager.add(Group.CACHES, *self.watches.informers, self.watches.optional)
-        manager.add(Group.ELECTION, self.elector)
-        manager.add(Group.LEADER, self._controller)
+def operator(
+    client: Client,
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    metrics: Metrics | None = None,
+    readiness: Callable[[int], None] = lambda _: None,
+) -> Installer:
+    """All parts, over one client. `readiness` is told the value of metric kubevirt_cdi_cr_ready."""
+    clock = clock or SystemClock()
+    watches = Watches(client, KINDS, settings.namespace, clock)
+    recorder = Recorder(client, _COMPONENT, clock=clock)
+    writer = Writer(client, KINDS, settings.version, recorder, takeover.released)
+    actor = Actor(client, settings, writer, clock)
+    reconciler = Reconciler(client, settings, watches, actor, clock, readiness)
+    elector = Elector(client, settings.namespace, LEASE, clock=clock)
+    return Installer(
+        _CONTROLLER,
+        reconciler.reconcile,
+        watches,
+        elector,
+        recorder,
+        clock=clock,
+        metrics=metrics,
+    )

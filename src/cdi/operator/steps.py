@@ -8,11 +8,13 @@ from typing import Final
 from cdi.api import annotations as known
 from cdi.api import labels, names
 from cdi.kube import objects, owners
+from cdi.kube.installing.ref import Ref, ref_of
+from cdi.kube.installing.steps import Maker, Remove, Update, step_for
 from cdi.kube.objects import Object, Objects
 from cdi.operator import definitions, managed, strategy, takeover
 from cdi.operator.inventory import marks, webhooks
-from cdi.operator.plan import Create, Migrate, Remove, Step, Update
-from cdi.operator.seen import Ref, Seen, ref_of
+from cdi.operator.plan import Migrate, Step
+from cdi.operator.seen import Seen
 
 _OLD_REGISTRIES: Final = "cdi-insecure-registries"
 # Kinds that an older version may have left behind.
@@ -48,11 +50,13 @@ def _config_map(seen: Seen, name: str) -> Object:
 def steps(seen: Seen, wanted: Objects) -> tuple[Step, ...]:
     """What differs, in the order in which it is to be written."""
     found: list[Step] = []
+    maker = Maker(seen.cdi, seen.settings.version, managed.MARKS)
     for each in (*wanted, claim_for(seen)):
         current = seen.current.get(ref_of(each))
         if each["kind"] == "CustomResourceDefinition":
             each = definitions.with_stored_versions(each, current)  # noqa: PLW2901
-        found += _step_for(seen, each, current)
+        step = step_for(each, takeover.released(current) if current else None, maker)
+        found += [step] if step else []
     found += _dumped(seen, wanted)
     stored = [seen.own_definition, *_definitions_of(seen)]
     found += [
@@ -81,22 +85,6 @@ def _definitions_of(seen: Seen) -> Objects:
         for ref, each in seen.current.items()
         if ref.kind == "CustomResourceDefinition" and owners.is_controlled_by(each, seen.cdi)
     ]
-
-
-def _step_for(seen: Seen, wanted: Object, current: Object | None) -> list[Step]:
-    version = seen.settings.version
-    if current is None:
-        return [Create(managed.marked(wanted, seen.cdi, version))]
-    if objects.is_deleting(current):
-        return []
-    if wanted["kind"] == "Deployment" and _selector(wanted) != _selector(current):
-        return [Remove(current)]  # a selector cannot be changed; it is made anew afterwards
-    restored = managed.restored(takeover.released(current), wanted, seen.cdi, version)
-    return [] if restored is None else [Update(current, restored)]
-
-
-def _selector(deployment: Object) -> object:
-    return objects.get(deployment, "spec", "selector")
 
 
 def _is_switched_off(obj: Object, seen: Seen) -> bool:
@@ -135,5 +123,5 @@ def _injected(seen: Seen) -> list[Step]:
             continue
         if tls.get("destinationCACertificate") != authority:
             spec = {**route["spec"], "tls": {**tls, "destinationCACertificate": authority}}
-            found.append(Update(route, {**route, "spec": spec}))
+            found.append(Update({**route, "spec": spec}))
     return found

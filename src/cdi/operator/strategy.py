@@ -17,8 +17,8 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+from cdi.kube.installing.steps import Create, Step, Update
 from cdi.kube.objects import Object, Objects
-from cdi.operator.plan import Create, Step, Update
 
 NAME: Final = "cdi-install-strategy"
 KEY: Final = "manifests.yaml.gz"
@@ -31,7 +31,7 @@ def steps(wanted: Objects, shell: Object, current: Object | None) -> Sequence[St
         return [Create({**shell, "binaryData": content})]
     if current.get("binaryData") == content:
         return []
-    return [Update(current, {**current, "binaryData": content})]
+    return [Update({**current, "binaryData": content})]
 
 
 def packed(wanted: Objects) -> str:

@@ -17,8 +17,9 @@ from typing import Final
 
 from cdi.api import labels
 from cdi.kube import objects, owners
+from cdi.kube.installing.ref import ref_of
 from cdi.kube.objects import Object, Objects
-from cdi.operator.seen import Seen, ref_of
+from cdi.operator.seen import Seen
 from cdi.operator.status import DEPLOYED, UPGRADING
 
 _OURS: Final = "cdi"  # the first word of every command

@@ -34,22 +34,22 @@ class Installer:
         metrics: Metrics | None = None,
     ) -> None:
         self.elector = elector
-        self._watches, self._recorder = watches, recorder
+        self.watches, self._recorder = watches, recorder
         self._controller = Controller(name, reconcile, metrics=metrics, clock=clock)
         watches.on_change(self._note)
 
     def _note(self, _: Change) -> None:
-        for each in self._watches.owners.cache.list():
+        for each in self.watches.owners.cache.list():
             self._controller.queue.add(objects.key(each))
 
     @property
     def synced(self) -> bool:
         """Whether everything that is watched is known."""
-        return self._watches.synced
+        return self.watches.synced
 
     def add_to(self, manager: Manager) -> None:
         """Register all parts."""
         manager.add(Group.SUPPORT, self._recorder)
-        manager.add(Group.CACHES, *self._watches.informers, self._watches.optional)
+        manager.add(Group.CACHES, *self.watches.informers, self.watches.optional)
         manager.add(Group.ELECTION, self.elector)
         manager.add(Group.LEADER, self._controller)
