@@ -29,7 +29,8 @@ import grpc
 
 from bench import contenders, table, tools
 from bench.controlplane import Row
-from cdi.hostpath.csi import messages, wire
+from cdi.hostpath.csi import wire
+from cdi.hostpath.csi.messages import plugin_calls, snapshot_calls, values, volume_calls
 
 MIB: Final = 1 << 20
 GIB: Final = 1 << 30
@@ -45,13 +46,13 @@ MEMORY_AT_MOST: Final = 100 * MIB
 _WORK: Final = Path(__file__).resolve().parents[1] / "run"
 _ROUNDS: Final = 3
 _PATIENCE: Final = 300.0
-_BLOCK = messages.VolumeCapability(
-    block=messages.BlockVolume(),
-    access_mode=messages.AccessMode(messages.AccessModeKind.SINGLE_NODE_WRITER),
+_BLOCK = values.VolumeCapability(
+    block=values.BlockVolume(),
+    access_mode=values.AccessMode(values.AccessModeKind.SINGLE_NODE_WRITER),
 )
-_MOUNT = messages.VolumeCapability(
-    mount=messages.MountVolume(),
-    access_mode=messages.AccessMode(messages.AccessModeKind.SINGLE_NODE_WRITER),
+_MOUNT = values.VolumeCapability(
+    mount=values.MountVolume(),
+    access_mode=values.AccessMode(values.AccessModeKind.SINGLE_NODE_WRITER),
 )
 
 
@@ -67,7 +68,7 @@ class Driver:
         ]  # fmt: skip
         self._process = subprocess.Popen(words)
         self._channel = grpc.insecure_channel(f"unix:{self._socket}")
-        self.call("Identity/Probe", messages.ProbeRequest())
+        self.call("Identity/Probe", plugin_calls.ProbeRequest())
 
     def close(self) -> None:
         self._channel.close()
@@ -84,12 +85,12 @@ class Driver:
         self,
         name: str,
         size: int = MIB,
-        capability: messages.VolumeCapability = _MOUNT,
-        source: messages.VolumeContentSource | None = None,
+        capability: values.VolumeCapability = _MOUNT,
+        source: values.VolumeContentSource | None = None,
     ) -> None:
         """Make a volume, and come back for one that takes its time."""
-        request = messages.CreateVolumeRequest(
-            name, messages.CapacityRange(size), [capability], {}, source
+        request = volume_calls.CreateVolumeRequest(
+            name, values.CapacityRange(size), [capability], {}, source
         )
         while True:
             try:
@@ -102,20 +103,20 @@ class Driver:
 
     def take(self, name: str) -> None:
         """Take a snapshot of the source."""
-        request = messages.CreateSnapshotRequest("pvc-source", name)
+        request = snapshot_calls.CreateSnapshotRequest("pvc-source", name)
         answer = wire.decode(
-            messages.CreateSnapshotResponse, self.call("Controller/CreateSnapshot", request)
+            snapshot_calls.CreateSnapshotResponse, self.call("Controller/CreateSnapshot", request)
         )
         if answer.snapshot is None or not answer.snapshot.ready_to_use:
             raise tools.ToolFailed(f"snapshot {name} takes its time")
 
     def clone(self, name: str) -> None:
         """Clone the source."""
-        source = messages.VolumeContentSource(volume=messages.VolumeSource("pvc-source"))
+        source = values.VolumeContentSource(volume=values.VolumeSource("pvc-source"))
         self.create(name, SIZE, _BLOCK, source)
 
     def delete(self, name: str) -> None:
-        self.call("Controller/DeleteVolume", messages.DeleteVolumeRequest(name))
+        self.call("Controller/DeleteVolume", volume_calls.DeleteVolumeRequest(name))
 
     def memory(self) -> int:
         status = Path(f"/proc/{self._process.pid}/status").read_text()

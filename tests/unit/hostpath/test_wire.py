@@ -10,7 +10,15 @@ from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdi.hostpath.csi import messages, wire
+from cdi.hostpath.csi import wire
+from cdi.hostpath.csi.messages import (
+    abilities,
+    node_calls,
+    plugin_calls,
+    snapshot_calls,
+    values,
+    volume_calls,
+)
 from support import csi
 
 INTEGERS = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -18,8 +26,16 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 MAPS = st.dictionaries(TEXTS, TEXTS, max_size=3)
 
 
+MESSAGES = {
+    name: kind
+    for module in (abilities, node_calls, plugin_calls, snapshot_calls, values, volume_calls)
+    for name, kind in vars(module).items()
+    if dataclasses.is_dataclass(kind)
+}
+
+
 def ours(name: str) -> type[wire.Message]:
-    return getattr(messages, name)
+    return MESSAGES[name]
 
 
 @pytest.mark.parametrize(
@@ -54,11 +70,11 @@ def test_messages_are_what_protobuf_makes_of_them(name: str, content: dict[str, 
 
 @given(INTEGERS, INTEGERS, TEXTS, MAPS)
 def test_values_survive(size: int, limit: int, name: str, context: dict[str, str]) -> None:
-    volume = messages.Volume(size, name, context)
-    span = messages.CapacityRange(size, limit)
+    volume = values.Volume(size, name, context)
+    span = values.CapacityRange(size, limit)
 
-    assert wire.decode(messages.Volume, wire.encode(volume)) == volume
-    assert wire.decode(messages.CapacityRange, wire.encode(span)) == span
+    assert wire.decode(values.Volume, wire.encode(volume)) == volume
+    assert wire.decode(values.CapacityRange, wire.encode(span)) == span
     theirs = csi.message("Volume").FromString(wire.encode(volume))
     assert (theirs.capacity_bytes, theirs.volume_id, dict(theirs.volume_context)) == (
         size,
@@ -69,7 +85,7 @@ def test_values_survive(size: int, limit: int, name: str, context: dict[str, str
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_message_or_malformed(data: bytes) -> None:
-    for kind in (messages.CreateVolumeRequest, messages.NodePublishVolumeRequest):
+    for kind in (volume_calls.CreateVolumeRequest, node_calls.NodePublishVolumeRequest):
         try:
             found = wire.decode(kind, data)
         except wire.Malformed:
@@ -90,23 +106,22 @@ def test_any_bytes_are_a_message_or_malformed(data: bytes) -> None:
 )
 def test_what_is_no_message_is_malformed(data: bytes) -> None:
     with pytest.raises(wire.Malformed):
-        wire.decode(messages.CreateVolumeRequest, data)
+        wire.decode(volume_calls.CreateVolumeRequest, data)
 
 
 def test_unknown_fields_and_values_are_passed_over() -> None:
-    known = wire.encode(messages.DeleteVolumeRequest("pvc-1"))
+    known = wire.encode(volume_calls.DeleteVolumeRequest("pvc-1"))
     fixed = b"\xa1\x06" + bytes(8) + b"\xa5\x06" + bytes(4) + b"\xa8\x06\x01"
-    mode = wire.decode(messages.AccessMode, b"\x08\x63")
+    mode = wire.decode(values.AccessMode, b"\x08\x63")
 
-    assert wire.decode(messages.DeleteVolumeRequest, known + fixed).volume_id == "pvc-1"
-    assert mode.mode == messages.AccessModeKind.UNKNOWN
+    assert wire.decode(volume_calls.DeleteVolumeRequest, known + fixed).volume_id == "pvc-1"
+    assert mode.mode == values.AccessModeKind.UNKNOWN
 
 
 def test_numbers_are_those_of_the_specification() -> None:
-    for name in dir(messages):
-        kind = getattr(messages, name)
+    for name, kind in MESSAGES.items():
         theirs = csi.definitions()
-        if not dataclasses.is_dataclass(kind) or not (name.endswith(("Request", "Response"))):
+        if not name.endswith(("Request", "Response")):
             continue
         wanted = theirs.FindMessageTypeByName(f"csi.v1.{name}").fields_by_name
         have = {each.name: each.metadata["number"] for each in dataclasses.fields(kind)}

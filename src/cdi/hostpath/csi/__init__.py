@@ -2,7 +2,7 @@
 The Container Storage Interface, spoken over a socket.
 
     wire           protobuf, for dataclasses
-    messages       what is said, as the interface's specification has it
+    messages/      what is said, as the interface's specification has it
     registration   what is said to the kubelet, so that it knows the driver
     server         gRPC: methods, and errors as status codes
     identity       who the driver is

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from cdi.hostpath.csi import messages
-from cdi.hostpath.csi.messages import ExpansionKind, PluginCapability, ServiceKind
+from cdi.hostpath.csi.messages import plugin_calls, values
+from cdi.hostpath.csi.messages.plugin_calls import ExpansionKind, PluginCapability, ServiceKind
 
 DRIVER: Final = "kubevirt.io.hostpath-provisioner"
 # Which node a volume is on; its value is the node's name.
@@ -22,8 +22,8 @@ class Driver:
     node: str
 
     @property
-    def topology(self) -> messages.Topology:
-        return messages.Topology({TOPOLOGY_KEY: self.node})
+    def topology(self) -> values.Topology:
+        return values.Topology({TOPOLOGY_KEY: self.node})
 
 
 class Identity:
@@ -33,19 +33,19 @@ class Identity:
         self._driver = driver
 
     async def get_plugin_info(
-        self, _: messages.GetPluginInfoRequest
-    ) -> messages.GetPluginInfoResponse:
-        return messages.GetPluginInfoResponse(self._driver.name, self._driver.version)
+        self, _: plugin_calls.GetPluginInfoRequest
+    ) -> plugin_calls.GetPluginInfoResponse:
+        return plugin_calls.GetPluginInfoResponse(self._driver.name, self._driver.version)
 
     async def get_plugin_capabilities(
-        self, _: messages.GetPluginCapabilitiesRequest
-    ) -> messages.GetPluginCapabilitiesResponse:
+        self, _: plugin_calls.GetPluginCapabilitiesRequest
+    ) -> plugin_calls.GetPluginCapabilitiesResponse:
         kinds = (ServiceKind.CONTROLLER_SERVICE, ServiceKind.VOLUME_ACCESSIBILITY_CONSTRAINTS)
-        services = [PluginCapability(service=messages.Service(kind)) for kind in kinds]
-        online = messages.VolumeExpansion(ExpansionKind.ONLINE)
-        return messages.GetPluginCapabilitiesResponse(
+        services = [PluginCapability(service=plugin_calls.Service(kind)) for kind in kinds]
+        online = plugin_calls.VolumeExpansion(ExpansionKind.ONLINE)
+        return plugin_calls.GetPluginCapabilitiesResponse(
             [*services, PluginCapability(volume_expansion=online)]
         )
 
-    async def probe(self, _: messages.ProbeRequest) -> messages.ProbeResponse:
-        return messages.ProbeResponse(messages.BoolValue(value=True))
+    async def probe(self, _: plugin_calls.ProbeRequest) -> plugin_calls.ProbeResponse:
+        return plugin_calls.ProbeResponse(values.BoolValue(value=True))

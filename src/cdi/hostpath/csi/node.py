@@ -13,11 +13,13 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from cdi.hostpath.csi import messages, requests
+from cdi.hostpath.csi import requests
 from cdi.hostpath.csi.codes import invalid, missing
 from cdi.hostpath.csi.controller import described_condition
 from cdi.hostpath.csi.identity import Driver
-from cdi.hostpath.csi.messages import NodeAbility, UsageUnit
+from cdi.hostpath.csi.messages import abilities, node_calls, values
+from cdi.hostpath.csi.messages.abilities import NodeAbility
+from cdi.hostpath.csi.messages.node_calls import UsageUnit
 from cdi.hostpath.keeper import Keeper, Volume
 from cdi.hostpath.pools import Wanted
 from cdi.volumes import errors, mounts
@@ -29,7 +31,7 @@ _ABILITIES: Final = (
     NodeAbility.VOLUME_CONDITION,
     NodeAbility.SINGLE_NODE_MULTI_WRITER,
 )
-_ALONE: Final = messages.AccessMode(messages.AccessModeKind.SINGLE_NODE_SINGLE_WRITER)
+_ALONE: Final = values.AccessMode(values.AccessModeKind.SINGLE_NODE_SINGLE_WRITER)
 _TARGET_MODE: Final = 0o750
 # Inline volumes without a record are those of an older driver; the kubelet names them so.
 _INLINE: Final = re.compile(r"csi-[0-9a-f]{64}")
@@ -42,20 +44,22 @@ class Node:
         self._driver, self._keeper = driver, keeper
 
     async def node_get_capabilities(
-        self, _: messages.NodeGetCapabilitiesRequest
-    ) -> messages.NodeGetCapabilitiesResponse:
-        return messages.NodeGetCapabilitiesResponse(
-            [messages.NodeServiceCapability(messages.NodeRpc(each)) for each in _ABILITIES]
+        self, _: abilities.NodeGetCapabilitiesRequest
+    ) -> abilities.NodeGetCapabilitiesResponse:
+        return abilities.NodeGetCapabilitiesResponse(
+            [abilities.NodeServiceCapability(abilities.NodeRpc(each)) for each in _ABILITIES]
         )
 
-    async def node_get_info(self, _: messages.NodeGetInfoRequest) -> messages.NodeGetInfoResponse:
-        return messages.NodeGetInfoResponse(
+    async def node_get_info(
+        self, _: node_calls.NodeGetInfoRequest
+    ) -> node_calls.NodeGetInfoResponse:
+        return node_calls.NodeGetInfoResponse(
             self._driver.node, accessible_topology=self._driver.topology
         )
 
     async def node_publish_volume(
-        self, request: messages.NodePublishVolumeRequest
-    ) -> messages.NodePublishVolumeResponse:
+        self, request: node_calls.NodePublishVolumeRequest
+    ) -> node_calls.NodePublishVolumeResponse:
         target = _target(request.volume_id, request.target_path)
         if request.volume_capability is None:
             raise invalid("the request says not how the volume is to be used")
@@ -77,10 +81,10 @@ class Node:
             if ephemeral:
                 await self._keeper.erase(volume.id)
             raise
-        return messages.NodePublishVolumeResponse()
+        return node_calls.NodePublishVolumeResponse()
 
     async def _make_ephemeral(
-        self, request: messages.NodePublishVolumeRequest, mode: Mode
+        self, request: node_calls.NodePublishVolumeRequest, mode: Mode
     ) -> Volume:
         if mode == Mode.BLOCK:
             raise invalid("an inline volume is a directory, not a device")
@@ -89,39 +93,39 @@ class Node:
         return await self._keeper.create(Wanted(request.volume_id, pool.name, mode, ephemeral=True))
 
     async def node_unpublish_volume(
-        self, request: messages.NodeUnpublishVolumeRequest
-    ) -> messages.NodeUnpublishVolumeResponse:
+        self, request: node_calls.NodeUnpublishVolumeRequest
+    ) -> node_calls.NodeUnpublishVolumeResponse:
         target = _target(request.volume_id, request.target_path)
         try:
             volume = await self._keeper.find(request.volume_id)
         except errors.Missing:
             await self._keeper.exclusively(request.volume_id, lambda: _unpublish(target))
-            return messages.NodeUnpublishVolumeResponse()
+            return node_calls.NodeUnpublishVolumeResponse()
         await self._keeper.exclusively(volume.id, lambda: _unpublish(target, volume))
         if _is_ephemeral(volume):
             await self._keeper.erase(volume.id)
-        return messages.NodeUnpublishVolumeResponse()
+        return node_calls.NodeUnpublishVolumeResponse()
 
     async def node_get_volume_stats(
-        self, request: messages.NodeGetVolumeStatsRequest
-    ) -> messages.NodeGetVolumeStatsResponse:
+        self, request: node_calls.NodeGetVolumeStatsRequest
+    ) -> node_calls.NodeGetVolumeStatsResponse:
         path = _published(request.volume_id, request.volume_path)
         volume = await self._keeper.find(request.volume_id)
         _insist_on(path)
         condition = await self._keeper.condition(volume, path)
-        return messages.NodeGetVolumeStatsResponse(
+        return node_calls.NodeGetVolumeStatsResponse(
             await self._usage(volume), described_condition(condition)
         )
 
-    async def _usage(self, volume: Volume) -> list[messages.VolumeUsage]:
+    async def _usage(self, volume: Volume) -> list[node_calls.VolumeUsage]:
         if volume.record.mode == Mode.BLOCK:
-            return [messages.VolumeUsage(total=volume.capacity, unit=UsageUnit.BYTES)]
+            return [node_calls.VolumeUsage(total=volume.capacity, unit=UsageUnit.BYTES)]
         space = await self._keeper.space_of(volume)
         return [
-            messages.VolumeUsage(
+            node_calls.VolumeUsage(
                 space.available, space.size, space.size - space.free, UsageUnit.BYTES
             ),
-            messages.VolumeUsage(
+            node_calls.VolumeUsage(
                 space.files_available,
                 space.files,
                 space.files - space.files_available,
@@ -130,13 +134,13 @@ class Node:
         ]
 
     async def node_expand_volume(
-        self, request: messages.NodeExpandVolumeRequest
-    ) -> messages.NodeExpandVolumeResponse:
+        self, request: node_calls.NodeExpandVolumeRequest
+    ) -> node_calls.NodeExpandVolumeResponse:
         path = _published(request.volume_id, request.volume_path)
         size, _ = requests.range_of(request.capacity_range)
         volume = await self._keeper.find(request.volume_id)
         _insist_on(path)
-        return messages.NodeExpandVolumeResponse(await self._keeper.grow(volume.id, size))
+        return node_calls.NodeExpandVolumeResponse(await self._keeper.grow(volume.id, size))
 
 
 def _published(volume: str, path: str) -> Path:

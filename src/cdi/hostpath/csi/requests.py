@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
-from cdi.hostpath.csi import messages
 from cdi.hostpath.csi.codes import Code, Refused, invalid
 from cdi.hostpath.csi.identity import TOPOLOGY_KEY
+from cdi.hostpath.csi.messages import values, volume_calls
 from cdi.hostpath.pools import LEGACY, Content, Kind, Wanted
 from cdi.volumes.pool import Mode
 
@@ -22,7 +22,7 @@ EPHEMERAL: Final = "csi.storage.k8s.io/ephemeral"
 T = TypeVar("T")
 
 
-def wanted_of(request: messages.CreateVolumeRequest) -> Wanted:
+def wanted_of(request: volume_calls.CreateVolumeRequest) -> Wanted:
     """The volume that a request asks for."""
     if not request.name:
         raise invalid("the request names no volume")
@@ -41,7 +41,7 @@ def pool_of(parameters: Mapping[str, str]) -> str:
     return parameters.get(STORAGE_POOL) or LEGACY
 
 
-def mode_of(capabilities: Sequence[messages.VolumeCapability]) -> Mode:
+def mode_of(capabilities: Sequence[values.VolumeCapability]) -> Mode:
     """Directory or device: one of both for all who use a volume."""
     if not capabilities:
         raise invalid("the request says not how the volume is to be used: no volume capability")
@@ -51,17 +51,17 @@ def mode_of(capabilities: Sequence[messages.VolumeCapability]) -> Mode:
     return modes.pop()
 
 
-def _mode_of(capability: messages.VolumeCapability) -> Mode:
+def _mode_of(capability: values.VolumeCapability) -> Mode:
     match capability:
-        case messages.VolumeCapability(block=messages.BlockVolume(), mount=None):
+        case values.VolumeCapability(block=values.BlockVolume(), mount=None):
             return Mode.BLOCK
-        case messages.VolumeCapability(mount=messages.MountVolume(), block=None):
+        case values.VolumeCapability(mount=values.MountVolume(), block=None):
             return Mode.FILESYSTEM
         case _:
             raise invalid("a volume capability has to say one of block and mount")
 
 
-def range_of(capacity: messages.CapacityRange | None) -> tuple[int, int]:
+def range_of(capacity: values.CapacityRange | None) -> tuple[int, int]:
     """The smallest size, and the largest; 0 where none is said."""
     if capacity is None:
         return 0, 0
@@ -73,19 +73,19 @@ def range_of(capacity: messages.CapacityRange | None) -> tuple[int, int]:
     return size, limit
 
 
-def content_of(source: messages.VolumeContentSource | None) -> Content | None:
+def content_of(source: values.VolumeContentSource | None) -> Content | None:
     match source:
         case None:
             return None
-        case messages.VolumeContentSource(snapshot=messages.SnapshotSource(id), volume=None) if id:
+        case values.VolumeContentSource(snapshot=values.SnapshotSource(id), volume=None) if id:
             return Content(Kind.SNAPSHOT, id)
-        case messages.VolumeContentSource(volume=messages.VolumeSource(id), snapshot=None) if id:
+        case values.VolumeContentSource(volume=values.VolumeSource(id), snapshot=None) if id:
             return Content(Kind.VOLUME, id)
         case _:
             raise invalid("a content source has to name one snapshot or one volume")
 
 
-def insist_on_node(wanted: messages.TopologyRequirement | None, node: str) -> None:
+def insist_on_node(wanted: values.TopologyRequirement | None, node: str) -> None:
     """Refuse what has to be on another node."""
     if wanted is None:
         return

@@ -18,10 +18,17 @@ from typing import Any, Final, Generic, TypeVar
 import grpc
 import grpc.aio
 
-from cdi.hostpath.csi import codes, messages, wire
+from cdi.hostpath.csi import codes, wire
 from cdi.hostpath.csi.codes import Code, Refused
 from cdi.hostpath.csi.controller import Controller
 from cdi.hostpath.csi.identity import Identity
+from cdi.hostpath.csi.messages import (
+    abilities,
+    node_calls,
+    plugin_calls,
+    snapshot_calls,
+    volume_calls,
+)
 from cdi.hostpath.csi.node import Node
 from cdi.hostpath.keeper import Busy
 
@@ -46,44 +53,56 @@ Services = Mapping[str, Mapping[str, Method[Any]]]
 
 def services(identity: Identity, controller: Controller, node: Node) -> Services:
     """The services of the driver, by their names in the specification."""
-    m = messages
     return {
         "csi.v1.Identity": {
-            "GetPluginInfo": Method(m.GetPluginInfoRequest, identity.get_plugin_info),
+            "GetPluginInfo": Method(plugin_calls.GetPluginInfoRequest, identity.get_plugin_info),
             "GetPluginCapabilities": Method(
-                m.GetPluginCapabilitiesRequest, identity.get_plugin_capabilities
+                plugin_calls.GetPluginCapabilitiesRequest, identity.get_plugin_capabilities
             ),
-            "Probe": Method(m.ProbeRequest, identity.probe),
+            "Probe": Method(plugin_calls.ProbeRequest, identity.probe),
         },
         "csi.v1.Controller": {
-            "CreateVolume": Method(m.CreateVolumeRequest, controller.create_volume),
-            "DeleteVolume": Method(m.DeleteVolumeRequest, controller.delete_volume),
+            "CreateVolume": Method(volume_calls.CreateVolumeRequest, controller.create_volume),
+            "DeleteVolume": Method(volume_calls.DeleteVolumeRequest, controller.delete_volume),
             "ValidateVolumeCapabilities": Method(
-                m.ValidateVolumeCapabilitiesRequest, controller.validate_volume_capabilities
+                volume_calls.ValidateVolumeCapabilitiesRequest,
+                controller.validate_volume_capabilities,
             ),
-            "ListVolumes": Method(m.ListVolumesRequest, controller.list_volumes),
-            "GetCapacity": Method(m.GetCapacityRequest, controller.get_capacity),
+            "ListVolumes": Method(volume_calls.ListVolumesRequest, controller.list_volumes),
+            "GetCapacity": Method(volume_calls.GetCapacityRequest, controller.get_capacity),
             "ControllerGetCapabilities": Method(
-                m.ControllerGetCapabilitiesRequest, controller.controller_get_capabilities
+                abilities.ControllerGetCapabilitiesRequest, controller.controller_get_capabilities
             ),
-            "CreateSnapshot": Method(m.CreateSnapshotRequest, controller.create_snapshot),
-            "DeleteSnapshot": Method(m.DeleteSnapshotRequest, controller.delete_snapshot),
-            "ListSnapshots": Method(m.ListSnapshotsRequest, controller.list_snapshots),
-            "GetSnapshot": Method(m.GetSnapshotRequest, controller.get_snapshot),
+            "CreateSnapshot": Method(
+                snapshot_calls.CreateSnapshotRequest, controller.create_snapshot
+            ),
+            "DeleteSnapshot": Method(
+                snapshot_calls.DeleteSnapshotRequest, controller.delete_snapshot
+            ),
+            "ListSnapshots": Method(snapshot_calls.ListSnapshotsRequest, controller.list_snapshots),
+            "GetSnapshot": Method(snapshot_calls.GetSnapshotRequest, controller.get_snapshot),
             "ControllerExpandVolume": Method(
-                m.ControllerExpandVolumeRequest, controller.controller_expand_volume
+                volume_calls.ControllerExpandVolumeRequest, controller.controller_expand_volume
             ),
             "ControllerGetVolume": Method(
-                m.ControllerGetVolumeRequest, controller.controller_get_volume
+                volume_calls.ControllerGetVolumeRequest, controller.controller_get_volume
             ),
         },
         "csi.v1.Node": {
-            "NodePublishVolume": Method(m.NodePublishVolumeRequest, node.node_publish_volume),
-            "NodeUnpublishVolume": Method(m.NodeUnpublishVolumeRequest, node.node_unpublish_volume),
-            "NodeGetVolumeStats": Method(m.NodeGetVolumeStatsRequest, node.node_get_volume_stats),
-            "NodeExpandVolume": Method(m.NodeExpandVolumeRequest, node.node_expand_volume),
-            "NodeGetCapabilities": Method(m.NodeGetCapabilitiesRequest, node.node_get_capabilities),
-            "NodeGetInfo": Method(m.NodeGetInfoRequest, node.node_get_info),
+            "NodePublishVolume": Method(
+                node_calls.NodePublishVolumeRequest, node.node_publish_volume
+            ),
+            "NodeUnpublishVolume": Method(
+                node_calls.NodeUnpublishVolumeRequest, node.node_unpublish_volume
+            ),
+            "NodeGetVolumeStats": Method(
+                node_calls.NodeGetVolumeStatsRequest, node.node_get_volume_stats
+            ),
+            "NodeExpandVolume": Method(node_calls.NodeExpandVolumeRequest, node.node_expand_volume),
+            "NodeGetCapabilities": Method(
+                abilities.NodeGetCapabilitiesRequest, node.node_get_capabilities
+            ),
+            "NodeGetInfo": Method(node_calls.NodeGetInfoRequest, node.node_get_info),
         },
     }
 
