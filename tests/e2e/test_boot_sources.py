@@ -124,6 +124,54 @@ def test_a_registry_in_trouble_leaves_the_last_image(space, cluster):
         assert ready["status"] == "True"
 
 
+def test_a_private_image_needs_its_secret_beside_the_cron_alone(space, cluster, tmp_path):
+    with registry.Registry(tmp_path, address=cluster.host, guarded=True) as guarded:
+        cluster.trust(guarded.host)
+        url = guarded.push("boot/private", "latest", packed(bytes(1 << 20)))
+        login = {"accessKeyId": registry.USER, "secretKey": registry.PASSWORD}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}}
+        source = {"registry": {"url": url, "secretRef": "login"}}
+        space.apply({**secret, "stringData": login}, data_import_cron("private", source))
+        space.wait("dic/private", UP_TO_DATE)
+        space.wait("datasource/fedora", READY)
+        assert digest_of(space, "private").startswith("sha256:")
+        assert not any("poller" in name for name in space.names("pod"))
+
+
+def test_an_image_that_is_a_claim_is_followed(space):
+    def made() -> dict:
+        storage = {"resources": {"requests": {"storage": "64Mi"}}}
+        return {
+            "apiVersion": "cdi.kubevirt.io/v1beta1",
+            "kind": "DataVolume",
+            "metadata": {"name": "master", "annotations": {known.BIND_IMMEDIATE: "true"}},
+            "spec": {"source": {"blank": {}}, "storage": storage},
+        }
+
+    space.apply(made())
+    space.wait_phase("master", "Succeeded")
+    source = {"pvc": {"name": "master", "namespace": space.name}}
+    space.apply(data_import_cron("clones", source))
+    space.wait("dic/clones", UP_TO_DATE)
+    space.wait("datasource/fedora", READY)
+    first = space.get("pvc", "master")["metadata"]["uid"]
+    assert digest_of(space, "clones") == f"uid:{first}"
+    old = space.get("datasource", "fedora")["spec"]["source"]["pvc"]["name"]
+
+    space.kubectl("delete", "dv", "master")
+    space.gone("pvc/master")
+    space.apply(made())
+    space.wait_phase("master", "Succeeded")
+    second = space.get("pvc", "master")["metadata"]["uid"]
+    now = f"{known.NEXT_CRON_TIME}=2000-01-01T00:00:00Z"
+    space.kubectl("annotate", "dic", "clones", "--overwrite", now)  # look at once
+    path = "jsonpath={.status.currentImports[0].Digest}"
+    space.wait("dic/clones", f"{path}=uid:{second}")
+    space.gone(f"dv/{old}", f"pvc/{old}")
+    space.wait("datasource/fedora", READY)
+    assert space.get("datasource", "fedora")["spec"]["source"]["pvc"]["name"] != old
+
+
 def test_a_data_source_has_one_source(space):
     sources = {"pvc": {"name": "a", "namespace": space.name},
                "snapshot": {"name": "b", "namespace": space.name}}  # fmt: skip

@@ -691,3 +691,59 @@ def test_a_node_is_not_asked_before_its_time():
     planned = look(node_pull(annotations=later))
     assert [each for each in planned.steps if each.resource == PODS] == []
     assert planned.again_in == 12 * 3600
+
+
+# Pollers beside the cron, where its Secrets are.
+
+ASKING: Object = {"metadata": {"name": "p", "namespace": "ns"}, "status": {}}
+
+
+def asked(code: int, **said: Any) -> Object:
+    ended = {"exitCode": code, "message": json.dumps(said), "finishedAt": "2030-01-01T11:59:00Z"}
+    container = {"name": pollers.CONTAINER, "state": {"terminated": ended}}
+    return {**ASKING, "status": {"containerStatuses": [container]}}
+
+
+def private(**more: Any) -> Object:
+    given = cron(**{**POLLED, **more})
+    source = given["spec"]["template"]["spec"]["source"]["registry"]
+    source |= {"secretRef": "login", "certConfigMap": "authorities"}
+    return given
+
+
+def test_a_poller_is_where_its_secrets_are():
+    assert len(made(look(private()), CRON_JOBS)) == 1
+    planned = look(private(), polled_beside=True)
+    assert made(planned, CRON_JOBS) == []
+    (step,) = [each for each in planned.steps if getattr(each, "resource", None) == PODS]
+    meta, spec = step.object["metadata"], step.object["spec"]
+    assert (meta["namespace"], meta["name"]) == ("ns", "poller-cron-uid-cron")
+    assert meta["ownerReferences"][0]["name"] == "cron"
+    assert "serviceAccountName" not in spec
+    sources = [{**each} for each in spec["volumes"]]
+    assert {"configMap": {"name": "authorities"}, "name": "cdi-cert-vol"} in sources
+    variables = {each["name"]: each for each in spec["containers"][0]["env"]}
+    assert variables["IMPORTER_SECRET_KEY"]["valueFrom"]["secretKeyRef"]["name"] == "login"
+
+
+@pytest.mark.parametrize(
+    ("pod", "digest", "reason", "over"),
+    [
+        pytest.param(ASKING, None, "NoImport", False, id="at-it"),
+        pytest.param(asked(0, version=A), A, "NoImport", True, id="found"),
+        pytest.param(asked(1, message="401"), None, "PollFailed", True, id="refused"),
+    ],
+)
+def test_what_a_poller_beside_the_cron_says_is_taken_over(pod, digest, reason, over):
+    planned = look(private(), polled_beside=True, pulling=pod, pollers=(pod,))
+    assert objects.annotations(written(planned)).get(known.DESIRED_DIGEST) == digest
+    assert said(planned)["Progressing"][1] == reason
+    assert gone(planned) == ([("Pod", "p")] if over else [])
+    again = objects.annotations(written(planned)).get(known.NEXT_CRON_TIME)
+    assert (again == "2030-01-02T00:00:00Z") is over
+
+
+def test_the_cron_job_goes_when_secrets_are_beside_the_cron():
+    job = {"metadata": {"name": "job", "namespace": "cdi"}, "spec": {}}
+    planned = look(private(), polled_beside=True, cron_job=job)
+    assert ("CronJob", "job") in gone(planned)

@@ -2,9 +2,11 @@
 What looks for new versions in a registry or on a web server: a CronJob, its first Job, and their
 pods.
 
-They are in the namespace of the installation. A pod says what it has found in its termination
-message, which is read here: it holds no credentials for the cluster. The first Job makes the first
-look at once; it is there as long as nobody has looked yet.
+They are in the namespace of the installation, with the Secrets and ConfigMaps that the source
+names; where those are not there, a pod beside the cron looks instead, as importers read them there.
+A pod says what it has found in its termination message, which is read here: it holds no credentials
+for the cluster. The first Job makes the first look at once; it is there as long as nobody has
+looked yet.
 """
 
 import hashlib
@@ -29,7 +31,7 @@ from cdi.controllers.dataimportcron.seen import Seen
 from cdi.controllers.working.report import is_left_behind
 from cdi.kube import objects, owners
 from cdi.kube.objects import Object
-from cdi.kube.resource import CRON_JOBS, JOBS
+from cdi.kube.resource import CRON_JOBS, JOBS, PODS
 
 CONTAINER: Final = "cdi-source-update-poller"
 ACCOUNT: Final = "cdi-cronjob"
@@ -128,6 +130,28 @@ def first_job_for(seen: Seen, cron_job: Object) -> Object:
     }
     made["metadata"]["ownerReferences"] = [owners.owner_reference(cron_job, controller=False)]
     return made
+
+
+def pod_beside(seen: Seen) -> Object:
+    """A pod in the cron's namespace that looks once; it goes with the cron."""
+    spec = _pod_spec(seen, _delay(seen))
+    del spec["serviceAccountName"]  # which is the installation's; this pod needs none
+    return {
+        "apiVersion": PODS.api_version,
+        "kind": PODS.kind,
+        "metadata": {
+            "name": names.poller_for(seen.name, objects.uid(seen.cron)),
+            "namespace": seen.namespace,
+            "labels": {
+                **metadata.recommended_labels(seen.settings),
+                **_labels(seen),
+                labels.DATA_IMPORT_CRON_POLLER: "",
+            },
+            "annotations": {annotations.REQUIRED_SCC: "restricted-v2"},
+            "ownerReferences": [owners.owner_reference(seen.cron)],
+        },
+        "spec": spec,
+    }
 
 
 def covers(found: Any, wanted: Any) -> bool:

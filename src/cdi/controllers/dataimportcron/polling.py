@@ -22,10 +22,13 @@ def poll(draft: Draft) -> None:
     cron, nodes_pull = draft.seen.cron, draft.seen.settings.nodes_pull
     if template.has_poller(cron, nodes_pull=nodes_pull):
         _take_answer(draft)
-        _keep_poller(draft)
+        if not draft.seen.polled_beside:
+            _keep_poller(draft)
+            return
+        _drop_poller(draft)
+        _have_asked(draft)
         return
-    if draft.seen.cron_job is not None:
-        draft.before.append(plan.Remove(CRON_JOBS, draft.seen.cron_job))
+    _drop_poller(draft)
     if not template.is_looked_at_here(cron, nodes_pull=nodes_pull):
         return
     if template.is_node_pull(cron) and not template.source_of(cron)[1].get("imageStream"):
@@ -36,8 +39,12 @@ def poll(draft: Draft) -> None:
 
 def is_due(cron: Object, now: datetime) -> bool:
     """Whether it is time to look at a source here."""
+    return bool(template.is_looked_at_here(cron) and _has_come(cron, now))
+
+
+def _has_come(cron: Object, now: datetime) -> bool:
     at = marks.parsed(objects.annotations(cron).get(annotations.NEXT_CRON_TIME, ""))
-    return bool(template.is_looked_at_here(cron) and at <= now)
+    return at <= now
 
 
 def _take_answer(draft: Draft) -> None:
@@ -77,6 +84,24 @@ def _keep_poller(draft: Draft) -> None:
         draft.before.append(plan.Create(JOBS, pollers.first_job_for(seen, found)))
 
 
+def _drop_poller(draft: Draft) -> None:
+    if draft.seen.cron_job is not None:
+        draft.before.append(plan.Remove(CRON_JOBS, draft.seen.cron_job))
+
+
+def _have_asked(draft: Draft) -> None:
+    """Have a poller beside the cron look when it is time; its answer has been taken already."""
+    seen, pod = draft.seen, draft.seen.pulling
+    if pod is not None and pollers.latest_answer((pod,)) is None:
+        return  # it is at it, and heard of
+    if pod is None and _has_come(seen.cron, seen.now):
+        draft.before.append(plan.Create(PODS, pollers.pod_beside(seen)))
+        return
+    _look_next(draft)
+    if pod is not None and not objects.is_deleting(pod):
+        draft.after.append(plan.Remove(PODS, pod))
+
+
 def _have_pulled(draft: Draft) -> None:
     """Let a node pull the image when it is time, and take over which one that was."""
     seen, pod = draft.seen, draft.seen.pulling
@@ -101,6 +126,11 @@ def _take_look(draft: Draft, looked: Looked | None) -> None:
         _found(draft, looked.version, stamp(seen.now))
         if looked.reference:
             draft.annotations[annotations.IMAGE_STREAM_DOCKER_REF] = looked.reference
+    _look_next(draft)
+
+
+def _look_next(draft: Draft) -> None:
+    seen = draft.seen
     at = schedules.next_after(str(seen.spec["schedule"]), seen.now)
     if at is None:
         return

@@ -24,6 +24,7 @@ from cdi.kube.client import Client
 from cdi.kube.clock import Clock
 from cdi.kube.controller import Result
 from cdi.kube.objects import Key, Object
+from cdi.kube.resource import SECRETS
 
 _DEFAULT_ACCOUNT: Final = "default"
 
@@ -83,6 +84,7 @@ class Reconciler:
             first_job=cluster.jobs.get(Key(self._settings.namespace, names.initial_job_for(job))),
             pollers=podded,
             pulling=cluster.pods.get(Key(key.namespace, nodepull.pod_name_of(cron))),
+            polled_beside=await self._is_polled_beside(cron),
             looked=await self._look(cron) if due else None,
             authorized=await self._is_authorized(cron),
         )
@@ -118,6 +120,21 @@ class Reconciler:
             for name in wanted
             if name
         }
+
+    async def _is_polled_beside(self, cron: Object) -> bool:
+        """Whether something that a poller needs is not in the installation's namespace."""
+        namespace = self._settings.namespace
+        secrets, maps = template.named_by(cron)
+        if namespace == objects.namespace(cron):
+            return False
+        if any(self._cluster.config_maps.get(Key(namespace, name)) is None for name in maps):
+            return True
+        for name in secrets:
+            try:
+                await self._client.get(SECRETS, name, namespace)
+            except errors.NotFound:
+                return True
+        return False
 
     async def _look(self, cron: Object) -> Looked | None:
         claim = template.claim_of(cron)

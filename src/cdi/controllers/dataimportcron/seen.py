@@ -59,7 +59,8 @@ class Seen:
     cron_job: Object | None = None
     first_job: Object | None = None
     pollers: tuple[Object, ...] = ()  # pods
-    pulling: Object | None = None  # the pod for which a node pulls the image
+    pulling: Object | None = None  # the pod beside the cron, which pulls the image or asks for it
+    polled_beside: bool = False  # what its source names is not in the installation's namespace
     looked: Looked | None = None  # what looking here has found, if it was due
     authorized: bool = True  # whether its service account may clone the source
 

@@ -53,6 +53,14 @@ def has_poller(cron: Object, *, nodes_pull: bool = True) -> bool:
     return kind == HTTP or (kind == REGISTRY and not (nodes_pull and is_node_pull(cron)))
 
 
+def named_by(cron: Object) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The Secrets and the ConfigMaps that a poller needs."""
+    _, given = source_of(cron)
+    secrets = (given.get("secretRef"), *(given.get("secretExtraHeaders") or ()))
+    maps = (given.get("certConfigMap"),)
+    return tuple(map(str, filter(None, secrets))), tuple(map(str, filter(None, maps)))
+
+
 def is_looked_at_here(cron: Object, *, nodes_pull: bool = True) -> bool:
     """Whether the controller looks for new versions itself."""
     kind, _ = source_of(cron)
