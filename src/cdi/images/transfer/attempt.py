@@ -1,212 +1,215 @@
 """
-One attempt at a transfer, with one open source: look at the first bytes, choose the way, go it.
+What every way of moving a disk needs: the source at hand, the target and journal to be, the end.
 
-    source that knows its extents              -> parallel: what matters, in parallel
-    changes of a disk, in a qcow2 image        -> parallel: its clusters, in place
-    ranged source, disk not compressed         -> parallel: tables first, then units in parallel
-    ranged source, raw disk in several blocks  -> parallel: one unit a compressed block
-    anything else that can be read forward     -> forward: one pass, stage after stage
-
-Raises NeedsScratch for what can be had neither way.
+Here: how much to ask for at once, what is refused before anything is written, the digest that is
+compared, and the commit. Elsewhere: the ways themselves (`attempt`, `one_pass`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import logging
+import threading
+import time
+from typing import Any
 
+from cdi.images import digest as digests
 from cdi.images import errors
-from cdi.images.codecs import blocks
-from cdi.images.codecs.codec import Codec, codec_for, codec_named
-from cdi.images.formats import native
-from cdi.images.formats.image import Ranged
-from cdi.images.layout import Part, RandomLayout, Unit
-from cdi.images.sources.source import Continued, Mapped, Unpacked, read
-from cdi.images.transfer import fetch, ordered, parallel, work
-from cdi.images.transfer.one_pass import OnePass, Stream
-from cdi.images.transfer.request import Result
-from cdi.images.transfer.way import HEAD, insist_fits, is_archive, needs_copy
+from cdi.images import target as targets
+from cdi.images.formats import inspect, signatures, unclaimed
+from cdi.images.formats.image import Image
+from cdi.images.sources.source import PrefersLargeRequests, Source, read
+from cdi.images.transfer import work
+from cdi.images.transfer.journal import Progress
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.request import Result, TransferRequest
 
-_UNIT_MOST = 1 << 20  # what a killed run has written and not noted, per worker
-_TABLE_READERS = 4
+log = logging.getLogger(__name__)
 
-_EMPTY = "the source is empty (0 bytes); check the URL, or what was uploaded"
+SECTOR = 512
+# What is looked at before anything is decided: what an opening http source holds ready anyway.
+HEAD = 64 << 10
+
+# A request is about a thousandth of the whole, so that a killed run loses little, less what the
+# next run looks at again; within bounds that keep the number of requests, and the memory of many
+# connections, small.
+_REQUEST_LEAST, _REQUEST_MOST = 64 << 10, 4 << 20
 
 
-class Attempt(OnePass):
+class Way:
     """One attempt with one open source."""
 
-    def run(self) -> Result:
-        if self._request.by_copy or self._copy_is_begun():
-            raise errors.NeedsScratch("an earlier attempt has found that it takes a copy")
-        if isinstance(self._source, Mapped):
-            return self._mapped(self._source)
-        if self._request.base is not None:
-            return self._changes(self._request.base)
-        if not self._source.ranged:
-            return self._streamed()
-        if not self._source.size:
-            raise errors.NotADisk(_EMPTY)
-        head = read(self._source, 0, min(HEAD, self._source.size))
-        codec = codec_for(head)
-        if codec is None and self._request.part is not None:
-            return self._file_at_random(self._request.part)
-        if codec is None and self._request.looks_inside and is_archive(head):
-            return self._bundled()
-        if codec is None:
-            return self._plain(head)
-        if self._request.part is not None:
-            return self._forward(codec, None)
-        if (layout := self._block_layout(codec, head)) is not None:
-            return self._at_random("raw", layout, codec.name, layout.at_once)
-        return self._forward(codec, None)
+    def __init__(
+        self, request: TransferRequest, source: Source, meter: Meter, halt: threading.Event
+    ) -> None:
+        self._request, self._source, self._meter, self._halt = request, source, meter, halt
+        self._work: work.Work | None = None
+        self._digest: tuple[str, str] | None = None
+        self.copied = False  # what was made is a temporary copy, not the disk
+        # Asked once, as looking for a protocol costs, and requests are many.
+        self._choosy = source if isinstance(source, PrefersLargeRequests) else None
+        meter.total = source.size
 
-    def _copy_is_begun(self) -> bool:
+    def _read(self, offset: int, length: int) -> bytes:
+        """Return bytes of the disk's file, which may lie inside a larger one."""
+        part = self._request.part
+        return read(self._source, offset if part is None else part.start + offset, length)
+
+    @property
+    def _size(self) -> int:
+        """The length of the disk's file."""
+        return self._whole if self._request.part is None else self._request.part.stored
+
+    @property
+    def _whole(self) -> int:
+        """The length of all that the source has."""
+        if self._source.size is None:
+            raise errors.NeedsScratch("the source does not tell its length")
+        return self._source.size
+
+    def _bytes_at_once(self) -> int:
+        """Return how many bytes to ask for at once."""
+        if self._request.algorithm is not None:
+            # What was written but not yet hashed is fetched again after a kill.
+            most, usual = _REQUEST_MOST // 8, self._size >> 12
+        else:
+            most, usual = _REQUEST_MOST, (self._size >> 10) - HEAD
+        if self._choosy is not None:
+            usual = max(usual, self._choosy.preferred_request)
+        return max(_REQUEST_LEAST, min(most, usual))
+
+    def _inspect(self, head: bytes, size: int | None, *, at_random: bool) -> Image:
+        """Refuse what is no disk, or a dangerous one, before anything is written."""
+        if self._request.as_is:
+            return Image("raw", size, native=True)
+        image = inspect.inspect(head, size, self._read if at_random else None)
+        if not image.native and not (at_random and image.flat):
+            insist_fits(self._request, image.virtual_size)  # others, once their tables are sane
+        return image
+
+    def _copy_instead(self, image: Image) -> None:
+        """Go on with a temporary copy: what was read of the source so far goes into it.
+
+        Raises NeedsScratch where there is no room for one.
+        """
         if self._request.scratch is None:
-            return False
-        return work.earlier(self._request.as_copy(), self._source.identity) is not None
-
-    # One stream, from its beginning or from where an earlier attempt has come to.
-
-    def _streamed(self) -> Result:
-        earlier = self._earlier() if isinstance(self._source, Continued) else None
-        if earlier is not None and earlier.stream is not None:
-            codec = codec_named(earlier.stream.codec) if earlier.stream.codec else None
-            pieces = self._source.stream(self._start_of(earlier))
-            return self._forward(codec, Stream(b"", pieces, earlier))
-        pieces = self._source.stream()
-        first = fetch.beginning(pieces)
-        if not first:
-            raise errors.NotADisk(_EMPTY)
-        codec = None if isinstance(self._source, Unpacked) else codec_for(first)
-        return self._forward(codec, Stream(first, pieces))
-
-    # Many connections, in any order.
-
-    def _mapped(self, source: Mapped) -> Result:
-        """Transfer a raw disk by its extents, or what has changed in it since."""
-        from cdi.images.formats import extents
-
-        unit = min(self._bytes_at_once(), _UNIT_MOST)
-        update = self._request.update
-        layout = extents.RandomExtents(self._whole, source.extents, unit_bytes=unit, update=update)
-        return self._at_random("raw", layout, None)
-
-    def _changes(self, base: str) -> Result:
-        """Write the clusters of a qcow2 image over the disk that it builds on."""
-        if not self._source.ranged:
-            raise errors.NeedsScratch("changes are read from a copy where ranges are not served")
-        from cdi.images.formats import qcow2
-
-        head = read(self._source, 0, min(qcow2.HEAD_BYTES, self._whole))
-        layout = qcow2.RandomQcow2(
-            self._read,
-            self._whole,
-            qcow2.parse_header(head, self._whole, base=base),
-            unit_bytes=min(self._bytes_at_once(), _UNIT_MOST),
-            table_readers=_TABLE_READERS,
-            delta=True,
-        )
-        return self._at_random("qcow2", layout, None)
-
-    def _bundled(self) -> Result:
-        """Transfer the disk of an archive that is not compressed."""
-        from cdi.images.formats import bundle
-
-        found = bundle.locate(self._read, self._whole, self._request.disk)
-        if found.verifiable and self._request.checksum is None:
-            return self._forward(None, None)  # in order, so that the disk can be hashed
-        self._request = dataclasses.replace(self._request, part=found.part)
-        return self._file_at_random(found.part)
-
-    def _file_at_random(self, part: Part) -> Result:
-        """Transfer a file out of an archive that is not compressed."""
-        if part.start + part.stored > self._whole:
-            raise errors.TruncatedSource("the source ends before the disk in it does")
-        head = self._read(0, min(HEAD, part.stored))
-        if not head:
-            raise errors.NotADisk(_EMPTY)
-        if part.extents is not None or codec_for(head) is not None:
-            return self._forward(None, None)
-        return self._plain(head)
-
-    def _plain(self, head: bytes) -> Result:
-        """Transfer a disk that is not compressed."""
-        name, layout = self._layout(head)
-        if self._request.algorithm is not None and native.streams_well(name):
-            return self._forward(None, None)
-        return self._at_random(name, layout, None)
-
-    def _at_random(
-        self, name: str, layout: RandomLayout, compression: str | None, at_once: int | None = None
-    ) -> Result:
-        """Transfer unit after unit, `at_once` of them at the same time if there is such a bound."""
-        virtual_size = layout.virtual_size
-        insist_fits(self._request, virtual_size)
-        with self._open(virtual_size, self._earlier()) as job:
-            units = layout.units(job.progress.done)
-            if self._request.part is not None:
-                units = parallel.shifted(units, self._request.part.start)
-            self._run_units(units, job, at_once or self._request.connections)
-            return self._finish(job, name, compression, virtual_size)
-
-    def _layout(self, head: bytes) -> tuple[str, RandomLayout]:
-        """Return format and layout of a disk that is not compressed."""
-        unit = min(self._bytes_at_once(), _UNIT_MOST)
-        image = self._inspect(head, self._size, at_random=True)
-        if not (image.native or image.flat):
             raise needs_copy(image)
-        source = Ranged(self._read, self._size, unit, _TABLE_READERS)
-        return image.format, image.at_random(source)
+        log.info("taking a temporary copy", extra={"format": image.format})
+        self._request, self.copied = self._request.as_copy(), True
 
-    def _block_layout(self, codec: Codec, head: bytes) -> blocks.BlockLayout | None:
-        """Return the layout of a raw disk that is compressed in several blocks, else None."""
-        if self._request.algorithm is not None:
-            return None  # hashing wants the file in order, and blocks are too large to wait for
-        layout = blocks.layout_of(codec.name, self._read, self._size)
-        if layout is None:
-            return None
-        content = _first_content(codec, head)
-        if codec_for(content) is not None or is_archive(content):
-            return None
-        image = self._inspect(content, layout.virtual_size, at_random=False)
-        return layout if image.format == "raw" else None
+    def _earlier(self) -> Progress | None:
+        return work.earlier(self._request, self._source.identity)
 
-    def _run_units(self, units: Iterator[Unit], job: work.Work, at_once: int) -> None:
-        self._meter.stage = "transferring"
-        hashed = None
-        if self._request.algorithm is not None:
-            digest, offset = self._start_digest(job.progress)
-            hashed = ordered.OrderedDigest(digest, offset, self._whole, job.journal, self._meter)
-            units = ordered.tiled(units, offset, self._whole, self._bytes_at_once())
-        try:
-            parallel.ParallelPass(
-                fetch=self._source.stream,
-                units=units,
-                target=job.target,
-                journal=job.journal,
-                meter=self._meter,
-                request_bytes=self._bytes_at_once,
-                connections=min(self._request.connections, at_once),
-                halt=self._halt,
-                ordered=hashed,
-            ).run()
-            if hashed is not None:
-                self._meter.stage = "verifying"
-                self._verify(hashed.hexdigest())
-        except ordered.OutOfOrder:
-            raise errors.NeedsScratch(
-                "the image's clusters are not in file order, so that a digest takes a copy"
-            ) from None
-        finally:
-            if hashed is not None:
-                hashed.close()
+    def _open(self, virtual_size: int | None, progress: Progress | None) -> work.Work:
+        self._work = work.Work(self._request, self._source.identity, virtual_size, progress)
+        return self._work
+
+    def _start_digest(self, progress: Progress) -> tuple[digests.Digest, int]:
+        """Return a digest and how many bytes are in it already."""
+        algorithm = self._request.algorithm or "sha256"
+        if progress.digest is not None:
+            return digests.new(algorithm, progress.digest), progress.digested
+        return digests.new(algorithm), 0
+
+    def _note_digest(self, offset: int, state: bytes | None) -> None:
+        if self._work is not None:
+            self._work.journal.digested(offset, state)
+
+    def _verify(self, got: str) -> None:
+        algorithm = self._request.algorithm or "sha256"
+        if self._request.checksum is not None and self._request.checksum[1] != got:
+            raise errors.ChecksumMismatch(algorithm, self._request.checksum[1], got)
+        self._digest = (algorithm, got)
+
+    def _finish(
+        self, job: work.Work, image_format: str, compression: str | None, virtual_size: int
+    ) -> Result:
+        if image_format == "raw" and not self._request.as_is:
+            # Some disks tell only by their last sector that they are not raw.
+            length = min(SECTOR, virtual_size)
+            trailer = job.target.read_back(virtual_size - length, length)
+            image = unclaimed.inspect_trailer(trailer, virtual_size)
+            if image.format != "raw" and image.virtual_size is not None:
+                image_format, virtual_size = image.format, image.virtual_size
+        request = answering(self._request, compression=compression, digest=self._digest)
+        result = finish(request, job, self._meter, self._halt, image_format, virtual_size)
+        return dataclasses.replace(result, compression=compression, digest=self._digest)
 
 
-def _first_content(codec: Codec, head: bytes) -> bytes:
-    content = b""
-    for data in codec.decoder().feed(head):
-        content += data
-        if len(content) >= HEAD:
-            break
-    return content
+def answering(request: TransferRequest, **known: Any) -> TransferRequest:
+    """Return the request, whose `committing` is told what is `known` of the result as well."""
+    told = request.committing
+    if told is None:
+        return request
+    return dataclasses.replace(
+        request, committing=lambda made: told(dataclasses.replace(made, **known))
+    )
+
+
+def needs_copy(image: Image) -> errors.NeedsScratch:
+    return errors.NeedsScratch(f"a {image.format} image is converted from a copy")
+
+
+def insist_fits(request: TransferRequest, virtual_size: int | None) -> None:
+    """Raise TooSmall if a disk of at least `virtual_size` bytes does not fit."""
+    insist_within(limit_of(request), virtual_size)
+
+
+def limit_of(request: TransferRequest) -> int | None:
+    """Return how large a disk may be, None for any size."""
+    limit = request.size if request.limit is None else request.limit
+    if targets.is_device(request.target):
+        device = targets.device_size(request.target)
+        limit = device if limit is None else min(limit, device)
+    return limit
+
+
+def insist_within(limit: int | None, virtual_size: int | None) -> None:
+    """Raise TooSmall if a disk of at least `virtual_size` bytes is larger than `limit`."""
+    if limit is not None and virtual_size is not None and virtual_size > limit:
+        raise errors.TooSmall(virtual_size, limit)
+
+
+def finish(
+    request: TransferRequest,
+    job: work.Work,
+    meter: Meter,
+    stop: threading.Event,
+    image_format: str,
+    virtual_size: int,
+) -> Result:
+    """Commit the complete disk, and say what was done."""
+    meter.stage = "syncing"
+    size = max(_whole_sectors(virtual_size), request.size or 0)
+    began = time.perf_counter()
+
+    def made() -> Result:
+        return Result(
+            format=image_format,
+            compression=None,
+            virtual_size=virtual_size,
+            size=size,
+            fetched=meter.fetched,
+            written=job.target.written,
+            resumed=job.resumed,
+            seconds=dict(meter.seconds),
+        )
+
+    told = request.committing
+    job.finish(size, stop, lambda: told(made()) if told else None)
+    meter.spent("sync", time.perf_counter() - began)
+    meter.spent("write", job.target.seconds)
+    return made()
+
+
+def _whole_sectors(size: int) -> int:
+    return -(-size // SECTOR) * SECTOR  # a guest reads whole sectors
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether bytes begin with a tar, for certain."""
+    if not signatures.may_be_tar(head):
+        return False
+    from cdi.images.formats import tar
+
+    return tar.matches(head)
