@@ -22,6 +22,9 @@ Reader: TypeAlias = Callable[[int, int], bytes]  # (offset, length) -> exactly t
 # is often empty, and would otherwise be left to one worker while the others are idle.
 SHARE = 32 << 20
 
+# Units may begin so far before the end of the one before, as packed clusters share a sector.
+OVERLAP = 512
+
 
 @dataclass(frozen=True, slots=True)
 class Write:

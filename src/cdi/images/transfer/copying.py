@@ -8,6 +8,7 @@ then it stays, with a note that says of what it is a copy. Raises TransferError.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +19,13 @@ from cdi.images.confined import qemu
 from cdi.images.formats import inspect
 from cdi.images.formats.image import Image
 from cdi.images.sources.file import FileSource
-from cdi.images.sources.source import Identity
-from cdi.images.transfer import journal, resuming, way, work
+from cdi.images.sources.source import Identity, Once, Source
+from cdi.images.transfer import journal, resuming, work
+from cdi.images.transfer.attempt import Attempt, commit, insist_fits
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
+
+log = logging.getLogger(__name__)
 
 Run = Callable[[TransferRequest, Meter, threading.Event], Result]  # `transfer.run`
 
@@ -36,9 +40,37 @@ def from_copy(
         "digest": copied.digest,
         "resumed": copied.resumed,
     }
-    asked = way.answering(request, **known)
+    asked = _answering(request, known)
     made = _from_copy(run, asked, request.as_copy().target, meter, cancel)
     return dataclasses.replace(made, **known, seconds=dict(meter.seconds))
+
+
+def taken(
+    request: TransferRequest, first: Attempt, go: Callable[[Attempt], Result], need: Exception
+) -> Result:
+    """Take a copy with the source that is open, after the first attempt has found the `need`."""
+    work.forget(request)
+    # Once halted, its readers are gone, and what they have read with them.
+    if request.scratch is None or first.halt.is_set():
+        raise need
+    log.info("taking a temporary copy", extra={"cause": str(need)})
+    made = go(Attempt(request.as_copy(), first.source, first.meter, first.halt))
+    note_complete(request.as_copy(), first.source.identity, made)
+    return made
+
+
+def copy_for(
+    request: TransferRequest, source: Source, need: errors.NeedsScratch
+) -> TransferRequest:
+    """Return the request for a copy, for which the source is opened anew."""
+    if request.scratch is None:
+        raise need
+    if isinstance(source, Once):
+        raise errors.UnsupportedFormat(
+            f"{source.identity.location} can be read only once, and this image cannot be made "
+            f"into a disk that way ({need}); save it to a file, and import that"
+        ) from need
+    return request.as_copy()
 
 
 def note_complete(copy: TransferRequest, identity: Identity, made: Result) -> None:
@@ -86,7 +118,7 @@ def _converted(
     """Have qemu-img write the disk, after inspection has passed the complete copy."""
     if image.virtual_size is None:
         raise errors.CorruptImage(f"the {image.format} image does not tell its disk's size")
-    way.insist_fits(request, image.virtual_size)
+    insist_fits(request, image.virtual_size)
     meter.stage, meter.position, meter.total = "converting", 0, image.virtual_size
     size = image.virtual_size
     with work.Work(request, Identity(str(scratch)), size, None) as job:
@@ -101,4 +133,14 @@ def _converted(
             preallocate=request.preallocate,
             cache_none=request.direct_io,
         )
-        return way.finish(request, job, meter, cancel, image.format, size)
+        return commit(request, job, meter, cancel, Result(image.format, None, size))
+
+
+def _answering(request: TransferRequest, known: dict[str, Any]) -> TransferRequest:
+    """Return the request, whose `committing` is told what is `known` of the result as well."""
+    told = request.committing
+    if told is None:
+        return request
+    return dataclasses.replace(
+        request, committing=lambda made: told(dataclasses.replace(made, **known))
+    )

@@ -2,39 +2,79 @@
 Move a disk in one pass, in order: from a stream, from a compressed file, out of an archive.
 
 Stages are iterables, and the slow ones run ahead in threads of their own. Elsewhere: the stages
-(`forward`), and when it is this way (`attempt`).
+(`forward`), and when it is this way (`transfer`).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
-from cdi.images.codecs.codec import Codec
+from cdi.images import errors
+from cdi.images.codecs.codec import Codec, codec_for, codec_named
 from cdi.images.formats import inspect
 from cdi.images.formats.image import Image
-from cdi.images.transfer import fetch, forward, pipeline
+from cdi.images.sources.source import Continued, Unpacked
+from cdi.images.transfer import fetch, forward, pipeline, verifying
+from cdi.images.transfer.attempt import (
+    EMPTY,
+    Attempt,
+    insist_fits,
+    insist_within,
+    is_archive,
+    limit_of,
+    needs_copy,
+)
 from cdi.images.transfer.journal import Progress, StreamPoint
 from cdi.images.transfer.request import Result
-from cdi.images.transfer.way import Way, insist_fits, insist_within, is_archive, limit_of
+from cdi.images.transfer.work import Work
+
+log = logging.getLogger(__name__)
 
 
-class OnePass(Way):
+def streamed(attempt: Attempt) -> Result:
+    """Transfer one stream, from its beginning or from where an earlier attempt has come to."""
+    source = attempt.source
+    earlier = attempt.earlier() if isinstance(source, Continued) else None
+    if earlier is not None and earlier.stream is not None:
+        codec = codec_named(earlier.stream.codec) if earlier.stream.codec else None
+        pieces = source.stream(_start_of(attempt, earlier))
+        return _OnePass(attempt).run(codec, Stream(b"", pieces, earlier))
+    pieces = source.stream()
+    first = fetch.beginning(pieces)
+    if not first:
+        raise errors.NotADisk(EMPTY)
+    codec = None if isinstance(source, Unpacked) else codec_for(first)
+    return _OnePass(attempt).run(codec, Stream(first, pieces))
+
+
+def forward_through(attempt: Attempt, codec: Codec | None = None) -> Result:
+    """Transfer what a source with ranges holds, from its beginning to its end."""
+    return _OnePass(attempt).run(codec, None)
+
+
+class _OnePass:
     """An attempt that goes forward."""
 
-    def _forward(self, codec: Codec | None, stream: Stream | None) -> Result:
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt, self._meter = attempt, attempt.meter
+        self._job: Work | None = None
+
+    def run(self, codec: Codec | None, stream: Stream | None) -> Result:
         """Transfer in one pass; `stream` is what a source without ranges is sending."""
+        attempt = self._attempt
         self._meter.stage = "transferring"
-        earlier = self._earlier() if stream is None else stream.earlier
+        earlier = attempt.earlier() if stream is None else stream.earlier
         point = (earlier and earlier.stream) or StreamPoint(0, 0)
         name = codec.name if codec else None
         tap: forward.Tap | None = None
-        start = self._start_of(earlier)
-        if self._request.algorithm is not None:
-            digest, offset = self._start_digest(earlier or Progress())
+        start = _start_of(attempt, earlier)
+        if attempt.request.algorithm is not None:
+            digest, offset = verifying.begun(attempt.request, earlier)
             tap = forward.Tap(digest, offset, self._note_digest, self._meter)
         with ExitStack() as stack:
-            stack.callback(self._halt.set)  # before the threads are waited for
+            stack.callback(attempt.halt.set)  # before the threads are waited for
             pieces = fetch.received(stream or self._in_order(start), start, self._meter)
             if stream is not None or tap is not None:
                 tapped = pieces if tap is None else tap.pass_on(pieces, start)
@@ -42,9 +82,9 @@ class OnePass(Way):
                     closing(pipeline.ahead(tapped, forward.AHEAD, "fetch"))
                 )
             content = forward.content(codec, pieces, start, point, self._meter)
-            if self._request.part is not None:
+            if attempt.request.part is not None:
                 content = forward.cut_out(
-                    self._request.part, content, point.output, drain=tap is not None
+                    attempt.request.part, content, point.output, drain=tap is not None
                 )
             chunks: Iterator[forward.Chunk] = stack.enter_context(
                 closing(pipeline.ahead(content, forward.AHEAD, "decompress"))
@@ -58,9 +98,10 @@ class OnePass(Way):
                     self._copy_instead(image)
                 virtual_size = image.virtual_size if image.native else None
                 disk = forward.Disk(image.format if image.native else "raw")
-            insist_fits(self._request, virtual_size)
-            job = stack.enter_context(self._open(virtual_size, earlier if point.output else None))
-            limit = limit_of(self._request)  # once, as looking at the target for each piece costs
+            insist_fits(attempt.request, virtual_size)
+            job = stack.enter_context(attempt.open(virtual_size, earlier if point.output else None))
+            self._job = job
+            limit = limit_of(attempt.request)  # once: looking at the target for each piece costs
             size = forward.write(
                 chunks,
                 disk,
@@ -69,42 +110,61 @@ class OnePass(Way):
                 codec.name if codec else None,
             )
             if tap is not None:
-                self._verify(tap.hexdigest())
-            return self._finish(job, disk.name, name, size)
+                verifying.verify(attempt, tap.hexdigest())
+            return attempt.finish(job, disk.name, name, size)
 
-    def _start_of(self, earlier: Progress | None) -> int:
-        """Where in the source to go on after an earlier attempt."""
-        if earlier is None or earlier.stream is None:
-            return 0
-        if self._request.algorithm is None:
-            return earlier.stream.source
-        return min(earlier.stream.source, self._start_digest(earlier)[1])
+    def _note_digest(self, offset: int, state: bytes | None) -> None:
+        if self._job is not None:
+            self._job.journal.digested(offset, state)
 
     def _look(
         self, codec: Codec | None, chunks: Iterator[forward.Chunk], stack: ExitStack
     ) -> tuple[Image, Iterator[forward.Chunk], str | None]:
         """Look at the content's first bytes: the image, all of the content, its compression."""
+        request = self._attempt.request
         name = codec.name if codec else None
-        part = self._request.part
-        size = part.size if part else self._source.size if codec is None else None
+        part = request.part
+        size = part.size if part else self._attempt.source.size if codec is None else None
         if codec is None and part is None:
             head, chunks = forward.peek(chunks, inspect.HEAD)
         else:
             head, chunks, inner = fetch.unwrapped(name, chunks, inspect.HEAD, stack)
             name, size = inner, size if inner == name else None
-        if self._request.looks_inside and is_archive(head):
+        if request.looks_inside and is_archive(head):
             from cdi.images.formats import bundle
 
-            found = bundle.Bundle((chunk.data for chunk in chunks), self._request.disk)
+            found = bundle.Bundle((chunk.data for chunk in chunks), request.disk)
             taken = map(forward.Chunk, found.data())
             chunks = stack.enter_context(closing(pipeline.ahead(taken, forward.AHEAD, "take out")))
             head, chunks, inner = fetch.unwrapped(name, chunks, inspect.HEAD, stack)
             name, size = inner, found.size if inner == name else None
-        return self._inspect(head, size, at_random=False), chunks, name
+        return self._attempt.inspect(head, size, at_random=False), chunks, name
+
+    def _copy_instead(self, image: Image) -> None:
+        """Go on with a temporary copy: what was read of the source so far goes into it.
+
+        Raises NeedsScratch where there is no room for one.
+        """
+        if self._attempt.request.scratch is None:
+            raise needs_copy(image)
+        log.info("taking a temporary copy", extra={"format": image.format})
+        self._attempt.request, self._attempt.copied = self._attempt.request.as_copy(), True
 
     def _in_order(self, start: int) -> Iterator[bytes]:
-        request_bytes, most = self._bytes_at_once(), self._request.connections
-        return fetch.in_order(self._source, start, self._whole, request_bytes, most, self._meter)
+        attempt = self._attempt
+        request_bytes, most = attempt.bytes_at_once(), attempt.request.connections
+        return fetch.in_order(
+            attempt.source, start, attempt.whole, request_bytes, most, self._meter
+        )
+
+
+def _start_of(attempt: Attempt, earlier: Progress | None) -> int:
+    """Where in the source to go on after an earlier attempt."""
+    if earlier is None or earlier.stream is None:
+        return 0
+    if attempt.request.algorithm is None:
+        return earlier.stream.source
+    return min(earlier.stream.source, verifying.begun(attempt.request, earlier)[1])
 
 
 class Stream:

@@ -11,24 +11,48 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from cdi.images import digest as digests
+from cdi.images import errors
 from cdi.images.intervals import Intervals
-from cdi.images.layout import Change, Unit
+from cdi.images.layout import OVERLAP, Change, Unit
+from cdi.images.transfer import verifying
+from cdi.images.transfer.attempt import Attempt
 from cdi.images.transfer.journal import Journal
 from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.work import Work
 
 # Bytes that may wait for their turn to be hashed. A killed run has to fetch them again, so it is
 # about a five-hundredth of the whole, within these bounds.
 _BACKLOG_LEAST, _BACKLOG_MOST = 512 << 10, 8 << 20
 
 
-# Units may begin so far before the end of the one before, as packed clusters share a sector.
-OVERLAP = 512
-
-
 class OutOfOrder(Exception):
     """The units are not in the order of the source, so that one pass cannot hash it."""
+
+
+@contextmanager
+def hashed(
+    attempt: Attempt, job: Work, units: Iterator[Unit]
+) -> Iterator[tuple[Iterator[Unit], OrderedDigest]]:
+    """Yield what reads all of the source, and the digest that is to be offered what comes.
+
+    Once the block has ended well, the digest is what it should be. Raises ChecksumMismatch; and
+    NeedsScratch where the units are not in order.
+    """
+    digest, offset = verifying.begun(attempt.request, job.progress)
+    taken = OrderedDigest(digest, offset, attempt.whole, job.journal, attempt.meter)
+    try:
+        yield tiled(units, offset, attempt.whole, attempt.bytes_at_once()), taken
+        attempt.meter.stage = "verifying"
+        verifying.verify(attempt, taken.hexdigest())
+    except OutOfOrder:
+        raise errors.NeedsScratch(
+            "the image's clusters are not in file order, so that a digest takes a copy"
+        ) from None
+    finally:
+        taken.close()
 
 
 def tiled(units: Iterable[Unit], start: int, size: int, largest: int) -> Iterator[Unit]:

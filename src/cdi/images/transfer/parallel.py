@@ -17,45 +17,81 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.layout import SHARE, Change, Unit
-from cdi.images.target import Target
-from cdi.images.transfer.journal import Journal
-from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.ordered import OVERLAP, OrderedDigest
+from cdi.images.formats import native
+from cdi.images.formats.image import Ranged
+from cdi.images.layout import OVERLAP, SHARE, Change, RandomLayout, Unit
+from cdi.images.transfer.attempt import Attempt, insist_fits, needs_copy
+from cdi.images.transfer.request import Result
 from cdi.images.transfer.threads import WINDOW, Pace
+from cdi.images.transfer.work import Work
+
+UNIT_MOST = 1 << 20  # what a killed run has written and not noted, per worker
+TABLE_READERS = 4
 
 _NOTE_EVERY = 0.02  # seconds of work that a killed process may lose, per connection
 _GAP = 16 << 10  # bytes between two units that are cheaper to fetch than to ask around
 
+Offer = Callable[[int, bytes], None]  # an offset in the source, and what is there
 
-@dataclass(frozen=True)
-class ParallelPass:
-    """Everything one such transfer needs."""
 
-    fetch: Callable[[int, int], Iterator[bytes]]
-    units: Iterator[Unit]
-    target: Target
-    journal: Journal
-    meter: Meter
-    request_bytes: Callable[[], int]  # how many bytes to ask for at once, just now
-    connections: int  # at most so many
-    halt: threading.Event  # set at a failure, so that the other workers do not wait for bytes
-    ordered: OrderedDigest | None = None
+def run(attempt: Attempt, head: bytes) -> Result:
+    """Transfer a disk that is not compressed, and begins with `head`."""
+    image = attempt.inspect(head, attempt.size, at_random=True)
+    if not (image.native or image.flat):
+        raise needs_copy(image)
+    unit = min(attempt.bytes_at_once(), UNIT_MOST)
+    layout = image.at_random(Ranged(attempt.read, attempt.size, unit, TABLE_READERS))
+    if attempt.request.algorithm is not None and native.streams_well(image.format):
+        from cdi.images.transfer import one_pass
 
-    def run(self) -> None:
-        """Transfer every unit. The first failure of any worker stops all, and is raised."""
-        _Crew(self).run()
+        return one_pass.forward_through(attempt)
+    return at_random(attempt, image.format, layout)
+
+
+def at_random(
+    attempt: Attempt,
+    name: str,
+    layout: RandomLayout,
+    compression: str | None = None,
+    most: int | None = None,
+) -> Result:
+    """Transfer unit after unit, `most` of them at the same time if there is such a bound."""
+    request, virtual_size = attempt.request, layout.virtual_size
+    insist_fits(request, virtual_size)
+    with attempt.open(virtual_size, attempt.earlier()) as job:
+        units = layout.units(job.progress.done)
+        if request.part is not None:
+            units = shifted(units, request.part.start)
+        attempt.meter.stage = "transferring"
+        workers = min(request.connections, most or request.connections)
+        if request.algorithm is None:
+            _Crew(attempt, job, units, workers).run()
+        else:
+            from cdi.images.transfer import ordered
+
+            with ordered.hashed(attempt, job, units) as (all_units, digest):
+                _Crew(attempt, job, all_units, workers, digest.offer, digest.close).run()
+        return attempt.finish(job, name, compression, virtual_size)
 
 
 class _Crew:
     """The worker threads of one transfer."""
 
-    def __init__(self, task: ParallelPass) -> None:
-        self._task = task
-        self._units = iter(task.units)
+    def __init__(
+        self,
+        attempt: Attempt,
+        job: Work,
+        units: Iterator[Unit],
+        most: int,
+        offer: Offer | None = None,
+        give_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        """At most so many threads; whoever is `offer`ed what comes stops waiting at `give_up`."""
+        self._attempt, self._job, self._meter = attempt, job, attempt.meter
+        self._units, self._most = units, most
+        self._offer, self._give_up = offer, give_up
         self._ahead: Unit | None = None
         self._taking = threading.Lock()
         self._failure: BaseException | None = None
@@ -63,16 +99,17 @@ class _Crew:
         self._threads: list[threading.Thread] = []
 
     def run(self) -> None:
-        pace = Pace(self._task.connections, time.monotonic())
+        """Transfer every unit. The first failure of any worker stops all, and is raised."""
+        pace = Pace(self._most, time.monotonic())
         while True:
-            meter = self._task.meter
+            meter = self._meter
             wanted = pace.look(time.monotonic(), meter.fetched, meter.waited(), len(self._threads))
             while len(self._threads) < wanted and not self._stop.is_set():
                 self._hire()
             working = [thread for thread in self._threads if thread.is_alive()]
             if not working:
                 break
-            working[0].join(WINDOW if wanted < self._task.connections else 1.0)
+            working[0].join(WINDOW if wanted < self._most else 1.0)
         if self._failure is not None:
             raise self._failure
 
@@ -89,9 +126,8 @@ class _Crew:
         except BaseException as error:  # noqa: BLE001 - raised again by run()
             with self._taking:
                 self._failure = self._failure or error
-            self._task.halt.set()
-            if self._task.ordered is not None:
-                self._task.ordered.close()
+            self._attempt.halt.set()  # so that the other workers do not wait for bytes
+            self._give_up()
         finally:
             self._stop.set()  # no unit is left, or none may be taken any more
 
@@ -103,7 +139,7 @@ class _Crew:
             if first is None:
                 return []
             taken, end, unfolded = [first], first.end, unfolded_by(first)
-            most = self._task.request_bytes()
+            most = self._attempt.bytes_at_once()
             while end - first.start < most and unfolded < SHARE:
                 unit = next(self._units, None)
                 if unit is None or not end - OVERLAP <= unit.start <= end + _GAP:
@@ -115,36 +151,35 @@ class _Crew:
             return taken
 
     def _transfer(self, units: list[Unit]) -> None:
-        task = self._task
         start, end = units[0].start, max(unit.end for unit in units)
         pieces = Splitter(self._received(start, end), start)
         for unit in units:
             if self._stop.is_set() and self._failure is not None:
                 return
             part = pieces.take(unit.start, unit.end)
-            self._write(task.meter.timed("fetch+decode", unit.decode(part)))
+            self._write(self._meter.timed("fetch+decode", unit.decode(part)))
             pieces.skip(part)
             if unit.covers:
-                task.journal.done(unit.covers)
-            task.meter.reached(unit.end)
+                self._job.journal.done(unit.covers)
+            self._meter.reached(unit.end)
 
     def _write(self, writes: Iterator[Change]) -> None:
         """Write what a unit holds; note parts of it where it comes slowly."""
-        task, held, since = self._task, list[Change](), time.monotonic()
+        job, held, since = self._job, list[Change](), time.monotonic()
         for write in writes:
             held.append(write)
             if time.monotonic() - since > _NOTE_EVERY:
-                task.target.write(held)
-                task.journal.done(tuple((one.offset, one.end) for one in held))
+                job.target.write(held)
+                job.journal.done(tuple((one.offset, one.end) for one in held))
                 held, since = [], time.monotonic()
-        task.target.write(held)
+        job.target.write(held)
 
     def _received(self, start: int, end: int) -> Iterator[bytes]:
-        task, offset = self._task, start
-        for piece in task.meter.timed("fetch", task.fetch(start, end)):
-            task.meter.received(len(piece))
-            if task.ordered is not None:
-                task.ordered.offer(offset, piece)
+        offset = start
+        for piece in self._meter.timed("fetch", self._attempt.source.stream(start, end)):
+            self._meter.received(len(piece))
+            if self._offer is not None:
+                self._offer(offset, piece)
             offset += len(piece)
             yield piece
 

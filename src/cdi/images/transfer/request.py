@@ -123,9 +123,9 @@ class Result:
     format: str
     compression: str | None
     virtual_size: int
-    size: int
-    fetched: int  # in this run
-    written: int  # in this run
+    size: int = 0
+    fetched: int = 0  # in this run
+    written: int = 0  # in this run
     digest: tuple[str, str] | None = None
     resumed: bool = False
     seconds: dict[str, float] = field(default_factory=dict)  # by stage, summed over threads

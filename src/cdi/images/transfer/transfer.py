@@ -1,11 +1,15 @@
 """
 One disk, from a source to a target: run it, finish, or say why not.
 
-Here: starting anew when the source changed, and what is left behind. Elsewhere: the way itself
-(`attempt`), and the temporary copy for formats that need one (`copying`).
+    source that knows its extents, or changes  -> overlay: what matters, in parallel
+    ranged source, disk as it is               -> parallel: tables first, then units in parallel
+    ranged source, compressed, or an archive   -> wrapped: in parallel where that is possible
+    anything else that can be read forward     -> one_pass: one pass, stage after stage
+    formats that need random access or a tool  -> copying: by way of a temporary copy
 
-After a permanent failure nothing is left behind; after any other the partial disk and its journal
-stay, and the next run with the same request continues.
+Here: which way it is, starting anew when the source changed, and what is left behind. After a
+permanent failure that is nothing; after any other the partial disk and its journal stay, and the
+next run with the same request continues.
 """
 
 from __future__ import annotations
@@ -14,8 +18,10 @@ import logging
 import threading
 
 from cdi.images import errors
-from cdi.images.sources.source import Once, Source
-from cdi.images.transfer import attempt, work
+from cdi.images.codecs.codec import codec_for
+from cdi.images.sources.source import Mapped, Source
+from cdi.images.transfer import parallel, work
+from cdi.images.transfer.attempt import EMPTY, HEAD, Attempt, is_archive
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
 from cdi.images.transfer.threads import Halt
@@ -72,9 +78,15 @@ def _fetched(
     try:
         return _attempted(request, source, meter, halt)
     except errors.NeedsScratch as need:
-        copy = _copy_for(request, source, need)
+        from cdi.images.transfer import copying
+
+        copy = copying.copy_for(request, source, need)
     except errors.TransferError as error:
-        instead = _in_one_stream(request, source, error, cancel, changed=changed)
+        if isinstance(error, errors.SourceChanged) and not changed:
+            raise
+        from cdi.images.transfer import one_stream  # few servers need that
+
+        instead = one_stream.instead(request, source, error, cancel)
         if instead is None:
             raise
         forget(request)
@@ -89,62 +101,51 @@ def _attempted(
     request: TransferRequest, source: Source, meter: Meter, halt: threading.Event
 ) -> tuple[Result, bool]:
     """Fetch from an open source; where a copy is needed, go on with that as long as one can."""
-    if (made := _copied_before(request, source)) is not None:
-        return made, True
-    first = attempt.Attempt(request, source, meter, halt)
+    if request.scratch is not None and request.scratch.exists():
+        from cdi.images.transfer import copying
+
+        if (found := copying.found_complete(request.as_copy(), source.identity)) is not None:
+            return found, True
+    first = Attempt(request, source, meter, halt)
     try:
-        made = first.run()
+        made = _go(first)
     except errors.NeedsScratch as need:
-        work.forget(request)
-        # Once halted, its readers are gone, and what they have read with them.
-        if request.scratch is None or halt.is_set():
-            raise
-        log.info("taking a temporary copy", extra={"cause": str(need)})
-        made = attempt.Attempt(request.as_copy(), source, meter, halt).run()
-        return _noted(request, source, made), True
-    return (_noted(request, source, made), True) if first.copied else (made, False)
+        from cdi.images.transfer import copying
+
+        return copying.taken(request, first, _go, need), True
+    if first.copied:
+        from cdi.images.transfer import copying
+
+        copying.note_complete(request.as_copy(), source.identity, made)
+    return made, first.copied
 
 
-def _copy_for(
-    request: TransferRequest, source: Source, need: errors.NeedsScratch
-) -> TransferRequest:
-    """Return the request for a copy, for which the source is opened anew."""
-    if request.scratch is None:
-        raise need
-    if isinstance(source, Once):
-        raise errors.UnsupportedFormat(
-            f"{source.identity.location} can be read only once, and this image cannot be made "
-            f"into a disk that way ({need}); save it to a file, and import that"
-        ) from need
-    return request.as_copy()
+def _go(attempt: Attempt) -> Result:
+    """Go the way that the source and its first bytes ask for.
+
+    Raises NeedsScratch for what can be had neither way.
+    """
+    request, source = attempt.request, attempt.source
+    if request.by_copy or (request.scratch is not None and _copy_is_begun(request, source)):
+        raise errors.NeedsScratch("an earlier attempt has found that it takes a copy")
+    if isinstance(source, Mapped) or request.base is not None:
+        from cdi.images.transfer import overlay
+
+        return overlay.run(attempt)
+    if not source.ranged:
+        from cdi.images.transfer import one_pass
+
+        return one_pass.streamed(attempt)
+    if not source.size:
+        raise errors.NotADisk(EMPTY)
+    head = b"".join(source.stream(0, min(HEAD, source.size)))
+    codec = codec_for(head)
+    if codec or request.part or (request.looks_inside and is_archive(head)):
+        from cdi.images.transfer import wrapped
+
+        return wrapped.run(attempt, codec, head)
+    return parallel.run(attempt, head)
 
 
-def _copied_before(request: TransferRequest, source: Source) -> Result | None:
-    if request.scratch is None or not request.scratch.exists():
-        return None
-    from cdi.images.transfer import copying
-
-    return copying.found_complete(request.as_copy(), source.identity)
-
-
-def _noted(request: TransferRequest, source: Source, made: Result) -> Result:
-    from cdi.images.transfer import copying
-
-    copying.note_complete(request.as_copy(), source.identity, made)
-    return made
-
-
-def _in_one_stream(
-    request: TransferRequest,
-    source: Source,
-    error: errors.TransferError,
-    cancel: threading.Event,
-    *,
-    changed: bool,
-) -> TransferRequest | None:
-    """Return the same request without ranges, where these may be what is wrong."""
-    if isinstance(error, errors.SourceChanged) and not changed:
-        return None
-    from cdi.images.transfer import one_stream  # few servers need that
-
-    return one_stream.instead(request, source, error, cancel)
+def _copy_is_begun(request: TransferRequest, source: Source) -> bool:
+    return work.earlier(request.as_copy(), source.identity) is not None
