@@ -7,35 +7,34 @@ may cure, 3 one that stays until somebody changes something, 130 and 143 when in
 
 from __future__ import annotations
 
-import hashlib
+import gc
+import json
 import os
-import re
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol, TextIO
 
 import click
 
-from cdi.cli import datadir
-from cdi.cli.display import Display, JsonLines
 from cdi.images import errors
 from cdi.images import target as targets
 from cdi.images.confined import walls
 from cdi.images.http.options import HttpOptions
-from cdi.images.sources import opening
-from cdi.images.sources.spec import SourceOptions, SourceSpec
+from cdi.images.sources.http import HttpSource
+from cdi.images.sources.spec import SourceOptions, SourceSpec, open_nothing
 from cdi.images.transfer import threads, transfer
-from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.meter import Meter, Throughput
 from cdi.images.transfer.request import Result, TransferRequest
 
 # Bytes of the longest ending that a file under way has, beside the target's own name.
 _BESIDE = len(".cdi-scratch.cdi-complete")
+_HTTP: Final = ("http://", "https://")
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 
 EXIT_TRANSIENT: Final = 1
@@ -73,6 +72,8 @@ class Arguments:
 
 def run(arguments: Arguments) -> int:
     """Import, and return the exit status. Raises click.UsageError."""
+    gc.freeze()  # all that was loaded
+    gc.enable()
     threads.keep_buffers()
     if arguments.require_walls:
         walls.require()
@@ -89,6 +90,74 @@ def _display_for(*, json_lines: bool) -> Display:
     from cdi.cli import terminal
 
     return terminal.Bar() if sys.stderr.isatty() else terminal.Lines(sys.stderr)
+
+
+class Display(Protocol):
+    """Shows one import. Used as a context manager while it runs."""
+
+    interval: float  # seconds between two calls of `progress`
+
+    def __enter__(self) -> Display: ...
+    def __exit__(self, *_: object) -> None: ...
+    def progress(self, meter: Meter) -> None: ...
+    def done(self, result: Result, seconds: float) -> None: ...
+    def failed(self, reason: str, message: str, *, permanent: bool) -> None: ...
+
+
+class JsonLines:
+    """One JSON object a line, on standard output."""
+
+    interval = 0.5
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._throughput = Throughput()
+
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def progress(self, meter: Meter) -> None:
+        rate, left = self._throughput.update(meter)
+        self._print(
+            {
+                "event": "progress",
+                "stage": meter.stage,
+                "position": meter.position,
+                "total": meter.total,
+                "fetched": meter.fetched,
+                "bytesPerSecond": round(rate),
+                "secondsLeft": None if left is None else round(left, 1),
+            }
+        )
+
+    def done(self, result: Result, seconds: float) -> None:
+        self._print(
+            {
+                "event": "done",
+                "reason": "Completed",
+                "format": result.format,
+                "compression": result.compression,
+                "virtualSize": result.virtual_size,
+                "size": result.size,
+                "bytesFetched": result.fetched,
+                "bytesWritten": result.written,
+                "resumed": result.resumed,
+                "digest": None if result.digest is None else ":".join(result.digest),
+                "seconds": round(seconds, 3),
+                "stages": {name: round(spent, 3) for name, spent in result.seconds.items()},
+            }
+        )
+
+    def failed(self, reason: str, message: str, *, permanent: bool) -> None:
+        self._print(
+            {"event": "failed", "reason": reason, "permanent": permanent, "message": message}
+        )
+
+    def _print(self, value: dict[str, Any]) -> None:
+        print(json.dumps(value), file=self._out, flush=True)
 
 
 class _Import:
@@ -125,7 +194,7 @@ class _Import:
 
     def _transfer(self) -> None:
         try:
-            with opening.prepare(self._source, self._options, self._cancel) as spec:
+            with _prepared(self._source, self._options, self._cancel) as spec:
                 self._result = self._job(spec, self._meter, self._cancel)
         except BaseException as error:  # noqa: BLE001 - told to the user by the main thread
             self._error = error
@@ -147,13 +216,24 @@ class _Import:
         return EXIT_PERMANENT if permanent else EXIT_TRANSIENT
 
 
+def _prepared(
+    place: str, options: SourceOptions, halt: threading.Event
+) -> AbstractContextManager[SourceSpec]:
+    if place.startswith(_HTTP):
+        spec = SourceSpec(open=lambda cancel: HttpSource(place, options.http, cancel=cancel))
+        return nullcontext(spec)
+    from cdi.images.sources import kinds  # whose commonest has been
+
+    return kinds.prepare(place, options, halt)
+
+
 def _transfer(arguments: Arguments) -> Job:
     target = arguments.output.absolute()
     _check_output(target, block=arguments.block)
     request = TransferRequest(
-        source=opening.open_nothing,
+        source=open_nothing,
         target=target,
-        journal=_state_file(target, ".cdi-journal") if arguments.block else None,
+        journal=_journal(target) if arguments.block else None,
         scratch=_scratch(target, block=arguments.block),
         size=arguments.size,
         checksum=arguments.checksum,
@@ -166,20 +246,16 @@ def _transfer(arguments: Arguments) -> Job:
 
 
 def _unpacking(arguments: Arguments) -> Job:
+    from cdi.cli import unpacking
     from cdi.images import archive
 
-    if arguments.size or arguments.block or arguments.preallocate or arguments.disk:
-        raise click.UsageError(
-            "--archive unpacks files; leave out --size, --block, --preallocate and --disk"
-        )
-    directory = arguments.output.absolute()
-    _check_directory(directory)
-    request = archive.UnpackRequest(
-        source=opening.open_nothing,
-        directory=directory,
+    of_disks = arguments.size or arguments.block or arguments.preallocate or arguments.disk
+    request = unpacking.request_for(
+        arguments.output,
         checksum=arguments.checksum,
         sha256=arguments.sha256,
         connections=arguments.connections,
+        of_disks=bool(of_disks),
     )
     return lambda spec, meter, cancel: archive.run(request.of(spec), meter, cancel)
 
@@ -237,19 +313,6 @@ def _check_place(output: Path, *, block: bool) -> None:
         )
 
 
-def _check_directory(output: Path) -> None:
-    with _refused(output):
-        _make_directory(output)
-
-
-def _make_directory(output: Path) -> None:
-    if not output.parent.is_dir():
-        raise click.UsageError(f"{output.parent}: no such directory")
-    if output.exists() and not output.is_dir():
-        raise click.UsageError(f"{output} exists and is not a directory")
-    output.mkdir(exist_ok=True)
-
-
 @contextmanager
 def _refused(output: Path) -> Iterator[None]:
     """What the file system says of a place that cannot be used is a mistake of whoever named it."""
@@ -263,18 +326,12 @@ def _scratch(output: Path, *, block: bool) -> Path:
     """A temporary copy lies beside a file; a device has no such place."""
     if not block:
         return output.with_name(output.name + ".cdi-scratch")
-    return Path(os.environ.get("TMPDIR") or "/var/tmp") / _name_for(output, ".cdi-scratch")  # noqa: S108 - large, kept over a reboot, and opened with O_NOFOLLOW
+    from cdi.cli import devicefiles
+
+    return devicefiles.scratch(output)
 
 
-def _state_file(device: Path, suffix: str) -> Path:
-    """What is kept about a device lies in the user's state directory."""
-    state = datadir.state()
-    if state is None:
-        raise click.UsageError("this user has no home directory; name a place in XDG_STATE_HOME")
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return state / _name_for(device, suffix)
+def _journal(device: Path) -> Path:
+    from cdi.cli import devicefiles
 
-
-def _name_for(device: Path, suffix: str) -> str:
-    name = re.sub(r"[^A-Za-z0-9]+", "-", device.name)
-    return f"{name}-{hashlib.sha256(bytes(device)).hexdigest()[:12]}{suffix}"
+    return devicefiles.journal(device)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TextIO
+from typing import Self, TextIO
 
-from cdi.cli.display import Display, Throughput
-from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.meter import Meter, Throughput
 from cdi.images.transfer.request import Result
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -33,7 +32,7 @@ class Lines:
         self._throughput = Throughput()
         self._next = time.monotonic() + self._EVERY
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,7 +87,7 @@ class Bar(Lines):
         )
         self._task = self._progress.add_task("starting", total=None)
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 

@@ -12,9 +12,9 @@ import pytest
 
 from cdi.images import errors
 from cdi.images.http.options import HttpOptions
-from cdi.images.sources import opening
 from cdi.images.sources.imageio import catalog, lease, prepare
 from cdi.images.sources.imageio.patience import Patience
+from cdi.images.sources.spec import open_nothing
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
@@ -73,7 +73,7 @@ class Run:
             self._url, wanted, self.options, self.cancel, self.patience, self.waits
         ) as leased:
             spec = prepare.spec_of(leased)
-            order = TransferRequest(source=opening.open_nothing, target=self._target, **wishes)
+            order = TransferRequest(source=open_nothing, target=self._target, **wishes)
             return transfer.run(order.of(spec), Meter(), self.cancel)
 
 

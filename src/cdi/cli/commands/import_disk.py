@@ -8,48 +8,13 @@ Exit status: 0 done, 1 a failure that another run may cure (it continues where t
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from cdi.cli import loading, options
-
-# What the name of a header is made of (RFC 9110, section 5.6.2).
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-
-class Source(click.ParamType[str]):
-    """A URL, a path or `-`, taken as it is: what it means is found out when it is opened."""
-
-    name = "source"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem[str]]:
-        """Let the shell complete files."""
-        del ctx, param
-        return [CompletionItem(incomplete, type="file")]
-
-
-class DiskSize(click.ParamType[int]):
-    """Bytes, written as a quantity of Kubernetes."""
-
-    name = "size"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from cdi.api import quantity
-
-        try:
-            size = quantity.parse(value).value()
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if size <= 0:
-            self.fail(f"{value} is no size for a disk.", param, ctx)
-        return size
+from cdi.cli import importvalues, options
 
 
 class Output(click.Path[Path]):
@@ -76,36 +41,8 @@ class Output(click.Path[Path]):
         return Path(value)
 
 
-class Header(click.ParamType[str]):
-    """One line of a request's head."""
-
-    name = "header"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        name, colon, _ = value.partition(":")
-        if not colon or not _TOKEN.fullmatch(name):
-            self.fail("a header is written NAME: VALUE.", param, ctx)  # its value may be a secret
-        return value
-
-
-class Checksum(click.ParamType[tuple[str, str]]):
-    """A digest that a file must have, with its algorithm."""
-
-    name = "checksum"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        from cdi.images import digest
-
-        try:
-            return digest.parse_checksum(value)
-        except ValueError as error:
-            self.fail(f"{error}.", param, ctx)
-
-
 @click.command
-@click.argument("source", metavar="URL", type=Source())
+@click.argument("source", metavar="URL", type=importvalues.Source())
 @click.option(
     "-o",
     "--output",
@@ -116,13 +53,13 @@ class Checksum(click.ParamType[tuple[str, str]]):
 )
 @click.option(
     "--size",
-    type=DiskSize(),
+    type=importvalues.DiskSize(),
     metavar="SIZE",
     help="Size of the disk, like 20Gi; a larger image is refused.",
 )
 @click.option(
     "--checksum",
-    type=Checksum(),
+    type=importvalues.Checksum(),
     metavar="ALG:HEX",
     help="md5, sha1, sha256 or sha512 of the file.",
 )
@@ -130,7 +67,7 @@ class Checksum(click.ParamType[tuple[str, str]]):
 @click.option(
     "--header",
     "headers",
-    type=Header(),
+    type=importvalues.Header(),
     multiple=True,
     metavar="'NAME: VALUE'",
     help="Extra request header.",
@@ -179,7 +116,6 @@ def command(**given: Any) -> None:
     Interrupted, it continues when it is run again. With --archive a tar is unpacked instead:
     all of it, or nothing.
     """
-    with loading.quickly():
-        from cdi.cli import import_disk
+    from cdi.cli import import_disk
 
     sys.exit(import_disk.run(import_disk.Arguments(**given)))

@@ -2,7 +2,6 @@
 Every kind of source that a user can name: which scheme is whose.
 
 Each kind is a module or a package, loaded when it is needed. A new one adds a line to `_PREPARERS`.
-Elsewhere: the usual one, by HTTP (`opening`).
 """
 
 from __future__ import annotations
@@ -75,7 +74,10 @@ _PREPARERS: Final[Mapping[str, Preparer]] = {
 
 
 def prepare(place: str, wanted: SourceOptions, halt: threading.Event) -> Prepared:
-    """Yield the spec of what a user names; see `opening.prepare`."""
+    """Yield how the bytes at a URL, a path or `-` are read, as long as the block lasts.
+
+    Waits end when `halt` is set. Raises InvalidRequest, SourceError.
+    """
     scheme = scheme_of(place)
     found = _PREPARERS.get(scheme)
     if found is None:

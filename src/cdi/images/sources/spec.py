@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from cdi.images import errors
 from cdi.images.http.options import HttpOptions
 from cdi.images.layout import Part
 from cdi.images.sources.source import Source
@@ -43,3 +44,8 @@ class SourceSpec:
     labels: Mapping[str, str] = field(default_factory=dict)  # the source's wishes for its claim
     # What the VDDK library told of itself, once it has worked: its version, and the host it read.
     vddk: Callable[[], tuple[str, str] | None] = lambda: None
+
+
+def open_nothing(_halt: threading.Event) -> Source:
+    """Stand in for a source in an order that a prepare completes later."""
+    raise errors.InvalidRequest("the request has no source")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -66,3 +66,22 @@ class Meter:
                 yield item
         finally:
             self.spent(stage, spent)
+
+
+class Throughput:
+    """Rate and time left, from what has arrived since the first update."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began: float | None = None
+        self._base = 0
+
+    def update(self, meter: Meter) -> tuple[float, float | None]:
+        """Return bytes a second and seconds left; None where nobody can know."""
+        if self._began is None:
+            self._began, self._base = self._clock(), meter.fetched
+        passed = self._clock() - self._began
+        rate = (meter.fetched - self._base) / passed if passed > 0 else 0.0
+        if meter.total is None or rate <= 0:
+            return rate, None
+        return rate, max(0.0, (meter.total - meter.position) / rate)
