@@ -229,7 +229,7 @@ class AfterSomeZeros(threading.Event):
 def test_zeroing_a_device_can_be_stopped_and_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cdi.images.target.writing.FILL_STEP", MIB)
+    monkeypatch.setattr("cdi.images.target.filling.FILL_STEP", MIB)
     (tmp_path / "one").write_bytes(b"old!" * (SIZE // 4))
     with loopdev.device(tmp_path / "one") as device:
         request = blank.request_for(device, None, preallocate=True, journal=tmp_path / "journal")

@@ -10,18 +10,19 @@ Raises NoSpace, TargetFailed, TooSmall, InvalidRequest. Offsets and sizes are in
 """
 
 from cdi.images.target.device import RESERVE, BlockTarget
+from cdi.images.target.devices import device_size
+from cdi.images.target.failures import target_error
 from cdi.images.target.file import FileTarget, remove_partial
+from cdi.images.target.filling import BLOCK
 from cdi.images.target.paths import (
-    device_size,
     is_device,
     partial_path,
     path_of_work,
     sync_directory,
     tag_of,
-    target_error,
 )
 from cdi.images.target.samples import samples_of, still_holds
-from cdi.images.target.writing import BLOCK, Target, data_runs
+from cdi.images.target.writing import Target, data_runs
 
 __all__ = [
     "BLOCK",

@@ -16,11 +16,13 @@ write zeros, write them. Ranges need not be whole sectors: the last way takes an
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 from cdi.images import errors, storage_calls
-from cdi.images.target import paths, writing
+from cdi.images.target import failures, paths, writing
+from cdi.images.target.filling import BLOCK
 
 # What the kernel is asked to zero in one call, which nothing interrupts.
 _STEP = 256 << 20
@@ -54,7 +56,7 @@ class BlockTarget(writing.Target):
         try:
             fd = os.open(path, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
         except OSError as error:
-            raise paths.target_error(error, str(path)) from error
+            raise failures.target_error(error, str(path)) from error
         super().__init__(fd, str(path), direct_io=direct_io)
         self._path = path
         try:
@@ -66,7 +68,8 @@ class BlockTarget(writing.Target):
                     self.zeroed = zeroed and not update
                 else:
                     self.zeroed = self._cleared_by_itself()
-                self._fill = not self.zeroed
+                if not self.zeroed:
+                    self._start_filling()
         except BaseException:
             self.close()
             raise
@@ -89,8 +92,8 @@ class BlockTarget(writing.Target):
     def _reads_zero(self) -> bool:
         """Whether samples of the device are zero: discards have been known to lie."""
         for part in range(17):
-            offset = (self.size - writing.BLOCK) * part // 16 // writing.BLOCK * writing.BLOCK
-            if offset >= 0 and os.pread(self._fd, writing.BLOCK, offset).strip(b"\0"):
+            offset = (self.size - BLOCK) * part // 16 // BLOCK * BLOCK
+            if offset >= 0 and os.pread(self._fd, BLOCK, offset).strip(b"\0"):
                 return False
         return True
 
@@ -124,13 +127,13 @@ class BlockTarget(writing.Target):
 
     def _size_to_fill(self, size: int) -> int:
         del size  # what lies behind the disk is zeroed, too
-        if not self._fill or self._update:
+        if self._update:
             return 0
         return self.size - RESERVE if self._noted else self.size
 
     def finish(self, size: int, committing: Callable[[], None] = lambda: None) -> None:
         del size  # a device has the size it has; what lies behind the disk is zeroed
-        self._fill_up(self.size)
+        deque(self.fill(self.size), maxlen=0)
         self._sync()
         self.forget_notes()  # last: until all else is durable, they are true
         committing()

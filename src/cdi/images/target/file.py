@@ -16,11 +16,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 from cdi.images import errors, storage_calls
-from cdi.images.target import paths, writing
+from cdi.images.target import failures, paths, writing
+from cdi.images.target.filling import BLOCK
 
 _MODE = 0o660  # spec/import.md, "Resize and final checks"
 
@@ -57,7 +59,7 @@ class FileTarget(writing.Target):
                     f"{path} does not exist, so that it cannot be brought up to date; "
                     "import the whole disk first"
                 ) from error
-            raise paths.target_error(error, str(path)) from error
+            raise failures.target_error(error, str(path)) from error
         super().__init__(fd, str(path), direct_io=direct_io)
         self._preallocate = preallocate
         try:
@@ -66,7 +68,8 @@ class FileTarget(writing.Target):
             with self._translated():
                 if size is not None and os.fstat(fd).st_size < size:
                     os.ftruncate(fd, size)
-                self._fill = update or (preallocate and not self._allocate(size))
+                if update or (preallocate and not self._allocate(size)):
+                    self._start_filling()
         except BaseException:
             if not resume and paths.is_at(fd, self._partial):
                 self._partial.unlink(missing_ok=True)
@@ -98,14 +101,14 @@ class FileTarget(writing.Target):
         free, own = os.fstatvfs(self._fd), os.fstat(self._fd).st_blocks * 512
         if (size or 0) > free.f_bavail * free.f_frsize + own:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return storage_calls.allocate(self._fd, size or writing.BLOCK)
+        return storage_calls.allocate(self._fd, size or BLOCK)
 
     def _clear(self, start: int, end: int) -> bool:
         # Preallocated blocks are kept, which only writing does.
         return not self._preallocate and storage_calls.punch(self._fd, start, end - start)
 
     def _size_to_fill(self, size: int) -> int:
-        return size if self._preallocate and self._fill and not self._update else 0
+        return size if self._preallocate and not self._update else 0
 
     def finish(self, size: int, committing: Callable[[], None] = lambda: None) -> None:
         with self._translated():
@@ -113,8 +116,8 @@ class FileTarget(writing.Target):
             if found < size or (found > size and not self._update):
                 os.ftruncate(self._fd, size)
             if self._preallocate and size and not self._update:
-                self._fill_up(size)
-                if not self._fill:
+                deque(self.fill(size), maxlen=0)
+                if self._filling is None:
                     storage_calls.allocate(self._fd, size)
             os.fchmod(self._fd, _MODE)
         self._sync()

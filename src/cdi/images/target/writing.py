@@ -1,8 +1,7 @@
 """
 What every target does: leave zeros out, join neighbours, and keep dirty pages bounded.
 
-Where holes are not zeros, or are not wanted, a target *fills*: it puts zeros where the disk has
-them, and in the end wherever nobody wrote.
+Where holes are not zeros, or are not wanted, it fills them (`filling`).
 """
 
 from __future__ import annotations
@@ -12,15 +11,14 @@ import os
 import threading
 import time
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cdi.images import storage_calls
 from cdi.images.closing import Closing
-from cdi.images.intervals import Intervals
 from cdi.images.layout import Buffer, Change, Zeros
-from cdi.images.target import paths, samples
+from cdi.images.target import failures, samples
+from cdi.images.target.filling import BLOCK, ZEROS, Filling
 
 # One pwritev takes at most this much, so that a slow device shows in progress and cancelling.
 BATCH = 4 << 20
@@ -31,16 +29,7 @@ WRITEBACK_STEP = 8 << 20
 DIRTY_LIMIT = 64 << 20
 # For one that is not to fill the page cache at all.
 _DIRECT_STEP, _DIRECT_LIMIT = 4 << 20, 16 << 20
-# A slow device may take a second for so much, and whoever is told to stop has five.
-FILL_STEP = 16 << 20
-# Fewer zeros than this are written along with the data around them.
-_FEW_ZEROS = 256 << 10
-
 _IOV_MAX = 512
-
-# Zeros are looked for in blocks of this size: what file systems allocate at least.
-BLOCK = 4096
-ZEROS = bytes(1 << 20)
 
 _ZERO_BLOCK = ZEROS[:BLOCK]
 _RUNS = (ZEROS, ZEROS[: 64 << 10], _ZERO_BLOCK)  # long ones first: one call for many blocks
@@ -65,8 +54,7 @@ class Target(Closing):
         )
         self._dirty = 0
         self._started = 0
-        self._fill = False
-        self._touched = Intervals()
+        self._filling: Filling | None = None
         self.written = 0  # bytes handed to the kernel
         self.seconds = 0.0  # spent in looking for zeros and writing the rest, all threads together
 
@@ -105,15 +93,16 @@ class Target(Closing):
 
     def _skip(self, start: int, end: int) -> None:
         """[start, end) is zero: see to it, unless it is so already."""
-        if self._fill and start < end:
-            self._zero(start, end)
+        if self._filling is not None and start < end:
+            self._filling.zero(start, end)
 
-    def _zero(self, start: int, end: int) -> None:
+    def _start_filling(self) -> None:
+        """Holes are not zeros, or are not wanted."""
+        self._filling = Filling(self._cleared, self._put)
+
+    def _cleared(self, start: int, end: int) -> bool:
         with self._translated():
-            if end - start < _FEW_ZEROS or not self._clear(start, end):
-                self._put_zeros(start, end)
-        with self._lock:
-            self._touched.add(start, end)
+            return self._clear(start, end)
 
     @abstractmethod
     def _clear(self, start: int, end: int) -> bool:
@@ -121,31 +110,23 @@ class Target(Closing):
 
     def already(self, done: Iterable[tuple[int, int]]) -> None:
         """Tell what an earlier run has completed, so that it is not zeroed at the end."""
-        for start, end in done:
-            self._touched.add(start, end)
+        if self._filling is not None:
+            self._filling.wrote(done)
 
     def put(self) -> tuple[tuple[int, int], ...]:
         """Return what a later run has to be told by `already`; nothing where holes are zeros."""
-        with self._lock:
-            return tuple(self._touched) if self._fill else ()
+        return () if self._filling is None else self._filling.written()
 
     def fill(self, size: int) -> Iterator[tuple[int, int]]:
         """Make zero what nobody wrote of a disk of `size` bytes; yield each range that is done.
 
         Nothing where holes are zeros. Whoever stops in between can go on later, by `already`.
         """
-        for start, end in list(self._touched.missing(0, self._size_to_fill(size))):
-            for at in range(start, end, FILL_STEP):
-                until = min(end, at + FILL_STEP)
-                self._zero(at, until)
-                yield at, until
+        return iter(()) if self._filling is None else self._filling.rest(self._size_to_fill(size))
 
     @abstractmethod
     def _size_to_fill(self, size: int) -> int:
         """How many bytes have to be written or zeroed for a disk of `size`; none if 0."""
-
-    def _fill_up(self, size: int) -> None:
-        deque(self.fill(size), maxlen=0)
 
     def _put(self, batch: list[Buffer], offset: int) -> None:
         if not batch:
@@ -155,9 +136,8 @@ class Target(Closing):
             done = os.pwritev(self._fd, batch, offset)
             if done < length:
                 self._put_rest(b"".join(batch)[done:], offset + done)
-        if self._fill:
-            with self._lock:
-                self._touched.add(offset, offset + length)
+        if self._filling is not None:
+            self._filling.wrote([(offset, offset + length)])
         self._account(length)
 
     def _put_rest(self, rest: bytes, offset: int) -> None:
@@ -165,10 +145,6 @@ class Target(Closing):
         while view:
             done = os.pwrite(self._fd, view, offset)
             view, offset = view[done:], offset + done
-
-    def _put_zeros(self, start: int, end: int) -> None:
-        for offset in range(start, end, len(ZEROS)):
-            self._put([ZEROS[: min(len(ZEROS), end - offset)]], offset)
 
     def _account(self, length: int) -> None:
         with self._lock:
@@ -257,7 +233,7 @@ class Target(Closing):
         try:
             yield
         except OSError as error:
-            raise paths.target_error(error, self._name) from error
+            raise failures.target_error(error, self._name) from error
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:
@@ -267,12 +243,12 @@ class Target(Closing):
         all is well. So the first failure stays.
         """
         if self._failed is not None:
-            raise paths.target_error(self._failed, self._name)
+            raise failures.target_error(self._failed, self._name)
         try:
             yield
         except OSError as error:
             self._failed = error
-            raise paths.target_error(error, self._name) from error
+            raise failures.target_error(error, self._name) from error
 
 
 def data_runs(data: bytes | bytearray, offset: int) -> Iterator[tuple[int, int]]:
