@@ -11,7 +11,7 @@ import struct
 from fuzz import harness, patches
 
 with harness.instrumented():
-    from cdi.images.formats import crc32c, image, inspect, limits
+    from cdi.images.formats import crc32c, inspect, limits, window
     from support import hostile
 
 IMAGES = [
@@ -50,7 +50,7 @@ def check(data: bytes) -> None:
         assert offset + length <= len(raw), "asks for bytes beyond the end"
         return raw[offset : offset + length]
 
-    view = image.Window(raw[: inspect.HEAD], len(raw), read)
+    view = window.Window(raw[: inspect.HEAD], len(raw), read)
     seen = inspect._inspect(view, deep=True)  # noqa: SLF001 - what `inspect_file` does with a file
     assert seen.checks_left == ()
     assert seen.virtual_size is not None

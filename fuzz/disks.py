@@ -10,7 +10,9 @@ with harness.instrumented():
     from cdi.images import errors
     from cdi.images.formats import inspect, native
     from cdi.images.formats.image import Ranged
-    from cdi.images.layout import Change, ForwardDecoder, Write
+    from cdi.images.formats.raw import layout_of
+    from cdi.images.layout import ForwardDecoder
+    from cdi.images.writes import Change, Write
 
 _PIECE = 3000  # bytes fed at a time: some tables straddle two pieces
 _COMPARED = 3 << 20  # disks up to this size are compared byte by byte
@@ -57,7 +59,8 @@ def at_random(raw: bytes) -> Disk:
         return raw[offset : offset + length]
 
     image = inspect.inspect(raw[: inspect.HEAD], len(raw), read)
-    layout = image.at_random(Ranged(read, len(raw), 64 << 10, 1))
+    source = Ranged(read, len(raw), 64 << 10, 1)
+    layout = image.layout(source) if image.layout else layout_of(image, source)
     disk = Disk()
     for number, unit in enumerate(layout.units(_Nothing())):
         assert 0 <= unit.start <= unit.end <= len(raw), (unit.start, unit.end)

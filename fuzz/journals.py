@@ -14,7 +14,8 @@ from pathlib import Path
 from fuzz import harness
 
 with harness.instrumented():
-    from cdi.images.transfer.journal import Journal, Progress
+    from cdi.images.transfer.journal import Journal
+    from cdi.images.transfer.progress import Progress
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="cdi-fuzz-")
 _PATH = Path(_FOLDER.name) / "journal"

@@ -10,7 +10,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
-from cdi.images.layout import ForwardDecoder, Unit, Write
+from cdi.images.layout import ForwardDecoder, Unit
+from cdi.images.writes import Write
 
 
 class Nothing:

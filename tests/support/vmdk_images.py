@@ -167,7 +167,7 @@ def units_of(file: bytes, done: object = None, **options: int) -> list[Unit]:
 
     image = inspect.inspect(file[: inspect.HEAD], len(file), read)
     usual = {"unit_bytes": 512 << 10, "table_readers": 1}
-    layout = image.at_random(Ranged(read, len(file), **usual | options))
+    layout = image.layout(Ranged(read, len(file), **usual | options))
     return list(layout.units(done or readers.Nothing()))
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from cdi.api.termination import Termination
 from cdi.api.workorder import UploadOrder, WorkOrder
 from cdi.images import target as targets
-from cdi.images.transfer import journal, resuming
+from cdi.images.transfer import documents
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +56,13 @@ class Note:
             at = targets.path_of_work(self.disk)
             disk = at if at.exists() else self.disk
             told = self._key(disk) | {"samples": _samples(disk), "message": ended.to_message()}
-            journal.save_document(self.path, told)
+            documents.save(self.path, told)
         except OSError as error:
             log.warning("completion is not noted", extra={"cause": str(error)})
 
     def read(self) -> Termination | None:
         """Return how an earlier start ended that filled the disk; None if in doubt."""
-        told = resuming.load_document(self.path)
+        told = documents.load(self.path)
         if told is None or not self._is_of_one_claim:
             return None
         key = self._key(self.disk)

@@ -40,8 +40,8 @@ from cdi.images.sources import registry
 from cdi.images.sources.registry import prepare, reference
 from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import forward, pipeline, threads
-from cdi.images.transfer.journal import StreamPoint
 from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.progress import StreamPoint
 from cdi.workers import logs
 from cdi.workers.sources.nodepull import REFUSED
 

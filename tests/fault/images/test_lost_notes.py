@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from cdi.images import errors, target
-from cdi.images.layout import Write
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.source import Identity
 from cdi.images.transfer import mirror, transfer, work
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import TransferRequest
+from cdi.images.writes import Write
 from support import disks, httpd, loopdev, worker
 
 pytestmark = loopdev.needs_root

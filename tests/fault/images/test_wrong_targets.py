@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from cdi.images import errors, target
-from cdi.images.layout import Write
 from cdi.images.sources.blank import BlankSource
 from cdi.images.sources.http import HttpSource
 from cdi.images.target import paths
 from cdi.images.transfer import journal, resuming, transfer, work
-from cdi.images.transfer.journal import Journal, Progress
+from cdi.images.transfer.journal import Journal
 from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.progress import Progress
 from cdi.images.transfer.request import TransferRequest
+from cdi.images.writes import Write
 from cdi.workers import blank
 from support import disks, filesystems, httpd, importing, loopdev
 

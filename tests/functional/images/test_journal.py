@@ -10,7 +10,8 @@ import pytest
 
 from cdi.images.intervals import Intervals
 from cdi.images.transfer import journal, resuming
-from cdi.images.transfer.journal import Journal, Progress, StreamPoint
+from cdi.images.transfer.journal import Journal
+from cdi.images.transfer.progress import Progress, StreamPoint
 
 KEY = {"source": "http://host/disk", "version": "v1"}
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdi.images import errors, storage_calls, target
-from cdi.images.layout import Write
+from cdi.images.writes import Write
 from support import filesystems, loopdev
 
 MIB = 1 << 20

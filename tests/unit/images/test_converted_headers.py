@@ -5,7 +5,6 @@ import pytest
 from cdi.images import errors
 from cdi.images.formats import (
     crc32c,
-    image,
     limits,
     occupancy,
     qed,
@@ -14,6 +13,7 @@ from cdi.images.formats import (
     vdi,
     vhd,
     vmdk,
+    window,
 )
 from support import hostile
 
@@ -21,7 +21,7 @@ MIB = hostile.MIB
 
 
 def view(raw, size=None, reader=None):
-    return image.Window(raw, len(raw) if size is None else size, reader)
+    return window.Window(raw, len(raw) if size is None else size, reader)
 
 
 def test_crc32c_has_its_published_check_value():
@@ -130,7 +130,7 @@ def test_a_window_asks_its_reader_for_what_comes_later():
 
 
 def test_a_window_without_a_reader_says_what_is_out_of_reach():
-    with pytest.raises(image.OutOfReachError, match="table"):
+    with pytest.raises(window.OutOfReachError, match="table"):
         view(b"abc", size=100).read(50, 7, "table")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from cdi.images.errors import CorruptImage, TruncatedSource
 from cdi.images.formats import raw
-from cdi.images.layout import Write
+from cdi.images.writes import Write
 
 MIB = 1 << 20
 

@@ -29,8 +29,8 @@ from cdi.images.sources.source import Source, Unpacked, read
 from cdi.images.sources.spec import SourceSpec
 from cdi.images.target import target_error
 from cdi.images.transfer import fetch, forward, pipeline
-from cdi.images.transfer.journal import StreamPoint
 from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.progress import StreamPoint
 from cdi.images.transfer.request import Result
 from cdi.images.transfer.threads import Halt
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 
 from cdi.images import errors, layout
 from cdi.images.codecs import decoder
+from cdi.images.writes import Write
 
 # What the dictionaries of all threads may need together, and what a single one may: at least four
 # blocks are decoded at once, or else one after another, read ahead by many connections.
@@ -149,8 +150,8 @@ def _joined(blocks: Iterable[decoder.Block]) -> Iterator[decoder.Block]:
         yield held
 
 
-def _writes(codec: str, block: decoder.Block, pieces: Iterable[bytes]) -> Iterator[layout.Write]:
+def _writes(codec: str, block: decoder.Block, pieces: Iterable[bytes]) -> Iterator[Write]:
     offset = block.output_start
     for out in decode_block(codec, block, pieces):
-        yield layout.Write(offset, out)
+        yield Write(offset, out)
         offset += len(out)

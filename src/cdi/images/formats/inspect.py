@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from cdi.images import errors
-from cdi.images.formats import image, signatures
+from cdi.images.formats import signatures, window
 from cdi.images.formats.image import Image
 from cdi.images.layout import Reader
 
@@ -34,7 +34,7 @@ def inspect(head: bytes, size: int | None, reader: Reader | None = None) -> Imag
     """
     if size is None and len(head) < HEAD:
         size = len(head)
-    return _inspect(image.Window(head, size, reader), deep=False)
+    return _inspect(window.Window(head, size, reader), deep=False)
 
 
 def has_signature(head: bytes) -> bool:
@@ -54,10 +54,10 @@ def inspect_file(path: Path) -> Image:
             return raw
 
         size = file.seek(0, os.SEEK_END)
-        return _inspect(image.Window(os.pread(descriptor, HEAD, 0), size, read), deep=True)
+        return _inspect(window.Window(os.pread(descriptor, HEAD, 0), size, read), deep=True)
 
 
-def _inspect(view: image.Window, *, deep: bool) -> Image:
+def _inspect(view: window.Window, *, deep: bool) -> Image:
     if signatures.may_be_tar(view.head) and _is_tar(view.head):
         raise errors.NotADisk(
             "the source is a tar archive and no disk; for a volume with files say contentType: "
@@ -72,7 +72,7 @@ def _inspect(view: image.Window, *, deep: bool) -> Image:
     return _check(claims[0], view, deep=deep)
 
 
-def _check(name: str, view: image.Window, *, deep: bool) -> Image:
+def _check(name: str, view: window.Window, *, deep: bool) -> Image:
     """Have a format's own module check the image. Only the one that is needed is loaded."""
     match name:
         case "qcow2":

@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.formats import image, limits, occupancy
+from cdi.images.formats import image, limits, occupancy, window
 
 _HEADER = struct.Struct(">4sIQIIQBBHIQ")
 _SECTOR = 512
@@ -30,7 +30,7 @@ class Header:
     disk_size: int
 
 
-def inspect(view: image.Window, deep: bool) -> image.Image:
+def inspect(view: window.Window, deep: bool) -> image.Image:
     """Check an image of version 1; with `deep` also all of its tables."""
     header = parse_header(view)
     view.insist_on(header.l1_offset + 8 * header.l1_entries, "QCOW L1 table")
@@ -40,7 +40,7 @@ def inspect(view: image.Window, deep: bool) -> image.Image:
     return image.Image("qcow", header.disk_size, checks_left=left)
 
 
-def parse_header(view: image.Window) -> Header:
+def parse_header(view: window.Window) -> Header:
     """Return the header. Raises UnsafeImage, CorruptImage, TruncatedSource."""
     raw = view.read(0, _HEADER.size, "QCOW header")
     (_, _, backing, backing_length, _, disk_size,
@@ -70,7 +70,7 @@ def _refuse_others(backing: int, backing_length: int, crypt: int) -> None:
         raise errors.UnsafeImage(f"the QCOW image is encrypted (method {crypt}); decrypt it first")
 
 
-def _check_tables(view: image.Window, header: Header) -> None:
+def _check_tables(view: window.Window, header: Header) -> None:
     """Insist that every table and every cluster has a place of its own."""
     tables = occupancy.Occupancy("QCOW", view.length, header.table, _SECTOR)
     clusters = _Clusters(view.length, header)

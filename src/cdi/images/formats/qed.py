@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.formats import image, limits, occupancy
+from cdi.images.formats import image, limits, occupancy, window
 
 MAGIC = b"QED\0"
 
@@ -33,7 +33,7 @@ class Header:
     disk_size: int
 
 
-def inspect(view: image.Window, deep: bool) -> image.Image:
+def inspect(view: window.Window, deep: bool) -> image.Image:
     """Check a QED image; with `deep` also all of its tables."""
     header = parse_header(view)
     view.insist_on(header.l1_offset + header.table, "QED L1 table")
@@ -43,7 +43,7 @@ def inspect(view: image.Window, deep: bool) -> image.Image:
     return image.Image("qed", header.disk_size, checks_left=left)
 
 
-def parse_header(view: image.Window) -> Header:
+def parse_header(view: window.Window) -> Header:
     """Return the header. Raises UnsafeImage, CorruptImage, TruncatedSource."""
     raw = view.read(0, _HEADER.size, "QED header")
     (_, cluster, table, header_clusters, features, _, _, l1_offset, disk_size,
@@ -74,7 +74,7 @@ def _refuse_features(features: int, backing_length: int) -> None:
         raise errors.UnsafeImage(f"the QED image uses unknown features (bits {unknown:#x})")
 
 
-def _check_tables(view: image.Window, header: Header) -> None:
+def _check_tables(view: window.Window, header: Header) -> None:
     """Insist that every table and every cluster has a place of its own."""
     places = occupancy.Occupancy(
         "QED", _rounded(view.length, header), header.cluster, header.cluster
@@ -90,7 +90,7 @@ def _check_tables(view: image.Window, header: Header) -> None:
 
 
 def _check_l2(
-    view: image.Window, header: Header, places: occupancy.Occupancy, l2_offset: int
+    view: window.Window, header: Header, places: occupancy.Occupancy, l2_offset: int
 ) -> None:
     for piece in view.pieces(l2_offset, header.table, "QED L2 table"):
         for (offset,) in struct.iter_unpack("<Q", piece):

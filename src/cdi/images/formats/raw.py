@@ -11,7 +11,9 @@ import struct
 from collections.abc import Iterable, Iterator
 
 from cdi.images import errors
-from cdi.images.layout import Ranges, Unit, Write
+from cdi.images.formats.image import Image, Ranged
+from cdi.images.layout import Ranges, Unit
+from cdi.images.writes import Write
 
 UNIT_BYTES = 4 << 20
 
@@ -29,6 +31,12 @@ class RandomRaw:
     def units(self, done: Ranges) -> Iterator[Unit]:
         """Yield what is left to fetch; see `layout.RandomLayout`."""
         return units_between(0, self.virtual_size, self._unit, done)
+
+
+def layout_of(image: Image, source: Ranged) -> RandomRaw:
+    """Return the layout of an image whose disk lies in the file as it is."""
+    size = source.size if image.native else image.virtual_size or source.size
+    return RandomRaw(size, unit_bytes=source.unit_bytes)
 
 
 def units_between(start: int, end: int, step: int, done: Ranges) -> Iterator[Unit]:

@@ -20,8 +20,9 @@ import re
 
 from cdi.images import errors
 from cdi.images.formats import signatures
-from cdi.images.formats.image import Image, Window
+from cdi.images.formats.image import Image
 from cdi.images.formats.quoting import quoted
+from cdi.images.formats.window import Window
 
 # Error messages and checksum lists are shorter, disks of nothing but text are longer.
 LONGEST_MESSAGE = 64 << 10

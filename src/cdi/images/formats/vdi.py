@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.formats import image, limits
+from cdi.images.formats import image, limits, window
 
 SIGNATURE = bytes.fromhex("7f10dabe")
 SIGNATURE_OFFSET = 0x40
@@ -36,7 +36,7 @@ class Header:
     allocated: int
 
 
-def inspect(view: image.Window, deep: bool) -> image.Image:
+def inspect(view: window.Window, deep: bool) -> image.Image:
     """Check a VDI; with `deep` also every entry of its block map."""
     header = parse_header(view)
     view.insist_on(header.map_offset + 4 * header.blocks, "VDI block map")
@@ -48,7 +48,7 @@ def inspect(view: image.Window, deep: bool) -> image.Image:
     return image.Image("vdi", size, checks_left=left)
 
 
-def parse_header(view: image.Window) -> Header:
+def parse_header(view: window.Window) -> Header:
     """Return the header. Raises UnsafeImage, UnsupportedFormat, CorruptImage, TruncatedSource."""
     raw = view.read(SIGNATURE_OFFSET, _HEADER.size, "VDI header")
     (_, version, _, image_type, _, _, map_offset, data_offset, sector, _, disk_size, block, extra,
@@ -86,7 +86,7 @@ def _refuse_parents(image_type: int, link: bytes, parent: bytes) -> None:
         raise errors.CorruptImage(f"the VDI image has the unknown type {image_type}")
 
 
-def _check_map(view: image.Window, header: Header) -> None:
+def _check_map(view: window.Window, header: Header) -> None:
     """Insist that each allocated block has its own place among the allocated ones."""
     taken = bytearray(header.allocated)
     for piece in view.pieces(header.map_offset, 4 * header.blocks, "VDI block map"):

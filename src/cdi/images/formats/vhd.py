@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.formats import image, limits, occupancy
+from cdi.images.formats import image, limits, occupancy, window
 from cdi.images.formats.signatures import VHD_COOKIE as COOKIE
 
 FOOTER_SIZE = 512
@@ -61,7 +61,7 @@ def is_footer(raw: bytes) -> bool:
     return len(raw) == FOOTER_SIZE and raw.startswith(COOKIE) and _checksum_fits(raw, _CHECKSUM_AT)
 
 
-def inspect(view: image.Window, deep: bool) -> image.Image:
+def inspect(view: window.Window, deep: bool) -> image.Image:
     """Check a dynamic VHD; with `deep` also its trailer and every entry of its block table."""
     footer = parse_footer(view.read(0, FOOTER_SIZE, "VHD footer"))
     if footer.disk_type != _DYNAMIC:
@@ -69,7 +69,7 @@ def inspect(view: image.Window, deep: bool) -> image.Image:
     left = _left_over("VHD trailer", lambda: _check_trailer(view, footer))
     try:
         table = _table(view, footer)
-    except image.OutOfReachError:
+    except window.OutOfReachError:
         left += ("VHD block table",)
     else:
         view.insist_on(table.offset + 4 * table.entries, "VHD block table")
@@ -80,7 +80,7 @@ def inspect(view: image.Window, deep: bool) -> image.Image:
     return image.Image("vpc", footer.disk_size, checks_left=left)
 
 
-def inspect_fixed(view: image.Window, footer: bytes) -> image.Image:
+def inspect_fixed(view: window.Window, footer: bytes) -> image.Image:
     """Check a fixed VHD by its trailer."""
     parsed = parse_footer(footer)
     if parsed.disk_type != _FIXED:
@@ -112,7 +112,7 @@ def parse_footer(raw: bytes) -> Footer:
     return Footer(disk_type, header_offset, disk_size, creator)
 
 
-def _table(view: image.Window, footer: Footer) -> Table:
+def _table(view: window.Window, footer: Footer) -> Table:
     """Return a dynamic disk's table. Raises OutOfReachError besides the usual."""
     if footer.header_offset % _SECTOR or footer.header_offset < FOOTER_SIZE:
         raise errors.CorruptImage(f"the VHD has its header at byte {footer.header_offset}")
@@ -150,12 +150,12 @@ def _left_over(name: str, check: Callable[[], None]) -> tuple[str, ...]:
     """Run a check; return its name if its bytes are out of reach, nothing if it has passed."""
     try:
         check()
-    except image.OutOfReachError:
+    except window.OutOfReachError:
         return (name,)
     return ()
 
 
-def _check_trailer(view: image.Window, footer: Footer) -> None:
+def _check_trailer(view: window.Window, footer: Footer) -> None:
     """Insist that footer and copy tell the same disk: tools differ in which one they read."""
     end = view.length
     trailer = view.read(max(0, end - FOOTER_SIZE), FOOTER_SIZE, "VHD trailer")
@@ -167,7 +167,7 @@ def _check_trailer(view: image.Window, footer: Footer) -> None:
         raise errors.UnsafeImage("the VHD's two footers describe different disks")
 
 
-def _check_blocks(view: image.Window, table: Table) -> None:
+def _check_blocks(view: window.Window, table: Table) -> None:
     """Insist that every block has a place of its own after the table."""
     bitmap = -(-table.block // _SECTOR // 8 // _SECTOR) * _SECTOR
     places = occupancy.Occupancy("VHD", view.length, bitmap + table.block, _SECTOR)

@@ -15,7 +15,7 @@ import uuid
 from dataclasses import dataclass
 
 from cdi.images import errors
-from cdi.images.formats import crc32c, image, limits, occupancy
+from cdi.images.formats import crc32c, image, limits, occupancy, window
 
 MAGIC = b"vhdxfile"
 
@@ -82,7 +82,7 @@ class Disk:
         return blocks + (blocks - 1) // self.chunk_ratio
 
 
-def inspect(view: image.Window, deep: bool) -> image.Image:
+def inspect(view: window.Window, deep: bool) -> image.Image:
     """Check a VHDX; with `deep` also every entry of its block table."""
     log = _check_headers(view)
     regions = _regions(view)
@@ -91,7 +91,7 @@ def inspect(view: image.Window, deep: bool) -> image.Image:
         view.insist_on(region.offset + region.length, "VHDX regions")
     try:
         disk = _disk(view, regions)
-    except image.OutOfReachError:
+    except window.OutOfReachError:
         return image.Image("vhdx", None, checks_left=("VHDX metadata", "VHDX block table"))
     if deep:
         _check_blocks(view, disk, [log, *regions.values()])
@@ -99,7 +99,7 @@ def inspect(view: image.Window, deep: bool) -> image.Image:
     return image.Image("vhdx", disk.size, checks_left=left)
 
 
-def _check_headers(view: image.Window) -> Region:
+def _check_headers(view: window.Window) -> Region:
     """Return the log's place from the newer header; insist that the log is empty."""
     valid: list[tuple[int, bytes, int, int, Region]] = []
     for offset in _HEADERS:
@@ -123,7 +123,7 @@ def _check_headers(view: image.Window) -> Region:
     return log
 
 
-def _regions(view: image.Window) -> dict[bytes, Region]:
+def _regions(view: window.Window) -> dict[bytes, Region]:
     """Return BAT and metadata regions; refuse copies of the table that disagree."""
     tables = []
     for offset in _REGION_TABLES:
@@ -165,7 +165,7 @@ def _refuse_overlaps(regions: dict[bytes, Region]) -> None:
             raise errors.CorruptImage(f"regions of the VHDX image overlap at byte {following}")
 
 
-def _disk(view: image.Window, regions: dict[bytes, Region]) -> Disk:
+def _disk(view: window.Window, regions: dict[bytes, Region]) -> Disk:
     """Return what the metadata says. Raises OutOfReachError besides the usual."""
     items = _items(view, regions[_METADATA])
     if _PARENT_LOCATOR in items:
@@ -190,7 +190,7 @@ def _disk(view: image.Window, regions: dict[bytes, Region]) -> Disk:
     return disk
 
 
-def _items(view: image.Window, region: Region) -> dict[bytes, bytes]:
+def _items(view: window.Window, region: Region) -> dict[bytes, bytes]:
     """Return the known metadata items by identifier."""
     table = view.read(region.offset, _TABLE_SIZE, "VHDX metadata")
     signature, _, count = _METADATA_HEAD.unpack_from(table)
@@ -219,7 +219,7 @@ def _refuse_parent() -> None:
     )
 
 
-def _check_blocks(view: image.Window, disk: Disk, regions: list[Region]) -> None:
+def _check_blocks(view: window.Window, disk: Disk, regions: list[Region]) -> None:
     """Insist that every block has a place of its own, outside of the regions."""
     end = -(-view.length // disk.block) * disk.block
     places = occupancy.Occupancy("VHDX", max(end, view.length), disk.block, _MIB)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from cdi.images.intervals import Intervals
-from cdi.images.layout import Buffer
+from cdi.images.writes import Buffer
 
 # A slow device may take a second for so much, and whoever is told to stop has five.
 FILL_STEP: Final = 16 << 20

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from cdi.images import storage_calls
 from cdi.images.closing import Closing
-from cdi.images.layout import Buffer, Change, Zeros
 from cdi.images.target import failures, samples
 from cdi.images.target.filling import BLOCK, ZEROS, Filling
+from cdi.images.writes import Buffer, Change, Zeros
 
 # One pwritev takes at most this much, so that a slow device shows in progress and cancelling.
 BATCH = 4 << 20

@@ -18,8 +18,8 @@ from cdi.images.formats import inspect, signatures
 from cdi.images.formats.image import Image
 from cdi.images.sources.source import PrefersLargeRequests, Source
 from cdi.images.transfer import work
-from cdi.images.transfer.journal import Progress
 from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.progress import Progress
 from cdi.images.transfer.request import Result, TransferRequest
 
 SECTOR = 512

@@ -20,7 +20,7 @@ from cdi.images.formats import inspect
 from cdi.images.formats.image import Image
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.source import Identity, Once, Source
-from cdi.images.transfer import journal, resuming, work
+from cdi.images.transfer import documents, work
 from cdi.images.transfer.attempt import Attempt, commit, insist_fits
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
@@ -77,14 +77,12 @@ def note_complete(copy: TransferRequest, identity: Identity, made: Result) -> No
     """Remember, durably, that the copy is complete: a run that is stopped need not fetch again."""
     if identity.version:
         told = {"key": work.key_of_complete(copy, identity), "compression": made.compression}
-        journal.save_document(
-            copy.note_of_completion, told | {"digest": made.digest, "size": made.size}
-        )
+        documents.save(copy.note_of_completion, told | {"digest": made.digest, "size": made.size})
 
 
 def found_complete(copy: TransferRequest, identity: Identity) -> Result | None:
     """Return how an earlier run made the copy, if it is there and still of this source."""
-    told = resuming.load_document(copy.note_of_completion) if identity.version else None
+    told = documents.load(copy.note_of_completion) if identity.version else None
     if told is None or told.get("key") != work.key_of_complete(copy, identity):
         return None
     size, digest = told["size"], told["digest"]

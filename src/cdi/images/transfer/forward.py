@@ -19,11 +19,12 @@ from cdi.images import errors
 from cdi.images.codecs.codec import Codec
 from cdi.images.codecs.decoder import Decoder, Restart
 from cdi.images.formats import native
-from cdi.images.layout import Change, ForwardDecoder, Part
+from cdi.images.layout import ForwardDecoder, Part
 from cdi.images.transfer import pipeline
-from cdi.images.transfer.journal import StreamPoint
 from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.progress import StreamPoint
 from cdi.images.transfer.work import Work
+from cdi.images.writes import Change
 
 AHEAD = 8 << 20  # bytes that may wait between two stages
 

@@ -16,7 +16,8 @@ journal beside the old one, (4) rename, (5) sync the directory. A crash before (
 journal, whose durable part is still true; after it, the new one. A line that is torn or altered
 ends the reading: what stands before it still holds. A finished disk has no journal.
 
-Elsewhere: what a later run reads out of it (`resuming`), a copy on the device (`mirror`).
+Elsewhere: what is noted (`progress`), what a later run reads out of it (`resuming`), a copy on the
+device (`mirror`).
 """
 
 from __future__ import annotations
@@ -29,53 +30,17 @@ import os
 import threading
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cdi.images.intervals import Intervals
 from cdi.images.target import sync_directory
 from cdi.images.target.samples import Sample
+from cdi.images.transfer.progress import Progress, StreamPoint
 
 log = logging.getLogger(__name__)
 
 VERSION = 1
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-
-@dataclass
-class Progress:
-    """How far a transfer is: everything a later run needs to go on.
-
-    `done` counts guest bytes. `digested` source bytes from the start have gone into the digest
-    whose state is `digest`. `stream` describes where a forward transfer can begin anew. `samples`
-    are of bytes that were done at the last checkpoint (see `target.samples`); `durable` are the
-    records that hold after a power cut. `mirrored`: they may be on the device itself, too.
-    """
-
-    done: Intervals = field(default_factory=Intervals)
-    digested: int = 0
-    digest: bytes | None = None
-    stream: StreamPoint | None = None
-    zeroed: bool = False
-    mirrored: bool = False
-    samples: list[Sample] = field(default_factory=list)
-    durable: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class StreamPoint:
-    """A place where a forward transfer can begin anew: offsets in the source and in its content.
-
-    `codec` names the source's compression, `detail` is that codec's note about the place, and
-    `decoder` the state of what reads the content: a stream can go on without its first bytes.
-    """
-
-    source: int
-    output: int
-    detail: int = 0
-    decoder: bytes | None = None
-    codec: str | None = None
 
 
 def journal_path(path: Path) -> Path:
@@ -188,7 +153,7 @@ class Journal:
         if self._fd < 0:
             return
         try:
-            os.write(self._fd, _line(record))
+            os.write(self._fd, line_of(record))
         except OSError as error:
             # A torn line would end the reading, so nothing follows it. What is not noted is
             # fetched again; the disk itself reports a full or broken file system.
@@ -207,7 +172,7 @@ class Journal:
         fd = os.open(fresh, flags, 0o600)
         try:
             records = [header, *self._durable, *_records(self._progress)]
-            os.write(fd, b"".join(_line(record) for record in records))
+            os.write(fd, b"".join(line_of(record) for record in records))
             if sync:
                 os.fsync(fd)
             fresh.replace(self._path)
@@ -218,19 +183,6 @@ class Journal:
             raise
         self.close()
         self._fd = fd
-
-
-def save_document(path: Path, value: dict[str, Any]) -> None:
-    """Put one record into a file of its own: all of it and durably, or not at all."""
-    fresh = path.with_name(path.name + ".new")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        os.write(fd, _line(value))
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    fresh.replace(path)
-    sync_directory(path.parent)
 
 
 def _records(progress: Progress) -> list[dict[str, Any]]:
@@ -263,7 +215,7 @@ def _to_text(state: bytes) -> str:
     return base64.b85encode(state).decode("ascii")
 
 
-def _line(record: dict[str, Any]) -> bytes:
+def line_of(record: dict[str, Any]) -> bytes:
     text = json.dumps(record, separators=(",", ":")).encode()
     return b"%08x %s\n" % (zlib.crc32(text), text)
 

@@ -28,7 +28,7 @@ from typing import Any, Final
 
 from cdi.images.target import RESERVE
 from cdi.images.transfer import resuming
-from cdi.images.transfer.journal import Progress
+from cdi.images.transfer.progress import Progress
 
 log = logging.getLogger(__name__)
 

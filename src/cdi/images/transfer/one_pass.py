@@ -26,7 +26,7 @@ from cdi.images.transfer.attempt import (
     limit_of,
     needs_copy,
 )
-from cdi.images.transfer.journal import Progress, StreamPoint
+from cdi.images.transfer.progress import Progress, StreamPoint
 from cdi.images.transfer.request import Result
 from cdi.images.transfer.work import Work
 

@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from cdi.images import digest as digests
 from cdi.images import errors
 from cdi.images.intervals import Intervals
-from cdi.images.layout import OVERLAP, Change, Unit
+from cdi.images.layout import OVERLAP, Unit
 from cdi.images.transfer import verifying
 from cdi.images.transfer.attempt import Attempt
 from cdi.images.transfer.journal import Journal
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.work import Work
+from cdi.images.writes import Change
 
 # Bytes that may wait for their turn to be hashed. A killed run has to fetch them again, so it is
 # about a five-hundredth of the whole, within these bounds.

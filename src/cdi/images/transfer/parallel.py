@@ -21,11 +21,12 @@ from contextlib import closing
 from cdi.images import errors
 from cdi.images.formats import native
 from cdi.images.formats.image import Ranged
-from cdi.images.layout import OVERLAP, SHARE, Change, RandomLayout, Unit
+from cdi.images.layout import OVERLAP, SHARE, RandomLayout, Unit
 from cdi.images.transfer.attempt import Attempt, insist_fits, needs_copy
 from cdi.images.transfer.request import Result
 from cdi.images.transfer.threads import WINDOW, Pace
 from cdi.images.transfer.work import Work
+from cdi.images.writes import Change
 
 UNIT_MOST = 1 << 20  # what a killed run has written and not noted, per worker
 TABLE_READERS = 4
@@ -42,7 +43,13 @@ def run(attempt: Attempt, head: bytes) -> Result:
     if not (image.native or image.flat):
         raise needs_copy(image)
     unit = min(attempt.bytes_at_once(), UNIT_MOST)
-    layout = image.at_random(Ranged(attempt.read, attempt.size, unit, TABLE_READERS))
+    ranged = Ranged(attempt.read, attempt.size, unit, TABLE_READERS)
+    if image.layout is None:
+        from cdi.images.formats import raw
+
+        layout: RandomLayout = raw.layout_of(image, ranged)
+    else:
+        layout = image.layout(ranged)
     if attempt.request.algorithm is not None and native.streams_well(image.format):
         from cdi.images.transfer import one_pass
 

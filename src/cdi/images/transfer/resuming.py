@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from cdi.images.sources.source import Identity
-from cdi.images.transfer.journal import VERSION, Progress, StreamPoint, boot_id
+from cdi.images.transfer.journal import VERSION, boot_id
+from cdi.images.transfer.progress import Progress, StreamPoint
 
 log = logging.getLogger(__name__)
 
@@ -27,14 +28,14 @@ def load(path: Path, key: dict[str, Any]) -> Progress | None:
         lines = path.read_bytes().split(b"\n")
     except OSError:
         return None
-    header = _parse(lines[0])
+    header = parse(lines[0])
     if header is None or header.get("version") != VERSION or header.get("key") != key:
         return None
     durable, boot = header.get("durable"), boot_id()
     same_boot = bool(boot) and header.get("boot") == boot
     progress = Progress()
     for index, line in enumerate(lines[1:]):
-        record = _parse(line)
+        record = parse(line)
         if record is None or not (same_boot or (isinstance(durable, int) and index < durable)):
             break
         try:
@@ -64,17 +65,9 @@ def source_of(path: Path) -> Identity | None:
     """Return what the journal at `path` is about, None if there is none."""
     try:
         with path.open("rb") as file:
-            header = _parse(file.readline(_LONGEST_HEADER).rstrip(b"\n"))
+            header = parse(file.readline(_LONGEST_HEADER).rstrip(b"\n"))
         return Identity(**header["key"]["source"]) if header else None
     except (OSError, KeyError, TypeError):
-        return None
-
-
-def load_document(path: Path) -> dict[str, Any] | None:
-    """Return the record in a file of its own, None if there is none to trust."""
-    try:
-        return _parse(path.read_bytes().rstrip(b"\n"))
-    except OSError:
         return None
 
 
@@ -97,7 +90,7 @@ def _replay(record: dict[str, Any], progress: Progress) -> None:
         progress.stream = StreamPoint(source, output, detail, state, *codec)
 
 
-def _parse(line: bytes) -> dict[str, Any] | None:
+def parse(line: bytes) -> dict[str, Any] | None:
     checksum, _, text = line.partition(b" ")
     try:
         if int(checksum, 16) != zlib.crc32(text):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cdi.images import digest as digests
 from cdi.images import errors
 from cdi.images.transfer.attempt import Attempt
-from cdi.images.transfer.journal import Progress
+from cdi.images.transfer.progress import Progress
 from cdi.images.transfer.request import TransferRequest
 
 

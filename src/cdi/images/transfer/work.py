@@ -20,7 +20,8 @@ from cdi.images import target as targets
 from cdi.images.layout import Part
 from cdi.images.sources.source import Identity
 from cdi.images.transfer import mirror, resuming
-from cdi.images.transfer.journal import Journal, Progress
+from cdi.images.transfer.journal import Journal
+from cdi.images.transfer.progress import Progress
 from cdi.images.transfer.request import TransferRequest
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from cdi.images import errors
 from cdi.images.formats.qcow2.header import Compression, Header
-from cdi.images.layout import Buffer
+from cdi.images.writes import Buffer
 
 # Frames of unknown length may ask for a window of this size: four times what programs use.
 _MAX_ZSTD_WINDOW = 8 << 20

@@ -20,14 +20,16 @@ from cdi.images.formats.qcow2.header import Header, parse_header
 from cdi.images.formats.qcow2.packing import Unpacker, unpacked, unpacker_for
 from cdi.images.formats.tabled.runs import Kind, Run
 from cdi.images.formats.tabled.units import READ_BYTES, Cutter, Part, Tables
-from cdi.images.layout import Buffer, Ranges, Reader, Unit
+from cdi.images.formats.window import Window
+from cdi.images.layout import Ranges, Reader, Unit
+from cdi.images.writes import Buffer
 
 UNIT_BYTES = 512 << 10
 
 _WINDOW_ENTRIES = 64 << 10  # L2 entries looked at together: about 12 MiB when all are compressed
 
 
-def inspect(view: image.Window, _deep: bool) -> image.Image:
+def inspect(view: Window, _deep: bool) -> image.Image:
     """Check the header; the tables are checked as they are read."""
     header = parse_header(view.head, view.size)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
-from cdi.images.layout import Buffer
+from cdi.images.writes import Buffer
 
 _STEP = 4 << 10  # zeros are looked for in steps of this size
 _ZEROS = bytes(1 << 20)

@@ -19,7 +19,7 @@ from cdi.images.formats.qcow2.clusters import COMPRESSED, OFFSET_MASK, packed
 from cdi.images.formats.qcow2.header import Header
 from cdi.images.formats.tabled.runs import Kind, Run
 from cdi.images.formats.tabled.units import Bitmap
-from cdi.images.layout import Buffer
+from cdi.images.writes import Buffer
 
 _L1_RESERVED = 0x7F00_0000_0000_01FF
 ZERO = 1

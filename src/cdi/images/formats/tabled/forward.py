@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
 from cdi.images.formats.tabled.units import Passing
-from cdi.images.layout import Packed, Write
+from cdi.images.writes import Packed, Write
 
 
 class Sized(Protocol):

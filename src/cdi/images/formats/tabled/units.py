@@ -20,7 +20,8 @@ from typing import TypeAlias
 
 from cdi.images import errors
 from cdi.images.formats.tabled.runs import Kind, Run
-from cdi.images.layout import Buffer, Ranges, Reader, Unit, Write
+from cdi.images.layout import Ranges, Reader, Unit
+from cdi.images.writes import Buffer, Write
 
 READ_BYTES = 1 << 20  # near tables are fetched in one read up to this length
 _MAX_GAP = 64 << 10

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 
 from cdi.images import errors
-from cdi.images.formats import image
+from cdi.images.formats import image, window
 from cdi.images.formats.vmdk import descriptor
 from cdi.images.formats.vmdk.header import (
     AT_END,
@@ -29,7 +29,7 @@ from cdi.images.formats.vmdk.ranged import RandomVmdk
 _ASSUMED_DESCRIPTOR = (1, 20)
 
 
-def inspect(view: image.Window, _deep: bool) -> image.Image:
+def inspect(view: window.Window, _deep: bool) -> image.Image:
     """Check a sparse VMDK, but for its tables."""
     if view.head.startswith(COWD_MAGIC):
         raise errors.UnsupportedFormat(
@@ -42,7 +42,7 @@ def inspect(view: image.Window, _deep: bool) -> image.Image:
     if header.directory == AT_END:
         try:
             header = _header_from_footer(view, header)
-        except image.OutOfReachError:
+        except window.OutOfReachError:
             left = ("VMDK footer",)
     if header.directory != AT_END:
         view.insist_on(SECTOR * header.directory + ENTRY * header.tables, "VMDK grain directory")
@@ -61,7 +61,7 @@ def _layout(header: Header, source: image.Ranged) -> RandomVmdk:
     )
 
 
-def _check_descriptor(view: image.Window, header: Header) -> None:
+def _check_descriptor(view: window.Window, header: Header) -> None:
     start, length = _ASSUMED_DESCRIPTOR
     if view.size is None or view.size > SECTOR * (start + length):
         descriptor.refuse_parents(view.read(start * SECTOR, length * SECTOR, "VMDK descriptor"))
@@ -72,7 +72,7 @@ def _check_descriptor(view: image.Window, header: Header) -> None:
     descriptor.check_embedded(text.partition(b"\0")[0], header.capacity, header.grain)
 
 
-def _header_from_footer(view: image.Window, first: Header) -> Header:
+def _header_from_footer(view: window.Window, first: Header) -> Header:
     """Return the header that ends a stream-optimised disk; it must repeat the first one."""
     start = view.length - 3 * SECTOR
     if start < SECTOR:

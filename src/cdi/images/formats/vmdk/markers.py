@@ -15,7 +15,7 @@ import deflate
 
 from cdi.images import errors
 from cdi.images.formats.vmdk.header import SECTOR, Header
-from cdi.images.layout import Buffer
+from cdi.images.writes import Buffer
 
 END, TABLE, DIRECTORY, FOOTER = range(4)
 

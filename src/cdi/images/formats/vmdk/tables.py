@@ -13,7 +13,7 @@ from cdi.images import errors
 from cdi.images.formats.tabled.runs import Kind, Run
 from cdi.images.formats.vmdk.header import SECTOR, Header
 from cdi.images.formats.vmdk.markers import longest
-from cdi.images.layout import Buffer
+from cdi.images.writes import Buffer
 
 ZERO_GRAIN = 1  # a table entry that says: zeros, no data; only if the header's flag is set
 

@@ -29,7 +29,7 @@ from cdi.images.formats.vmdk.header import (
     check_footer,
     parse_header,
 )
-from cdi.images.layout import Buffer, Write
+from cdi.images.writes import Buffer, Write
 
 _SLICE = 256 << 10  # the directory is decoded in parts of this size
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cdi.api import uploadsession
 from cdi.api.uploadsession import FinishedSession
-from cdi.images.transfer import journal, resuming
+from cdi.images.transfer import documents
 from cdi.workers.uploadserver.tus.headers import Creation
 
 _SECRET = 32  # bytes
@@ -62,11 +62,11 @@ class Store:
 
     def save(self, session: Session) -> None:
         """Keep this session, and no other."""
-        journal.save_document(self._path, dataclasses.asdict(session))
+        documents.save(self._path, dataclasses.asdict(session))
 
     def load(self) -> Session | None:
         """Return the session that is kept; None in doubt."""
-        found = resuming.load_document(self._path)
+        found = documents.load(self._path)
         try:
             return (
                 None if found is None else Session(found["hashed"], Creation(**found["creation"]))
