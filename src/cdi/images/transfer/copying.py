@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cdi.images import errors
+from cdi.images import target as targets
 from cdi.images.confined import qemu
 from cdi.images.formats import inspect
 from cdi.images.formats.image import Image
@@ -76,14 +77,14 @@ def copy_for(
 def note_complete(copy: TransferRequest, identity: Identity, made: Result) -> None:
     """Remember, durably, that the copy is complete: a run that is stopped need not fetch again."""
     if identity.version:
-        told = {"key": work.key_of_complete(copy, identity), "compression": made.compression}
+        told = {"key": _key_of_complete(copy, identity), "compression": made.compression}
         documents.save(copy.note_of_completion, told | {"digest": made.digest, "size": made.size})
 
 
 def found_complete(copy: TransferRequest, identity: Identity) -> Result | None:
     """Return how an earlier run made the copy, if it is there and still of this source."""
     told = documents.load(copy.note_of_completion) if identity.version else None
-    if told is None or told.get("key") != work.key_of_complete(copy, identity):
+    if told is None or told.get("key") != _key_of_complete(copy, identity):
         return None
     size, digest = told["size"], told["digest"]
     made = Result("raw", told["compression"], size, size, fetched=0, written=0, resumed=True)
@@ -142,3 +143,9 @@ def _answering(request: TransferRequest, known: dict[str, Any]) -> TransferReque
     return dataclasses.replace(
         request, committing=lambda made: told(dataclasses.replace(made, **known))
     )
+
+
+def _key_of_complete(request: TransferRequest, identity: Identity) -> dict[str, Any] | None:
+    """Return what identifies the complete file that a request has made; None if there is none."""
+    tag = targets.tag_of(request.target, complete=True)
+    return None if tag is None else request.key(identity, tag)

@@ -39,6 +39,8 @@ from cdi.images.transfer.progress import Progress, StreamPoint
 
 log = logging.getLogger(__name__)
 
+Copy = Callable[[list[dict[str, Any]]], None]  # keeps durable records in a second place
+
 VERSION = 1
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -56,7 +58,7 @@ class Journal:
         path: Path,
         key: dict[str, Any],
         progress: Progress,
-        mirror: Callable[[list[dict[str, Any]]], None] = lambda _: None,
+        mirror: Copy | None = None,
     ) -> None:
         """Begin a journal at `path`, replacing what is there. `key` identifies the transfer.
 
@@ -112,7 +114,8 @@ class Journal:
             with self._lock:
                 self._durable = records
                 self._rewrite(sync=True)
-            self._mirror(records)
+            if self._mirror is not None:
+                self._mirror(records)
 
     def believe_durable(self) -> None:
         """The storage lost what was written since the last checkpoint: note only what is safe.

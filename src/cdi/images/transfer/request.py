@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cdi.images import errors
 from cdi.images.layout import Part
-from cdi.images.sources.source import Source
+from cdi.images.sources.source import Identity, Source
 from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer.journal import journal_path
 
@@ -64,6 +65,23 @@ class TransferRequest:
     def journal_file(self) -> Path:
         """Where the journal lies."""
         return self.journal or journal_path(self.target)
+
+    def key(self, identity: Identity, tag: str) -> dict[str, Any]:
+        """Return what tells this transfer onto the target of a `tag` from others, as JSON has it.
+
+        An object of another version is another one: its transfer cannot be continued.
+        """
+        return {
+            "source": dataclasses.asdict(identity),
+            "target": tag,
+            "size": self.size,
+            "digest": self.algorithm,
+            "checksum": None if self.checksum is None else self.checksum[1],
+            "preallocate": self.preallocate,
+            "as_is": self.as_is,
+            "part": None if self.part is None else _as_json(self.part),
+            "update": self.update,
+        }
 
     def as_copy(self) -> TransferRequest:
         """Return what is asked of a temporary copy: the source's content as it is, in the scratch.
@@ -129,3 +147,9 @@ class Result:
     digest: tuple[str, str] | None = None
     resumed: bool = False
     seconds: dict[str, float] = field(default_factory=dict)  # by stage, summed over threads
+
+
+def _as_json(part: Part) -> list[Any]:
+    """A part as it comes back from JSON, where pairs are lists."""
+    stored = None if part.extents is None else [list(each) for each in part.extents]
+    return [part.start, part.stored, part.size, stored]

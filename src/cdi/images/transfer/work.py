@@ -9,24 +9,19 @@ continued, since nobody could tell whether it is still the same.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from cdi.images import errors
 from cdi.images import target as targets
-from cdi.images.layout import Part
 from cdi.images.sources.source import Identity
-from cdi.images.transfer import mirror, resuming
-from cdi.images.transfer.journal import Journal
+from cdi.images.transfer import resuming
+from cdi.images.transfer.journal import Copy, Journal
 from cdi.images.transfer.progress import Progress
 from cdi.images.transfer.request import TransferRequest
 
 log = logging.getLogger(__name__)
-
-Copy = Callable[[list[dict[str, Any]]], None]  # keeps durable records in a second place
 
 CHECKPOINT_EVERY = 5.0  # seconds of work that a power cut may cost
 
@@ -36,9 +31,11 @@ def earlier(request: TransferRequest, identity: Identity) -> Progress | None:
     tag = targets.tag_of(request.target, complete=request.update)
     if tag is None or not identity.version:
         return None
-    found = resuming.load(request.journal_file, _key(request, identity, tag))
-    if found is None and _may_mirror(request):
-        found = mirror.load(request.target, _lasting_key(request, identity))
+    found = resuming.load(request.journal_file, request.key(identity, tag))
+    if found is None and targets.is_device(request.target):
+        from cdi.images.transfer import ondevice
+
+        found = ondevice.noted(request, identity)
     if found is None:
         return None
     written = targets.path_of_work(request.target, complete=request.update)
@@ -46,12 +43,6 @@ def earlier(request: TransferRequest, identity: Identity) -> Progress | None:
         log.warning("the target does not hold what its journal says, starting anew")
         return None
     return found
-
-
-def key_of_complete(request: TransferRequest, identity: Identity) -> dict[str, Any] | None:
-    """Return what identifies the complete file that a request has made; None if there is none."""
-    tag = targets.tag_of(request.target, complete=True)
-    return None if tag is None else _key(request, identity, tag)
 
 
 def forget(request: TransferRequest) -> None:
@@ -77,10 +68,9 @@ class Work:
         self.progress = progress or Progress()
         if progress is None and not targets.is_device(request.target):
             forget(request)
-        self.target = self._open_target(virtual_size)
+        self.target, copy = self._open(identity, virtual_size)
         try:
-            copy = self._copy_of_notes(identity, virtual_size)
-            key = _key(request, identity, self.target.tag)
+            key = request.key(identity, self.target.tag)
             self.journal = Journal(request.journal_file, key, self.progress, copy)
         except OSError as error:
             self.target.close()
@@ -88,23 +78,17 @@ class Work:
         self._left = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="checkpoint", daemon=True)
 
-    def _open_target(self, virtual_size: int | None) -> targets.Target:
+    def _open(
+        self, identity: Identity, virtual_size: int | None
+    ) -> tuple[targets.Target, Copy | None]:
+        """Open the target; return what makes a second copy of durable records as well."""
         request = self._request
         if targets.is_device(request.target):
-            stale = not self.resumed and not request.update and mirror.last(request.target) > 0
-            device = targets.BlockTarget(
-                request.target,
-                virtual_size,
-                resume=self.resumed,
-                zeroed=self.progress.zeroed,
-                noted=self.progress.mirrored or stale,
-                update=request.update,
-                preallocate=request.preallocate,
-                direct_io=request.direct_io,
+            from cdi.images.transfer import ondevice
+
+            return ondevice.opened(
+                request, identity, virtual_size, self.progress, resumed=self.resumed
             )
-            self.progress.zeroed = device.zeroed
-            device.already(self.progress.done)
-            return device
         size = virtual_size if request.size is None else max(request.size, virtual_size or 0)
         file = targets.FileTarget(
             request.target,
@@ -115,21 +99,7 @@ class Work:
             direct_io=request.direct_io,
         )
         file.already(self.progress.done)
-        return file
-
-    def _copy_of_notes(self, identity: Identity, virtual_size: int | None) -> Copy:
-        """Return what copies the durable records to a device; see to notes that do not hold."""
-        device = self.target
-        if not isinstance(device, targets.BlockTarget):
-            return _no_copy
-        room = _may_mirror(self._request) and device.leaves_room(virtual_size)
-        if not (room and self.resumed):
-            device.forget_notes()
-        self.progress.mirrored = room
-        if not room:
-            return _no_copy
-        key, path = _lasting_key(self._request, identity), self._request.target
-        return mirror.Mirror(key, device.note, after=mirror.last(path)).write
+        return file, None
 
     def __enter__(self) -> Work:
         self._keeper.start()
@@ -186,39 +156,3 @@ class Work:
             log.warning("checkpoint failed", extra={"cause": str(error)})
             if self.target.lossy:
                 self.journal.believe_durable()
-
-
-def _key(request: TransferRequest, identity: Identity, tag: str) -> dict[str, Any]:
-    return {
-        "source": dataclasses.asdict(identity),
-        "target": tag,
-        "size": request.size,
-        "digest": request.algorithm,
-        "checksum": None if request.checksum is None else request.checksum[1],
-        "preallocate": request.preallocate,
-        "as_is": request.as_is,
-        "part": None if request.part is None else _json(request.part),
-        "update": request.update,
-    }
-
-
-def _may_mirror(request: TransferRequest) -> bool:
-    """Whether notes may lie on the target itself: a complete disk to be updated has no room."""
-    named = request.device_name is not None and not request.update
-    return named and targets.is_device(request.target)
-
-
-def _lasting_key(request: TransferRequest, identity: Identity) -> dict[str, Any]:
-    """Identify a transfer to a device wherever that is attached."""
-    size = targets.device_size(request.target)
-    return _key(request, identity, f"{request.device_name} of {size} bytes")
-
-
-def _no_copy(records: list[dict[str, Any]]) -> None:
-    del records
-
-
-def _json(part: Part) -> list[Any]:
-    """A part as it comes back from JSON, where pairs are lists."""
-    stored = None if part.extents is None else [list(each) for each in part.extents]
-    return [part.start, part.stored, part.size, stored]

@@ -1,0 +1,82 @@
+"""
+The work on a block device: what an earlier attempt has left there, and notes on the device itself.
+
+Elsewhere: what is common to files and devices (`work`), how notes lie there (`mirror`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cdi.images import target as targets
+from cdi.images.sources.source import Identity
+from cdi.images.transfer import mirror
+from cdi.images.transfer.journal import Copy
+from cdi.images.transfer.progress import Progress
+from cdi.images.transfer.request import TransferRequest
+
+
+def noted(request: TransferRequest, identity: Identity) -> Progress | None:
+    """Return what an earlier attempt has noted on the device, or None."""
+    if not _may_mirror(request):
+        return None
+    return mirror.load(request.target, _lasting_key(request, identity))
+
+
+def opened(
+    request: TransferRequest,
+    identity: Identity,
+    virtual_size: int | None,
+    progress: Progress,
+    *,
+    resumed: bool,
+) -> tuple[targets.BlockTarget, Copy | None]:
+    """Open the device; return what copies durable records to it, None where there is no room."""
+    stale = not resumed and not request.update and mirror.last(request.target) > 0
+    device = targets.BlockTarget(
+        request.target,
+        virtual_size,
+        resume=resumed,
+        zeroed=progress.zeroed,
+        noted=progress.mirrored or stale,
+        update=request.update,
+        preallocate=request.preallocate,
+        direct_io=request.direct_io,
+    )
+    progress.zeroed = device.zeroed
+    device.already(progress.done)
+    try:
+        return device, _copy_of_notes(request, identity, device, virtual_size, progress, resumed)
+    except OSError as error:
+        device.close()
+        raise targets.target_error(error, str(request.journal_file)) from error
+
+
+def _copy_of_notes(
+    request: TransferRequest,
+    identity: Identity,
+    device: targets.BlockTarget,
+    virtual_size: int | None,
+    progress: Progress,
+    resumed: bool,
+) -> Copy | None:
+    """See to notes that do not hold; return what writes new ones."""
+    room = _may_mirror(request) and device.leaves_room(virtual_size)
+    if not (room and resumed):
+        device.forget_notes()
+    progress.mirrored = room
+    if not room:
+        return None
+    key = _lasting_key(request, identity)
+    return mirror.Mirror(key, device.note, after=mirror.last(request.target)).write
+
+
+def _may_mirror(request: TransferRequest) -> bool:
+    """Whether notes may lie on the target itself: a complete disk to be updated has no room."""
+    return request.device_name is not None and not request.update
+
+
+def _lasting_key(request: TransferRequest, identity: Identity) -> dict[str, Any]:
+    """Identify a transfer to a device wherever that is attached."""
+    size = targets.device_size(request.target)
+    return request.key(identity, f"{request.device_name} of {size} bytes")
