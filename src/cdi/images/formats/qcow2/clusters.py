@@ -85,3 +85,21 @@ def refuse(guest: int, entry: int) -> tuple[int, int]:
         f"the L2 entry of guest offset {guest} is {entry:#x}: reserved bits are set, "
         "or its cluster is not aligned or overlaps the header"
     )
+
+
+def within_file(run: Run, size: int) -> Run | None:
+    """Refuse data beyond the end of the file; clusters that are not read do not matter.
+
+    The last sector of compressed data may be cut, for its length is rounded up.
+    """
+    over = run.end - size
+    if over <= 0:
+        return run
+    if run.kind is Kind.HELD:
+        return None
+    if run.kind is not Kind.PACKED or over >= SECTOR:
+        raise errors.CorruptImage(
+            f"guest offset {run.guest} is mapped to host offset {run.start} to {run.end}, "
+            f"beyond the end of the file of {size} bytes; it may have been cut short"
+        )
+    return run._replace(end=size)

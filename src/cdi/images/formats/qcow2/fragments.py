@@ -7,6 +7,7 @@ Raises CorruptImage, naming the guest offset, where bytes are taken twice.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from typing import NoReturn
 
 from cdi.images import errors
@@ -53,6 +54,17 @@ class Fragments:
         elif len(self._starts) < _MAX_FRAGMENTS:
             self._starts.insert(at, start)
             self._ends.insert(at, end)
+
+
+def clusters_of(packed: list[Run], bits: int) -> Iterator[tuple[int, int, Run]]:
+    """Yield the host clusters of compressed ones, joined, each with a run that is in them."""
+    start = end = 0
+    for run in packed:
+        if run[0] >> bits >= end:
+            yield start, end, run
+            start = run[0] >> bits
+        end = max(end, -(-run[1] >> bits))
+    yield start, end, packed[-1]
 
 
 def owned_end(run: Run) -> int:

@@ -17,7 +17,6 @@ from enum import IntEnum
 from functools import cached_property
 
 from cdi.images import errors
-from cdi.images.formats.quoting import quoted
 
 MAGIC = b"QFI\xfb"
 
@@ -29,7 +28,6 @@ MAX_OFFSET = 1 << 56  # offsets have 56 bits in every table
 _MAX_L1_BYTES = 32 << 20
 _MAX_REFCOUNT_TABLE_BYTES = 8 << 20
 _MAX_SNAPSHOTS = 65536
-_MAX_BACKING_NAME = 1023
 
 _FIXED = struct.Struct(">4sIQIIQIIQQIIQ")  # 72 bytes, all that version 2 has
 _FEATURES = struct.Struct(">QQQII")  # what version 3 adds, up to byte 104
@@ -114,7 +112,9 @@ def parse_header(head: bytes, size: int | None, *, base: str | None = None) -> H
             "Convert it with `qemu-img convert -O qcow2`"
         )
     if base is not None:
-        _check_base(head, backing, fixed[3], base)
+        from cdi.images.formats.qcow2 import backing as named
+
+        named.check(head, backing, fixed[3], base)
     elif backing:
         raise errors.UnsafeImage(
             "the image has a backing file: it would take content from another file. "
@@ -146,25 +146,6 @@ def parse_header(head: bytes, size: int | None, *, base: str | None = None) -> H
     if snapshots:
         _check_place("snapshot table", snapshots_offset, 1, header.cluster_size)
     return header
-
-
-def _check_base(head: bytes, offset: int, length: int, base: str) -> None:
-    """Insist that the image names `base` as what it builds on, in whatever directory."""
-    if not offset:
-        raise errors.CorruptImage(
-            "the changes do not say which disk they build on, "
-            f"{quoted(base.encode())} was expected; "
-            "check the order of the checkpoints"
-        )
-    if length > _MAX_BACKING_NAME:
-        raise errors.UnsafeImage(f"a backing file's name of {length} bytes is absurd")
-    _insist_on(head, offset + length)
-    name = head[offset : offset + length].rpartition(b"/")[2]
-    if name != base.encode():
-        raise errors.CorruptImage(
-            f"the changes build on {quoted(name)}, and not on {quoted(base.encode())}, which was "
-            "copied before; check the order of the checkpoints"
-        )
 
 
 def _insist_on(head: bytes, length: int) -> None:

@@ -18,7 +18,7 @@ from cdi.images.formats import image
 from cdi.images.formats.qcow2 import changes, clusters, tables
 from cdi.images.formats.qcow2.header import Header, parse_header
 from cdi.images.formats.qcow2.packing import Unpacker, unpacked, unpacker_for
-from cdi.images.formats.tabled.runs import Kind, Run
+from cdi.images.formats.tabled.runs import Run
 from cdi.images.formats.tabled.units import READ_BYTES, Cutter, Part, Tables
 from cdi.images.formats.window import Window
 from cdi.images.layout import Ranges, Reader, Unit
@@ -151,21 +151,4 @@ class RandomQcow2:
         runs = tables.runs_of(self._header, tables.entries_of(table), guest)
         if all(run[1] <= self._size for run in runs):
             return runs
-        return [kept for run in runs if (kept := self._within_file(run))]
-
-    def _within_file(self, run: Run) -> Run | None:
-        """Refuse data beyond the end of the file; clusters that are not read do not matter.
-
-        The last sector of compressed data may be cut, for its length is rounded up.
-        """
-        over = run.end - self._size
-        if over <= 0:
-            return run
-        if run.kind is Kind.HELD:
-            return None
-        if run.kind is not Kind.PACKED or over >= clusters.SECTOR:
-            raise errors.CorruptImage(
-                f"guest offset {run.guest} is mapped to host offset {run.start} to {run.end}, "
-                f"beyond the end of the file of {self._size} bytes; it may have been cut short"
-            )
-        return run._replace(end=self._size)
+        return [kept for run in runs if (kept := clusters.within_file(run, self._size))]

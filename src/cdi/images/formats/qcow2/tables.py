@@ -142,7 +142,8 @@ class Claims:
             after = (run[1] + round_up) >> bits
         self._own(first, after, runs)
         if packed:
-            self._clusters_of_packed(packed)
+            for place in fragments.clusters_of(packed, bits):
+                self._share(*place)
             self._fragments.add(packed)
 
     def _own(self, first: int, after: int, runs: Sequence[Run]) -> None:
@@ -155,15 +156,6 @@ class Claims:
 
     def _after(self, end: int) -> int:
         return -(-end >> self._bits)
-
-    def _clusters_of_packed(self, packed: list[Run]) -> None:
-        start = end = 0
-        for run in packed:
-            if run[0] >> self._bits >= end:
-                self._share(start, end, run)
-                start = run[0] >> self._bits
-            end = max(end, self._after(run[1]))
-        self._share(start, end, packed[-1])
 
     def _share(self, first: int, after: int, run: Run) -> None:
         if self._owned.meets(first, after):
