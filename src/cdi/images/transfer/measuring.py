@@ -23,12 +23,11 @@ from cdi.images.formats.image import Image
 from cdi.images.layout import Part
 from cdi.images.sources.source import Mapped, read
 from cdi.images.sources.spec import SourceSpec
-from cdi.images.transfer import fetch, forward
-from cdi.images.transfer.journal import StreamPoint
+from cdi.images.transfer import fetch, forward, one_pass
+from cdi.images.transfer.attempt import HEAD, SECTOR, Attempt, is_archive
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.one_pass import OnePass
+from cdi.images.transfer.progress import StreamPoint
 from cdi.images.transfer.request import TransferRequest
-from cdi.images.transfer.way import HEAD, SECTOR, is_archive
 
 
 def measure(spec: SourceSpec, halt: threading.Event) -> int:
@@ -37,16 +36,19 @@ def measure(spec: SourceSpec, halt: threading.Event) -> int:
         source=spec.open, target=Path(os.devnull), part=spec.part, disk=spec.disk, as_is=spec.as_is
     )
     with closing(spec.open(halt)) as source:
-        found = _Measuring(request, source, Meter(), halt).size()
+        found = _Measuring(Attempt(request, source, Meter(), halt)).size()
     return -(-found // SECTOR) * SECTOR
 
 
-class _Measuring(OnePass):
+class _Measuring:
     """A look at the beginning of a source, and at its end where that says more."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt, self._source = attempt, attempt.source
 
     def size(self) -> int:
         source = self._source
-        if isinstance(source, Mapped) or self._request.as_is:
+        if isinstance(source, Mapped) or self._attempt.request.as_is:
             return _known(source.size)
         if not source.ranged:
             return self._in_stream()
@@ -54,17 +56,20 @@ class _Measuring(OnePass):
             raise errors.NotADisk("the source is empty (0 bytes); check the URL")
         head = read(source, 0, min(HEAD, source.size))
         codec = codec_for(head)
-        if codec is None and self._request.looks_inside and is_archive(head):
+        if codec is None and self._attempt.request.looks_inside and is_archive(head):
             return self._in_archive()
         if codec is None:
-            return self._plain(self._request.part, head)
+            return self._plain(self._attempt.request.part, head)
         return self._ahead(codec, self._in_steps())
 
     def _in_archive(self) -> int:
         from cdi.images.formats import bundle
 
-        part = bundle.locate(self._read, self._whole, self._request.disk).part
-        self._request = dataclasses.replace(self._request, part=part)
+        part = bundle.locate(
+            self._attempt.read, self._attempt.whole, self._attempt.request.disk
+        ).part
+        attempt = self._attempt
+        attempt.request = dataclasses.replace(attempt.request, part=part)
         return self._plain(part, b"")
 
     def _plain(self, part: Part | None, head: bytes) -> int:
@@ -72,10 +77,10 @@ class _Measuring(OnePass):
         if part is not None:
             if part.extents is not None:  # sparse, and not stored as it is
                 return self._ahead(None, self._in_steps())
-            head = self._read(0, min(HEAD, part.stored))
+            head = self._attempt.read(0, min(HEAD, part.stored))
         if codec_for(head) is not None:
             return self._ahead(None, self._in_steps())
-        return _known(self._inspect(head, self._size, at_random=True).virtual_size)
+        return _known(self._attempt.inspect(head, self._attempt.size, at_random=True).virtual_size)
 
     def _in_stream(self) -> int:
         pieces = self._source.stream()
@@ -87,26 +92,28 @@ class _Measuring(OnePass):
     def _ahead(self, codec: Codec | None, pieces: Iterator[bytes]) -> int:
         """Of what can only be read forward: its first bytes have to say it."""
         with ExitStack() as stack:
-            stack.callback(self._halt.set)  # before threads are waited for
+            stack.callback(self._attempt.halt.set)  # before threads are waited for
             content: Iterator[forward.Chunk]
-            content = forward.content(codec, pieces, 0, StreamPoint(0, 0), self._meter)
-            if self._request.part is not None:
-                content = forward.cut_out(self._request.part, content, 0, drain=False)
-            image, _, _ = self._look(codec, content, stack)
+            content = forward.content(codec, pieces, 0, StreamPoint(0, 0), self._attempt.meter)
+            if self._attempt.request.part is not None:
+                content = forward.cut_out(self._attempt.request.part, content, 0, drain=False)
+            image, _, _ = one_pass.look(self._attempt, codec, content, stack)
             return self._size_of(image, codec)
 
     def _size_of(self, image: Image, codec: Codec | None) -> int:
         if image.virtual_size is not None:
             return image.virtual_size
-        alone = self._request.part is None and self._source.ranged
+        alone = self._attempt.request.part is None and self._source.ranged
         if codec is not None and alone and image.format == "raw":
-            return _known(compressed.output_size(codec.name, self._read, self._whole))
+            return _known(
+                compressed.output_size(codec.name, self._attempt.read, self._attempt.whole)
+            )
         return _known(None)
 
     def _in_steps(self) -> Iterator[bytes]:
         """What a ranged source has, fetched no further than it is asked for."""
-        for start in range(0, self._whole, HEAD):
-            yield read(self._source, start, min(HEAD, self._whole - start))
+        for start in range(0, self._attempt.whole, HEAD):
+            yield read(self._source, start, min(HEAD, self._attempt.whole - start))
 
 
 def _after(first: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:

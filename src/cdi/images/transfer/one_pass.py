@@ -93,7 +93,7 @@ class _OnePass:
                 disk = forward.Disk.restored(point.decoder)
                 virtual_size = disk.decoder.virtual_size
             else:
-                image, chunks, name = self._look(codec, chunks, stack)
+                image, chunks, name = look(attempt, codec, chunks, stack)
                 if not image.native:
                     self._copy_instead(image)
                 virtual_size = image.virtual_size if image.native else None
@@ -117,29 +117,6 @@ class _OnePass:
         if self._job is not None:
             self._job.journal.digested(offset, state)
 
-    def _look(
-        self, codec: Codec | None, chunks: Iterator[forward.Chunk], stack: ExitStack
-    ) -> tuple[Image, Iterator[forward.Chunk], str | None]:
-        """Look at the content's first bytes: the image, all of the content, its compression."""
-        request = self._attempt.request
-        name = codec.name if codec else None
-        part = request.part
-        size = part.size if part else self._attempt.source.size if codec is None else None
-        if codec is None and part is None:
-            head, chunks = forward.peek(chunks, inspect.HEAD)
-        else:
-            head, chunks, inner = fetch.unwrapped(name, chunks, inspect.HEAD, stack)
-            name, size = inner, size if inner == name else None
-        if request.looks_inside and is_archive(head):
-            from cdi.images.formats import bundle
-
-            found = bundle.Bundle((chunk.data for chunk in chunks), request.disk)
-            taken = map(forward.Chunk, found.data())
-            chunks = stack.enter_context(closing(pipeline.ahead(taken, forward.AHEAD, "take out")))
-            head, chunks, inner = fetch.unwrapped(name, chunks, inspect.HEAD, stack)
-            name, size = inner, found.size if inner == name else None
-        return self._attempt.inspect(head, size, at_random=False), chunks, name
-
     def _copy_instead(self, image: Image) -> None:
         """Go on with a temporary copy: what was read of the source so far goes into it.
 
@@ -156,6 +133,30 @@ class _OnePass:
         return fetch.in_order(
             attempt.source, start, attempt.whole, request_bytes, most, self._meter
         )
+
+
+def look(
+    attempt: Attempt, codec: Codec | None, chunks: Iterator[forward.Chunk], stack: ExitStack
+) -> tuple[Image, Iterator[forward.Chunk], str | None]:
+    """Look at the content's first bytes: the image, all of the content, its compression."""
+    request = attempt.request
+    name = codec.name if codec else None
+    part = request.part
+    size = part.size if part else attempt.source.size if codec is None else None
+    if codec is None and part is None:
+        head, chunks = forward.peek(chunks, inspect.HEAD)
+    else:
+        head, chunks, inner = fetch.unwrapped(name, chunks, inspect.HEAD, stack)
+        name, size = inner, size if inner == name else None
+    if request.looks_inside and is_archive(head):
+        from cdi.images.formats import bundle
+
+        found = bundle.Bundle((chunk.data for chunk in chunks), request.disk)
+        taken = map(forward.Chunk, found.data())
+        chunks = stack.enter_context(closing(pipeline.ahead(taken, forward.AHEAD, "take out")))
+        head, chunks, inner = fetch.unwrapped(name, chunks, inspect.HEAD, stack)
+        name, size = inner, found.size if inner == name else None
+    return attempt.inspect(head, size, at_random=False), chunks, name
 
 
 def _start_of(attempt: Attempt, earlier: Progress | None) -> int:
