@@ -648,6 +648,16 @@ def test_a_claim_that_goes_takes_its_pod_along() -> None:
     assert found.steps[1].wanted["metadata"]["finalizers"] == []
 
 
+def test_a_claim_that_goes_takes_the_pods_along_that_were_kept() -> None:
+    given = {known.RETAIN_AFTER_COMPLETION: "true", known.POD_PHASE: "Succeeded"}
+    of = claim(**given)
+    of["metadata"]["deletionTimestamp"] = "x"
+    foreign = {**importer(world.SUCCEEDED), "metadata": {"name": "other", "uid": "o"}}
+    kept = (importer(world.SUCCEEDED, of), foreign)
+    found = decide(seen(of, pod=importer(world.SUCCEEDED, of), kept=kept))
+    assert removed(found) == ["Pod", "Pod"]
+
+
 def test_vddk_waits_for_its_library() -> None:
     of = claim(**{known.SOURCE: "vddk"})
     found = decide(seen(of))

@@ -86,6 +86,8 @@ def decide(seen: Seen) -> plan.Plan:
     claim = seen.claim
     if not requests.asks_for_import(claim):
         return plan.NOTHING
+    if objects.is_deleting(claim):
+        return _tidied_up(seen)
     bound = boundcondition.bound_annotations(claim, seen.events)
     if not is_handled(claim, seen.gates):
         return change(seen, bound).then(_left_over_pod(seen))
@@ -93,8 +95,6 @@ def decide(seen: Seen) -> plan.Plan:
         return _without_pod(seen, bound)
     if not pod.is_of(seen.pod, claim):
         return _foreign_pod(seen, seen.pod, bound)
-    if objects.is_deleting(claim):
-        return _tidied_up(seen)
     return _with_pod(seen, seen.pod, bound)
 
 
@@ -128,9 +128,9 @@ def _left_over_pod(seen: Seen) -> plan.Plan:
 def _without_pod(seen: Seen, bound: dict[str, str | None]) -> plan.Plan:
     claim = seen.claim
     failed = metadata.is_true(claim, annotations.FATAL_ERROR)
-    if failed and retries.has_changed(claim, seen.inputs) and not objects.is_deleting(claim):
+    if failed and retries.has_changed(claim, seen.inputs):
         return change(seen, {**bound, **_ANOTHER_CHANCE})
-    if is_complete(claim) or failed or objects.is_deleting(claim):
+    if is_complete(claim) or failed:
         return change(seen, bound)
     if seen.users:
         return _in_use(seen, bound)
@@ -246,10 +246,15 @@ def _awaiting_vddk(seen: Seen) -> plan.Plan:
 
 
 def _tidied_up(seen: Seen) -> plan.Plan:
-    """The claim goes: so does the pod, and then what held the claim for its sake."""
-    claim, steps = seen.claim, list[plan.Step]()
-    if seen.pod is not None:
-        steps.append(plan.Remove(PODS, seen.pod))
+    """The claim goes: so do its pods, and then what held the claim for their sake.
+
+    Kubernetes keeps a claim as long as a pod names it, one that has ended and was kept as well.
+    """
+    claim = seen.claim
+    own = [each for each in (seen.pod, *seen.kept) if each is not None and pod.is_of(each, claim)]
+    steps: list[plan.Step] = [
+        plan.Remove(PODS, each) for each in own if not objects.is_deleting(each)
+    ]
     kept = [each for each in objects.finalizers(claim) if each != finalizers.IMPORT_IMAGE_STREAM]
     if len(kept) < len(objects.finalizers(claim)):
         released = with_finalizers(claim, kept)

@@ -59,6 +59,7 @@ class Reconciler:
             now=self._clock.wall(),
             pod=found,
             users=workers.other_users(cluster, claim, found),
+            kept=workers.ended_users(cluster, claim, found),
             events=cluster.events_about(claim),
             scratch=cluster.claims.get(Key(key.namespace, names.scratch_for(key.name))),
             classes=cluster.classes.list(),

@@ -20,6 +20,7 @@ class Seen:
     now: datetime
     pod: Object | None = None
     users: Sequence[Object] = ()  # other pods that use the claim and have not ended
+    kept: Sequence[Object] = ()  # pods that use the claim and have ended, other than `pod`
     events: Sequence[Object] = ()  # about the claim
     scratch: Object | None = None  # whatever claim has the scratch claim's name
     classes: Sequence[Object] = ()  # StorageClasses

@@ -45,9 +45,18 @@ def overhead_of(cluster: Cluster, claim: Object) -> str:
 
 def other_users(cluster: Cluster, claim: Object, own: Object | None) -> Objects:
     """The pods that use a claim, have not ended, and are not its worker."""
+    return [each for each in _others(cluster, claim, own) if not _has_ended(each)]
+
+
+def ended_users(cluster: Cluster, claim: Object, own: Object | None) -> Objects:
+    """The pods that name a claim, have ended, and are not its worker."""
+    return [each for each in _others(cluster, claim, own) if _has_ended(each)]
+
+
+def _others(cluster: Cluster, claim: Object, own: Object | None) -> Objects:
     own_uid = None if own is None else objects.uid(own)
-    return [
-        each
-        for each in cluster.pods_using(claim)
-        if objects.uid(each) != own_uid and objects.get(each, "status", "phase") not in _ENDED
-    ]
+    return [each for each in cluster.pods_using(claim) if objects.uid(each) != own_uid]
+
+
+def _has_ended(pod: Object) -> bool:
+    return objects.get(pod, "status", "phase") in _ENDED
