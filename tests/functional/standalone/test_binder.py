@@ -164,6 +164,24 @@ async def test_a_claim_in_use_is_not_removed(tmp_path: Path) -> None:
 
 
 @in_loop
+async def test_a_claim_stays_while_a_pod_names_it_that_is_over(tmp_path: Path) -> None:
+    async with Machine(tmp_path) as one:
+        await one.create(claim("a"))
+        await one.until(CLAIMS, "a", phase("Bound"))
+        pod = foreign("a")
+        made = await one.create({**pod, "spec": {**pod["spec"], "nodeName": node.NAME}})
+        over = {"status": {"phase": "Succeeded"}}
+        await one.client.patch(
+            PODS, objects.name(made), NAMESPACE, over, Patch.MERGE, subresource="status"
+        )
+        await one.client.delete(CLAIMS, "a", NAMESPACE)
+        await one.until(CLAIMS, "a", objects.is_deleting)
+        assert await one.exists(CLAIMS, "a")
+        await one.client.delete(PODS, "a", NAMESPACE)
+        await one.gone(CLAIMS, "a")
+
+
+@in_loop
 async def test_a_pod_without_a_node_does_not_keep_its_claim(tmp_path: Path) -> None:
     async with Machine(tmp_path) as one:
         await one.create(foreign("a"))

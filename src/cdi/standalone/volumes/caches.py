@@ -125,11 +125,11 @@ def has_ended(pod: Object) -> bool:
 
 
 def holds_claims(pod: Object) -> bool:
-    """Whether the claims that a pod names have to stay: it has a node and has not ended.
+    """Whether the claims that a pod names have to stay: it has a node, be it over or not.
 
     A pod without a node gets none while a claim of it is being deleted.
     """
-    return bool(objects.get(pod, "spec", "nodeName")) and not has_ended(pod)
+    return bool(objects.get(pod, "spec", "nodeName"))
 
 
 def _claim_of_volume(volume: Object) -> tuple[str, ...]:
