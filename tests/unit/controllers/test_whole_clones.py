@@ -86,6 +86,15 @@ def test_a_clone_has_the_content_and_leaves_nothing_behind(strategy: str, volume
     assert objects.finalizers(target) == []
 
 
+def test_a_copy_that_is_not_to_wait_for_a_consumer_is_the_consumer_itself() -> None:
+    late = {"source": SOURCE, "pvc": world.pvc_spec(storageClassName="late")}
+    waiting = clone(started("in-place"), spec=late)
+    assert phase_of(waiting) == "WaitForFirstConsumer"
+    at_once = clone(started("in-place"), spec=late, annotations={known.BIND_IMMEDIATE: ""})
+    assert phase_of(at_once) == "Succeeded"
+    assert content_of(at_once, "dv") == content_of(at_once, "src")
+
+
 @pytest.mark.parametrize(("strategy", "volume"), CASES)
 def test_phases_never_go_back(strategy: str, volume: Object) -> None:
     found = clone(started(strategy), **volume)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cdi.api import annotations, names, phases, reasons
+from cdi.api import annotations, features, names, phases, reasons
 from cdi.controllers import boundcondition, metadata, plan
 from cdi.controllers.act import Actor
 from cdi.controllers.clonesource import CLAIM, CloneSource
@@ -48,6 +48,7 @@ class Seen:
     users: Sequence[Object] = ()  # other pods that use the target
     classes: Sequence[Object] = ()
     events: Sequence[Object] = ()
+    gates: Sequence[str] = ()
 
 
 def is_asked(claim: Object) -> bool:
@@ -64,13 +65,20 @@ def decide(seen: Seen) -> plan.Plan:
     shown = change(claim, boundcondition.bound_annotations(claim, seen.events))
     if annotations.CLONE_OF in given or given.get(annotations.POD_PHASE) == phases.Pod.SUCCEEDED:
         return _tidied(seen)
-    if objects.get(claim, "status", "phase") != phases.Claim.BOUND:
+    if not _may_begin(claim, seen.gates):
         return shown
     if nodes.are_apart(seen.origin.volume, seen.volume):
         return _over_the_network(seen)
     if seen.pod is None:
         return shown.then(_begun(seen))
     return shown.then(_followed(seen, seen.pod))
+
+
+def _may_begin(claim: Object, gates: Sequence[str]) -> bool:
+    """Whether the target is bound, or need not wait for that: our pod is its first consumer."""
+    honoured = features.enabled(features.Gate.HONOR_WAIT_FOR_FIRST_CONSUMER, gates)
+    at_once = not honoured or metadata.has(claim, annotations.BIND_IMMEDIATE)
+    return at_once or objects.get(claim, "status", "phase") == phases.Claim.BOUND
 
 
 def _over_the_network(seen: Seen) -> plan.Plan:
@@ -208,6 +216,7 @@ class Reconciler:
             users=workers.other_users(cluster, claim, pod),
             classes=cluster.classes.list(),
             events=cluster.events_about(claim),
+            gates=cluster.gates,
         )
 
     def keys_of_pod(self, pod: Object) -> Iterable[Key]:
