@@ -27,7 +27,7 @@ test: $(STAMP)  ## Run the tests
 
 e2e: $(STAMP)  ## Run the end-to-end tests (KUBECONFIG=... for a cluster of your own)
 	$(if $(KUBECONFIG),CDI_TEST_KUBECONFIG='$(abspath $(KUBECONFIG))') \
-	  $(PY) -m pytest -n 2 --dist worksteal tests/e2e
+	  $(PY) -m pytest $(if $(KUBECONFIG),-n 0,-n 2 --dist worksteal) tests/e2e
 
 lint: $(STAMP)  ## Check style, types and layering
 	$(VENV)/bin/ruff check src tests bench scripts fuzz

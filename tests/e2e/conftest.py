@@ -5,7 +5,8 @@ CDI_TEST_KUBECONFIG names one; otherwise every test process starts `cdi up` over
 own. KUBECONFIG alone is not taken: tests must never end up in a cluster that just happens to be
 the one somebody works with. CDI_TEST_HOST is the address under which a foreign cluster reaches
 this machine, whose servers have the images; CDI_TEST_WAITING_CLASS is its StorageClass that waits
-for a consumer.
+for a consumer. The StorageProfiles of its default class and of that one are told that there are
+block volumes, if they do not know.
 """
 
 from __future__ import annotations
@@ -19,13 +20,17 @@ import pytest
 
 from support import disks, httpd
 from support.cluster import Cluster, Machine, Namespace
+from support.manifests import WAITING_CLASS
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     given = os.environ.get("CDI_TEST_KUBECONFIG")
     if given:
-        yield Cluster(Path(given).resolve(), os.environ.get("CDI_TEST_HOST", "127.0.0.1"))
+        found = Cluster(Path(given).resolve(), os.environ.get("CDI_TEST_HOST", "127.0.0.1"))
+        for storage_class in (found.default_class(), WAITING_CLASS):
+            found.complete_profile(storage_class)
+        yield found
         return
     with Machine.over(tmp_path_factory.mktemp("up") / "data").running() as machine:
         yield machine

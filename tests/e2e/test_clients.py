@@ -104,7 +104,7 @@ def test_cdi_status_is_live_on_a_terminal(cluster, space):
 
 def test_cdi_explain_says_what_a_volume_waits_for(cluster, space):
     space.apply(data_volume("disk", BLANK, storageClassName=WAITING_CLASS))
-    space.wait("dv/disk", "jsonpath={.status.phase}=PendingPopulation")
+    space.wait("dv/disk", f"jsonpath={{.status.phase}}={cluster.waiting_phase(WAITING_CLASS)}")
     said = cluster.cdi("explain", "dv", "disk", "-n", space.name).stdout
     assert "a pod that uses claim disk" in said
     unknown = cluster.cdi("explain", "dv", "nobody", "-n", space.name)

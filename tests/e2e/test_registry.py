@@ -38,11 +38,10 @@ def urls(server, nodes_own, images) -> dict[str, str]:
     return {method: each.push("test/fedora", "latest", packed) for method, each in pulled.items()}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def insecure(cluster, server):
     """The registry is one that need not be verified."""
-    listed = f'{{"spec": {{"insecureRegistries": ["{server.host}"]}}}}'
-    cluster.kubectl("patch", "cdiconfig", "config", "--type=merge", "-p", listed)
+    cluster.trust(server.host)
 
 
 def from_(url: str, method: str, **more) -> dict:
@@ -101,8 +100,7 @@ def test_a_secret_of_container_tools_opens_a_registry(space, cluster, tmp_path, 
     folder, host = tmp_path / "guarded", cluster.host
     with registry.Registry(folder, guarded=True, address=host) as guarded:
         url = guarded.push("a/b", "latest", registry.disk_image(images.qcow2.read_bytes()))
-        listed = f'{{"spec": {{"insecureRegistries": ["{guarded.host}"]}}}}'
-        cluster.kubectl("patch", "cdiconfig", "config", "--type=merge", "-p", listed)
+        cluster.trust(guarded.host)
         space.kubectl(
             *("create", "secret", "docker-registry", "login", f"--docker-server={guarded.host}"),
             *(f"--docker-username={registry.USER}", f"--docker-password={registry.PASSWORD}"),

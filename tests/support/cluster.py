@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from support import apiserver
+from support import apiserver, manifests
 
 DEADLINE = 90  # seconds that anything in a test may take before it counts as hung
 
@@ -111,14 +111,61 @@ class Cluster:
         found = self.kubectl("get", "cdi", "-ojsonpath={.items[*].metadata.name}").split()
         what, path = ("cdi", "config") if found else ("cdiconfig", "")
         name = found[0] if found else "config"
-        spec = json.loads(self.kubectl("get", what, name, "-ojson")).get("spec") or {}
-        given = (spec.get(path) or {}) if path else spec
-        listed = {"insecureRegistries": [*(given.get("insecureRegistries") or ()), registry]}
-        patch = json.dumps({"spec": {path: listed} if path else listed})
-        self.kubectl("patch", what, name, "--type=merge", "-p", patch)
+        while not self._listed(what, name, path, registry):
+            pass  # somebody else has changed it meanwhile
         config = Namespace(self, "default")
         with config.watch("cdiconfig", "{.spec.insecureRegistries}") as watch:
             watch.until(lambda lines: any(f'"{registry}"' in line for line in lines))
+
+    def _listed(self, what: str, name: str, path: str, registry: str) -> bool:
+        now = json.loads(self.kubectl("get", what, name, "-ojson"))
+        spec = now.get("spec") or {}
+        given = (spec.get(path) or {}) if path else spec
+        listed = {"insecureRegistries": [*(given.get("insecureRegistries") or ()), registry]}
+        version = {"resourceVersion": now["metadata"]["resourceVersion"]}
+        patch = {"metadata": version, "spec": {path: listed} if path else listed}
+        try:
+            self.kubectl("patch", what, name, "--type=merge", "-p", json.dumps(patch))
+        except Refused as refusal:
+            if "the object has been modified" not in str(refusal):
+                raise
+            return False
+        return True
+
+    def waiting_phase(self, storage_class: str) -> str:
+        """The phase of a DataVolume whose class waits for a consumer, until there is one.
+
+        Volumes of CSI drivers are filled by populators, others where they are.
+        """
+        path = "-ojsonpath={.provisioner}"
+        driver = self.kubectl("get", "storageclass", storage_class, path)
+        drivers = self.kubectl("get", "csidrivers", "-ojsonpath={.items[*].metadata.name}").split()
+        return "PendingPopulation" if driver in drivers else "WaitForFirstConsumer"
+
+    def complete_profile(self, storage_class: str) -> None:
+        """Say of a class that it has block volumes, too, as an administrator who knows does."""
+        profile = json.loads(self.kubectl("get", "storageprofile", storage_class, "-ojson"))
+        known = profile.get("status", {}).get("claimPropertySets", [])
+        if any(each["volumeMode"] == "Block" for each in known):
+            return
+        block = {"accessModes": ["ReadWriteOnce"], "volumeMode": "Block"}
+        file = [{"accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem"}]
+        patch = json.dumps({"spec": {"claimPropertySets": [*(known or file), block]}})
+        what = ("storageprofile", storage_class)
+        self.kubectl("patch", *what, "--type=merge", "-p", patch)
+        modes = 'jsonpath={.status.claimPropertySets[?(@.volumeMode=="Block")].volumeMode}=Block'
+        self.kubectl("wait", "/".join(what), f"--for={modes}", "--timeout=60s")
+
+    def default_class(self) -> str:
+        """The class of claims that name none."""
+        found = json.loads(self.kubectl("get", "storageclass", "-ojson"))["items"]
+        marked = "storageclass.kubernetes.io/is-default-class"
+        (name,) = (
+            each["metadata"]["name"]
+            for each in found
+            if each["metadata"].get("annotations", {}).get(marked) == "true"
+        )
+        return str(name)
 
     def disk_of(self, claim: Object) -> Path | None:
         """Where the bytes of a claim are, if that is on this machine."""
@@ -196,6 +243,15 @@ class Namespace:
         )
         with _ended(process):
             yield Watch(process)
+
+    def consume(self, claim: str) -> None:
+        """Be the first consumer of a claim, as virtual machines are: there, and out of the way.
+
+        Where the claim is filled in place, nothing is written into it while a pod uses it.
+        """
+        self.apply(manifests.consumer("app", claim))
+        self.wait(f"pvc/{claim}", "jsonpath={.spec.volumeName}")
+        self.kubectl("delete", "pod", "app", "--grace-period=0", "--force")
 
     def conditions(self, name: str) -> dict[str, Object]:
         """The conditions of a DataVolume, by type."""
@@ -322,6 +378,9 @@ class Machine(Cluster):
         """The names of the directories with data."""
         place = self.directory / "volumes"
         return {each.name for each in place.iterdir()} if place.exists() else set()
+
+    def waiting_phase(self, storage_class: str) -> str:
+        return "PendingPopulation"
 
     def disk_of(self, claim: Object) -> Path | None:
         return self.directory / "volumes" / claim["spec"]["volumeName"] / "disk.img"

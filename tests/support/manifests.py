@@ -59,7 +59,7 @@ def claim(name: str, annotations: dict[str, str], size: str = SIZE, **spec: Any)
 
 
 def consumer(name: str, claim_name: str) -> Object:
-    """A pod of somebody else that uses a claim."""
+    """A pod of somebody else that uses a claim; it needs no image for that."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -1,8 +1,9 @@
 """
 Send to the upload proxy of a cluster, as somebody with a token does.
 
-The proxy is where the CDIConfig says. CDI_TEST_UPLOAD_PROXY names another URL for clusters of
-others, whose certificate is then not looked at.
+The proxy is where the CDIConfig says; where that says nothing, as nobody has exposed the proxy, it
+is its service in the cluster, which the cluster's own nodes reach. CDI_TEST_UPLOAD_PROXY names
+another URL. The certificate is looked at only where the CDIConfig tells whose it is.
 """
 
 from __future__ import annotations
@@ -112,11 +113,16 @@ def reset(connection: socket.socket) -> None:
 
 
 def _proxy_of(cluster: Cluster) -> tuple[SplitResult, ssl.SSLContext]:
-    if given := os.environ.get("CDI_TEST_UPLOAD_PROXY"):
-        unverified = ssl.create_default_context()
-        unverified.check_hostname = False
-        unverified.verify_mode = ssl.CERT_NONE
-        return urlsplit(given), unverified
     status = json.loads(cluster.kubectl("get", "cdiconfig", "config", "-ojson"))["status"]
-    context = ssl.create_default_context(cadata=status["uploadProxyCA"])
-    return urlsplit(status["uploadProxyURL"]), context
+    given = os.environ.get("CDI_TEST_UPLOAD_PROXY") or status.get("uploadProxyURL")
+    if given and given == status.get("uploadProxyURL") and "uploadProxyCA" in status:
+        return urlsplit(given), ssl.create_default_context(cadata=status["uploadProxyCA"])
+    unverified = ssl.create_default_context()
+    unverified.check_hostname = False
+    unverified.verify_mode = ssl.CERT_NONE
+    return urlsplit(given or f"https://{_service_of(cluster)}"), unverified
+
+
+def _service_of(cluster: Cluster) -> str:
+    what = ("-n", "cdi", "get", "service", "cdi-uploadproxy")
+    return cluster.kubectl(*what, "-ojsonpath={.spec.clusterIP}")
