@@ -19,6 +19,7 @@ from cdi.kube.transport import Settings as TransportSettings
 from cdi.web.apiserver.server import ApiServer, Settings
 from cdi.web.metrics import ProcessMetrics
 from cdi.web.serving import process
+from cdi.web.serving.metrics import asked_as_bearer
 from cdi.web.tokens.keys import BadKeys
 
 EXIT_FAILED: Final = 1
@@ -45,7 +46,7 @@ async def _run(kubeconfig: str, context: str, settings: Settings) -> None:
         credentials, _RATE_LIMIT, field_manager=_FIELD_MANAGER, observer=metrics
     ) as client:
         manager = Manager()
-        server = ApiServer(client, settings, metrics)
+        server = ApiServer(client, settings, metrics, asked_as_bearer(credentials))
         await server.prepare()
         server.add_to(manager)
         await manager.run(stop)

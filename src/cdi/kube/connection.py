@@ -14,7 +14,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -72,6 +72,13 @@ class Credentials(Protocol):
 
     async def renew(self) -> Access:
         """Read or fetch everything again; for when the server said 401."""
+
+
+async def as_bearer(credentials: Credentials, token: str) -> Static:
+    """Access to the same API server as the bearer of a token, and as nobody else."""
+    own = await credentials.current()
+    tls = replace(own.tls, cert_file="", key_file="")
+    return Static(replace(own, authorization=f"Bearer {token}", tls=tls))
 
 
 class Static:

@@ -1,8 +1,8 @@
 """
 Questions that only the API server can answer: whose token is this, and may somebody do something.
 
-Asked as TokenReview and SubjectAccessReview, with our own permission to ask. Raises what `client`
-raises.
+Asked as TokenReview and SubjectAccessReview, with our own permission to ask; or, by `may_i`, as
+whoever it is about, which takes no permission of ours. Raises what `client` raises.
 """
 
 from __future__ import annotations
@@ -21,6 +21,13 @@ TOKEN_REVIEWS = Resource(
 )
 ACCESS_REVIEWS = Resource(
     "authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", namespaced=False
+)
+SELF_REVIEWS = Resource(
+    "authorization.k8s.io",
+    "v1",
+    "selfsubjectaccessreviews",
+    "SelfSubjectAccessReview",
+    namespaced=False,
 )
 
 
@@ -74,6 +81,12 @@ async def may(client: Client, user: User, action: Action) -> Verdict:
     return Verdict(allowed, str(objects.get(review, "status", "reason", default="")))
 
 
+async def may_i(client: Client, action: Action) -> bool:
+    """Whether whoever the client speaks for may do this. Everybody who is known may ask."""
+    review = await client.create(SELF_REVIEWS, {"spec": _question(NOBODY, action)})
+    return objects.get(review, "status", "allowed") is True
+
+
 def user_of(info: Mapping[str, Any]) -> User:
     """The user that a `userInfo` of the API describes."""
     extra: Mapping[str, Any] = objects.get(info, "extra", default={})
@@ -86,7 +99,9 @@ def user_of(info: Mapping[str, Any]) -> User:
 
 
 def _question(user: User, action: Action) -> Object:
-    spec: Object = {"user": user.name, "groups": list(user.groups)}
+    spec: Object = {}
+    if user.name:
+        spec |= {"user": user.name, "groups": list(user.groups)}
     if user.uid:
         spec["uid"] = user.uid
     if user.extra:

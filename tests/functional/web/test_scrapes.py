@@ -2,19 +2,25 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
 
 import pytest
+from aiohttp import web
 
 from cdi.kube import connection
 from cdi.kube.client import Client
+from cdi.kube.connection import Credentials
 from cdi.kube.transport import Settings
 from cdi.storage.tlsprofile import INTERMEDIATE
 from cdi.web.serving.component import component_server
 from cdi.web.serving.health import Health
-from cdi.web.serving.server import Address
+from cdi.web.serving.metrics import Scrapes, asked_as_bearer
+from cdi.web.serving.server import Address, WebServer
+from cdi.web.serving.tls import SelfSigned, ServerTls
 from support import apiserver
 from support.serving import session
 
+Way = Callable[[Client, Credentials], WebServer]
 ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
@@ -53,17 +59,35 @@ def _unverified() -> ssl.SSLContext:
     return context
 
 
-async def _scraped(where: tuple[str, str, str], headers: dict[str, str]) -> tuple[int, str]:
+def _by_review(client: Client, _: Credentials) -> WebServer:
+    """As components are scraped whose role lets them ask about tokens."""
+    return component_server(
+        "test",
+        Address("127.0.0.1", 0),
+        client,
+        Health(),
+        lambda: b"up 1\n",
+        lambda: INTERMEDIATE,
+    )
+
+
+def _as_bearer(_: Client, credentials: Credentials) -> WebServer:
+    """As components are scraped whose role lets them ask about nobody."""
+    app = web.Application()
+    app.router.add_routes(Scrapes(lambda: b"up 1\n", asked_as_bearer(credentials)).routes())
+    tls = ServerTls(SelfSigned("test"), profile=lambda: INTERMEDIATE)
+    return WebServer("test", app, Address("127.0.0.1", 0), tls, Health(), drain=0.0)
+
+
+WAYS = pytest.mark.parametrize("way", [_by_review, _as_bearer])
+
+
+async def _scraped(
+    way: Way, where: tuple[str, str, str], headers: dict[str, str]
+) -> tuple[int, str]:
     credentials = connection.direct(*where)
     async with Client.to(credentials, Settings(attempts=1)) as client:
-        shown = component_server(
-            "test",
-            Address("127.0.0.1", 0),
-            client,
-            Health(),
-            lambda: b"up 1\n",
-            lambda: INTERMEDIATE,
-        )
+        shown = way(client, credentials)
         stop = asyncio.Event()
         running = asyncio.ensure_future(shown.run(stop))
         await shown.ready()
@@ -76,6 +100,7 @@ async def _scraped(where: tuple[str, str, str], headers: dict[str, str]) -> tupl
         return found
 
 
+@WAYS
 @pytest.mark.parametrize(
     ("account", "status", "text"),
     [
@@ -85,16 +110,17 @@ async def _scraped(where: tuple[str, str, str], headers: dict[str, str]) -> tupl
         pytest.param(None, 401, "the token is not valid\n", id="nobodys-token"),
     ],
 )
-def test_metrics_are_shown_to_those_whom_kubernetes_allows(server, account, status, text):
+def test_metrics_are_shown_to_those_whom_kubernetes_allows(server, way, account, status, text):
     headers = {}
     if account != "":
         token = "rubbish" if account is None else _token(server, account)
         headers["Authorization"] = f"Bearer {token}"
     where = (server.url, server.token, str(server.kubeconfig.parent / "pki" / "ca.crt"))
-    assert asyncio.run(_scraped(where, headers)) == (status, text)
+    assert asyncio.run(_scraped(way, where, headers)) == (status, text)
 
 
-def test_nobody_gets_metrics_while_the_api_server_cannot_be_asked():
+@WAYS
+def test_nobody_gets_metrics_while_the_api_server_cannot_be_asked(way):
     where = ("https://127.0.0.1:1", "x", "")
-    found = asyncio.run(_scraped(where, {"Authorization": "Bearer x"}))
+    found = asyncio.run(_scraped(way, where, {"Authorization": "Bearer x"}))
     assert found == (503, "the API server cannot be asked who you are\n")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cdi.kube import errors
-from cdi.web.serving.metrics import KEPT, TokenJudge
+from cdi.web.serving.metrics import KEPT, reviewed
 from support.fakeclock import FakeClock
 
 
@@ -32,7 +32,7 @@ class Reviewing:
 def test_an_answer_is_believed_for_a_minute():
     async def play() -> None:
         server, clock = Reviewing(), FakeClock()
-        judge = TokenJudge(server, clock)
+        judge = reviewed(server, clock)
         for _ in range(5):
             assert await judge("good", "/metrics") is True
             assert await judge("bad", "/metrics") is None
@@ -47,7 +47,7 @@ def test_an_answer_is_believed_for_a_minute():
 def test_no_answer_is_not_remembered():
     async def play() -> None:
         server = Reviewing()
-        judge = TokenJudge(server, FakeClock())
+        judge = reviewed(server, FakeClock())
         server.broken = True
         with pytest.raises(errors.ConnectFailed):
             await judge("good", "/metrics")

@@ -34,7 +34,7 @@ from cdi.web.apiserver.lookups import Lookups
 from cdi.web.apiserver.webhooks import Webhooks
 from cdi.web.metrics import ProcessMetrics
 from cdi.web.serving.health import Health
-from cdi.web.serving.metrics import Scrapes, TokenJudge
+from cdi.web.serving.metrics import Judge, Scrapes, reviewed
 from cdi.web.serving.server import DRAIN, Address, WebServer
 from cdi.web.serving.tls import Files, ServerTls
 from cdi.web.tokens.signing import Tokens
@@ -92,8 +92,16 @@ class FollowedProxy:
 class ApiServer:
     """All parts, over one client."""
 
-    def __init__(self, client: Client, settings: Settings, metrics: ProcessMetrics) -> None:
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        metrics: ProcessMetrics,
+        judge: Judge | None = None,
+    ) -> None:
+        """`judge` says who may read metrics; without it the client is asked about tokens."""
         self._client = client
+        self._judge = judge or reviewed(client)
         self._settings = settings
         self._metrics = metrics
         self.keys = KeyStore(client, settings.namespace, settings.installed_by)
@@ -130,7 +138,7 @@ class ApiServer:
         )
         for routes in (
             health.routes(),
-            Scrapes(self._metrics.text, TokenJudge(self._client)).routes(),
+            Scrapes(self._metrics.text, self._judge).routes(),
             self._webhooks().routes(),
             self._upload_api().routes(),
         ):

@@ -9,7 +9,7 @@ from aiohttp import web
 from cdi.kube.client import Client
 from cdi.storage.tlsprofile import TLSProfile
 from cdi.web.serving.health import Health
-from cdi.web.serving.metrics import Scrapes, TokenJudge
+from cdi.web.serving.metrics import Scrapes, reviewed
 from cdi.web.serving.server import Address, WebServer
 from cdi.web.serving.tls import SelfSigned, ServerTls
 
@@ -28,6 +28,6 @@ def component_server(
     """
     app = web.Application()
     app.router.add_routes(health.routes())
-    app.router.add_routes(Scrapes(metrics, TokenJudge(client)).routes())
+    app.router.add_routes(Scrapes(metrics, reviewed(client)).routes())
     tls = ServerTls(SelfSigned(name), profile=profile)
     return WebServer(name, app, address, tls, health, drain=0.0)

@@ -25,6 +25,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from cdi.kube import errors, reviews
 from cdi.kube.client import Client
 from cdi.kube.clock import Clock, SystemClock
+from cdi.kube.connection import Credentials, as_bearer
+from cdi.kube.transport import Settings
 
 log = logging.getLogger(__name__)
 
@@ -32,16 +34,17 @@ KEPT: Final = 60.0  # seconds that an answer is believed
 _MOST: Final = 256  # answers kept
 _AT_ONCE: Final = 4  # questions to the API server
 _SCHEME: Final = "bearer "
+_PATIENT: Final = Settings(request_timeout=15.0, attempts=1)
 
 # Whether the bearer of a token may get an address: None if the token is nobody's.
 Judge = Callable[[str, str], Awaitable[bool | None]]
 
 
-class TokenJudge:
-    """Asks the API server, and remembers for a while."""
+class Remembering:
+    """Asks as `ask` does, and remembers for a while."""
 
-    def __init__(self, client: Client, clock: Clock | None = None) -> None:
-        self._client = client
+    def __init__(self, ask: Judge, clock: Clock | None = None) -> None:
+        self._ask = ask
         self._clock = clock or SystemClock()
         self._known: OrderedDict[tuple[bytes, str], tuple[float, bool | None]] = OrderedDict()
         self._asking = asyncio.Semaphore(_AT_ONCE)
@@ -60,12 +63,37 @@ class TokenJudge:
             self._known.popitem(last=False)
         return answer
 
-    async def _ask(self, token: str, path: str) -> bool | None:
-        user = await reviews.user_of_token(self._client, token)
+
+def reviewed(client: Client, clock: Clock | None = None) -> Judge:
+    """By TokenReview and SubjectAccessReview: for processes whose role lets them ask these."""
+
+    async def ask(token: str, path: str) -> bool | None:
+        user = await reviews.user_of_token(client, token)
         if user is None:
             return None
-        verdict = await reviews.may(self._client, user, reviews.Action("get", path=path))
+        verdict = await reviews.may(client, user, reviews.Action("get", path=path))
         return verdict.allowed
+
+    return Remembering(ask, clock)
+
+
+def asked_as_bearer(credentials: Credentials, clock: Clock | None = None) -> Judge:
+    """By the bearer's own question whether it may: for processes whose role lets them ask nothing.
+
+    The token goes where a TokenReview would take it, to the API server of `credentials`, and is
+    used for this one question.
+    """
+
+    async def ask(token: str, path: str) -> bool | None:
+        try:
+            async with Client.to(await as_bearer(credentials, token), _PATIENT) as client:
+                return await reviews.may_i(client, reviews.Action("get", path=path))
+        except errors.Unauthorized:
+            return None
+        except errors.Forbidden:
+            return False
+
+    return Remembering(ask, clock)
 
 
 class Scrapes:

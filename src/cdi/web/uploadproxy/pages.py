@@ -18,7 +18,6 @@ import logging
 import mimetypes
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import replace
 from importlib import resources as package
 from typing import Any, Final
 
@@ -28,7 +27,7 @@ from aiohttp import web
 from cdi.api import resources as ours
 from cdi.kube import errors, objects
 from cdi.kube.client import Client
-from cdi.kube.connection import Credentials, Static
+from cdi.kube.connection import Credentials, as_bearer
 from cdi.kube.objects import Objects
 from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS, Resource
 from cdi.kube.transport import Settings
@@ -121,10 +120,7 @@ class Page:
 
     async def _as_caller(self, token: str) -> Client:
         """Speaks to the API server as the bearer of the token and as nobody else."""
-        own = await self._credentials.current()
-        tls = replace(own.tls, cert_file="", key_file="")
-        access = replace(own, authorization=f"Bearer {token}", tls=tls)
-        return Client.to(Static(access), _PATIENT)
+        return Client.to(await as_bearer(self._credentials, token), _PATIENT)
 
 
 def _folder() -> Any:

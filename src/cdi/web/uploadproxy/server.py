@@ -25,7 +25,7 @@ from cdi.storage import tlsprofile
 from cdi.storage.tlsprofile import TLSProfile
 from cdi.web.metrics import ProcessMetrics
 from cdi.web.serving.health import Health
-from cdi.web.serving.metrics import Scrapes, TokenJudge
+from cdi.web.serving.metrics import Judge, Scrapes, asked_as_bearer, reviewed
 from cdi.web.serving.server import DRAIN, Address, WebServer
 from cdi.web.serving.tls import Certificate, ServerTls
 from cdi.web.tokens.keys import Keys
@@ -81,10 +81,7 @@ def upload_proxy(parts: Parts, settings: Settings) -> WebServer:
     proxy = _Proxy(parts, settings.origins)
     health = Health({"signing key": lambda: bool(parts.keys.believed())})
     app = web.Application(middlewares=[proxy.guard])
-    for routes in (
-        health.routes(),
-        Scrapes(proxy.metrics_text, TokenJudge(parts.client)).routes(),
-    ):
+    for routes in (health.routes(), Scrapes(proxy.metrics_text, _judge(parts)).routes()):
         app.router.add_routes(routes)
     proxy.add_to(app)
     if parts.callers is not None:
@@ -100,6 +97,13 @@ def upload_proxy(parts: Parts, settings: Settings) -> WebServer:
         buffer=BUFFER,
         as_sent=True,
     )
+
+
+def _judge(parts: Parts) -> Judge:
+    """Who may read metrics; the proxy's own role lets it ask about nobody."""
+    if parts.callers is None:
+        return reviewed(parts.client, parts.clock)
+    return asked_as_bearer(parts.callers, parts.clock)
 
 
 class _Proxy:
