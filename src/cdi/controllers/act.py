@@ -18,11 +18,11 @@ from cdi.kube.client import Client
 from cdi.kube.controller import Result
 from cdi.kube.mergepatch import merge_patch_for, merged
 from cdi.kube.objects import Key, Object
-from cdi.kube.resource import CRON_JOBS, JOBS, PERSISTENT_VOLUMES, Resource
+from cdi.kube.resource import CONFIG_MAPS, CRON_JOBS, JOBS, PERSISTENT_VOLUMES, Resource
 
 # What the role of the controllers lets them do (spec/operator.md, section 3.4): of these, update
 # and not patch; and of these, delete no single one by its name.
-_REPLACED: Final = frozenset({PERSISTENT_VOLUMES, kinds.SNAPSHOTS, CRON_JOBS})
+_REPLACED: Final = frozenset({CONFIG_MAPS, PERSISTENT_VOLUMES, kinds.SNAPSHOTS, CRON_JOBS})
 _SELECTED: Final = frozenset({CRON_JOBS, JOBS})
 
 Latest: TypeAlias = dict[tuple[Resource, Key], Object]  # objects as steps have left them

@@ -8,11 +8,12 @@ and status are written at once, so that a setting takes effect in the pass in wh
 import base64
 import binascii
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from cdi.api import features, labels, names
-from cdi.controllers import kinds, metadata, plan
+from cdi.controllers import kinds, metadata, plan, proxyauthority
 from cdi.controllers.act import Actor
 from cdi.controllers.cluster import Cluster
 from cdi.controllers.settings import Settings
@@ -21,8 +22,8 @@ from cdi.kube.client import Client
 from cdi.kube.clock import Clock
 from cdi.kube.controller import Result
 from cdi.kube.objects import Key, Object
-from cdi.kube.resource import SECRETS
-from cdi.storage import certificates, config, uploadaddress
+from cdi.kube.resource import CONFIG_MAPS, SECRETS
+from cdi.storage import certificates, config, proxy, uploadaddress
 
 KEY: Final = Key("", names.CDI_CONFIG)
 _PROBLEM: Final = "InvalidSetting"
@@ -43,6 +44,9 @@ class Seen:
     installation: Object | None = None  # the CDI object
     classes: tuple[Object, ...] = ()
     upload: config.Upload = field(default_factory=config.Upload)  # where its proxy is reached
+    cluster_proxy: Object | None = None  # OpenShift's Proxy
+    proxy_authority: Object | None = None  # the ConfigMap that it names, if it is there
+    copies: Mapping[str, Object] = field(default_factory=dict)  # ConfigMaps of ours, by name
 
 
 def decide(seen: Seen) -> plan.Plan:
@@ -57,17 +61,30 @@ def decide(seen: Seen) -> plan.Plan:
             status=before.get("status") or {},
             classes=seen.classes,
             upload=seen.upload,
+            cluster_proxy=seen.cluster_proxy,
         )
     )
     after = {**before, "spec": spec, "status": wanted.status}
     if seen.found is None:
         return plan.Plan((plan.Create(kinds.CDI_CONFIGS, after),))
+    copied = proxyauthority.copied(
+        proxy.copies_for(
+            spec.get("importProxy"),
+            objects.get(before, "status", "importProxy"),
+            wanted.status["importProxy"],
+        ),
+        seen.cluster_proxy,
+        seen.proxy_authority,
+        seen.copies,
+        seen.settings.namespace,
+    )
     if after == before:
-        return plan.NOTHING
+        return copied
     events = tuple(
         plan.warning(seen.found, _PROBLEM, problem.message) for problem in wanted.problems
     )
-    return plan.Plan((plan.Change(kinds.CDI_CONFIGS, seen.found, after),), events)
+    # What was named before is deleted first: afterwards nobody knows its name.
+    return copied.then(plan.Plan((plan.Change(kinds.CDI_CONFIGS, seen.found, after),), events))
 
 
 def _new(seen: Seen) -> Object:
@@ -109,16 +126,34 @@ class Reconciler:
         if key != KEY:
             return None
         await self._actor.act(decide(await self.observe()))
-        return Result(again_in=_RENEWED) if self._cluster.ingresses.list() else None
+        elsewhere = self._cluster.ingresses.list() or self._cluster.proxies.list()
+        return Result(again_in=_RENEWED) if elsewhere else None
 
     async def observe(self) -> Seen:
+        named = self._cluster.proxies.get(Key("", proxy.CLUSTER_PROXY))
         return Seen(
             settings=self._settings,
+            cluster_proxy=named,
+            proxy_authority=await self._proxy_authority(named),
+            copies={
+                objects.name(each): each
+                for each in self._cluster.config_maps.list(self._settings.namespace)
+            },
             found=self._cluster.config,
             installation=self._cluster.installation,
             classes=tuple(self._cluster.classes.list()),
             upload=await self._upload(),
         )
+
+    async def _proxy_authority(self, named: Object | None) -> Object | None:
+        """Whom the cluster's proxy makes everybody trust; not watched, as it is elsewhere."""
+        name = objects.get(named, "spec", "trustedCA", "name")
+        if not name:
+            return None
+        try:
+            return await self._client.get(CONFIG_MAPS, name, proxy.CA_NAMESPACE)
+        except errors.NotFound:
+            return None
 
     async def _upload(self) -> config.Upload:
         """Where clients reach the upload proxy, and whom they have to trust for that."""

@@ -86,6 +86,8 @@ class Cluster:
     config_maps: Cache  # of the installation's own namespace
     ingresses: Cache  # the same
     routes: Cache  # the same
+    infrastructures: Cache  # OpenShift's
+    proxies: Cache  # the same
 
     def of(self, cache: str) -> Cache:
         """The cache of this name."""
@@ -270,6 +272,8 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
     "config_maps": CONFIG_MAPS,
     "ingresses": INGRESSES,
     "routes": kinds.ROUTES,
+    "infrastructures": kinds.INFRASTRUCTURES,
+    "proxies": kinds.PROXIES,
 }
 _INDEXES: Final[Mapping[str, Mapping[str, IndexFunction]]] = {
     "data_volumes": {UNCLAIMED: _unclaimed, CLONED_FROM: _cloned_from, OF_CRON: _of_cron},
@@ -293,7 +297,15 @@ _FIELDS: Final[Mapping[str, str]] = {"events": "involvedObject.kind=PersistentVo
 _LABELS: Final[Mapping[str, str]] = {"services": f"{labels.COMPONENT}={labels.UPLOAD_SERVER}"}
 # Kinds that somebody else defines, and kinds that are watched in the installation's namespace only.
 _MAY_BE_MISSING: Final = frozenset(
-    {"snapshots", "snapshot_contents", "snapshot_classes", "ingresses", "routes"}
+    {
+        "snapshots",
+        "snapshot_contents",
+        "snapshot_classes",
+        "ingresses",
+        "routes",
+        "infrastructures",
+        "proxies",
+    }
 )
 _OF_INSTALLATION: Final = frozenset({"config_maps", "cron_jobs", "jobs", "ingresses", "routes"})
 

@@ -36,6 +36,11 @@ STORAGE_PROFILES: Final = _ours("StorageProfile")
 CDI_CONFIGS: Final = _ours("CDIConfig")
 CDIS: Final = _ours("CDI")
 
+_OPENSHIFT: Final = "config.openshift.io"
+INFRASTRUCTURES: Final = Resource(
+    _OPENSHIFT, "v1", "infrastructures", "Infrastructure", namespaced=False
+)
+PROXIES: Final = Resource(_OPENSHIFT, "v1", "proxies", "Proxy", namespaced=False)
 IMAGE_STREAMS: Final = Resource("image.openshift.io", "v1", "imagestreams", "ImageStream")
 _SNAPSHOT_GROUP: Final = "snapshot.storage.k8s.io"
 

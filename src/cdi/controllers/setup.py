@@ -128,7 +128,7 @@ class _Maker:
             self._watches.cluster, self._settings, self._actor(name), self._client, self._clock
         )
         controller = self._controller(name, made.reconcile, workers=1)
-        for cache in ("configs", "installations", "classes", "ingresses", "routes"):
+        for cache in ("configs", "installations", "classes", "ingresses", "routes", "proxies"):
             self._watch(controller, cache, cdiconfig.keys_of_anything)
         self._watch(controller, "config_maps", cdiconfig.keys_of_config_map)
         controller.queue.add(cdiconfig.KEY)  # there may be nothing yet that could change
