@@ -8,12 +8,14 @@ API server that it may not speak to. Whoever started it starts it again.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 import click
 
 from cdi.cli import readyfile
+from cdi.controllers import storagemetrics
 from cdi.controllers.settings import Settings
 from cdi.controllers.setup import LEASE, Parts, controllers
 from cdi.kube import connection, errors, objects
@@ -92,9 +94,29 @@ async def _run(
             manager.add(Group.SERVERS, _server(address, client, parts, metrics))
         elector = Elector(client, settings.namespace, LEASE) if leader_elect else None
         parts.add_to(manager, elector)
+        shown = Work("storage metrics", _showing_storage(parts, metrics))
+        manager.add(Group.LEADER if elector else Group.CONTROLLERS, shown)
         if ready_file is not None:
             manager.add(Group.CONTROLLERS, Work("ready file", readyfile.showing(ready_file)))
         await manager.run(stop)
+
+
+def _showing_storage(
+    parts: Parts, metrics: ProcessMetrics
+) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """Only whoever leads shows it: two would be counted twice."""
+    cluster = parts.watches.cluster
+
+    async def show(stop: asyncio.Event) -> None:
+        hide = metrics.follow_storage(
+            lambda: storagemetrics.pending(cluster), lambda: storagemetrics.profiles(cluster)
+        )
+        try:
+            await stop.wait()
+        finally:
+            hide()
+
+    return show
 
 
 def _server(address: Address, client: Client, parts: Parts, metrics: ProcessMetrics) -> WebServer:

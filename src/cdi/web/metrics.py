@@ -10,9 +10,12 @@ in seconds.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from cdi.kube.controller import Outcome
 from cdi.kube.transport import Request
@@ -25,6 +28,16 @@ _RESULTS: Final = {
     Outcome.RETRY: "error",
     Outcome.TERMINAL: "error",
 }
+_PROFILE_LABELS: Final = (
+    "storageclass",
+    "provisioner",
+    "complete",
+    "default",
+    "virtdefault",
+    "rwx",
+    "smartclone",
+    "degraded",
+)
 
 
 class ProcessMetrics:
@@ -120,6 +133,15 @@ class ProcessMetrics:
             with contextlib.suppress(KeyError):
                 self._outdated_crons().remove(namespace, name, words)
 
+    def follow_storage(
+        self, pending: Callable[[], int], profiles: Callable[[], Iterable[Mapping[str, str]]]
+    ) -> Callable[[], None]:
+        """Show what these say whenever somebody asks, until the function that is returned is
+        called."""
+        shown = _Storage(pending, profiles)
+        self._registry.register(shown)
+        return lambda: self._registry.unregister(shown)
+
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""
         return generate_latest(self._registry)
@@ -142,3 +164,32 @@ class ProcessMetrics:
                 "kubevirt_cdi_cr_ready", "Whether CDI can be used.", registry=self._registry
             )
         return self._ready
+
+
+class _Storage(Collector):
+    """What controllers know of the cluster's storage, asked anew each time."""
+
+    def __init__(
+        self, pending: Callable[[], int], profiles: Callable[[], Iterable[Mapping[str, str]]]
+    ) -> None:
+        self._pending = pending
+        self._profiles = profiles
+
+    def collect(self) -> Iterable[Metric]:
+        yield GaugeMetricFamily(
+            "kubevirt_cdi_datavolume_pending",
+            "DataVolumes that wait and name no storage class.",
+            value=self._pending(),
+        )
+        family = GaugeMetricFamily(
+            "kubevirt_cdi_storageprofile_info",
+            "What the profile of a storage class is good for; always 1.",
+            labels=_PROFILE_LABELS,
+        )
+        for found in self._profiles():
+            family.add_metric([found[each] for each in _PROFILE_LABELS], 1)
+        yield family
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is asked before somebody scrapes."""
+        return ()

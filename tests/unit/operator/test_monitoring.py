@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from cdi.operator.inventory import monitoring
 from cdi.operator.settings import Images, Settings
+from cdi.web.metrics import ProcessMetrics
 
 SETTINGS = Settings(namespace="disks", version="v1", images=Images.all("x"))
 RUNBOOKS = Path(__file__).parents[3] / "docs" / "runbooks"
@@ -66,3 +68,28 @@ def test_rules_are_sorted():
     for rules in groups().values():
         names = [each.get("alert") or each["record"] for each in rules]
         assert names == sorted(names)
+
+
+# Published by the operator, by the controller that leads, and by it for each cron.
+PUBLISHED = {
+    "kubevirt_cdi_cr_ready",
+    "kubevirt_cdi_datavolume_pending",
+    "kubevirt_cdi_dataimportcron_outdated",
+    "kubevirt_cdi_storageprofile_info",
+}
+
+
+def test_every_metric_that_an_alert_reads_is_recorded_or_published():
+    recorded = {each["record"] for each in groups()["recordingRules.rules"]}
+    read = {
+        name
+        for each in groups()["alerts.rules"]
+        for name in re.findall(r"(?:cluster:)?kubevirt_cdi_[a-z_]+(?::[a-z]+)?", each["expr"])
+    }
+    assert read - recorded == PUBLISHED
+    metrics = ProcessMetrics()
+    metrics.readiness(1)
+    metrics.cron_outdated("ns", "cron", outdated=True, pending=False)
+    metrics.follow_storage(lambda: 0, list)
+    shown = set(re.findall(r"^# TYPE (\S+)", metrics.text().decode(), re.MULTILINE))
+    assert shown >= PUBLISHED

@@ -138,7 +138,8 @@ ALERTS: Final = (
     ),
     Alert(
         "CDIMultipleDefaultVirtStorageClasses",
-        f'(sum({_STORAGE_PROFILES}{{virtdefault="true"}}) or on() vector(0)) > 1',
+        # By class: a controller that takes over from another is not a second default.
+        f'count(count by(storageclass) ({_STORAGE_PROFILES}{{virtdefault="true"}})) > 1',
         "5m",
         "warning",
         "none",
