@@ -12,13 +12,13 @@ from typing import Final
 
 from cdi.api import annotations as known
 from cdi.api import labels, names, phases, resources
-from cdi.controllers import clonesource, kinds
+from cdi.controllers import clonesource, foreignpods, kinds
 from cdi.kube import objects, owners
 from cdi.kube.cache import Cache, IndexFunction
 from cdi.kube.client import Client
 from cdi.kube.clock import Clock
 from cdi.kube.controller import Result
-from cdi.kube.informer import Informer
+from cdi.kube.informer import Informer, Transform
 from cdi.kube.objects import Key, Object, Objects
 from cdi.kube.resource import (
     CONFIG_MAPS,
@@ -292,6 +292,8 @@ _INDEXES: Final[Mapping[str, Mapping[str, IndexFunction]]] = {
     "pods": {USES: _uses, OWNED_BY: owned_by, OF_CRON: _of_cron},
     "events": {ABOUT: _about},
 }
+# What is kept of objects that are mostly those of others.
+_KEPT: Final[Mapping[str, Transform]] = {"pods": foreignpods.kept_of}
 # Only claims have events that anybody here reads.
 _FIELDS: Final[Mapping[str, str]] = {"events": "involvedObject.kind=PersistentVolumeClaim"}
 _LABELS: Final[Mapping[str, str]] = {"services": f"{labels.COMPONENT}={labels.UPLOAD_SERVER}"}
@@ -345,6 +347,7 @@ class Watches:
                 labels=_LABELS.get(name, ""),
                 fields=_FIELDS.get(name, ""),
                 indexes=_INDEXES.get(name),
+                transform=_KEPT.get(name, objects.compact),
                 optional=name in _MAY_BE_MISSING,
                 clock=clock,
             )
