@@ -13,18 +13,19 @@ from datetime import datetime
 from typing import Any, Final
 
 from cdi.api import annotations as known
-from cdi.api import finalizers, labels
+from cdi.api import finalizers, labels, reasons
 from cdi.kube import apply, errors, objects
 from cdi.kube.client import Client
 from cdi.kube.clock import Clock
 from cdi.kube.conditions import Said
 from cdi.kube.controller import Result
+from cdi.kube.installing.steps import Event, Update
 from cdi.kube.installing.writer import Failed, Writer, attempted, summary
 from cdi.kube.objects import Object
 from cdi.kube.resource import CUSTOM_RESOURCE_DEFINITIONS, PODS, SERVICES, Resource
 from cdi.operator import definitions, kinds, status
 from cdi.operator.certificates.sync import Certificates
-from cdi.operator.plan import Migrate, Plan, RemoveWorkers, Step
+from cdi.operator.plan import Inject, Migrate, Plan, RemoveWorkers, Step
 from cdi.operator.settings import Settings
 from cdi.storage import lifetimes
 from cdi.storage.lifetimes import InvalidCertConfig
@@ -33,6 +34,11 @@ log = logging.getLogger(__name__)
 
 _WORKERS: Final = (
     f"{labels.COMPONENT} in ({labels.IMPORTER},{labels.UPLOAD_SERVER},{labels.CLONE_SOURCE})"
+)
+
+
+_INJECTED: Final = Event(
+    reasons.ROUTE_INJECT_SUCCESS, "the authority of the upload proxy was filled in"
 )
 
 
@@ -89,6 +95,9 @@ class Actor:
                 await self._migrate(step.definition)
             case RemoveWorkers():
                 await self._remove_workers(cdi)
+            case Inject():
+                await self._writer.write(Update(step.route), cdi)
+                self._writer.tell(step.route, _INJECTED)
             case _:
                 await self._writer.write(step, cdi)
 

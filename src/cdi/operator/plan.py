@@ -23,7 +23,14 @@ class RemoveWorkers:
     """Take away the pods and Services of transfers, in all namespaces."""
 
 
-Step: TypeAlias = CommonStep | Migrate | RemoveWorkers
+@dataclass(frozen=True, slots=True)
+class Inject:
+    """Write somebody's Route, which asked to be filled in, and say so on it."""
+
+    route: Object
+
+
+Step: TypeAlias = CommonStep | Migrate | RemoveWorkers | Inject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from cdi.api import annotations as known
 from cdi.api import labels, names
 from cdi.kube import objects, owners
 from cdi.kube.installing.ref import Ref, ref_of
-from cdi.kube.installing.steps import Maker, Remove, Update, step_for
+from cdi.kube.installing.steps import Maker, Remove, step_for
 from cdi.kube.objects import Object, Objects
 from cdi.operator import definitions, managed, strategy, takeover
 from cdi.operator.inventory import marks, webhooks
-from cdi.operator.plan import Migrate, Step
+from cdi.operator.plan import Inject, Migrate, Step
 from cdi.operator.seen import Seen
 
 _OLD_REGISTRIES: Final = "cdi-insecure-registries"
@@ -123,5 +123,5 @@ def _injected(seen: Seen) -> list[Step]:
             continue
         if tls.get("destinationCACertificate") != authority:
             spec = {**route["spec"], "tls": {**tls, "destinationCACertificate": authority}}
-            found.append(Update({**route, "spec": spec}))
+            found.append(Inject({**route, "spec": spec}))
     return found
