@@ -152,6 +152,99 @@ def test_a_bundle_that_is_emptied_is_filled_again(cluster: Cluster) -> None:
     cluster.wait(bundle[0], r"jsonpath={.data.ca-bundle\.crt}", *bundle[1:])
 
 
+def patched(cluster: Cluster, **spec: object) -> None:
+    """Change the spec of the CDI object; None takes a field away."""
+    text = json.dumps({"spec": spec})
+    cluster.kubectl("patch", "cdi", "cdi", "--type=merge", "-p", text)
+
+
+def read(cluster: Cluster, what: str, path: str) -> str:
+    return cluster.kubectl("get", what, "-n", NAMESPACE, "-o", f"jsonpath={path}")
+
+
+def until(cluster: Cluster, what: str, path: str, value: str) -> None:
+    cluster.wait(what, f"jsonpath={path}={value}", "-n", NAMESPACE)
+
+
+DEPLOYMENTS = ("cdi-deployment", "cdi-apiserver", "cdi-uploadproxy")
+
+
+def test_the_cdi_object_says_what_cdiconfig_says(cluster: Cluster) -> None:
+    size = "{.spec.podResourceRequirements.limits.cpu}"
+    path = "{.status.defaultPodResourceRequirements.limits.cpu}"
+    wanted = {"podResourceRequirements": {"limits": {"cpu": "501m"}}}
+    patched(cluster, config=wanted)
+    until(cluster, "cdiconfig/config", path, "501m")
+    edited = '{"spec":{"podResourceRequirements":{"limits":{"cpu":"9"}}}}'
+    cluster.kubectl("patch", "cdiconfig", "config", "--type=merge", "-p", edited)
+    until(cluster, "cdiconfig/config", size, "501m")
+    patched(cluster, config={"podResourceRequirements": None})
+    until(cluster, "cdiconfig/config", path, "750m")
+
+
+def test_another_lifetime_renews_all_certificates(cluster: Cluster) -> None:
+    config = r"{.metadata.annotations.operator\.cdi\.kubevirt\.io/certConfig}"
+    signers = ("cdi-apiserver-signer", "cdi-uploadproxy-signer", "cdi-uploadserver-signer")
+    before = {each: read(cluster, f"secret/{each}", r"{.data.tls\.crt}") for each in signers}
+    hours = {"duration": "20h", "renewBefore": "10h"}
+    patched(cluster, certConfig={"ca": hours, "server": hours, "client": hours})
+    for each in signers:
+        said = '{"lifetime":"20h0m0s","refresh":"10h0m0s"}'
+        until(cluster, f"secret/{each}", config, said)
+        assert read(cluster, f"secret/{each}", r"{.data.tls\.crt}") != before[each]
+    patched(cluster, certConfig=None)
+    for each in signers:
+        said = '{"lifetime":"48h0m0s","refresh":"24h0m0s"}'
+        until(cluster, f"secret/{each}", config, said)
+    # Whoever asks us trusts the new ones.
+    assert "Invalid source URL" in cluster.kubectl(
+        "apply", "-f", "-", stdin=volume("bad", http={"url": "ftp://x/y"}), check=False
+    )
+
+
+def test_all_deployments_have_the_priority_that_is_asked_for(cluster: Cluster) -> None:
+    path = "{.spec.template.spec.priorityClassName}"
+    before = [read(cluster, f"deployment/{each}", path) for each in DEPLOYMENTS]
+    patched(cluster, priorityClass="system-cluster-critical")
+    for each in DEPLOYMENTS:
+        until(cluster, f"deployment/{each}", path, "system-cluster-critical")
+    patched(cluster, priorityClass=None)
+    for each in DEPLOYMENTS:
+        cluster.wait(f"deployment/{each}", "jsonpath={.status.updatedReplicas}=1", "-n", NAMESPACE)
+    cluster.wait("cdi/cdi", "condition=Degraded=False")
+    assert [read(cluster, f"deployment/{each}", path) for each in DEPLOYMENTS] == before
+
+
+def test_patches_and_flags_show_up_and_vanish(cluster: Cluster) -> None:
+    name = "deployment/cdi-uploadproxy"
+    first = "{.spec.template.spec.containers[0].args[0]}"
+    mark = r"{.metadata.annotations.cdi\.kubevirt\.io/customizer-identifier}"
+    before = read(cluster, name, first)
+    patch = {
+        "resourceType": "Deployment",
+        "resourceName": "cdi-uploadproxy",
+        "type": "merge",
+        "patch": '{"metadata":{"annotations":{"example/note":"here"}}}',
+    }
+    patched(cluster, customizeComponents={"patches": [patch], "flags": {"uploadProxy": {"v": "3"}}})
+    until(cluster, name, first, "-v")
+    assert read(cluster, name, r"{.metadata.annotations.example/note}") == "here"
+    assert len(read(cluster, name, mark)) == 40
+    patched(cluster, customizeComponents=None)
+    until(cluster, name, first, before)
+    cluster.wait("cdi/cdi", "condition=Degraded=False")
+
+
+def test_it_is_not_removed_while_there_is_work_if_so_asked(cluster: Cluster) -> None:
+    patched(cluster, uninstallStrategy="BlockUninstallIfWorkloadsExist")
+    cluster.apply(volume("work", blank={}))
+    said = cluster.kubectl("delete", "cdi", "cdi", "--wait=false", check=False)
+    assert "there are still" in said
+    assert not cluster.get("cdi", "cdi")["metadata"].get("deletionTimestamp")
+    cluster.kubectl("delete", "datavolume", "work", "-n", "default")
+    patched(cluster, uninstallStrategy=None)
+
+
 # What `kubectl auth can-i --list` says of everybody who is authenticated.
 EVERYBODY = "system:serviceaccount:default:default"
 ACCOUNTS = ("cdi-sa", "cdi-apiserver", "cdi-uploadproxy", "cdi-cronjob", "cdi-metrics-reader")
