@@ -7,7 +7,7 @@ import pytest
 from cdi.workers.ranged import greeting
 from cdi.workers.ranged.greeting import Answer, Hello
 
-HELLO = Hello("0" * 32, "1-2 of 3 bytes", is_device=True, carries=False)
+HELLO = Hello("0" * 32, "f" * 32, "1-2 of 3 bytes", is_device=True, carries=False)
 
 
 def test_what_is_said_is_understood() -> None:
@@ -22,6 +22,7 @@ def test_what_is_said_is_understood() -> None:
         {"copy": "0" * 31},
         {"copy": "/" * 32},
         {"copy": 7},
+        {"key": "F" * 32},
         {"version": "x" * 201},
         {"version": None},
         {"is_device": "yes"},

@@ -8,7 +8,6 @@ than its source's, all of it is fetched anew. Raises TransferError.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import threading
@@ -24,15 +23,15 @@ from cdi.images.sources.source import Source
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
+from cdi.workers.ranged.digests import Digest
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE: Final = 16 << 20  # bytes in one digest: so much is read between two looks at `cancel`
-_PIECE: Final = 1 << 20
+_AT_ONCE: Final = 1 << 20  # bytes in one digest, as long as a request may be
 
 
-def run(request: TransferRequest, meter: Meter, cancel: threading.Event) -> Result:
-    """Carry out a request whose source is an NbdSource with digests."""
+def run(request: TransferRequest, digest: Digest, meter: Meter, cancel: threading.Event) -> Result:
+    """Carry out a request whose source is an NbdSource with this digest."""
     opened: list[NbdSource] = []
 
     def source(halt: threading.Event) -> Source:
@@ -42,20 +41,20 @@ def run(request: TransferRequest, meter: Meter, cancel: threading.Event) -> Resu
         return found
 
     def committing(made: Result) -> None:
-        _compare_rest(opened[-1], targets.path_of_work(request.target), cancel)
+        _compare_rest(opened[-1], digest, targets.path_of_work(request.target), cancel)
         if request.committing is not None:
             request.committing(made)
 
     return transfer.run(replace(request, source=source, committing=committing), meter, cancel)
 
 
-def _compare_rest(source: NbdSource, path: Path, cancel: threading.Event) -> None:
+def _compare_rest(source: NbdSource, digest: Digest, path: Path, cancel: threading.Event) -> None:
     compared = 0
     with path.open("rb", buffering=0) as disk:
         for start, end in _pieces(source.not_compared()):
             if cancel.is_set():
                 raise errors.Cancelled("the transfer was asked to stop")
-            if source.digest(start, end) != _digest(disk.fileno(), start, end):
+            if source.digest(start, end) != digest(os.pread(disk.fileno(), end - start, start)):
                 raise errors.SourceChanged(
                     f"the disk has other bytes from {start} to {end} than its source"
                 )
@@ -67,11 +66,3 @@ def _pieces(ranges: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     for start, end in ranges:
         for at in range(start, end, _AT_ONCE):
             yield at, min(at + _AT_ONCE, end)
-
-
-def _digest(disk: int, start: int, end: int) -> bytes:
-    digest = hashlib.sha256()
-    while start < end and (piece := os.pread(disk, min(_PIECE, end - start), start)):
-        digest.update(piece)
-        start += len(piece)
-    return digest.digest()

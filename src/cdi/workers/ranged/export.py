@@ -2,14 +2,13 @@
 The sender's end of one connection: an NBD server of one disk, to be read.
 
 It knows what our client asks for and refuses the rest: the fixed newstyle handshake, structured
-replies, `base:allocation`, reads, block status, and DIGEST, which is the sha256 of a range. Zeros
+replies, `base:allocation`, reads, block status, and DIGEST, which is the digest of a range. Zeros
 are sent as holes. Protocol: github.com/NetworkBlockDevice/nbd, doc/proto.md. Sizes in bytes.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import struct
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from cdi.images.sources.nbd.connection import DIGEST
 from cdi.images.sources.nbd.handshake import ALLOCATION
 from cdi.images.sources.nbd.transport import Transport
 from cdi.images.sources.source import PIECE, read
+from cdi.workers.ranged.digests import Digest
 
 _FIXED_NEWSTYLE, _NO_ZEROES = 1 << 0, 1 << 1
 _OPTION: Final = struct.Struct(">8sII")
@@ -72,13 +72,15 @@ class Export:
         return sum(self._edges[2::2]) - sum(self._edges[1:-1:2])
 
 
-def serve(line: Transport, export: Export, sent: Callable[[int, int], None]) -> None:
+def serve(
+    line: Transport, export: Export, digest: Digest, sent: Callable[[int, int], None]
+) -> None:
     """Answer until the client leaves; `sent` is told of offsets and lengths.
 
     Raises TransferError.
     """
     if _agreed(line, export):
-        _Session(line, export, sent).run()
+        _Session(line, export, digest, sent).run()
 
 
 def _agreed(line: Transport, export: Export) -> bool:
@@ -113,8 +115,10 @@ def _answers(option: int, export: Export) -> Iterator[tuple[int, bytes]]:
 class _Session:
     """Requests and replies of one connection."""
 
-    def __init__(self, line: Transport, export: Export, sent: Callable[[int, int], None]) -> None:
-        self._line, self._export, self._sent = line, export, sent
+    def __init__(
+        self, line: Transport, export: Export, digest: Digest, sent: Callable[[int, int], None]
+    ) -> None:
+        self._line, self._export, self._compute, self._sent = line, export, digest, sent
         self._digested = (-1, -1, b"")  # offset, length and digest of what was read last
 
     def run(self) -> None:
@@ -126,7 +130,8 @@ class _Session:
                 raise errors.SourceRefused(f"{self._line.shown}: this is no NBD client")
             if kind == _DISCONNECT:
                 return
-            if offset + length > self._export.size or (kind == _READ and length > PIECE):
+            is_too_long = kind in (_READ, DIGEST) and length > PIECE
+            if offset + length > self._export.size or is_too_long:
                 self._error(cookie, errno.EINVAL)
             else:
                 self._answer(kind, cookie, offset, length)
@@ -147,7 +152,7 @@ class _Session:
 
     def _read(self, cookie: int, offset: int, length: int) -> None:
         data = read(self._export.disk, offset, length)
-        self._digested = (offset, length, hashlib.sha256(data).digest())
+        self._digested = (offset, length, self._compute(data))
         for start, end, is_zero in _runs(data):
             flags = _DONE if end == length else 0
             if is_zero:
@@ -161,10 +166,7 @@ class _Session:
     def _digest(self, offset: int, length: int) -> bytes:
         if self._digested[:2] == (offset, length):
             return self._digested[2]
-        digest = hashlib.sha256()
-        for piece in self._export.disk.stream(offset, offset + length):
-            digest.update(piece)
-        return digest.digest()
+        return self._compute(read(self._export.disk, offset, length))
 
     def _chunk(
         self, flags: int, kind: int, cookie: int, body: bytes, data: memoryview | None = None

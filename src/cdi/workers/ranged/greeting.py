@@ -15,6 +15,7 @@ HTTP: Final = "http/1.1"
 CONNECTIONS: Final = 4  # beside the one that is told the end
 LINE_MOST: Final = 4096  # bytes
 _ID_DIGITS: Final = 32
+_DIGITS: Final = frozenset("0123456789abcdef")
 _VERSION_MOST: Final = 200
 
 
@@ -26,11 +27,13 @@ class Nonsense(Exception):
 class Hello:
     """Which copy a connection belongs to.
 
-    `version` vouches that bytes are those of an earlier attempt; `is_device` says what the disk is
-    at its source. `carries` is False for the one connection that is told how the copy ends.
+    `key` is that of digests. `version` vouches that bytes are those of an earlier attempt;
+    `is_device` says what the disk is at its source. `carries` is False for the one connection that
+    is told how the copy ends.
     """
 
     copy: str  # random hexadecimal digits
+    key: str  # the same
     version: str
     is_device: bool
     carries: bool
@@ -43,15 +46,19 @@ class Hello:
 def hello_of(line: bytes) -> Hello:
     """Read what a sender says first."""
     told = of_line(line)
-    copy, version = told.get("copy"), told.get("version")
-    if not isinstance(copy, str) or len(copy) != _ID_DIGITS or not copy.isalnum():
-        raise Nonsense(f"copy: want {_ID_DIGITS} digits")
+    copy, key, version = told.get("copy"), told.get("key"), told.get("version")
+    if not (_is_random(copy) and _is_random(key)):
+        raise Nonsense(f"copy, key: want {_ID_DIGITS} hexadecimal digits")
     if not isinstance(version, str) or len(version) > _VERSION_MOST:
         raise Nonsense(f"version: want at most {_VERSION_MOST} characters")
     flags = told.get("is_device"), told.get("carries")
     if not all(isinstance(each, bool) for each in flags):
         raise Nonsense("is_device, carries: want true or false")
-    return Hello(copy, version, bool(flags[0]), bool(flags[1]))
+    return Hello(str(copy), str(key), version, bool(flags[0]), bool(flags[1]))
+
+
+def _is_random(said: Any) -> bool:
+    return isinstance(said, str) and len(said) == _ID_DIGITS and set(said) <= _DIGITS
 
 
 @dataclass(frozen=True, slots=True)

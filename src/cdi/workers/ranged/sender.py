@@ -23,6 +23,7 @@ from cdi.images.sources.disk import DiskSource
 from cdi.images.sources.nbd.transport import TICK, Transport, Watch
 from cdi.images.transfer.meter import Meter
 from cdi.workers.ranged import greeting
+from cdi.workers.ranged.digests import Digest
 from cdi.workers.ranged.export import Export, serve
 from cdi.workers.ranged.greeting import Answer, Hello
 from cdi.workers.ranged.keepalive import keep_alive
@@ -105,7 +106,9 @@ class Sender:
     ) -> None:
         """Send it, if nothing goes wrong. Raises Refused, Nonsense, TransferError, OSError."""
         version = f"{self._disk.identity.version} of {export.size} bytes"
-        hello = Hello(secrets.token_hex(16), version, self._is_device, carries=False)
+        hello = Hello(
+            secrets.token_hex(16), secrets.token_hex(16), version, self._is_device, carries=False
+        )
         over = threading.Event()
         with contextlib.closing(control):
             control.sendall(hello.line())
@@ -132,13 +135,14 @@ class Sender:
         self, hello: Hello, export: Export, sent: Callable[[int, int], None], over: threading.Event
     ) -> None:
         """Answer over one connection after the other until the copy is over."""
+        digest = Digest(hello.key)
         while not over.is_set():
             try:
                 line = self._connected()
                 line.sendall(hello.line())
                 watch = Watch(over, STALL, time.monotonic)
                 with Transport(line, watch, self._shown) as transport:
-                    serve(transport, export, sent)
+                    serve(transport, export, digest, sent)
             except errors.Cancelled:
                 return
             except (OSError, errors.TransferError) as error:

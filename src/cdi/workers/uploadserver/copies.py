@@ -25,6 +25,7 @@ from cdi.images.http import retry
 from cdi.images.sources.nbd.source import NbdSource, Settings
 from cdi.images.sources.nbd.transport import TICK
 from cdi.workers.ranged import greeting
+from cdi.workers.ranged.digests import Digest
 from cdi.workers.ranged.greeting import Answer, Hello
 from cdi.workers.ranged.keepalive import keep_alive
 from cdi.workers.uploadserver import answers, sockets, tls
@@ -45,7 +46,7 @@ class Lines:
     """The connections of one copy that wait to be asked over. Any thread may call."""
 
     def __init__(self, hello: Hello) -> None:
-        self.hello = hello
+        self.hello, self.digest = hello, Digest(hello.key)
         self._waiting: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
         self._closed = threading.Event()
 
@@ -84,7 +85,7 @@ class Ranged(NbdSource):
         settings = Settings(
             connections=greeting.CONNECTIONS,
             read_bytes=_REQUEST,
-            digests=True,
+            digest=lines.digest,
             retries=retry.Policy(tries=6, opening_tries=3),
         )
         super().__init__(lines.dial, _SHOWN, settings, version=lines.hello.version, cancel=halt)
@@ -163,7 +164,7 @@ class Receiver:
         lines = Lines(hello)
 
         def fill(inflow: Inflow) -> Termination:
-            return self._filling.ranges(inflow, lines.open, is_device=hello.is_device)
+            return self._filling.ranges(inflow, lines.open, lines.digest, is_device=hello.is_device)
 
         upload = Copying("copy in ranges", fill)
         try:

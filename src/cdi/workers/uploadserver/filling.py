@@ -30,6 +30,7 @@ from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result
 from cdi.workers import archives, completion, ending, volume
 from cdi.workers.ranged import comparing, greeting
+from cdi.workers.ranged.digests import Digest
 
 log = logging.getLogger(__name__)
 
@@ -108,12 +109,14 @@ class Filling:
         self.note.write(ended)
         return ended
 
-    def ranges(self, inflow: Inflow, opening: Opening, *, is_device: bool) -> Termination:
+    def ranges(
+        self, inflow: Inflow, opening: Opening, digest: Digest, *, is_device: bool
+    ) -> Termination:
         """Make a disk of the one of a sender that can be asked for any part of it."""
         self.note.remove()
         spec = SourceSpec(open=opening, as_is=True)
         wanted = self._volume.request(spec, greeting.CONNECTIONS, keep_size=True)
-        result = comparing.run(wanted, inflow.meter, inflow.cancel)
+        result = comparing.run(wanted, digest, inflow.meter, inflow.cancel)
         volume.sync(self._volume.disk)
         of_files = not is_device and self._volume.device is None  # as `files_clone` says it
         ended = self._complete(

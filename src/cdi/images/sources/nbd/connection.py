@@ -22,7 +22,7 @@ _REQUEST = struct.Struct(">IHHQQI")
 _REQUEST_MAGIC = 0x25609513
 _READ, _DISCONNECT, _BLOCK_STATUS = 0, 2, 7
 # Not of the protocol: a copy's sender answers it, and nobody else is asked.
-DIGEST, DIGEST_BYTES = 0x4344, 32
+DIGEST, DIGEST_BYTES = 0x4344, 16
 
 _SIMPLE_MAGIC, _SIMPLE = 0x67446698, struct.Struct(">IQ")
 _CHUNK_MAGIC, _CHUNK = 0x668E33EF, struct.Struct(">HHQI")
@@ -53,7 +53,7 @@ class Connection:
         return self._filled(offset, length)
 
     def digest(self, offset: int, length: int) -> bytearray:
-        """Return the sha256 of the bytes [offset, offset + length), as their server has them."""
+        """Return the digest of the bytes [offset, offset + length), as their server has them."""
         self._ask(DIGEST, offset, length)
         return self._filled(offset, DIGEST_BYTES)
 

@@ -8,7 +8,6 @@ bytes, durations in seconds.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import random
 import socket
@@ -30,6 +29,7 @@ from cdi.images.sources.nbd import handshake
 from cdi.images.sources.nbd.connection import Connection, Failed
 from cdi.images.sources.nbd.transport import TICK, Transport, Watch
 from cdi.images.sources.source import PIECE, Identity
+from cdi.images.writes import Buffer
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,8 @@ class Settings:
     connections: int = 4  # at most, where the server takes more than one
     stall: float = 180.0  # without a byte; nbdkit's retry filter is patient for a minute itself
     read_bytes: int = _READ_BYTES
-    digests: bool = False  # compare what is read with its digest at the server, which has to know
+    # Compares what is read with its digest at the server, which has to compute the same.
+    digest: Callable[[Buffer], bytes] | None = None
     retries: retry.Policy = field(default_factory=lambda: retry.Policy(tries=4, opening_tries=2))
     explain: Callable[[errors.SourceError], errors.TransferError] = _same
     clock: Callable[[], float] = time.monotonic
@@ -124,7 +125,7 @@ class NbdSource(Closing):
             yield held
 
     def digest(self, start: int, end: int) -> bytes:
-        """Return the sha256 of [start, end) at the server; where `digests` are had."""
+        """Return the digest of [start, end) at the server, if that computes digests."""
         tries = self._settings.retries.tries
         found = self._persistently(tries, lambda line: line.digest(start, end - start))
         return bytes(found)
@@ -165,13 +166,17 @@ class NbdSource(Closing):
 
     def _read(self, offset: int, length: int) -> bytearray:
         tries = self._settings.retries.tries
-        if self._settings.digests:
-            return self._persistently(tries, lambda line: self._compare(line, offset, length))
+        if (digest := self._settings.digest) is not None:
+            return self._persistently(
+                tries, lambda line: self._compared_with(digest, line, offset, length)
+            )
         return self._persistently(tries, lambda connection: connection.read(offset, length))
 
-    def _compare(self, connection: Connection, offset: int, length: int) -> bytearray:
+    def _compared_with(
+        self, digest: Callable[[Buffer], bytes], connection: Connection, offset: int, length: int
+    ) -> bytearray:
         found = connection.read(offset, length)
-        if connection.digest(offset, length) != hashlib.sha256(found).digest():
+        if connection.digest(offset, length) != digest(found):
             raise errors.ConnectionLost(
                 f"{self._shown}: {length} bytes at {offset} came with another digest"
             )
