@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cdi
 from bench import (
+    clones,
     contenders,
     controlplane,
     disk,
@@ -30,7 +31,7 @@ from bench import (
 
 WORK = Path(__file__).resolve().parents[1] / "run"
 SIZE = "2G"  # all cases take about 25 minutes on two processors
-EXTRAS = ("capped", "growth", "start-up", "one-machine", "webhooks", "volumes")
+EXTRAS = ("capped", "growth", "start-up", "one-machine", "webhooks", "volumes", "copies")
 GROWTH_CASE = "qcow2-zlib"
 # Above this the page cache might not hold source, scratch and disk, and the device is measured.
 _CACHE_SHARE = 0.5
@@ -88,6 +89,9 @@ class _Bench:
         if "volumes" in self._asked.cases and os.geteuid() == 0:
             self._say("volumes: cdi hostpath driver on file systems of its own ...")
             print("\n" + "\n".join(volumes.report(self._folder)))
+        if "copies" in self._asked.cases:
+            self._say("copies: volumes, beside each other and over TLS ...")
+            print("\n" + clones.report(self._folder, min(self._asked.size, clones.USUAL)))
         print("\n" + "\n".join(table.verdict(self._cases, self._caps)))
 
     def _case(self, case: str) -> None:
