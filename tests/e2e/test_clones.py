@@ -162,7 +162,20 @@ def test_a_claim_is_cloned_over_a_snapshot(filled: Namespace, snapshotting_class
     assert filled.names("volumesnapshot") == set()
 
 
+def test_a_clone_is_as_large_as_the_import_was(filled: Namespace) -> None:
+    known = filled.get("pvc", "src")["metadata"]["annotations"]
+    assert int(known["cdi.Kubervirt.io/virtualSize"]) > 0
+    wanted = data_volume("clone", clone_of("src", filled.name))
+    wanted["spec"]["storage"] = {"volumeMode": "Filesystem"}
+    filled.apply(wanted)
+    filled.wait_phase("clone", Phase.SUCCEEDED)
+    assert_same_disk(filled, "clone", filled, "src")
+    told = json.loads(filled.kubectl("get", "events", "-ojson"))["items"]
+    assert "SizeDetectionPodCreated" not in {each["reason"] for each in told}
+
+
 def test_a_clone_finds_out_how_large_its_source_is(filled: Namespace) -> None:
+    filled.kubectl("annotate", "pvc", "src", "cdi.Kubervirt.io/virtualSize-")
     wanted = data_volume("clone", clone_of("src", filled.name))
     wanted["spec"]["storage"] = {"volumeMode": "Filesystem"}
     filled.apply(wanted)

@@ -369,7 +369,7 @@ COPIED_FROM_PRIME: Final = (
 )
 
 # The same, with what is ours.
-LEARNED_FROM_PRIME: Final = (*COPIED_FROM_PRIME, UPLOAD_SESSION)
+LEARNED_FROM_PRIME: Final = (*COPIED_FROM_PRIME, UPLOAD_SESSION, VIRTUAL_SIZE, SOURCE_CAPACITY)
 
 
 def extra_header(number: int) -> str:

@@ -64,6 +64,7 @@ class Termination:
     virtual_size: int | None = None  # of the disk, in bytes, where somebody only asked for it
     bytes_fetched: int | None = None
     bytes_written: int | None = None
+    disk_size: int | None = None  # of the disk that was made, in bytes
     exit_code: int = 0
 
     @property
@@ -117,6 +118,7 @@ class Termination:
                 virtual_size=_count(keys, "virtualSize"),
                 bytes_fetched=_count(keys, "bytesFetched"),
                 bytes_written=_count(keys, "bytesWritten"),
+                disk_size=_count(keys, "diskSize"),
                 exit_code=exit_code,
             )
         )
@@ -140,6 +142,7 @@ def _json_of(ended: Termination) -> str:
         "virtualSize": ended.virtual_size,
         "bytesFetched": ended.bytes_fetched,
         "bytesWritten": ended.bytes_written,
+        "diskSize": ended.disk_size,
         "labels": dict(ended.labels) or None,
     }
     keys |= {key: value for key, value in optional.items() if value is not None}

@@ -72,8 +72,8 @@ class Copy:
         """Fill the target, complete and durable. Raises TransferError."""
         device = self._settings.clone_source_device
         disk = device if device.exists() else self._settings.clone_source_dir / volume.DISK
-        written = 0
-        if disk == device or disk.is_file():
+        written, is_disk = 0, disk == device or disk.is_file()
+        if is_disk:
             written = self._disk(disk, meter, cancel)
         elif self._volume.device is not None:
             raise errors.NotADisk("the source has no disk.img, and a Block volume holds just that")
@@ -84,7 +84,12 @@ class Copy:
             message=reasons.CLONE_COMPLETE_MESSAGE,
             preallocation_applied=self._order.preallocation,
             bytes_written=written,
+            disk_size=self._size_of_disk() if is_disk else None,
         )
+
+    def _size_of_disk(self) -> int:
+        with self._volume.disk.open("rb") as disk:
+            return disk.seek(0, os.SEEK_END)
 
     def _disk(self, disk: Path, meter: Meter, cancel: threading.Event) -> int:
         """Copy the disk; return how many bytes were written."""

@@ -32,6 +32,7 @@ from cdi.images.transfer.request import Result
 
 OK, FAILED, STOPPED = 0, 1, 128 + signal.SIGTERM
 UNEXPECTED = "InternalError"  # a defect of ours
+FILES = "tar"  # format of what is no disk
 
 # Nobody connects to a registry before its image is processed, as clients know it.
 _NEVER_CONNECTING = frozenset({"registry"})
@@ -66,6 +67,7 @@ def complete(
         sha256=digits if algorithm == "sha256" else "",
         bytes_fetched=result.fetched if result else 0,
         bytes_written=result.written if result else 0,
+        disk_size=result.size if result and result.format != FILES else None,
     )
 
 

@@ -18,6 +18,7 @@ def test_success_is_written_with_the_known_keys():
         sha256="ab" * 32,
         bytes_fetched=10,
         bytes_written=20,
+        disk_size=30,
     )
     assert json.loads(ended.to_message()) == {
         "scratchSpaceRequired": False,
@@ -28,6 +29,7 @@ def test_success_is_written_with_the_known_keys():
         "sha256": "ab" * 32,
         "bytesFetched": 10,
         "bytesWritten": 20,
+        "diskSize": 30,
     }
 
 

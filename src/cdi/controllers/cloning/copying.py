@@ -144,7 +144,7 @@ def _refused(seen: Seen, pod: Object, error: ApiError) -> plan.Plan:
 def _followed(seen: Seen, source: Object, claim: Object, pod: Object) -> Outcome:
     said = report.report_of(pod, copypod.CONTAINER)
     if said.complete:
-        return Outcome(wanted=changed(claim, copypod.finished(said)))
+        return Outcome(wanted=changed(claim, copypod.finished(said, claim)))
     if objects.is_deleting(pod):
         return wait()
     if report.is_left_behind(pod, copypod.CONTAINER, seen.context.settings.worker_image):

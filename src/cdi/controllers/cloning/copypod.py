@@ -14,7 +14,7 @@ from cdi.api.workorder import CopyOrder
 from cdi.controllers import metadata
 from cdi.controllers.cloning.seen import Seen
 from cdi.controllers.cloning.temporaries import marks
-from cdi.controllers.working import mounts, pods, podspec
+from cdi.controllers.working import disksize, mounts, pods, podspec
 from cdi.controllers.working.context import Context
 from cdi.controllers.working.mounts import Mount
 from cdi.controllers.working.report import Report
@@ -87,8 +87,8 @@ def pod_for(
     }
 
 
-def finished(said: Report) -> dict[str, str | None]:
-    """What the target says once the pod has said that it is done."""
+def finished(said: Report, claim: Object) -> dict[str, str | None]:
+    """What the claim says once the pod has said that it is done."""
     ended = said.now_ended
     applied = ended is not None and ended.termination.preallocation_applied
     return {
@@ -98,6 +98,7 @@ def finished(said: Report) -> dict[str, str | None]:
         annotations.RUNNING_MESSAGE: reasons.CLONE_COMPLETE_MESSAGE,
         annotations.RUNNING_REASON: reasons.COMPLETED,
         **({annotations.PREALLOCATION: annotations.TRUE} if applied else {}),
+        **disksize.noted(claim, ended.termination if ended is not None else None),
     }
 
 

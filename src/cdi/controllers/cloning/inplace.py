@@ -140,7 +140,7 @@ def _followed(seen: Seen, pod: Object) -> plan.Plan:
     if said.complete:
         text = f"Successfully cloned into {objects.key(claim)}"
         done = plan.normal(claim, reasons.CLONE_SUCCEEDED, text)
-        return change(claim, copypod.finished(said)).with_events(done)
+        return change(claim, copypod.finished(said, claim)).with_events(done)
     if objects.is_deleting(pod):
         return plan.NOTHING
     image = seen.context.settings.worker_image

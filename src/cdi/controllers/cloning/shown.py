@@ -15,7 +15,13 @@ DONE: Final = "100.0%"
 Changes = dict[str, str | None]
 
 # What a worker that copies has said on the temporary claim, for the target to say, too.
-_COPIED: Final = (annotations.POD_RESTARTS, annotations.PREALLOCATION, annotations.CLONE_OF)
+_COPIED: Final = (
+    annotations.POD_RESTARTS,
+    annotations.PREALLOCATION,
+    annotations.CLONE_OF,
+    annotations.VIRTUAL_SIZE,
+    annotations.SOURCE_CAPACITY,
+)
 
 
 def annotations_for(seen: Seen, phase: Clone, outcome: Outcome) -> Changes:

@@ -41,7 +41,7 @@ from cdi.controllers.importing.prerequisites import (
     prerequisites,
 )
 from cdi.controllers.importing.seen import Seen
-from cdi.controllers.working import scratchclaim
+from cdi.controllers.working import disksize, scratchclaim
 from cdi.controllers.working.report import Ended, Report, is_left_behind, lost_at, report_of
 from cdi.controllers.working.runningcondition import (
     at_moment,
@@ -353,6 +353,7 @@ def _completed(
     claim = seen.claim
     changes = annotations_of(seen, found, report) | bound | scratchclaim.created(claim)
     changes |= {annotations.POD_PHASE: phases.Pod.SUCCEEDED.value}
+    changes |= disksize.noted(claim, report.ended.termination if report.ended else None)
     changes |= dict.fromkeys((annotations.FAILING_SINCE, annotations.FAILED_WITH))
     for remembered in (annotations.REQUIRES_SCRATCH, annotations.REQUIRES_DIRECT_IO):
         if metadata.is_true(claim, remembered):

@@ -32,7 +32,7 @@ from cdi.controllers.uploading.claimupdate import (
     updated,
 )
 from cdi.controllers.uploading.seen import Seen
-from cdi.controllers.working import claims, scratchclaim
+from cdi.controllers.working import claims, disksize, scratchclaim
 from cdi.controllers.working.report import Report, is_left_behind, lost_at, report_of
 from cdi.controllers.working.runningcondition import simplified, with_next_attempt
 from cdi.kube import objects, owners
@@ -274,6 +274,7 @@ def _completed(seen: Seen, found: Object, report: Report, bound: Changes) -> pla
         changes[annotations.PREALLOCATION] = annotations.TRUE
     if ended is not None:
         changes[annotations.UPLOAD_SESSION] = ended.termination.upload_session or None
+        changes |= disksize.noted(claim, ended.termination)
     done = claims.change(claim, changes)
     if seen.service is not None and pod.is_of(seen.service, claim):
         done = done.with_steps(plan.Remove(SERVICES, seen.service))
