@@ -8,6 +8,7 @@ Local volumes of a cluster's nodes, as the hostpath provisioner offers them.
     keeper        the volumes and snapshots of one node: one operation at a time on each
     jobs, locks   what takes its time, and one at a time
     pools         the directories that they are in
+    former        snapshots of whoever kept a pool before
     conditions    whether a volume is well
     metrics       what Prometheus is told; osdisk: whether volumes compete with the system
     settings      what the driver is told

@@ -318,10 +318,10 @@ class Keeper:
             pool, _ = self._find_snapshot(name)
         except errors.Missing:
             return
-        pool.snapshots.erase(name)
+        pool.erase_snapshot(name)
 
     def _all_snapshots(self) -> list[Snapshot]:
-        return [each for pool in self.pools.values() for each in pool.snapshots.all()]
+        return [each for pool in self.pools.values() for each in pool.snapshots()]
 
     def _find_snapshot(self, name: str) -> tuple[HostPool, Snapshot]:
         """A snapshot, and the pool it is in. Raises as `_find` does."""

@@ -14,6 +14,8 @@ from typing import Final
 
 import msgspec
 
+from cdi.hostpath import former
+from cdi.hostpath.former import FormerSnapshots
 from cdi.volumes import errors
 from cdi.volumes.pool import Cancel, Mode, Pool, Space
 from cdi.volumes.records import Record, Records
@@ -27,7 +29,7 @@ _SECTOR: Final = 512
 _USUAL_SIZE: Final = _GIB  # of a device of which nobody says how large it should be
 _PROVIDERS: Final = ("", "reflink")
 # Directories that are no volumes: snapshots of whoever kept the pool before, and ext4's own.
-_RESERVED: Final = frozenset({"snapshots", "lost+found"})
+_RESERVED: Final = frozenset({former.FOLDER, "lost+found"})
 # In the file system of a pool that is on a claim: written by whoever mounts it.
 MARKER: Final = ".pool"
 
@@ -126,7 +128,8 @@ class HostPool:
         self.name, self.shared = settings.name, settings.shared
         marker = MARKER if settings.mounted else ""
         self.pool = Pool(Path(settings.path), open_to_all=True, marker=marker)
-        self.snapshots = Snapshots(self.pool)
+        self._snapshots = Snapshots(self.pool)
+        self._former = FormerSnapshots(self.pool)
         self.records = Records(self.pool)
         self._mounted, self._arrived = settings.mounted, False
         self._arriving = threading.Lock()
@@ -152,7 +155,8 @@ class HostPool:
     def _tidy(self) -> None:
         if not self.shared:  # where others may be at work
             self.pool.tidy()
-            self.snapshots.tidy()
+            self._snapshots.tidy()
+            self._former.tidy()
             self.records.tidy()
         self.pool.reattach()
 
@@ -203,9 +207,9 @@ class HostPool:
                     lambda new: self.pool.copy(directory, new, record.mode, record.size, cancel),
                 )
             case Content(Kind.SNAPSHOT, source):
-                taken = contents.snapshots.get(source)
+                taken = contents.existing_snapshot(source)
                 _insist(wanted, taken.mode, taken.size)
-                contents.snapshots.restore(source, wanted.id, record.size, cancel, self.pool)
+                contents.restore(source, wanted.id, record.size, cancel, self.pool)
 
     def _size_for(self, wanted: Wanted) -> int:
         size = wanted.size
@@ -253,11 +257,37 @@ class HostPool:
         """Take a snapshot of a volume, or return the one of this name."""
         record = self.record(volume)
         size = record.size or self.pool.usage(volume).bytes
-        return self.snapshots.take(volume, name, record.mode, size, taken, cancel)
+        return self._snapshots.take(volume, name, record.mode, size, taken, cancel)
+
+    def snapshots(self) -> list[Snapshot]:
+        """All snapshots, also those of whoever kept the pool before."""
+        return [*self._snapshots.all(), *self._former.all()]
 
     def snapshot(self, name: str) -> Snapshot | None:
+        """One snapshot, if it is here. Raises PoolMissing."""
         try:
             self._present()
-            return self.snapshots.get(name)
+            return self.existing_snapshot(name)
         except (errors.Missing, ValueError):
             return None
+
+    def existing_snapshot(self, name: str) -> Snapshot:
+        """One snapshot. Raises Missing."""
+        try:
+            return self._snapshots.get(name)
+        except errors.Missing:
+            return self._former.get(name)
+
+    def restore(self, name: str, volume: str, size: int, cancel: Cancel, pool: Pool) -> None:
+        """Make a volume in a pool with the content of a snapshot. Raises Missing."""
+        try:
+            self._snapshots.get(name)
+        except errors.Missing:
+            self._former.restore(name, volume, size, cancel, pool)
+        else:
+            self._snapshots.restore(name, volume, size, cancel, pool)
+
+    def erase_snapshot(self, name: str) -> None:
+        """Remove a snapshot; none is fine."""
+        self._snapshots.erase(name)
+        self._former.erase(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -398,6 +399,33 @@ def test_snapshots_keep_what_there_was(client: Client, driver: Driver) -> None:
     for _ in range(2):
         client.call("Controller/DeleteSnapshot", snapshot_id="snap")
     assert client.call("Controller/ListSnapshots", snapshot_id="snap") == {}
+
+
+def test_snapshots_of_the_driver_before_can_be_listed_restored_and_removed(
+    client: Client, driver: Driver
+) -> None:
+    former = driver.roots["local"] / "snapshots"
+    for name in ("old", "broken"):
+        (former / name / "data" / "folder").mkdir(parents=True)
+    (former / "old" / "pvc-1").mkdir()
+    (former / "old" / "data" / "folder" / "file").write_text("kept")
+    source = {"snapshot": {"snapshot_id": "old"}}
+    listed = client.call("Controller/ListSnapshots")["entries"]
+    again = client.call("Controller/CreateSnapshot", name="old", source_volume_id="pvc-1")
+    client.create("pvc-2", volume_content_source=source)
+    client.create("pvc-3", volume_content_source=source, parameters={"storagePool": "other"})
+    for _ in range(2):
+        client.call("Controller/DeleteSnapshot", snapshot_id="old")
+
+    (only,) = listed
+    assert only["snapshot"] == again["snapshot"]
+    assert only["snapshot"]["source_volume_id"] == "pvc-1"
+    assert only["snapshot"]["ready_to_use"]
+    for pool, volume in (("local", "pvc-2"), ("other", "pvc-3")):
+        assert (driver.roots[pool] / volume / "folder" / "file").read_text() == "kept"
+    assert [each.name for each in former.iterdir()] == ["broken"]
+    assert client.volumes() == ["pvc-2", "pvc-3"]
+    shutil.rmtree(former)
 
 
 def test_a_snapshots_name_is_of_one_volume(client: Client) -> None:
