@@ -96,7 +96,9 @@ async def add_legacy_provisioner(
     await asyncio.to_thread(backend.prepare)
     watches = Watches.on(client, clock)
     recorder = Recorder(client, settings.name, instance=settings.node, clock=clock)
-    rules = Rules(settings.name, settings.node, block=False, competes=False, grows=False)
+    rules = Rules(
+        settings.name, settings.node, block=False, competes=False, grows=False, shares=False
+    )
     manager.add(Group.SUPPORT, recorder)
     manager.add(Group.CACHES, *watches.all())
     Provisioner(client, watches, backend, rules, recorder).register(manager, metrics)

@@ -14,12 +14,18 @@ from cdi.hostpath.csi.identity import Driver
 from cdi.hostpath.keeper import Keeper
 from cdi.hostpath.pools import HostPool, PoolSettings
 from cdi.hostpath.provisioning.capacities import Place
-from cdi.hostpath.provisioning.legacy import LegacySettings
+from cdi.hostpath.provisioning.claims import Rules
+from cdi.hostpath.provisioning.legacy import LegacyBackend, LegacySettings
+from cdi.hostpath.provisioning.provisioner import Provisioner
+from cdi.hostpath.provisioning.watches import Watches
 from cdi.hostpath.settings import DriverSettings
 from cdi.hostpath.setup import add_legacy_provisioner, add_provisioner
 from cdi.kube import connection
 from cdi.kube.client import Client
+from cdi.kube.events import Recorder
 from cdi.kube.manager import Manager
+from cdi.kube.objects import Key
+from support.fakeclock import FakeClock
 from support.fakekube import FakeKube
 
 NAME = "kubevirt.io.hostpath-provisioner"
@@ -350,5 +356,57 @@ def test_the_legacy_provisioner_removes_nothing_that_is_not_its_own(
             await cluster.until(lambda: "VolumeFailedDelete" in cluster.events())
             assert cluster.data() == before
             assert len(cluster.volumes()) == 1
+
+    asyncio.run(check())
+
+
+def orphan(policy: str = "Delete") -> Any:
+    """A volume of a node that is not there, whose claim is gone."""
+    return {
+        "apiVersion": "v1", "kind": "PersistentVolume",
+        "metadata": {
+            "name": "pvc-1", "finalizers": [DATA],
+            "annotations": {
+                "pv.kubernetes.io/provisioned-by": LEGACY, "kubevirt.io/provisionOnNode": "node-z",
+            },
+        },
+        "spec": {
+            "claimRef": {"namespace": "n", "name": "c", "uid": "1"},
+            "persistentVolumeReclaimPolicy": policy,
+        },
+        "status": {"phase": "Released"},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("policy", "returns", "goes"), [
+    pytest.param("Delete", False, True, id="gone-for-good"),
+    pytest.param("Delete", True, False, id="came-back"),
+    pytest.param("Retain", False, False, id="kept"),
+])  # fmt: skip
+def test_volumes_of_vanished_nodes_go_after_a_while(policy: str, returns: bool, goes: bool) -> None:
+    async def check() -> None:
+        clock = FakeClock()
+        async with FakeKube() as server, Client.to(connection.direct(server.url)) as client:
+            server.put("persistentvolumes", orphan(policy))
+            watches, stop = Watches.on(client, clock), asyncio.Event()
+            running = [asyncio.ensure_future(each.run(stop)) for each in watches.all()]
+            for each in watches.all():
+                await each.ready()
+            rules = Rules(LEGACY, "node-a", shares=False)
+            backend = LegacyBackend(LegacySettings("node-a", Path("/none")), "node-a")
+            recorder = Recorder(client, LEGACY, clock=clock)
+            made = Provisioner(client, watches, backend, rules, recorder, clock)
+            first = await made.reconcile_volume(Key("", "pvc-1"))
+            assert ("", "pvc-1") in server.objects("persistentvolumes")
+            if first is not None:
+                await clock.advance(first.again_in or 0)
+            if returns:
+                server.put("nodes", {
+                    "apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-z"},
+                })  # fmt: skip
+            await made.reconcile_volume(Key("", "pvc-1"))
+            assert (("", "pvc-1") not in server.objects("persistentvolumes")) == goes
+            stop.set()
+            await asyncio.gather(*running)
 
     asyncio.run(check())

@@ -11,7 +11,7 @@ from cdi.hostpath.provisioning.claims import Plan, Rules, Seen, Step
 
 NAME = "kubevirt.io.hostpath-provisioner"
 RULES = Rules(NAME, "node-a")
-LEGACY = Rules(NAME, "node-a", block=False, competes=False, grows=False)
+LEGACY = Rules(NAME, "node-a", block=False, competes=False, grows=False, shares=False)
 WAITING = {"provisioner": NAME, "volumeBindingMode": "WaitForFirstConsumer"}
 AT_ONCE = {"provisioner": NAME, "volumeBindingMode": "Immediate"}
 SELECTED = "volume.kubernetes.io/selected-node"
@@ -133,3 +133,14 @@ def test_a_volume_goes_as_its_policy_says(seen: Any, claim: Any, plan: reclaim.P
 
 def test_a_claim_that_is_going_gets_nothing() -> None:
     assert claims.decide(Seen(deleting(claim(HERE)), WAITING), RULES) == Plan()
+
+
+@pytest.mark.parametrize(("there", "rules", "here"), [
+    pytest.param(volume(), RULES, True, id="on-this-node"),
+    pytest.param(volume("node-b"), RULES, False, id="on-another-node"),
+    pytest.param(volume(nodeAffinity=None), RULES, True, id="on-all-nodes"),
+    pytest.param(volume(nodeAffinity=None), LEGACY, False, id="directories-are-of-one-node"),
+    pytest.param(volume(), Rules("other", "node-a"), False, id="somebody-elses"),
+])  # fmt: skip
+def test_whose_a_volume_is(there: Any, rules: Rules, here: bool) -> None:
+    assert claims.is_on_node(there, rules) == here

@@ -36,6 +36,7 @@ class Rules:
     block: bool = True
     competes: bool = True  # for claims that name no node
     grows: bool = True
+    shares: bool = True  # volumes with other nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +106,25 @@ def _grow(seen: Seen, rules: Rules) -> Plan:
 
 
 def is_on_node(volume: Object, rules: Rules) -> bool:
-    """Whether a volume is one of ours, on this node."""
-    ours = objects.annotations(volume).get(facts.PROVISIONED_BY) == rules.provisioner
+    """Whether a volume is one of ours, on this node or on all of them."""
+    nodes = nodes_of(volume)
+    here = rules.node in nodes if nodes else rules.shares
+    return is_ours(volume, rules) and here
+
+
+def is_ours(volume: Object, rules: Rules) -> bool:
+    """Whether a volume was made by our provisioner, on whatever node."""
+    return objects.annotations(volume).get(facts.PROVISIONED_BY) == rules.provisioner
+
+
+def nodes_of(volume: Object) -> list[str]:
+    """The nodes on which a volume is; none where it is on all of them."""
+    if named := objects.annotations(volume).get(facts.PROVISION_ON_NODE):
+        return [named]
     terms = objects.get(volume, "spec", "nodeAffinity", "required", "nodeSelectorTerms", default=[])
-    nodes = [
+    return [
         value
         for term in terms
         for each in term.get("matchExpressions") or []
         for value in each.get("values") or []
     ]
-    named = objects.annotations(volume).get(facts.PROVISION_ON_NODE)
-    return ours and (named or rules.node) == rules.node and (bool(named) or rules.node in nodes)

@@ -6,6 +6,7 @@ between any two of them is harmless. Data is removed only after the server, not 
 that the claim is gone.
 """
 
+import contextlib
 import copy
 import errno
 from collections.abc import Iterator
@@ -22,16 +23,18 @@ from cdi.hostpath.provisioning.sources import NotYet
 from cdi.hostpath.provisioning.watches import Watches
 from cdi.kube import apply, errors, objects
 from cdi.kube.client import Client
+from cdi.kube.clock import Clock, SystemClock
 from cdi.kube.controller import Controller, Metrics, Result
 from cdi.kube.events import Recorder
 from cdi.kube.manager import Group, Manager
 from cdi.kube.objects import Key, Object
-from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES
+from cdi.kube.resource import NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES
 from cdi.volumes import errors as volume_errors
 
 _WORKERS: Final = 4
 _RETRY: Final = 15.0  # seconds until a volume that could not be made is tried again
 _SOON: Final = 1.0  # the same for one that is on its way
+_GONE: Final = 600.0  # seconds after which a node that is gone is not expected back
 _FAILED: Final = "ProvisioningFailed"
 
 
@@ -39,10 +42,18 @@ class Provisioner:
     """Makes, grows and reclaims the volumes of one provisioner on one node."""
 
     def __init__(
-        self, client: Client, watches: Watches, backend: Backend, rules: Rules, recorder: Recorder
+        self,
+        client: Client,
+        watches: Watches,
+        backend: Backend,
+        rules: Rules,
+        recorder: Recorder,
+        clock: Clock | None = None,
     ) -> None:
         self._client, self._watches, self._backend = client, watches, backend
         self._rules, self._recorder = rules, recorder
+        self._clock = clock or SystemClock()
+        self._unowned = dict[str, float]()  # volumes of other nodes that are to go, and since when
 
     def register(self, manager: Manager, metrics: Metrics | None = None) -> None:
         """Add the two controllers; informers are added by whoever made them."""
@@ -170,8 +181,11 @@ class Provisioner:
     async def reconcile_volume(self, key: Key) -> Result | None:
         """Take one volume one step further."""
         volume = self._watches.volume(key.name)
-        if volume is None or not claims.is_on_node(volume, self._rules):
+        if volume is None:
+            self._unowned.pop(key.name, None)
             return None
+        if not claims.is_on_node(volume, self._rules):
+            return await self._look_after_orphan(volume)
         claim_key = facts.claim_key_of(volume)
         plan = reclaim.decide(volume, self._watches.claim(claim_key))
         if plan.erase or plan.delete:
@@ -190,6 +204,39 @@ class Provisioner:
         if plan.delete:
             await apply.ensure_absent(self._client, PERSISTENT_VOLUMES, volume)
         return None
+
+    async def _look_after_orphan(self, volume: Object) -> Result | None:
+        """Let go of a volume of ours whose node is gone, and with it its data.
+
+        Nodes come back after a repair, and look after their volumes themselves: they have time.
+        """
+        name, nodes = objects.name(volume), claims.nodes_of(volume)
+        plan = reclaim.decide(volume, self._watches.claim(facts.claim_key_of(volume)))
+        if not claims.is_ours(volume, self._rules) or not nodes or not plan.let_go:
+            self._unowned.pop(name, None)
+            return None
+        since = self._unowned.setdefault(name, self._clock.now())
+        if self._clock.now() - since < _GONE:
+            return Result(again_in=_GONE)
+        if await self._any_exists(nodes):
+            return Result(again_in=_GONE)
+        if not reclaim.decide(volume, await self._claim_now(facts.claim_key_of(volume))).let_go:
+            return None
+        self._recorder.warning(
+            volume, "NodeGone", f"node {nodes[0]} is gone, and the data of the volume with it"
+        )
+        await apply.ensure_no_finalizer(
+            self._client, PERSISTENT_VOLUMES, volume, facts.DATA_PROTECTION
+        )
+        await apply.ensure_absent(self._client, PERSISTENT_VOLUMES, volume)
+        return None
+
+    async def _any_exists(self, nodes: list[str]) -> bool:
+        for each in nodes:
+            with contextlib.suppress(errors.NotFound):
+                await self._client.get(NODES, each)
+                return True
+        return False
 
     async def _claim_now(self, key: Key | None) -> Object | None:
         if key is None:
