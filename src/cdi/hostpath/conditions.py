@@ -30,9 +30,10 @@ def condition_of(pool: HostPool, volume: str, published: Path | None = None) -> 
 def _troubles(pool: HostPool, volume: str, published: Path | None) -> list[str]:
     directory = pool.pool.directory(volume)
     try:
-        space = pool.space()
+        pool.space()  # which insists that the pool is there
         if not directory.is_dir():
             return [f"the directory of the volume is gone: {directory}"]
+        space = pool.pool.space_of(volume)
         if pool.record(volume).mode == Mode.BLOCK and not (directory / DISK).is_file():
             return [f"the disk of the volume is gone: {directory / DISK}"]
         if mounts.is_read_only(directory):

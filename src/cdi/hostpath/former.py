@@ -48,7 +48,7 @@ class FormerSnapshots:
         """Make a volume in a pool with the content of a snapshot, or keep the one that exists."""
         source = self._data(self.get(name).name)
         return pool.fill(
-            volume, lambda new: self._pool.copy(source, new, Mode.FILESYSTEM, size, cancel)
+            volume, lambda new: pool.copy(source, new, Mode.FILESYSTEM, size, cancel), size
         )
 
     def erase(self, name: str) -> None:

@@ -147,9 +147,9 @@ class Keeper:
                 wanted.id, wanted, lambda cancel: pool.make(wanted, contents, cancel)
             )
         _insist(there, wanted)
-        if there.record.mode == Mode.BLOCK and wanted.content is None:
+        if wanted.content is None:
             # One that was killed may have made the directory, and not yet the disk in it.
-            await asyncio.to_thread(pool.pool.make, wanted.id, Mode.BLOCK, there.record.size)
+            await asyncio.to_thread(pool.pool.make, wanted.id, there.record.mode, there.record.size)
         return None
 
     async def erase(self, volume: str) -> None:

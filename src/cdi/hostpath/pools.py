@@ -17,7 +17,7 @@ import msgspec
 from cdi.hostpath import former
 from cdi.hostpath.former import FormerSnapshots
 from cdi.volumes import errors
-from cdi.volumes.pool import Cancel, Mode, Pool, Space
+from cdi.volumes.pool import Cancel, Mode, Pool, Space, held_to
 from cdi.volumes.records import Record, Records
 from cdi.volumes.snapshots import Snapshot, Snapshots
 
@@ -127,7 +127,7 @@ class HostPool:
     def __init__(self, settings: PoolSettings) -> None:
         self.name, self.shared = settings.name, settings.shared
         marker = MARKER if settings.mounted else ""
-        self.pool = Pool(Path(settings.path), open_to_all=True, marker=marker)
+        self.pool = Pool(Path(settings.path), open_to_all=True, marker=marker, holds=True)
         self._snapshots = Snapshots(self.pool)
         self._former = FormerSnapshots(self.pool)
         self.records = Records(self.pool)
@@ -205,6 +205,7 @@ class HostPool:
                 self.pool.fill(
                     wanted.id,
                     lambda new: self.pool.copy(directory, new, record.mode, record.size, cancel),
+                    held_to(record.mode, record.size),
                 )
             case Content(Kind.SNAPSHOT, source):
                 taken = contents.existing_snapshot(source)
@@ -241,10 +242,10 @@ class HostPool:
         return max(size, record.size)
 
     def capacity(self, volume: str) -> int:
-        """How large a volume is. A directory is not held to what was asked for: it shares all
-        that there is with the others."""
+        """How large a volume is. A directory that the file system does not hold to what was asked
+        for shares all that there is with the others."""
         record = self.record(volume)
-        if record.mode == Mode.BLOCK:
+        if record.mode == Mode.BLOCK or self.pool.is_held(volume):
             return record.size
         return max(rounded(self.space().size), record.size)
 

@@ -10,6 +10,7 @@ Local volumes: making, growing, attaching and removing directories and block dev
     copying     a file's data, shared where the file system can
     trees       a directory with all that is in it
     formatting  file systems of devices
+    quotas      directories that their file system holds to a size
     errors      why something could not be done
 
 It knows nothing of Kubernetes and imports nothing of ours: whoever gives volumes to pods of one

@@ -9,9 +9,10 @@ The data of local volumes: one directory a volume, beneath one directory for all
 
 The one step that makes or unmakes a volume is a rename, with its directory synced: whoever is
 killed before or after it leaves a whole volume or none, and `tidy` removes the rest. Names from
-callers never leave the root. A directory cannot be held to a size; whoever fills it keeps to what
-was requested. Every call may be repeated. Blocking calls; sizes in bytes. Raises OSError, of
-which those of `errors` are some, and ValueError for a name that no volume can have.
+callers never leave the root. A directory is held to its size where the file system has project
+quotas (`quotas`); elsewhere whoever fills it keeps to what was requested. Every call may be
+repeated. Blocking calls; sizes in bytes. Raises OSError, of which those of `errors` are some, and
+ValueError for a name that no volume can have.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from cdi.volumes import copying, errors, loops, trees
+from cdi.volumes import copying, errors, loops, quotas, trees
 from cdi.volumes.devices import DEVICE, DISK, Devices
 from cdi.volumes.trees import Usage
 
@@ -63,7 +64,8 @@ class Pool:
     """The volumes beneath one directory. `devices` says whether to use loop devices; `user`, by uid
     and gid, gets Block volumes where whoever fills them is not who we are (see `devices`); whether
     Filesystem volumes are `open_to_all` says whether any user may write to them. A pool with a
-    `marker` is on a file system that somebody else mounts: it is there while that file is."""
+    `marker` is on a file system that somebody else mounts: it is there while that file is. One
+    that `holds` keeps directories to their size where it can."""
 
     def __init__(
         self,
@@ -73,9 +75,10 @@ class Pool:
         user: tuple[int, int] | None = None,
         open_to_all: bool = False,
         marker: str = "",
+        holds: bool = False,
     ) -> None:
         self.root, self._user, self._open_to_all = root, user, open_to_all
-        self._marker = marker
+        self._marker, self._holds = marker, holds
         usable = loops.usable() if devices is None else devices
         self._devices = Devices(user) if usable else None
 
@@ -125,6 +128,7 @@ class Pool:
             _extend(directory / DISK, size, os.O_CREAT)
         elif self._open_to_all:
             directory.chmod(_OPEN_MODE)
+        self._hold(directory, held_to(mode, size))
         sync_directory(directory)
         sync_directory(self.root)
         return directory
@@ -136,6 +140,22 @@ class Pool:
             _extend(directory / DISK, size)
             if _is_attached(directory):
                 loops.refresh(directory / DISK)
+        elif size > quotas.limit_of(directory) > 0:
+            quotas.hold(directory, size)
+
+    def _hold(self, directory: Path, size: int) -> None:
+        """Hold a directory to a size, if its file system can and one is said.
+
+        One that has files already would be held to only what is added.
+        """
+        if not size or not self._holds or not quotas.enforced(directory):
+            return
+        if quotas.limit_of(directory) or not any(directory.iterdir()):
+            quotas.hold(directory, size)
+
+    def is_held(self, volume: str) -> bool:
+        """Whether the file system holds a volume to its size."""
+        return quotas.limit_of(self.existing(volume)) > 0
 
     def clone(
         self, source: str, volume: str, mode: Mode, size: int, cancel: Cancel | None = None
@@ -146,11 +166,14 @@ class Pool:
         volume that is written to meanwhile raises Changed. Raises TooSmall, Cancelled.
         """
         return self.fill(
-            volume, lambda new: self.copy(self.existing(source), new, mode, size, cancel)
+            volume,
+            lambda new: self.copy(self.existing(source), new, mode, size, cancel),
+            held_to(mode, size),
         )
 
-    def fill(self, volume: str, content: Callable[[Path], None]) -> Path:
-        """Make a volume by having `content` fill its directory, wholly or not at all."""
+    def fill(self, volume: str, content: Callable[[Path], None], held: int = 0) -> Path:
+        """Make a volume by having `content` fill its directory, wholly or not at all. It is held
+        to that size, if one is said and the pool can."""
         directory = self.directory(volume)
         if _is_directory(directory):
             return directory
@@ -159,6 +182,7 @@ class Pool:
             shutil.rmtree(new)
         new.mkdir(mode=_DIRECTORY_MODE)
         try:
+            self._hold(new, held)
             content(new)
             sync_directory(new)
             new.rename(directory)
@@ -203,6 +227,8 @@ class Pool:
         # Renamed first: a volume is never seen with half of its data.
         if _is_directory(directory):
             self.detach(volume)
+            if quotas.limit_of(directory):
+                quotas.let_go(directory)
             if doomed.exists():
                 shutil.rmtree(doomed)
             directory.rename(doomed)
@@ -272,6 +298,11 @@ class Pool:
                 f"it has no file {self._marker}"
             )
         return self.root
+
+
+def held_to(mode: Mode, size: int) -> int:
+    """What a volume's directory may take: a disk has its size anyway."""
+    return size if mode == Mode.FILESYSTEM else 0
 
 
 def _space(directory: Path) -> Space:

@@ -20,7 +20,7 @@ from typing import Final
 
 from cdi.volumes import errors
 from cdi.volumes.devices import DISK
-from cdi.volumes.pool import Cancel, Mode, Pool, sync_directory
+from cdi.volumes.pool import Cancel, Mode, Pool, held_to, sync_directory
 
 _FOLDER: Final = ".snapshots"
 _ABOUT: Final = "about.json"
@@ -100,7 +100,11 @@ class Snapshots:
         if size < found.size:
             raise errors.TooSmall(f"{size} bytes are too few for a snapshot of {found.size} bytes")
         source = self._snapshots.existing(name) / _DATA
-        return target.fill(volume, lambda new: target.copy(source, new, found.mode, size, cancel))
+        return target.fill(
+            volume,
+            lambda new: target.copy(source, new, found.mode, size, cancel),
+            held_to(found.mode, size),
+        )
 
     def erase(self, name: str) -> None:
         """Remove a snapshot; volumes made from it stay."""
