@@ -36,13 +36,11 @@ import cramjam
 from cdi.api import reasons
 from cdi.api.termination import Termination
 from cdi.api.workersettings import WorkerSettings
-from cdi.api.workorder import CloneOrder, InvalidVariable
+from cdi.api.workorder import CloneOrder
 from cdi.images import errors
-from cdi.images.confined import walls
 from cdi.images.sources.disk import DiskSource
-from cdi.images.transfer import threads
 from cdi.images.transfer.meter import Meter
-from cdi.workers import ending, logs, report, volume
+from cdi.workers import report, starting, volume
 from cdi.workers.attended import Attended
 from cdi.workers.copier import LOST_AND_FOUND, METRIC
 from cdi.workers.ranged import greeting
@@ -58,23 +56,12 @@ _JOURNALS: Final = ".*cdi-*"  # of workers: none is part of a volume
 
 def main(env: Mapping[str, str]) -> int:
     """Carry out the order in `env`; write how it ended and return the exit status."""
-    logs.start()
-    threads.keep_buffers()
-    try:
-        settings = WorkerSettings.from_env(env)
-    except InvalidVariable as error:
-        return report.write(_wrong(error), WorkerSettings())
-    walls.require(required=settings.require_walls)
-    try:
-        order = CloneOrder.from_env(env)
-    except InvalidVariable as error:
-        return report.write(_wrong(error), settings)
-    sending = Sending(order, settings)
-    return report.write(Attended(settings, order.owner_uid, METRIC, sending.run).run(), settings)
+    return starting.start(env, CloneOrder.from_env, _run)
 
 
-def _wrong(error: Exception) -> Termination:
-    return ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
+def _run(order: CloneOrder, settings: WorkerSettings) -> int:
+    work = Sending(order, settings).run
+    return report.write(Attended(settings, order.owner_uid, METRIC, work).run(), settings)
 
 
 class Sending:

@@ -22,15 +22,14 @@ from pathlib import Path
 from cdi.api import reasons
 from cdi.api.termination import Termination
 from cdi.api.workersettings import WorkerSettings
-from cdi.api.workorder import CopyOrder, InvalidVariable
+from cdi.api.workorder import CopyOrder
 from cdi.images import errors
-from cdi.images.confined import walls
 from cdi.images.sources.disk import DiskSource
-from cdi.images.transfer import threads, transfer
+from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import TransferRequest
 from cdi.volumes import copying, trees
-from cdi.workers import ending, logs, report, volume
+from cdi.workers import report, starting, volume
 from cdi.workers.attended import Attended
 
 log = logging.getLogger(__name__)
@@ -42,23 +41,12 @@ LOST_AND_FOUND = "lost+found"
 
 def main(env: Mapping[str, str]) -> int:
     """Carry out the order in `env`; write how it ended and return the exit status."""
-    logs.start()
-    threads.keep_buffers()
-    try:
-        settings = WorkerSettings.from_env(env)
-    except InvalidVariable as error:
-        return report.write(_wrong(error), WorkerSettings())
-    walls.require(required=settings.require_walls)
-    try:
-        order = CopyOrder.from_env(env)
-    except InvalidVariable as error:
-        return report.write(_wrong(error), settings)
-    copy = Copy(order, settings)
-    return report.write(Attended(settings, order.owner_uid, METRIC, copy.run).run(), settings)
+    return starting.start(env, CopyOrder.from_env, _run)
 
 
-def _wrong(error: Exception) -> Termination:
-    return ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
+def _run(order: CopyOrder, settings: WorkerSettings) -> int:
+    work = Copy(order, settings).run
+    return report.write(Attended(settings, order.owner_uid, METRIC, work).run(), settings)
 
 
 class Copy:

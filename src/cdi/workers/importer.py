@@ -25,15 +25,24 @@ from functools import partial
 
 from cdi.api.termination import Termination, VDDKInfo
 from cdi.api.workersettings import METRICS_PORT, WorkerSettings
-from cdi.api.workorder import ARCHIVE, BLANK, InvalidVariable, WorkOrder
+from cdi.api.workorder import ARCHIVE, BLANK, WorkOrder
 from cdi.images import archive, errors
-from cdi.images.confined import walls
 from cdi.images.sources.source import Source
 from cdi.images.sources.spec import SourceSpec
-from cdi.images.transfer import threads, transfer
+from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
-from cdi.workers import archives, blank, completion, ending, logs, report, room, sources, volume
+from cdi.workers import (
+    archives,
+    blank,
+    completion,
+    ending,
+    report,
+    room,
+    sources,
+    starting,
+    volume,
+)
 from cdi.workers.progresslog import ProgressLog
 from cdi.workers.sources.limits import CONNECTIONS
 
@@ -46,19 +55,10 @@ PORT_FILE = "metrics-port"  # beside the termination log, where the port is not 
 
 def main(env: Mapping[str, str]) -> int:
     """Carry out the order in `env`; write how it ended and return the exit status."""
-    logs.start()
-    threads.keep_buffers()
-    try:
-        settings = WorkerSettings.from_env(env)
-    except InvalidVariable as error:
-        ended = ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
-        return report.write(ended, WorkerSettings())
-    walls.require(required=settings.require_walls)
-    try:
-        order = WorkOrder.from_env(env).without_line_ends()
-    except InvalidVariable as error:
-        ended = ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
-        return report.write(ended, settings)
+    return starting.start(env, lambda env: WorkOrder.from_env(env).without_line_ends(), _run)
+
+
+def _run(order: WorkOrder, settings: WorkerSettings) -> int:
     running = Import(order, settings)
     ended = running.run()
     status = report.write(ended, settings)

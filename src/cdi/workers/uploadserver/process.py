@@ -15,9 +15,7 @@ from cdi.api.termination import Termination
 from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import InvalidVariable, UploadOrder
 from cdi.images import errors
-from cdi.images.confined import walls
-from cdi.images.transfer import threads
-from cdi.workers import ending, logs, report
+from cdi.workers import ending, report, starting
 from cdi.workers.ranged import greeting
 from cdi.workers.uploadserver import tls
 from cdi.workers.uploadserver.filling import Filling
@@ -32,21 +30,17 @@ PORT_FILE = "upload-port"  # beside the termination log, where the port is not f
 
 def main(env: Mapping[str, str]) -> int:
     """Carry out the order in `env`; write how it ended and return the exit status."""
-    logs.start()
-    threads.keep_buffers()
-    try:
-        settings = WorkerSettings.from_env(env)
-    except InvalidVariable as error:
-        return report.write(_wrong(error), WorkerSettings())
-    walls.require(required=settings.require_walls)
-    try:
-        order = UploadOrder.from_env(env)
-        return _run(order, settings)
-    except (InvalidVariable, OSError) as error:
-        return report.write(_wrong(error), settings)
+    return starting.start(env, UploadOrder.from_env, _run)
 
 
 def _run(order: UploadOrder, settings: WorkerSettings) -> int:
+    try:
+        return _filled(order, settings)
+    except (InvalidVariable, OSError) as error:
+        return report.write(starting.wrong(error), settings)
+
+
+def _filled(order: UploadOrder, settings: WorkerSettings) -> int:
     filling = Filling(order, settings)
     ended = filling.note.read()
     if ended is not None:
@@ -57,10 +51,6 @@ def _run(order: UploadOrder, settings: WorkerSettings) -> int:
     if status == ended.exit_code and ended.says_complete:
         filling.note.remove()  # somebody is told
     return status
-
-
-def _wrong(error: Exception) -> Termination:
-    return ending.failed(errors.InvalidRequest(str(error)), "", connecting=False)
 
 
 async def _serve(order: UploadOrder, settings: WorkerSettings, filling: Filling) -> Termination:
