@@ -64,19 +64,22 @@ class Target(Closing):
             os.close(self._fd)
             self._fd = -1
 
-    def write(self, writes: Iterable[Change]) -> None:
-        """Write all of `writes`, joining neighbours, leaving zeros out."""
+    def write(self, writes: Iterable[Change]) -> list[tuple[int, int]]:
+        """Write all of `writes`, joining neighbours, leaving zeros out; return their ranges."""
         began = time.perf_counter()
-        self._write(writes)
+        ranges = self._write(writes)
         with self._lock:
             self.seconds += time.perf_counter() - began
+        return ranges
 
-    def _write(self, writes: Iterable[Change]) -> None:
+    def _write(self, writes: Iterable[Change]) -> list[tuple[int, int]]:
+        ranges: list[tuple[int, int]] = []
         batch: list[Buffer] = []
         start = end = 0
         for write in writes:
             if isinstance(write, Zeros):
                 self._skip(write.offset, write.end)
+                ranges.append((write.offset, write.end))
                 continue
             data = write.data if isinstance(write.data, bytes | bytearray) else bytes(write.data)
             at = 0
@@ -89,7 +92,9 @@ class Target(Closing):
                 end = write.offset + high
                 at = high
             self._skip(write.offset + at, write.offset + len(data))
+            ranges.append((write.offset, write.offset + len(data)))
         self._put(batch, start)
+        return ranges
 
     def _skip(self, start: int, end: int) -> None:
         """[start, end) is zero: see to it, unless it is so already."""

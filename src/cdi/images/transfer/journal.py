@@ -29,7 +29,7 @@ import logging
 import os
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ class Journal:
         # What holds after a power cut has to do so through this, too.
         self._rewrite(sync=bool(self._durable))
 
-    def done(self, ranges: tuple[tuple[int, int], ...]) -> None:
+    def done(self, ranges: Sequence[tuple[int, int]]) -> None:
         """Guest `ranges` have been written."""
         with self._lock:
             for start, end in ranges:

@@ -176,8 +176,7 @@ class _Crew:
         for write in writes:
             held.append(write)
             if time.monotonic() - since > _NOTE_EVERY:
-                job.target.write(held)
-                job.journal.done(tuple((one.offset, one.end) for one in held))
+                job.journal.done(job.target.write(held))
                 held, since = [], time.monotonic()
         job.target.write(held)
 

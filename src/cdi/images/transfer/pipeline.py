@@ -196,11 +196,11 @@ class Crew(Generic[Job]):
     first failure reaches whoever puts, or waits.
     """
 
-    def __init__(self, do: Callable[[Job], None], count: int, name: str) -> None:
+    def __init__(self, do: Callable[[Job], object], count: int, name: str) -> None:
         """`count` threads; at most twice as many pieces of work wait or are under way."""
         self._do, self._most = do, 2 * count
         self._threads = ThreadPoolExecutor(count, thread_name_prefix=name)
-        self._begun: deque[Future[None]] = deque()
+        self._begun: deque[Future[object]] = deque()
 
     def __enter__(self) -> Crew[Job]:
         return self

@@ -1,13 +1,14 @@
 """
 An object behind an http(s) URL, read whole or in ranges, whatever its server does.
 
-Here: reading on at the exact next byte after a break, and noticing that the object is another
-one by then. Elsewhere: the first request (`probe`), connections and redirects (`client`), when
-to give up (`retry`).
+Here: the first request, reading on at the exact next byte after a break, and noticing that the
+object is another one by then. Elsewhere: connections and redirects (`client`), when to give up
+(`retry`), servers without ranges (`whole`).
 
-A source without ranges whose connection breaks is fetched again from its start, and what had
-been delivered is thrown away: the price of a server that cannot do better. Sizes and offsets
-are in bytes, durations in seconds.
+One small GET with a Range tells all that HEAD would, of servers that forbid HEAD too, and its
+body is not wasted: the head of a ranged source, or the whole stream of another one.
+
+Sizes and offsets are in bytes, durations in seconds.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from collections.abc import Callable, Iterator
 
 from cdi.images import errors
 from cdi.images.closing import Closing
+from cdi.images.codecs import codec
 from cdi.images.http import client, connection, failures, response, retry, urls
 from cdi.images.http.client import PLAIN, Fields, Service
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Counter, EndedEarly, Response
 from cdi.images.sources import source
-from cdi.images.sources.http import codings, probe, refused, whole
-from cdi.images.sources.http.findings import Findings
+from cdi.images.sources.http import codings, refused, whole
+from cdi.images.sources.http.findings import HEAD, Findings
 from cdi.images.sources.http.restraint import Restraint
 from cdi.images.sources.http.whole import RETRIED
 from cdi.images.sources.source import PIECE, Identity
@@ -37,6 +39,10 @@ log = logging.getLogger(__name__)
 
 # How often a redirector is asked for another mirror. Some send to one that lacks the file yet.
 _MIRRORS = 4
+
+# Statuses of servers, and of what stands before them, that choke on the Range and may serve the
+# whole. Asking once more costs a server that means it one request.
+_WITHOUT_RANGE = frozenset({400, 403, 405, 406, 409, 412, 416, 501})
 
 
 class HttpSource(Closing):
@@ -168,23 +174,21 @@ class HttpSource(Closing):
         budget: retry.Budget | None = None
         while True:
             try:
-                found = self._first_answer()
+                if self._ranges:
+                    found = _probe(self.shown, self.ask, self.service)
+                else:
+                    found = whole.opened(self.shown, self.ask(()), self.service)
             except RETRIED as failure:
                 budget = budget or retry.Budget(
                     self._retries, self._retries.opening_tries, self._rng
                 )
                 self.pause(budget, failure)
             else:
-                probe.warn_of_text(self.shown, found.kind)
+                _warn_of_text(self.shown, found.kind)
                 # Unequal servers behind one name would contradict each other for ever.
                 if self._version or not self._ranges:
                     found.validators = response.Validators()
                 return found
-
-    def _first_answer(self) -> Findings:
-        if self._ranges:
-            return probe.probe(self.shown, self.ask, self.service)
-        return whole.opened(self.shown, self.ask(()), self.service)
 
     def ask(self, fields: Fields) -> Response:
         """Send one GET where the last good one went, or anew along the redirects."""
@@ -300,3 +304,75 @@ class HttpSource(Closing):
         self._repeated.add(1)
         if self._wait(delay):
             raise errors.Cancelled("the transfer was asked to stop")
+
+
+def _probe(
+    shown: str, ask: Callable[[tuple[tuple[str, str], ...]], Response], service: Service = PLAIN
+) -> Findings:
+    """Ask for the head of the source. The caller closes `body`. Raises SourceError."""
+    answer = ask((("Range", f"bytes=0-{HEAD - 1}"),))
+    try:
+        found = _ranged(shown, answer, service)
+        if found is None and (small := _smaller(answer)):
+            # imageio daemons insist on ranges that lie within the disk.
+            answer.close()
+            answer = ask((("Range", f"bytes=0-{small - 1}"),))
+            found = _ranged(shown, answer, service)
+    except BaseException:
+        answer.close()
+        raise
+    if found is None:
+        if answer.status not in _WITHOUT_RANGE | {206}:
+            return whole.opened(shown, answer, service)
+        answer.close()
+        return whole.opened(shown, ask(()), service)
+    answer.close()
+    return found
+
+
+def _ranged(shown: str, answer: Response, service: Service) -> Findings | None:
+    part = response.parse_content_range(answer.headers.get("Content-Range"))
+    if part is None or part.total is None or part.start != 0:
+        return None
+    if answer.status == 416 and part.total == 0:
+        return Findings(0, response.validators_of(answer.headers), ranged=True)
+    if answer.status != 206:
+        return None
+    packed = "Content-Encoding" in answer.headers
+    coding = codings.check(shown, answer, service, seen=answer.look(codec.HEAD)) if packed else ""
+    length = response.parse_length(answer.headers.get("Content-Length"))
+    if coding and length != part.end - part.start:
+        return None  # packed on its way: offsets count something else than what comes
+    head = _read_exactly(answer, min(part.end, HEAD))
+    validators = response.validators_of(answer.headers)
+    kind = answer.headers.get("Content-Type", "")
+    return Findings(part.total, validators, kind, ranged=True, head=head, coding=coding)
+
+
+def _smaller(answer: Response) -> int:
+    """Return how long an object is that is shorter than what was asked for; 0 otherwise."""
+    part = response.parse_content_range(answer.headers.get("Content-Range"))
+    total = part.total if part and answer.status == 416 else None
+    return total if total and total < HEAD else 0
+
+
+def _read_exactly(answer: Response, length: int) -> bytes:
+    """Read `length` bytes of a body. Raises ConnectionLost if it ends before."""
+    pieces: list[bytes] = []
+    while length:
+        piece = answer.read(length)
+        if not piece:
+            raise answer.ended_early()
+        pieces.append(piece)
+        length -= len(piece)
+    return b"".join(pieces)
+
+
+def _warn_of_text(shown: str, kind: str) -> None:
+    """Tell of an object that its server says is text."""
+    if kind.startswith("text/"):
+        # Existing installations look for this text, with the type inside it. Servers say
+        # text/plain of every name they do not know: no reason to alarm anybody.
+        level = logging.INFO if kind.startswith("text/plain") else logging.WARNING
+        text = "Unexpected content type '%s'. Content might not be a KubeVirt image."
+        log.log(level, text, kind.partition(";")[0], extra={"url": shown})
