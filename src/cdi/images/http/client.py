@@ -9,7 +9,6 @@ thread may call. Raises SourceError, InvalidRequest, Cancelled.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from cdi.images.http.dialer import Dialer
     from cdi.images.http.proxies import Proxy
     from cdi.images.http.redirects import Cookies
-
-log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 10
 
@@ -97,25 +94,14 @@ class Client:
             if again is None and answer.status not in response.REDIRECTS:
                 return answer, route
             answer.close()
-            route = self._onward(route, answer, again)
+            from cdi.images.http import redirects
+
+            self._cookies = self._cookies or redirects.Cookies()
+            route = redirects.onward(route, answer.headers, again, self._cookies)
         raise errors.SourceRefused(
             f"{start.location.printable} redirects more than {MAX_REDIRECTS} times; "
             "check the address"
         )
-
-    def _onward(self, route: urls.Route, answer: Response, again: urls.Route | None) -> urls.Route:
-        """Return where a redirect leads, unless it is known already; keep the cookies it sets."""
-        from cdi.images.http import redirects
-
-        if wanted := answer.headers.get("Set-Cookie"):
-            self._cookies = self._cookies or redirects.Cookies()
-            self._cookies.keep(route.location, wanted)
-        there = again or redirects.redirected(route, answer.headers.get("Location"))
-        log.info(
-            "The source redirects",
-            extra={"location": there.location.printable, "trusted": there.trusted},
-        )
-        return there
 
     def _retry_route(self, route: urls.Route, answer: Response) -> urls.Route | None:
         if answer.status < 300 or not route.trusted:

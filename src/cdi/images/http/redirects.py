@@ -9,13 +9,17 @@ RFC 6265. Raises SourceRefused.
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import urllib.parse
+from collections.abc import Mapping
 from dataclasses import replace
 
 from cdi.images import errors
 from cdi.images.http import urls
+
+log = logging.getLogger(__name__)
 
 _RAW = re.compile(r"[\x80-\xff]")
 _MOST = 50  # of one host
@@ -50,6 +54,20 @@ class Cookies:
                 for name, (value, secure) in kept.items()
                 if place.scheme == "https" or not secure
             )
+
+
+def onward(
+    route: urls.Route, headers: Mapping[str, str], known: urls.Route | None, cookies: Cookies
+) -> urls.Route:
+    """Return where an answer leads, unless that is `known` already; keep the cookies it sets."""
+    if wanted := headers.get("Set-Cookie"):
+        cookies.keep(route.location, wanted)
+    there = known or redirected(route, headers.get("Location"))
+    log.info(
+        "The source redirects",
+        extra={"location": there.location.printable, "trusted": there.trusted},
+    )
+    return there
 
 
 def redirected(route: urls.Route, target: str | None) -> urls.Route:

@@ -21,7 +21,7 @@ from cdi.images.formats import inspect
 from cdi.images.formats.image import Image
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.source import Identity, Once, Source
-from cdi.images.transfer import documents, work
+from cdi.images.transfer import documents, journal, work
 from cdi.images.transfer.attempt import Attempt, commit, insist_fits
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
@@ -42,21 +42,45 @@ def from_copy(
         "resumed": copied.resumed,
     }
     asked = _answering(request, known)
-    made = _from_copy(run, asked, request.as_copy().target, meter, cancel)
+    made = _from_copy(run, asked, copy_of(request).target, meter, cancel)
     return dataclasses.replace(made, **known, seconds=dict(meter.seconds))
+
+
+def copy_of(request: TransferRequest) -> TransferRequest:
+    """Return what is asked of a temporary copy: the source's content as it is, in the scratch.
+
+    Raises NeedsScratch where there is none.
+    """
+    if request.scratch is None:
+        raise errors.NeedsScratch("this disk is made from a temporary copy")
+    return dataclasses.replace(
+        request,
+        target=request.scratch,
+        journal=None,
+        scratch=None,
+        size=None,
+        limit=None,
+        preallocate=False,
+        as_is=True,
+        by_copy=False,
+        appliance=request.looks_inside,
+        update=False,
+        base=None,
+        committing=None,
+    )
 
 
 def taken(
     request: TransferRequest, first: Attempt, go: Callable[[Attempt], Result], need: Exception
 ) -> Result:
     """Take a copy with the source that is open, after the first attempt has found the `need`."""
-    work.forget(request)
+    work.forget(request.target, request.journal_file)
     # Once halted, its readers are gone, and what they have read with them.
     if request.scratch is None or first.halt.is_set():
         raise need
     log.info("taking a temporary copy", extra={"cause": str(need)})
-    made = go(Attempt(request.as_copy(), first.source, first.meter, first.halt))
-    note_complete(request.as_copy(), first.source.identity, made)
+    made = go(Attempt(copy_of(request), first.source, first.meter, first.halt))
+    note_complete(copy_of(request), first.source.identity, made)
     return made
 
 
@@ -71,19 +95,21 @@ def copy_for(
             f"{source.identity.location} can be read only once, and this image cannot be made "
             f"into a disk that way ({need}); save it to a file, and import that"
         ) from need
-    return request.as_copy()
+    return copy_of(request)
 
 
 def note_complete(copy: TransferRequest, identity: Identity, made: Result) -> None:
     """Remember, durably, that the copy is complete: a run that is stopped need not fetch again."""
     if identity.version:
         told = {"key": _key_of_complete(copy, identity), "compression": made.compression}
-        documents.save(copy.note_of_completion, told | {"digest": made.digest, "size": made.size})
+        documents.save(
+            journal.note_path(copy.target), told | {"digest": made.digest, "size": made.size}
+        )
 
 
 def found_complete(copy: TransferRequest, identity: Identity) -> Result | None:
     """Return how an earlier run made the copy, if it is there and still of this source."""
-    told = documents.load(copy.note_of_completion) if identity.version else None
+    told = documents.load(journal.note_path(copy.target)) if identity.version else None
     if told is None or told.get("key") != _key_of_complete(copy, identity):
         return None
     size, digest = told["size"], told["digest"]

@@ -50,6 +50,11 @@ def journal_path(path: Path) -> Path:
     return path.with_name(path.name + ".cdi-journal")
 
 
+def note_path(path: Path) -> Path:
+    """Where it is noted that the temporary copy `path` is complete."""
+    return path.with_name(path.name + ".cdi-complete")
+
+
 class Journal:
     """The journal of one running transfer. Methods may be called by any thread."""
 

@@ -16,7 +16,7 @@ from cdi.images.codecs.codec import Codec, codec_for, codec_named
 from cdi.images.formats import inspect
 from cdi.images.formats.image import Image
 from cdi.images.sources.source import Continued, Unpacked
-from cdi.images.transfer import fetch, forward, pipeline, verifying
+from cdi.images.transfer import copying, fetch, forward, pipeline, verifying
 from cdi.images.transfer.attempt import (
     EMPTY,
     Attempt,
@@ -125,7 +125,8 @@ class _OnePass:
         if self._attempt.request.scratch is None:
             raise needs_copy(image)
         log.info("taking a temporary copy", extra={"format": image.format})
-        self._attempt.request, self._attempt.copied = self._attempt.request.as_copy(), True
+        attempt = self._attempt
+        attempt.request, attempt.copied = copying.copy_of(attempt.request), True
 
     def _in_order(self, start: int) -> Iterator[bytes]:
         attempt = self._attempt

@@ -83,34 +83,6 @@ class TransferRequest:
             "update": self.update,
         }
 
-    def as_copy(self) -> TransferRequest:
-        """Return what is asked of a temporary copy: the source's content as it is, in the scratch.
-
-        Raises NeedsScratch where there is none.
-        """
-        if self.scratch is None:
-            raise errors.NeedsScratch("this disk is made from a temporary copy")
-        return dataclasses.replace(
-            self,
-            target=self.scratch,
-            journal=None,
-            scratch=None,
-            size=None,
-            limit=None,
-            preallocate=False,
-            as_is=True,
-            by_copy=False,
-            appliance=self.looks_inside,
-            update=False,
-            base=None,
-            committing=None,
-        )
-
-    @property
-    def note_of_completion(self) -> Path:
-        """Where it is noted that a temporary copy is complete."""
-        return self.target.with_name(self.target.name + ".cdi-complete")
-
     def of(self, spec: SourceSpec) -> TransferRequest:
         """Return the same for the source in `spec`.
 

@@ -18,10 +18,12 @@ import logging
 import threading
 
 from cdi.images import errors
+from cdi.images import target as targets
 from cdi.images.codecs.codec import codec_for
 from cdi.images.sources.source import Mapped, Source
 from cdi.images.transfer import parallel, work
 from cdi.images.transfer.attempt import EMPTY, HEAD, Attempt, is_archive
+from cdi.images.transfer.journal import journal_path, note_path
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
 from cdi.images.transfer.threads import Halt
@@ -41,12 +43,11 @@ def run(request: TransferRequest, meter: Meter, cancel: threading.Event) -> Resu
 
 def forget(request: TransferRequest) -> None:
     """Remove what unfinished transfers of this request left, a temporary copy included."""
-    work.forget(request)
-    if request.scratch is not None:
-        copy = request.as_copy()
-        work.forget(copy)
-        copy.target.unlink(missing_ok=True)
-        copy.note_of_completion.unlink(missing_ok=True)
+    work.forget(request.target, request.journal_file)
+    if (copy := request.scratch) is not None:
+        work.forget(copy, journal_path(copy))
+        copy.unlink(missing_ok=True)
+        note_path(copy).unlink(missing_ok=True)
 
 
 def _run_once(
@@ -104,7 +105,7 @@ def _attempted(
     if request.scratch is not None and request.scratch.exists():
         from cdi.images.transfer import copying
 
-        if (found := copying.found_complete(request.as_copy(), source.identity)) is not None:
+        if (found := copying.found_complete(copying.copy_of(request), source.identity)) is not None:
             return found, True
     first = Attempt(request, source, meter, halt)
     try:
@@ -116,7 +117,7 @@ def _attempted(
     if first.copied:
         from cdi.images.transfer import copying
 
-        copying.note_complete(request.as_copy(), source.identity, made)
+        copying.note_complete(copying.copy_of(request), source.identity, made)
     return made, first.copied
 
 
@@ -126,7 +127,7 @@ def _go(attempt: Attempt) -> Result:
     Raises NeedsScratch for what can be had neither way.
     """
     request, source = attempt.request, attempt.source
-    if request.by_copy or (request.scratch is not None and _copy_is_begun(request, source)):
+    if request.by_copy or _copy_is_begun(request, source):
         raise errors.NeedsScratch("an earlier attempt has found that it takes a copy")
     if isinstance(source, Mapped) or request.base is not None:
         from cdi.images.transfer import overlay
@@ -148,4 +149,8 @@ def _go(attempt: Attempt) -> Result:
 
 
 def _copy_is_begun(request: TransferRequest, source: Source) -> bool:
-    return work.earlier(request.as_copy(), source.identity) is not None
+    if request.scratch is None or not targets.partial_path(request.scratch).exists():
+        return False
+    from cdi.images.transfer import copying
+
+    return work.earlier(copying.copy_of(request), source.identity) is not None

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from cdi.images import errors
 from cdi.images import target as targets
@@ -45,11 +46,11 @@ def earlier(request: TransferRequest, identity: Identity) -> Progress | None:
     return found
 
 
-def forget(request: TransferRequest) -> None:
+def forget(target: Path, journal: Path) -> None:
     """Remove what unfinished attempts left. Raises TargetFailed where one is under way."""
-    if not targets.is_device(request.target):
-        targets.remove_partial(request.target)
-    request.journal_file.unlink(missing_ok=True)
+    if not targets.is_device(target):
+        targets.remove_partial(target)
+    journal.unlink(missing_ok=True)
 
 
 class Work:
@@ -67,7 +68,7 @@ class Work:
         self.resumed = progress is not None
         self.progress = progress or Progress()
         if progress is None and not targets.is_device(request.target):
-            forget(request)
+            forget(request.target, request.journal_file)
         self.target, copy = self._open(identity, virtual_size)
         try:
             key = request.key(identity, self.target.tag)

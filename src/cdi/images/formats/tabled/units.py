@@ -24,7 +24,6 @@ from cdi.images.layout import Ranges, Reader, Unit
 from cdi.images.writes import Buffer, Write
 
 READ_BYTES = 1 << 20  # near tables are fetched in one read up to this length
-_MAX_GAP = 64 << 10
 
 _CHUNK_BITS = 13
 _CHUNK = 1 << _CHUNK_BITS  # places in one number
@@ -72,7 +71,7 @@ class Tables:
         for part in sorted(parts):
             last = groups[-1] if groups else None
             if last and (
-                part[0] - (last[-1][0] + last[-1][1]) <= _MAX_GAP
+                part[0] - (last[-1][0] + last[-1][1]) <= MAX_GAP
                 and part[0] + part[1] - last[0][0] <= READ_BYTES
             ):
                 last.append(part)
