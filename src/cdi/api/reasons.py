@@ -143,6 +143,7 @@ EXTERNAL_POPULATION_SUCCEEDED = "ExternalPopulationSucceeded"  # a foreign popul
 NO_ANY_VOLUME_DATA_SOURCE = "NoAnyVolumeDataSource"  # the cluster dropped dataSourceRef
 NO_CSI_DRIVER = "NoCSIDriverForExternalPopulation"  # the class cannot use populators
 CLAIM_MISBOUND = "ClaimMisbound"  # Kubernetes' own; the one event that primes do not pass on
+PROVISIONING_SUCCEEDED = "ProvisioningSucceeded"  # Kubernetes' own: there is a volume
 PROVISIONING_FAILED = "ProvisioningFailed"  # Kubernetes' own; virtctl waits for it
 
 # StorageProfile, condition Recognized

@@ -39,12 +39,16 @@ def bound_annotations(claim: Object, events: Iterable[Object]) -> dict[str, str 
 
 
 def newest_message(events: Iterable[Object], prime: str | None) -> str | None:
-    """The text of the newest event; of a claim with a prime, only what is told of the prime."""
+    """The text of the newest event; of a claim with a prime, only what is told of the prime.
+
+    That a volume was made is no reason to wait for one: it is bound in the next moment.
+    """
     wanted = prefix_of(prime) if prime else ""
     found = [
         (last_seen(event), len(message), message.removeprefix(wanted))
         for event in events
         if (message := str(event.get("message") or "")).startswith(wanted)
+        and event.get("reason") != reasons.PROVISIONING_SUCCEEDED
     ]
     return max(found)[2] if found else None
 
