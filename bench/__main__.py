@@ -20,6 +20,7 @@ from bench import (
     controlplane,
     disk,
     extras,
+    many,
     race,
     rows,
     table,
@@ -31,7 +32,16 @@ from bench import (
 
 WORK = Path(__file__).resolve().parents[1] / "run"
 SIZE = "2G"  # all cases take about 25 minutes on two processors
-EXTRAS = ("capped", "growth", "start-up", "one-machine", "webhooks", "volumes", "copies")
+EXTRAS = (
+    "capped",
+    "growth",
+    "start-up",
+    "one-machine",
+    "many",
+    "webhooks",
+    "volumes",
+    "copies",
+)
 GROWTH_CASE = "qcow2-zlib"
 # Above this the page cache might not hold source, scratch and disk, and the device is measured.
 _CACHE_SHARE = 0.5
@@ -83,6 +93,9 @@ class _Bench:
         if "one-machine" in self._asked.cases:
             self._say("one-machine: cdi up, imports by kubectl, thousands of volumes ...")
             print("\n" + "\n".join(controlplane.report(self._folder)))
+        if "many" in self._asked.cases:
+            self._say("many: 500 DataVolumes in a minute ...")
+            print("\n" + "\n".join(many.report(self._folder)))
         if "webhooks" in self._asked.cases:
             self._say("webhooks: cdi apiserver at a steady rate ...")
             print("\n" + "\n".join(webhooks.report(self._folder)))
