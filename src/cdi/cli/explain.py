@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import click
 
-from cdi.api import annotations, labels, phases
-from cdi.cli import claims, dependents, explanation, nodes, rows
+from cdi.api import annotations, labels, names, phases
+from cdi.cli import claims, dependents, explanation, nodes, provenance, rows
 from cdi.cli.dependents import Needed
 from cdi.cli.explanation import Explanation, Seen
 from cdi.cli.references import Reference
@@ -54,12 +54,13 @@ class Answer:
     state: str  # its phase and what else says how far it is
     explanation: Explanation
     row: rows.Row | None = None  # of a volume
+    provenance: Sequence[str] = ()  # where its claim's class, modes and size came from
 
     def lines(self, now: datetime) -> list[str]:
         label = _LABELS.get(self.reference.kind, self.reference.kind) + ":"
         state = f", {self.state}" if self.state else ""
         head = f"{label:<12} {self.namespace}/{self.reference.name}{state}"
-        return [head, *self.explanation.lines(now)]
+        return [head, *self.explanation.lines(now), *self.provenance]
 
     def as_document(self) -> dict[str, Any]:
         """Return the answer as JSON shows it."""
@@ -73,6 +74,7 @@ class Answer:
             "waitsFor": found.waits_for,
             "since": None if found.since is None else found.since.isoformat(),
             "whatToDo": found.do,
+            "claim": [" ".join(line.split()) for line in self.provenance],
         }
 
 
@@ -128,7 +130,30 @@ class _Explainer:
         volume = await self._client.get(kinds.DATA_VOLUMES, name, self._namespace)
         claim = await self._found(PERSISTENT_VOLUME_CLAIMS, name)
         seen = await self._observe(volume, claim, "DataVolume")
-        return self._answer(Reference("DataVolume", name), seen)
+        found = self._answer(Reference("DataVolume", name), seen)
+        return replace(found, provenance=await self._provenance(volume, claim))
+
+    async def _provenance(self, volume: Object, claim: Object | None) -> list[str]:
+        """Where class, modes and size of a claim came from, as far as may be read."""
+        if claim is None or not owners.is_controlled_by(claim, volume):
+            return []
+        name = str(objects.get(claim, "spec", "storageClassName", default=""))
+        return provenance.lines(
+            provenance.Seen(
+                volume,
+                claim,
+                await self._classes(),
+                await self._optional(kinds.STORAGE_PROFILES, name),
+                await self._optional(kinds.CDI_CONFIGS, names.CDI_CONFIG),
+            )
+        )
+
+    async def _classes(self) -> list[Object]:
+        try:
+            return await self._client.list(STORAGE_CLASSES)
+        except errors.Forbidden as error:
+            self._hide(STORAGE_CLASSES, error)
+            return []
 
     async def _claim(self, name: str) -> Answer:
         claim = await self._client.get(PERSISTENT_VOLUME_CLAIMS, name, self._namespace)

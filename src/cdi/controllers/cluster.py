@@ -34,7 +34,7 @@ from cdi.kube.resource import (
     STORAGE_CLASSES,
     Resource,
 )
-from cdi.storage import rendering
+from cdi.storage import legacydefaults, rendering
 
 ABOUT: Final = "about"  # events: UID of the object they are about
 IMPORTING: Final = "importing"  # claims: the empty value, for those that are to be imported into
@@ -84,6 +84,8 @@ class Cluster:
     csi_drivers: Cache
     snapshot_classes: Cache
     config_maps: Cache  # of the installation's own namespace
+    legacy_defaults: Cache  # ConfigMaps of this one name, anywhere
+    hyperconvergeds: Cache
     ingresses: Cache  # the same
     routes: Cache  # the same
     infrastructures: Cache  # OpenShift's
@@ -270,6 +272,8 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
     "csi_drivers": CSI_DRIVERS,
     "snapshot_classes": kinds.SNAPSHOT_CLASSES,
     "config_maps": CONFIG_MAPS,
+    "legacy_defaults": CONFIG_MAPS,
+    "hyperconvergeds": kinds.HYPERCONVERGEDS,
     "ingresses": INGRESSES,
     "routes": kinds.ROUTES,
     "infrastructures": kinds.INFRASTRUCTURES,
@@ -295,7 +299,10 @@ _INDEXES: Final[Mapping[str, Mapping[str, IndexFunction]]] = {
 # What is kept of objects that are mostly those of others.
 _KEPT: Final[Mapping[str, Transform]] = {"pods": foreignpods.kept_of}
 # Only claims have events that anybody here reads.
-_FIELDS: Final[Mapping[str, str]] = {"events": "involvedObject.kind=PersistentVolumeClaim"}
+_FIELDS: Final[Mapping[str, str]] = {
+    "events": "involvedObject.kind=PersistentVolumeClaim",
+    "legacy_defaults": f"metadata.name={legacydefaults.CONFIG_MAP}",
+}
 _LABELS: Final[Mapping[str, str]] = {"services": f"{labels.COMPONENT}={labels.UPLOAD_SERVER}"}
 # Kinds that somebody else defines, and kinds that are watched in the installation's namespace only.
 _MAY_BE_MISSING: Final = frozenset(
@@ -307,6 +314,7 @@ _MAY_BE_MISSING: Final = frozenset(
         "routes",
         "infrastructures",
         "proxies",
+        "hyperconvergeds",
     }
 )
 _OF_INSTALLATION: Final = frozenset({"config_maps", "cron_jobs", "jobs", "ingresses", "routes"})

@@ -41,6 +41,8 @@ INFRASTRUCTURES: Final = Resource(
     _OPENSHIFT, "v1", "infrastructures", "Infrastructure", namespaced=False
 )
 PROXIES: Final = Resource(_OPENSHIFT, "v1", "proxies", "Proxy", namespaced=False)
+# Their namespaces are as trustworthy as ours: whoever may make one installs all of this.
+HYPERCONVERGEDS: Final = _ours("HyperConverged")
 IMAGE_STREAMS: Final = Resource("image.openshift.io", "v1", "imagestreams", "ImageStream")
 _SNAPSHOT_GROUP: Final = "snapshot.storage.k8s.io"
 

@@ -144,7 +144,8 @@ class _Maker:
         self._watch(controller, "profiles", own_key)
         self._watch(controller, "snapshot_classes", made.keys_of_snapshot_class)
         self._watch(controller, "volumes", made.keys_of_volume)
-        self._watch(controller, "config_maps", made.keys_of_config_map)
+        self._watch(controller, "legacy_defaults", made.keys_of_config_map)
+        self._watch(controller, "hyperconvergeds", made.keys_of_hyperconverged)
         return controller
 
     def data_volume(self, operation: Operation) -> Controller:

@@ -130,16 +130,22 @@ class Reconciler:
         )
 
     def _legacy_defaults(self) -> Mapping[str, str]:
-        key = Key(self._settings.namespace, legacydefaults.CONFIG_MAP)
-        found: Mapping[str, str] = objects.get(
-            self._cluster.config_maps.get(key), "data", default={}
-        )
-        return found
+        """Of this installation, or else of a HyperConverged; others' ConfigMaps say nothing."""
+        theirs = sorted({objects.namespace(x) for x in self._cluster.hyperconvergeds.list()})
+        for namespace in (self._settings.namespace, *theirs):
+            key = Key(namespace, legacydefaults.CONFIG_MAP)
+            found = self._cluster.legacy_defaults.get(key)
+            if found is not None:
+                data: Mapping[str, str] = found.get("data") or {}
+                return data
+        return {}
 
     def keys_of_config_map(self, found: Object) -> list[Key]:
         """The defaults of an older installation may say something of every class."""
-        if objects.name(found) != legacydefaults.CONFIG_MAP:
-            return []
+        return self.keys_of_hyperconverged(found)
+
+    def keys_of_hyperconverged(self, _: Object) -> list[Key]:
+        """Its namespace may have such defaults."""
         return [objects.key(each) for each in self._cluster.classes.list()]
 
     def keys_of_snapshot_class(self, found: Object) -> list[Key]:

@@ -97,7 +97,8 @@ RBAC = {
         persistentvolumeclaims/finalizers pods/finalizers: update
         pods services: get list watch create delete
         namespaces: get list watch
-        configmaps: get create
+        configmaps: get create list watch
+        hyperconvergeds@hco.kubevirt.io: get list watch
         storageclasses@storage.k8s.io csidrivers@storage.k8s.io: get list watch
         proxies@config.openshift.io infrastructures@config.openshift.io: get list watch
         clusterversions@config.openshift.io: get

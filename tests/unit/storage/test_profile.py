@@ -102,7 +102,16 @@ LEGACY = {"gold.accessMode": "ReadWriteMany", "accessMode": "ReadWriteOnce"}
     ("provisioner", "data", "expected"),
     [
         pytest.param("x", LEGACY, ["ReadWriteMany/Filesystem"], id="of-the-class"),
-        pytest.param("x", {"accessMode": "ReadWriteOnce"}, [], id="not-those-of-all-classes"),
+        pytest.param(
+            "x",
+            {"accessMode": "ReadWriteMany", "volumeMode": "Block"},
+            ["ReadWriteMany/Block"],
+            id="of-all-classes",
+        ),
+        pytest.param(
+            "x", LEGACY | {"volumeMode": "Block"}, ["ReadWriteMany/Block"], id="each-mode-by-itself"
+        ),
+        pytest.param("x", {"silver.accessMode": "ReadWriteMany"}, [], id="of-another-class"),
         pytest.param("x", {"gold.volumeMode": "Wood"}, [], id="nonsense"),
         pytest.param(TOPOLVM, LEGACY, sets(wanted(TOPOLVM)), id="the-table-wins"),
     ],

@@ -56,6 +56,8 @@ CONTROLLER_CLUSTER: Final[Rules] = (
     rule("core", "pods services", "get list watch create delete"),
     rule("core", "namespaces", _READ),
     rule("core", "configmaps", "get create"),
+    rule("core", "configmaps", "list watch", "kubevirt-storage-class-defaults"),
+    rule("hco.kubevirt.io", "hyperconvergeds", _READ),
     rule("storage.k8s.io", "storageclasses csidrivers", _READ),
     rule(_OPENSHIFT_CONFIG, "proxies infrastructures", _READ),
     rule(_OPENSHIFT_CONFIG, "clusterversions", "get"),
