@@ -235,7 +235,8 @@ def test_everything_is_adopted_and_finished(cluster: Cluster) -> None:
         assert uids(cluster) == before
         # Only the one whose image was gone has been fetched: by ours.
         assert {each.target for each in server.requests} == {"/disk.img"}
-    assert "No resources found" in cluster.kubectl("get", "pods", "-n", SPACE)
+    for name in (*SCRIPTS, "image-gone"):
+        cluster.wait(f"pod/importer-{name}", "delete", "-n", SPACE)
     for _, kind, name, namespaced in another.LEFTOVERS:
         where = ("-n", NAMESPACE) if namespaced else ()
         cluster.wait(f"{kind}/{name}", "delete", *where)
