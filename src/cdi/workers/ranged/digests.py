@@ -22,4 +22,4 @@ class Digest:
         self._cipher = AESGCM(bytes.fromhex(key))
 
     def __call__(self, data: Buffer) -> bytes:
-        return self._cipher.encrypt(_NONCE, b"", bytes(data))
+        return self._cipher.encrypt(_NONCE, b"", data)

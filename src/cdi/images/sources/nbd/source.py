@@ -175,8 +175,8 @@ class NbdSource(Closing):
     def _compared_with(
         self, digest: Callable[[Buffer], bytes], connection: Connection, offset: int, length: int
     ) -> bytearray:
-        found = connection.read(offset, length)
-        if connection.digest(offset, length) != digest(found):
+        found, want = connection.read_with_digest(offset, length)
+        if digest(found) != want:
             raise errors.ConnectionLost(
                 f"{self._shown}: {length} bytes at {offset} came with another digest"
             )

@@ -48,8 +48,14 @@ class Transport(Closing):
 
     def receive_into(self, view: memoryview) -> None:
         """Fill `view`."""
+        self._insist_not_cancelled()
+        receive = self._sock.recv_into
         while view:
-            count = self._patiently(self._sock.recv_into, view)
+            # A call of TLS brings 16 KiB at most, so that there are many: this is all of one.
+            try:
+                count = receive(view)
+            except OSError:
+                count = self._patiently(receive, view)
             if not count:
                 raise errors.ConnectionLost(f"{self.shown}: the server closed the connection")
             view = view[count:]
@@ -61,8 +67,7 @@ class Transport(Closing):
         """Try until something moves: each call has a silence of its own."""
         since = self._watch.clock()
         while True:
-            if self._watch.cancel.is_set():
-                raise errors.Cancelled("the transfer was asked to stop")
+            self._insist_not_cancelled()
             try:
                 return attempt(view)
             except TimeoutError:
@@ -74,3 +79,7 @@ class Transport(Closing):
                 raise errors.ConnectionLost(
                     f"{self.shown}: the connection broke: {failure.strerror or failure}"
                 ) from failure
+
+    def _insist_not_cancelled(self) -> None:
+        if self._watch.cancel.is_set():
+            raise errors.Cancelled("the transfer was asked to stop")
