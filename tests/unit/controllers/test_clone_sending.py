@@ -63,6 +63,16 @@ def pod(phase: str) -> Object:
     }  # fmt: skip
 
 
+def failed(of: Object) -> Object:
+    """A pod whose container waits for its next start."""
+    told = {
+        "name": "cdi-clone-source", "ready": False, "restartCount": 1,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"exitCode": 1, "message": "not reached"}},
+    }  # fmt: skip
+    return {**of, "status": {**of["status"], "containerStatuses": [told]}}
+
+
 def seen(of: Object, **fields: Any) -> Seen:
     fields.setdefault("origin", Origin(CloneSource(CLAIM, "golden", "src"), SOURCE))
     fields.setdefault("issuer", ISSUER)
@@ -92,6 +102,14 @@ def kinds(of: plan.Plan) -> list[str]:
         pytest.param(seen(claim(**READY), pod=pod("Failed")), ["Remove Pod"], id="is-made-anew"),
         pytest.param(
             seen(claim(**{known.POD_PHASE: "Succeeded"}), pod=pod("Running")), [], id="is-told"
+        ),
+        pytest.param(
+            seen(claim(**{known.POD_PHASE: "Succeeded"}), pod=failed(pod("Running"))),
+            ["Remove Pod"], id="or-has-missed-it",
+        ),
+        pytest.param(
+            seen(claim(**READY), pod=failed(pod("Running"))),
+            ["Change PersistentVolumeClaim"], id="sends-again-while-there-is-a-server",
         ),
         pytest.param(
             seen(claim(**{known.POD_PHASE: "Succeeded"}), pod=pod("Succeeded")),

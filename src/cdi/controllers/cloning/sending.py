@@ -6,6 +6,7 @@ Copies over the network: what to do next about a claim into which a clone source
     its server is ready          none                named on the claim, then made, if it may be
     any                          waits for keys      they are made for it
     says it is full              over, or none       the copy is complete
+    says it is full              has failed          it goes: the answer it waits for was given
     complete, or being deleted   any                 it goes, and lets go of the claim
 
 The server is the upload controller's; the source may be in another namespace, so it is held by a
@@ -83,11 +84,23 @@ def decide(seen: Seen) -> plan.Plan:
 
 def _completed(seen: Seen) -> plan.Plan:
     if seen.pod is not None and objects.get(seen.pod, "status", "phase") not in _OVER:
+        if _is_between_starts(seen.pod) and not objects.is_deleting(seen.pod):
+            # It has missed the last answer, and sends to a server that is no more.
+            return plan.Plan((plan.Remove(PODS, seen.pod),))
         return plan.Plan(again_in=SOON)  # it is about to hear of it
     text = f"Successfully cloned into {objects.key(seen.claim)}"
     done = plan.normal(seen.claim, reasons.CLONE_SUCCEEDED, text)
     said = {annotations.CLONE_OF: annotations.TRUE, **_source_says(seen)}
     return change(seen.claim, said).with_events(done)
+
+
+def _is_between_starts(pod: Object) -> bool:
+    """Whether the clone source has failed and waits for its next start."""
+    told = objects.get(pod, "status", "containerStatuses", default=[])
+    return any(
+        objects.get(each, "state", "waiting") and objects.get(each, "lastState", "terminated")
+        for each in told
+    )
 
 
 def _cleaned_up(seen: Seen) -> plan.Plan:
