@@ -5,8 +5,9 @@ CDI_TEST_KUBECONFIG names one; otherwise every test process starts `cdi up` over
 own. KUBECONFIG alone is not taken: tests must never end up in a cluster that just happens to be
 the one somebody works with. CDI_TEST_HOST is the address under which a foreign cluster reaches
 this machine, whose servers have the images; CDI_TEST_WAITING_CLASS is its StorageClass that waits
-for a consumer. The StorageProfiles of its default class and of that one are told that there are
-block volumes, if they do not know.
+for a consumer, CDI_TEST_CLASS the one of all other volumes, if it is not the default. The
+StorageProfiles of the default class and of the waiting one are told that there are block volumes,
+if they do not know.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ SIZE = "64Mi"
 BIND_AT_ONCE = "cdi.kubevirt.io/storage.bind.immediate.requested"
 # A class that waits for a consumer; on clusters of others it may have another name.
 WAITING_CLASS = os.environ.get("CDI_TEST_WAITING_CLASS", "local-wffc")
+# The class of volumes whose test names none; None: the cluster's default.
+USUAL_CLASS = os.environ.get("CDI_TEST_CLASS")
 # Failures that somebody may mend elsewhere end at once, where a test waits for the end.
 RETRY_NEVER = {"cdi.kubevirt.io/storage.import.retryFor": "0"}
 RETAIN = "cdi.kubevirt.io/storage.pod.retainAfterCompletion"
@@ -27,6 +29,8 @@ def data_volume(
 ) -> Object:
     """A DataVolume; `by` is storage or pvc, further keywords go into that block."""
     block = {"resources": {"requests": {"storage": size}}, **claim}
+    if USUAL_CLASS is not None:
+        block.setdefault("storageClassName", USUAL_CLASS)
     if by == "pvc":
         block.setdefault("accessModes", ["ReadWriteOnce"])
     return {
