@@ -135,12 +135,17 @@ class Cluster:
     def waiting_phase(self, storage_class: str) -> str:
         """The phase of a DataVolume whose class waits for a consumer, until there is one.
 
-        Volumes of CSI drivers are filled by populators, others where they are.
+        Where populators can fill its volumes, they do; others are filled where they are.
         """
+        populated = self.is_populated(storage_class)
+        return "PendingPopulation" if populated else "WaitForFirstConsumer"
+
+    def is_populated(self, storage_class: str) -> bool:
+        """Whether the volumes of a class can be filled before they are bound, and cloned."""
         path = "-ojsonpath={.provisioner}"
         driver = self.kubectl("get", "storageclass", storage_class, path)
         drivers = self.kubectl("get", "csidrivers", "-ojsonpath={.items[*].metadata.name}").split()
-        return "PendingPopulation" if driver in drivers else "WaitForFirstConsumer"
+        return driver in drivers
 
     def complete_profile(self, storage_class: str) -> None:
         """Say of a class that it has block volumes, too, as an administrator who knows does."""
@@ -379,8 +384,8 @@ class Machine(Cluster):
         place = self.directory / "volumes"
         return {each.name for each in place.iterdir()} if place.exists() else set()
 
-    def waiting_phase(self, storage_class: str) -> str:
-        return "PendingPopulation"
+    def is_populated(self, storage_class: str) -> bool:
+        return True
 
     def disk_of(self, claim: Object) -> Path | None:
         return self.directory / "volumes" / claim["spec"]["volumeName"] / "disk.img"
