@@ -1,9 +1,9 @@
 """
 The API server: start it, stop it, plug into it.
 
-Here: the order in which the parts come up and go down, TLS, addresses that are no resources
-(health, version, discovery, OpenAPI), and the last line of defence for errors. Elsewhere: the
-resource API (`rest`) and everything below it.
+Here: the order in which the parts come up and go down, TLS, and the last line of defence for
+errors. Elsewhere: addresses that are no resources (`pages`), the resource API (`rest`) and
+everything below it.
 
 Up: lock, store, certificates, definitions, roles, system namespaces, socket, kubeconfig,
 housekeeping. Down: in reverse. A kubeconfig that exists therefore points to a server that answered.
@@ -12,8 +12,7 @@ housekeeping. Down: in reverse. A kubeconfig that exists therefore points to a s
 import asyncio
 import functools
 import logging
-import platform
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +26,6 @@ from cdi.standalone.apiserver import (
     certificates,
     kubeconfig,
     metrics,
-    negotiation,
-    openapi_v2,
     status,
     subresources,
     tokens,
@@ -48,6 +45,7 @@ from cdi.standalone.apiserver.namespaces import RESOURCE as NAMESPACES
 from cdi.standalone.apiserver.namespaces import SYSTEM, Namespaces, keep_system
 from cdi.standalone.apiserver.objects import Objects
 from cdi.standalone.apiserver.openapi import OpenApi
+from cdi.standalone.apiserver.pages import Pages
 from cdi.standalone.apiserver.podadmission import PodAdmission
 from cdi.standalone.apiserver.quotastatus import QuotaStatus
 from cdi.standalone.apiserver.rest import USER, Rest
@@ -67,12 +65,6 @@ DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 16443
 MAX_BODY = 3 * 1024 * 1024  # bytes, as Kubernetes limits requests
 RENEW_EVERY = 3600.0  # seconds between two looks at the certificate
 SHUTDOWN = 1.0  # seconds that open requests get; watches have been ended before
-KUBERNETES_VERSION = ("1", "32")  # the API level whose behaviour is offered
-AGGREGATED = ("v2", "v2beta1")
-HEALTH = ("healthz", "livez", "readyz")
-# A server that answers has a store, or it would not have started.
-HEALTH_PARTS = ("ping", "store")
-
 _logger = logging.getLogger(__name__)
 
 
@@ -228,8 +220,12 @@ class ApiServer:
         table = Subresources()
         subresources.Builtin(self._objects, signer).register(table)
         table.update(self.hooks.subresources)
-        self._discovery = Discovery(catalog, table)
-        self._openapi = OpenApi(catalog)
+        self._pages = Pages(
+            Discovery(catalog, table),
+            OpenApi(catalog),
+            metrics=lambda: metrics.exposition(store, self._requests),
+            url=lambda: self._url,
+        )
         reviews = Reviews(self._authenticator, self._authorizer)
         self._rest = Rest(
             self._objects,
@@ -246,7 +242,7 @@ class ApiServer:
             client_max_size=MAX_BODY,
             middlewares=[self._requests.count, _statuses, connections.watch, self._authenticate],
         )
-        for path, handler in self._addresses().items():
+        for path, handler in self._pages.addresses().items():
             app.router.add_get(path, handler)
         app.router.add_route("*", "/{path:.*}", self._rest.handle)
         runner = web.AppRunner(
@@ -274,29 +270,6 @@ class ApiServer:
         shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host)  # noqa: S104 (compared, not bound)
         self._url = f"https://{shown or (f'[{host}]' if ':' in host else host)}:{port}"
 
-    def _addresses(self) -> dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]]:
-        return {
-            "/": self._root,
-            "/metrics": self._metrics,
-            **{f"/{check}": self._health for check in HEALTH},
-            **{f"/{check}/{{part}}": self._health_of_part for check in HEALTH},
-            "/version": self._version,
-            "/version/": self._version,
-            "/api": self._core_versions,
-            "/api/": self._core_versions,
-            "/apis": self._groups,
-            "/apis/": self._groups,
-            "/api/{version}": self._resources,
-            "/api/{version}/": self._resources,
-            "/apis/{group}": self._group,
-            "/apis/{group}/": self._group,
-            "/apis/{group}/{version}": self._resources,
-            "/apis/{group}/{version}/": self._resources,
-            "/openapi/v2": self._openapi_v2,
-            "/openapi/v3": self._openapi_index,
-            "/openapi/v3/{path:.+}": self._openapi_document,
-        }
-
     @web.middleware
     async def _authenticate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         user = self._authenticator.user_of(request.headers)
@@ -311,80 +284,6 @@ class ApiServer:
                 f'forbidden: User "{user.name}" cannot get path "{request.path}"',
             )
         return await handler(request)
-
-    async def _root(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002 (a handler)
-        plain = [path for path in self._addresses() if "{" not in path and path != "/"]
-        served = [f"/apis/{group['name']}" for group in self._discovery.groups()["groups"]]
-        return web.json_response({"paths": sorted([*plain, "/api/v1", *served])})
-
-    async def _metrics(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002
-        text = metrics.exposition(self._objects.store, self._requests)
-        return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
-
-    async def _health(self, request: web.Request) -> web.StreamResponse:
-        if "verbose" not in request.query:
-            return web.Response(text="ok")
-        lines = [f"[+]{part} ok" for part in HEALTH_PARTS]
-        check = request.path.strip("/")
-        return web.Response(text="\n".join([*lines, f"{check} check passed", ""]))
-
-    async def _health_of_part(self, request: web.Request) -> web.StreamResponse:
-        if request.match_info["part"] not in HEALTH_PARTS:
-            raise status.no_such_path()
-        return web.Response(text="ok")
-
-    async def _version(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002
-        major, minor = KUBERNETES_VERSION
-        return web.json_response(
-            {
-                "major": major,
-                "minor": minor,
-                "gitVersion": f"v{major}.{minor}.0+cdi",
-                "gitCommit": "",
-                "gitTreeState": "clean",
-                "buildDate": "1970-01-01T00:00:00Z",
-                "goVersion": "",
-                "compiler": f"python{platform.python_version()}",
-                "platform": f"linux/{platform.machine()}",
-            }
-        )
-
-    async def _core_versions(self, request: web.Request) -> web.StreamResponse:
-        if version := _aggregated_version(request):
-            return _aggregated(self._discovery.aggregated(core=True, version=version), version)
-        address = self._url.removeprefix("https://")
-        return web.json_response(self._discovery.core_versions(address))
-
-    async def _groups(self, request: web.Request) -> web.StreamResponse:
-        if version := _aggregated_version(request):
-            return _aggregated(self._discovery.aggregated(core=False, version=version), version)
-        return web.json_response(self._discovery.groups())
-
-    async def _group(self, request: web.Request) -> web.StreamResponse:
-        return _found(self._discovery.group(request.match_info["group"]))
-
-    async def _resources(self, request: web.Request) -> web.StreamResponse:
-        place = request.match_info
-        return _found(self._discovery.resources(place.get("group", ""), place["version"]))
-
-    async def _openapi_v2(self, request: web.Request) -> web.StreamResponse:
-        if "protobuf" in request.headers.get("Accept", ""):
-            return web.Response(body=openapi_v2.document(), content_type=openapi_v2.CONTENT_TYPE)
-        return web.json_response(openapi_v2.as_json())
-
-    async def _openapi_index(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002
-        return web.json_response(self._openapi.index())
-
-    async def _openapi_document(self, request: web.Request) -> web.StreamResponse:
-        tag = f'"{self._openapi.tag()}"'
-        if request.headers.get("If-None-Match") == tag:
-            return web.Response(status=304, headers={"ETag": tag})
-        body = self._openapi.document(request.match_info["path"])
-        if body is None:
-            raise status.no_such_path()
-        response = web.Response(body=body, content_type="application/json", headers={"ETag": tag})
-        response.enable_compression()
-        return response
 
 
 @web.middleware
@@ -422,37 +321,11 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _aggregated_version(request: web.Request) -> str:
-    """The version of the aggregated document that the client prefers, or empty."""
-    accept = request.headers.get("Accept", "")
-    for wanted in negotiation.parameters_of(accept, "application/json"):
-        if wanted.get("as") == "APIGroupDiscoveryList" and wanted.get("v") in AGGREGATED:
-            return wanted["v"]
-        if "as" not in wanted:
-            return ""
-    return ""
-
-
-def _aggregated(document: Document, version: str) -> web.Response:
-    response = web.Response(body=negotiation.View().render(document))
-    response.headers["Content-Type"] = (
-        f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
-    )
-    response.enable_compression()
-    return response
-
-
 def _server_of(runner: web.AppRunner) -> web.Server:
     """What answers requests, once the runner is set up."""
     if runner.server is None:
         raise RuntimeError("the runner is not set up")
     return runner.server
-
-
-def _found(document: Document | None) -> web.Response:
-    if document is None:
-        raise status.no_such_path()
-    return web.json_response(document)
 
 
 def _names_of(host: str) -> list[str]:
