@@ -162,3 +162,12 @@ def check_home(ref: ObjectRef, home: Document | None) -> None:
             "field": "metadata.namespace",
         }
         raise status.forbidden(ref.kind, ref.name, why, [cause])
+
+
+def normal(kind: KindInfo, document: Document) -> Document:
+    """Return a document without unknown fields, with defaults, typed."""
+    document = {**document, "apiVersion": kind.api_version, "kind": kind.kind}
+    check_readable(kind, document)
+    admit.prune(kind, document)
+    admit.default(kind, document)
+    return document

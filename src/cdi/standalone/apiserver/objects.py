@@ -228,7 +228,7 @@ class Objects:
     ) -> Result:
         kind = ref.kind
         checks.check_home(ref, self._home_of(ref))
-        document = self._normal(kind, document)
+        document = checks.normal(kind, document)
         document = metadata.prepared_for_create(kind, document, self.clock())
         document, said = await self._admitted("CREATE", ref, document, None, options, user)
         warnings = [*warnings, *said]
@@ -267,7 +267,7 @@ class Objects:
     ) -> Result:
         kind = ref.kind
         warnings = [] if manage else checks.unknown_fields(kind, wanted, options)
-        document = self._normal(kind, wanted)
+        document = checks.normal(kind, wanted)
         document = metadata.prepared_for_update(kind, live, document, ref.subresource)
         document, said = await self._admitted("UPDATE", ref, document, live, options, user)
         warnings += said
@@ -360,7 +360,7 @@ class Objects:
         request = admission_of(operation, ref, document, live, user, options.dry_run)
         mutated = await self.admission.mutate(resource, request)
         if mutated is not document and mutated is not None:
-            document = self._normal(kind, mutated)
+            document = checks.normal(kind, mutated)
         wrong = admit.validate(kind, document, live, ref.subresource)
         if wrong:
             raise status.invalid(kind, ref.name, wrong)
@@ -384,14 +384,6 @@ class Objects:
     def _as_stored(self, kind: KindInfo, document: Document) -> Document:
         stored = self.catalog.of_resource(resource_of(kind.group, kind.plural)) or kind
         return conversion.to_storage(kind, stored, document)
-
-    def _normal(self, kind: KindInfo, document: Document) -> Document:
-        """Without unknown fields, with defaults, typed."""
-        document = {**document, "apiVersion": kind.api_version, "kind": kind.kind}
-        checks.check_readable(kind, document)
-        admit.prune(kind, document)
-        admit.default(kind, document)
-        return document
 
     def _home_of(self, ref: ObjectRef) -> Document | None:
         entry = self.store.get(Key("namespaces", "", ref.namespace))
