@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
@@ -208,7 +208,6 @@ class Response(AbstractContextManager["Response"]):
         self._shown = shown
         self._body = body
         self._counter = received
-        self._text: str | None = None
         self._ahead = b""  # looked at, and not read
 
     @property
@@ -244,16 +243,9 @@ class Response(AbstractContextManager["Response"]):
 
     def text(self) -> str:
         """Return the beginning of the body as text, at most MAX_TEXT bytes, as far as it came."""
-        if self._text is None:
-            self._text = b"".join(self._beginning()).decode("utf-8", "replace")
-        return self._text
-
-    def _beginning(self) -> Iterator[bytes]:
-        left = MAX_TEXT
         with contextlib.suppress(errors.SourceError):
-            while left and (piece := self.read(left)):
-                left -= len(piece)
-                yield piece
+            self.look(MAX_TEXT)
+        return self._ahead[:MAX_TEXT].decode("utf-8", "replace")
 
     def ended_early(self) -> EndedEarly:
         """The error of a body that is shorter than it should be."""
