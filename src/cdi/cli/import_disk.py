@@ -222,7 +222,7 @@ def _prepared(
     if place.startswith(_HTTP):
         spec = SourceSpec(open=lambda cancel: HttpSource(place, options.http, cancel=cancel))
         return nullcontext(spec)
-    from cdi.images.sources import kinds  # whose commonest has been
+    from cdi.images.sources import kinds  # all others
 
     return kinds.prepare(place, options, halt)
 
