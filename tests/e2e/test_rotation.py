@@ -36,8 +36,9 @@ SECONDS = float(os.environ.get("CDI_TEST_ROTATION_SECONDS", "60"))
 EVERY = 30  # seconds between two rotations
 AT_ONCE = 4  # clients of each kind
 PAUSE = 0.1  # seconds between two requests of one client
-# Good for longer than a kubelet takes to show a pod what its Secrets hold now.
-SHORT = {"duration": "5m", "renewBefore": f"{300 - EVERY}s"}
+# Good for less than a kubelet may take to show a pod what its Secrets hold now.
+LIFE = 90  # seconds
+SHORT = {"duration": f"{LIFE}s", "renewBefore": f"{LIFE - EVERY}s"}
 ROTATED = (
     "cdi-apiserver-signer",
     "cdi-apiserver-server-cert",

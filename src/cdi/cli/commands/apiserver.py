@@ -36,6 +36,13 @@ def command(
         from cdi.web.serving.server import Address
         from cdi.web.serving.tls import Files
 
-    files = Files(tls_cert_file, tls_key_file)
-    settings = Settings(namespace, Address(*listen), files, installer_labels(os.environ))
+    # Mounted where the operator mounts it, it is the Secret of that name.
+    secret = _CERTIFICATES.name if tls_cert_file.parent == _CERTIFICATES else ""
+    settings = Settings(
+        namespace,
+        Address(*listen),
+        Files(tls_cert_file, tls_key_file),
+        installer_labels(os.environ),
+        secret,
+    )
     apiserver.run(kubeconfig, context, settings, verbosity)

@@ -31,6 +31,7 @@ from cdi.web.apiserver.aggregated import UploadApi
 from cdi.web.apiserver.frontproxy import FrontProxy
 from cdi.web.apiserver.keystore import KeyStore
 from cdi.web.apiserver.lookups import Lookups
+from cdi.web.apiserver.servingcertificate import FollowedSecret
 from cdi.web.apiserver.webhooks import Webhooks
 from cdi.web.metrics import ProcessMetrics
 from cdi.web.serving.health import Health
@@ -51,6 +52,7 @@ class Settings:
     address: Address
     certificate: Files
     installed_by: Mapping[str, str]  # labels
+    secret: str = ""  # with the certificate, which is followed; empty: only the files are
     drain: float = DRAIN
 
 
@@ -107,6 +109,11 @@ class ApiServer:
         self.keys = KeyStore(client, settings.namespace, settings.installed_by)
         self._lookups = Lookups(client)
         self._proxy = FollowedProxy(client)
+        self._certificate: Files | FollowedSecret = settings.certificate
+        if settings.secret:
+            self._certificate = FollowedSecret(
+                client, settings.namespace, settings.secret, settings.certificate
+            )
         self.server = self._make_server()
 
     async def prepare(self) -> None:
@@ -118,6 +125,8 @@ class ApiServer:
         manager.add(Group.SERVERS, self.server)
         manager.add(Group.CACHES, *self._lookups.informers)
         manager.add(Group.CACHES, self._proxy.informer, self.keys.informer, self.keys)
+        if isinstance(self._certificate, FollowedSecret):
+            manager.add(Group.CACHES, self._certificate.informer)
         manager.add(Group.CONTROLLERS, Work("ready", _announce))
 
     async def ready(self) -> None:
@@ -143,7 +152,7 @@ class ApiServer:
             self._upload_api().routes(),
         ):
             app.router.add_routes(routes)
-        tls = ServerTls(self._settings.certificate, self._profile, self._proxy.authority)
+        tls = ServerTls(self._certificate, self._profile, self._proxy.authority)
         return WebServer(
             labels.API_SERVER, app, self._settings.address, tls, health, drain=self._settings.drain
         )

@@ -68,12 +68,17 @@ class SelfSigned:
         return ""
 
     def load_into(self, context: ssl.SSLContext) -> None:
-        # The ssl module takes keys from files only.
-        with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory) / "tls.pem"
-            path.touch(mode=0o600)
-            path.write_text(self._pair.key + self._pair.certificate, encoding="ascii")
-            context.load_cert_chain(path)
+        load_pair(context, self._pair.key, self._pair.certificate)
+
+
+def load_pair(context: ssl.SSLContext, key: str, certificate: str) -> None:
+    """Let a context show a certificate; both are PEM. Raises OSError, ValueError."""
+    # The ssl module takes keys from files only.
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "tls.pem"
+        path.touch(mode=0o600)
+        path.write_text(f"{key}\n{certificate}", encoding="ascii")
+        context.load_cert_chain(path)
 
 
 def _intermediate() -> TLSProfile:
