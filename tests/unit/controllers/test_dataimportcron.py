@@ -634,6 +634,20 @@ def test_the_metric_tells_outdated_from_pending(given, shown):
     assert told.shown == {}
 
 
+@pytest.mark.parametrize(
+    ("given", "pending"),
+    [
+        pytest.param(cron(status=up_to_date("False")), True, id="relies-on-the-default"),
+        pytest.param(cron(status=up_to_date("True")), False, id="needs-nothing"),
+        pytest.param(cron(**NAMED_CLASS), False, id="class-is-named"),
+    ],
+)
+def test_a_cron_whose_default_class_is_gone_is_pending(given, pending):
+    told = Told()
+    metrics.note(told, objects.key(given), given, has_default=False)
+    assert told.shown["ns/cron"][1] is pending
+
+
 # Images that nodes pull.
 
 

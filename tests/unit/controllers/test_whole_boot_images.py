@@ -251,3 +251,150 @@ def test_a_second_cron_takes_over_when_the_first_goes() -> None:
     found.drop("crons", first)
     found.settle()
     assert source(found) == {"pvc": {"namespace": "ns", "name": NAMES[B]}}
+
+
+# What clients see, and administrators do.
+
+
+def told_by(found: World, live: Callable[[World], None]) -> list[tuple[str, str]]:
+    """UpToDate's and Progressing's reasons, as they follow each other in every write."""
+    told: list[tuple[str, str]] = []
+    original = found.put
+
+    def put(cache: str, obj: Object) -> Object:
+        if cache == "crons":
+            given = {
+                each["type"]: each["reason"]
+                for each in objects.get(obj, "status", "conditions", default=[])
+            }
+            now = given.get("UpToDate", ""), given.get("Progressing", "")
+            if any(now) and (not told or told[-1] != now):
+                told.append(now)
+        return original(cache, obj)
+
+    found.put = put  # type: ignore[method-assign]
+    live(found)
+    return told
+
+
+def test_a_good_import_is_told_step_by_step() -> None:
+    found = with_classes(World([world.SUCCEEDS], storage=Snapshots()))
+    found.settle()
+
+    def live(found: World) -> None:
+        found.put("crons", cron())
+        found.settle()
+        answered(found, A)
+        found.settle()
+
+    told = told_by(found, live)
+    assert told[0] == ("NoDigest", "NoImport")
+    assert told[1][0] == "Outdated"
+    assert told[-1] == ("UpToDate", "NoImport")
+    while_importing = [progress for current, progress in told if current == "ImportProgressing"]
+    wanted = [each for each in while_importing if each in ("ImportScheduled", "ImportProgressing")]
+    assert wanted == ["ImportScheduled", "ImportProgressing"]
+
+
+def hand_written(found: World, digest: str) -> None:
+    found.patch_one("crons", "cron", {"metadata": {"annotations": {known.DESIRED_DIGEST: digest}}})
+    found.settle()
+
+
+def test_a_digest_that_somebody_writes_is_imported() -> None:
+    found = begun(schedule="")
+    assert there(found, "cron_jobs") == set()
+    for digest in (A, B):
+        hand_written(found, digest)
+        assert source(found) == {"pvc": {"namespace": "ns", "name": NAMES[digest]}}
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_the_data_source_is_made_again_and_pointed_back(deleted: bool) -> None:
+    found = begun()
+    answered(found, A)
+    found.settle()
+    before = source(found)
+    given = found.get_one("data_sources", "fedora")
+    assert given is not None
+    if deleted:
+        found.drop("data_sources", given)
+    else:
+        elsewhere = {"pvc": {"namespace": "ns", "name": "elsewhere"}}
+        found.patch_one("data_sources", "fedora", {"spec": {"source": elsewhere}})
+    found.settle()
+    assert source(found) == before
+
+
+@pytest.mark.parametrize("snapshots", [False, True])
+def test_the_last_image_is_imported_again_when_it_is_deleted(snapshots: bool) -> None:
+    found = begun(snapshots=snapshots)
+    answered(found, A)
+    found.settle()
+    for cache in ("data_volumes", "claims", "snapshots"):
+        given = found.get_one(cache, NAMES[A])
+        if given is not None:
+            found.drop(cache, given)
+    found.settle()
+    (named,) = source(found).values()
+    assert named["name"] == NAMES[A]
+    assert found.pods_made == 2
+    assert conditions(found)["UpToDate"] == "UpToDate"
+
+
+def test_no_claim_is_left_once_images_are_snapshots() -> None:
+    found = begun()
+    answered(found, A)
+    found.settle()
+    want_snapshots(found, "snapshot")
+    assert there(found, "claims") == set()
+    assert there(found, "data_volumes") == set()
+    made = found.get_one("snapshots", NAMES[A])
+    assert made is not None
+    assert objects.labels(made)[labels.DATA_IMPORT_CRON] == "cron"
+    assert objects.annotations(made)[known.SOURCE_VOLUME_MODE] == "Filesystem"
+
+
+@pytest.mark.parametrize("policy", ["None", "All"])
+def test_what_stays_when_a_cron_goes_is_its_retention_policy(policy: str) -> None:
+    found = begun(retentionPolicy=policy)
+    answered(found, A)
+    found.settle()
+    given = found.get_one("crons", "cron")
+    assert given is not None
+    found.drop("crons", given)
+    found.settle()
+    assert there(found, "cron_jobs") == set()
+    kept = {NAMES[A]} if policy == "All" else set()
+    assert there(found, "claims") == kept
+    assert there(found, "data_sources") == ({"fedora"} if kept else set())
+
+
+def test_the_image_that_was_used_longest_ago_goes() -> None:
+    found = begun(importsToKeep=2)
+    for version in (A, B, A, C):
+        answered(found, version)
+        found.settle()
+    assert there(found, "claims") == {NAMES[A], NAMES[C]}
+
+
+class OfClasses(Snapshots):
+    """Storage as it is: nobody makes a volume for a claim without a class."""
+
+    def can_make(self, world: World, claim: Object) -> bool:
+        named = bool(objects.get(claim, "spec", "storageClassName"))
+        return named and super().can_make(world, claim)
+
+
+def test_an_import_waits_for_a_default_class_and_begins_when_there_is_one() -> None:
+    found = World([world.SUCCEEDS], storage=OfClasses())
+    found.settle()
+    found.put("crons", cron())
+    found.settle()
+    answered(found, A)
+    found.settle()
+    assert conditions(found)["UpToDate"] != "UpToDate"
+    with_classes(found)
+    found.settle()
+    assert source(found) == {"pvc": {"namespace": "ns", "name": NAMES[A]}}
+    assert conditions(found) == {"Progressing": "NoImport", "UpToDate": "UpToDate"}

@@ -33,12 +33,15 @@ class NotCounted:
         """Forget it."""
 
 
-def note(metrics: Outdated, key: Key, cron: Object | None) -> None:
-    """Publish how a cron stands now; None for one that is gone."""
+def note(metrics: Outdated, key: Key, cron: Object | None, *, has_default: bool = True) -> None:
+    """Publish how a cron stands now; None for one that is gone. `has_default`: a class that
+    imports of its kind are on where they name none."""
     if cron is None or objects.is_deleting(cron):
         metrics.cron_gone(*key)
     else:
-        metrics.cron_outdated(*key, outdated=is_outdated(cron), pending=is_pending(cron))
+        metrics.cron_outdated(
+            *key, outdated=is_outdated(cron), pending=is_pending(cron, has_default=has_default)
+        )
 
 
 def is_outdated(cron: Object) -> bool:
@@ -48,10 +51,11 @@ def is_outdated(cron: Object) -> bool:
     return bool(current.get("status") != Status.TRUE)
 
 
-def is_pending(cron: Object) -> bool:
-    """Whether an outdated cron waits for a default storage class."""
+def is_pending(cron: Object, *, has_default: bool = True) -> bool:
+    """Whether an outdated cron waits for a default storage class: there has never been one, or
+    there is none any more."""
     template = objects.get(cron, "spec", "template", "spec", default={})
     form = template.get("pvc") or template.get("storage") or {}
     relies_on_default = form.get("storageClassName") is None
     noted = objects.annotations(cron).get(annotations.STORAGE_CLASS)
-    return is_outdated(cron) and relies_on_default and not noted
+    return is_outdated(cron) and relies_on_default and not (noted and has_default)

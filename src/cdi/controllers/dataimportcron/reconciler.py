@@ -17,7 +17,14 @@ from cdi.controllers.dataimportcron import (
     template,
 )
 from cdi.controllers.dataimportcron.decide import decide
-from cdi.controllers.dataimportcron.seen import Looked, Product, Seen, name_for, name_in
+from cdi.controllers.dataimportcron.seen import (
+    Looked,
+    Product,
+    Seen,
+    name_for,
+    name_in,
+    storage_class_for,
+)
 from cdi.controllers.settings import Settings
 from cdi.kube import errors, objects, reviews
 from cdi.kube.client import Client
@@ -50,9 +57,11 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> Result | None:
         cron = self._cluster.crons.get(key)
-        metrics.note(self._outdated, key, cron)
         if cron is None:
+            metrics.note(self._outdated, key, None)
             return None
+        chosen = storage_class_for(cron, self._cluster.classes.list())
+        metrics.note(self._outdated, key, cron, has_default=chosen is not None)
         if self._cluster.config is None:
             return UNCONFIGURED
         return await self._actor.act(decide(await self.observe(cron)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -97,16 +97,8 @@ class Seen:
 
     @cached_property
     def storage_class(self) -> Object | None:
-        """The class that imports should be on; None while there is none.
-
-        A claim spec that names none gets Kubernetes' own default, whatever is best for machines.
-        """
-        template = self.spec["template"]["spec"]
-        if template.get("pvc") is not None:
-            name = template["pvc"].get("storageClassName")
-            return classes.choose_as_kubernetes(self.classes, name)
-        name = objects.get(template, "storage", "storageClassName")
-        return classes.choose(self.classes, name, template.get("contentType") or "")
+        """The class that imports should be on; None while there is none."""
+        return storage_class_for(self.cron, self.classes)
 
     @property
     def class_name(self) -> str:
@@ -125,6 +117,18 @@ class Seen:
     @property
     def wants_snapshots(self) -> bool:
         return self.format == capabilities.SNAPSHOT_FORMAT
+
+
+def storage_class_for(cron: Object, there: Sequence[Object]) -> Object | None:
+    """The class that imports of a cron should be on; None while there is none.
+
+    A claim spec that names none gets Kubernetes' own default, whatever is best for machines.
+    """
+    template = objects.get(cron, "spec", "template", "spec", default={})
+    if template.get("pvc") is not None:
+        return classes.choose_as_kubernetes(there, template["pvc"].get("storageClassName"))
+    name = objects.get(template, "storage", "storageClassName")
+    return classes.choose(there, name, template.get("contentType") or "")
 
 
 def name_in(cron: Object) -> str:
