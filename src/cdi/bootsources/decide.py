@@ -13,7 +13,7 @@ from cdi.api import bootimages, finalizers
 from cdi.bootsources import installation, patching, plan, ssp, streams, templates
 from cdi.bootsources.nodes import NO_NODES, Architectures
 from cdi.bootsources.plan import Plan
-from cdi.bootsources.settings import Settings, settings_of
+from cdi.bootsources.settings import Settings, golden_namespace, settings_of
 from cdi.kube import objects
 from cdi.kube.objects import Object
 
@@ -61,7 +61,11 @@ def _keep(seen: Seen) -> Plan:
             now=seen.now,
         ),
     )
-    wanted_streams = streams.wanted(seen.shipped_streams, settings)
+    wanted_streams = streams.wanted(
+        seen.shipped_streams,
+        settings,
+        golden_namespace(objects.namespace(seen.hyperconverged)),
+    )
     ensure = (
         installation.cdi_for(seen.hyperconverged, settings, _installation_name(seen)),
         *wanted_streams,

@@ -14,7 +14,14 @@ from cdi.api.kinds.hyperconverged import IMPORT_GATE, MULTI_ARCH_GATE
 from cdi.kube import objects
 from cdi.kube.objects import Object
 
-GOLDEN_NAMESPACE: Final = "kubevirt-os-images"
+_GOLDEN: Final = "kubevirt-os-images"
+# Where OpenShift Virtualization has its HyperConverged, and its boot images.
+_OPENSHIFT: Final = {"openshift-cnv": "openshift-virtualization-os-images"}
+
+
+def golden_namespace(home: str) -> str:
+    """The namespace of boot images, by that of the HyperConverged."""
+    return _OPENSHIFT.get(home, _GOLDEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cdi.api import finalizers
 from cdi.bootsources import fixed, golden, kinds, plan
 from cdi.bootsources.plan import Plan
-from cdi.bootsources.settings import GOLDEN_NAMESPACE
+from cdi.bootsources.settings import golden_namespace
 from cdi.bootsources.ssp import order_of
 from cdi.kube import objects
 from cdi.kube.objects import Key, Object
@@ -50,7 +50,7 @@ def _keep(seen: Seen) -> Plan:
     found = golden.decide(
         golden.Seen(
             owner=owner,
-            namespace=GOLDEN_NAMESPACE,
+            namespace=golden_namespace(owner.namespace),
             templates=order.templates,
             architectures=order.architectures,
             multi_arch=order.multi_arch,
@@ -62,7 +62,10 @@ def _keep(seen: Seen) -> Plan:
     sources = [each for each in found.ensure if each["kind"] == kinds.DATA_SOURCES.kind]
     crons = [each for each in found.ensure if each["kind"] != kinds.DATA_SOURCES.kind]
     ensure = (
-        *(golden.owned(each, owner) for each in fixed.objects_for(GOLDEN_NAMESPACE)),
+        *(
+            golden.owned(each, owner)
+            for each in fixed.objects_for(golden_namespace(owner.namespace))
+        ),
         *sources,
         *(golden.owned(each, owner) for each in _policies(seen)),
         *crons,
@@ -74,7 +77,8 @@ def _keep(seen: Seen) -> Plan:
 def _policies(seen: Seen) -> list[Object]:
     if not seen.policies:
         return []
-    return fixed.network_policies(GOLDEN_NAMESPACE, openshift=seen.openshift)
+    namespace = golden_namespace(objects.namespace(seen.ssp))
+    return fixed.network_policies(namespace, openshift=seen.openshift)
 
 
 def _end(seen: Seen) -> Plan:

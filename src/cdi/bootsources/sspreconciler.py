@@ -11,7 +11,7 @@ from typing import Final
 
 from cdi.api import labels
 from cdi.bootsources import act, fixed, kinds, others, sspdecide
-from cdi.bootsources.settings import GOLDEN_NAMESPACE
+from cdi.bootsources.settings import golden_namespace
 from cdi.bootsources.watches import Watches
 from cdi.kube import errors, objects
 from cdi.kube.client import Client
@@ -48,20 +48,22 @@ class Reconciler:
 
     def keys_of_claim(self, claim: Object) -> list[Key]:
         """A claim may opt out a DataSource that is beside it."""
-        golden = objects.namespace(claim) == GOLDEN_NAMESPACE
-        return self.keys_of_anything(claim) if golden else []
+        beside = objects.namespace(claim)
+        found = self.keys_of_anything(claim)
+        return [key for key in found if golden_namespace(key.namespace) == beside]
 
     async def _observe(self, found: Object) -> sspdecide.Seen:
         watches = self._watches
         ending = objects.is_deleting(found)
+        namespace = golden_namespace(objects.namespace(found))
         return sspdecide.Seen(
             ssp=found,
             now=self._clock.wall().strftime("%Y-%m-%dT%H:%M:%SZ"),
             crons=watches.crons.cache.list(),
             data_sources=watches.data_sources.cache.list(),
             claims=frozenset(watches.claims.cache.keys()),
-            fixtures=await self._fixtures() if ending else (),
-            disks=await self._disks() if ending else (),
+            fixtures=await self._fixtures(namespace) if ending else (),
+            disks=await self._disks(namespace) if ending else (),
             policies=self._policies,
             openshift=await self._on_openshift(),
         )
@@ -75,11 +77,11 @@ class Reconciler:
                 self._openshift = False
         return self._openshift
 
-    async def _fixtures(self) -> list[Object]:
+    async def _fixtures(self, golden: str) -> list[Object]:
         """What of the fixed objects is there; those first that lie within others."""
         wanted = [
-            *fixed.network_policies(GOLDEN_NAMESPACE),
-            *reversed(fixed.objects_for(GOLDEN_NAMESPACE)),
+            *fixed.network_policies(golden),
+            *reversed(fixed.objects_for(golden)),
         ]
         there = []
         for each in wanted:
@@ -92,15 +94,13 @@ class Reconciler:
             there.append({**found, "kind": each["kind"]})
         return there
 
-    async def _disks(self) -> list[str]:
+    async def _disks(self, golden: str) -> list[str]:
         """Claims and snapshots among the boot images that go with no cron."""
         found = [
-            each
-            for each in self._watches.claims.cache.list()
-            if objects.namespace(each) == GOLDEN_NAMESPACE
+            each for each in self._watches.claims.cache.list() if objects.namespace(each) == golden
         ]
         with contextlib.suppress(errors.NotFound):  # a cluster without snapshots
-            found += await self._client.list(kinds.SNAPSHOTS, GOLDEN_NAMESPACE)
+            found += await self._client.list(kinds.SNAPSHOTS, golden)
         return [
             objects.name(each)
             for each in found

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from cdi.api import labels
-from cdi.bootsources.settings import GOLDEN_NAMESPACE, Settings
+from cdi.bootsources.settings import Settings
 from cdi.kube import objects
 from cdi.kube.objects import Key, Object
 
@@ -23,11 +23,11 @@ def is_ours(stream: Object) -> bool:
     return objects.labels(stream).get(labels.MANAGED_BY) == MANAGER
 
 
-def wanted(shipped: Sequence[Object], settings: Settings) -> list[Object]:
-    """Those that there should be, in the namespace of common images."""
+def wanted(shipped: Sequence[Object], settings: Settings, golden: str) -> list[Object]:
+    """Those that there should be, in the namespace of common images; `golden` is the usual one."""
     if not settings.imports_common:
         return []
-    return [_placed(each, settings) for each in shipped]
+    return [_placed(each, settings, golden) for each in shipped]
 
 
 def unwanted(there: Sequence[Object], kept: Sequence[Object]) -> tuple[Object, ...]:
@@ -40,9 +40,9 @@ def unwanted(there: Sequence[Object], kept: Sequence[Object]) -> tuple[Object, .
     )
 
 
-def _placed(stream: Object, settings: Settings) -> Object:
+def _placed(stream: Object, settings: Settings, golden: str) -> Object:
     made = copy.deepcopy(stream)
     meta = made["metadata"]
-    meta["namespace"] = settings.namespace or meta.get("namespace") or GOLDEN_NAMESPACE
+    meta["namespace"] = settings.namespace or meta.get("namespace") or golden
     meta["labels"] = {**(meta.get("labels") or {}), labels.MANAGED_BY: MANAGER}
     return made

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdi.bootsources.settings import settings_of
+from cdi.bootsources.settings import golden_namespace, settings_of
 
 GATE = "enableCommonBootImageImport"
 
@@ -57,3 +57,8 @@ def test_lists_are_found_in_both_versions():
     for each in (old, new):
         assert settings_of(each).insecure_registries == ("r",)
         assert settings_of(each).templates == ({"a": 1},)
+
+
+def test_boot_images_are_where_documentation_looks_for_them():
+    assert golden_namespace("kubevirt-hyperconverged") == "kubevirt-os-images"
+    assert golden_namespace("openshift-cnv") == "openshift-virtualization-os-images"

@@ -169,7 +169,7 @@ BOOT_SOURCES_CLUSTER: Final[Rules] = (
     *_VIEWING_IMAGES,
     *_EDITING_IMAGES,
     rule("core", "namespaces", "create"),
-    rule("core", "namespaces", "delete", "kubevirt-os-images"),
+    rule("core", "namespaces", "delete", "kubevirt-os-images openshift-virtualization-os-images"),
     rule("core", "nodes", _READ),
     rule("apps", "deployments", "get"),  # of a HyperConverged operator, beside which it stops
     rule(_RBAC, "roles rolebindings clusterroles", "create"),
