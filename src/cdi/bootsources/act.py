@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 from cdi.bootsources import kinds, plan
@@ -47,7 +48,8 @@ async def act(client: Client, resource: Resource, found: Object, wanted: Plan, n
     if status is not None and status != found.get("status"):
         await apply.ensure_status(client, resource, found, status)
     if wanted.itself is not None and ending:
-        await apply.ensure_state(client, resource, found, wanted.itself)
+        with contextlib.suppress(errors.NotFound):  # it has been let go of before
+            await apply.ensure_state(client, resource, found, wanted.itself)
 
 
 async def _refusal_of(client: Client, wanted: Object) -> str:
