@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -114,14 +115,28 @@ def test_a_registry_in_trouble_leaves_the_last_image(space, cluster):
         space.gone(f"dv/{failed}")
         space.wait("dic/trouble", UP_TO_DATE)
 
-        web.put("/v2/boot/fedora/manifests/latest", lambda _: httpd.Reply(429, b""))
-        poll(space, "trouble", "busy")
-        reason = 'jsonpath={.status.conditions[?(@.type=="Progressing")].reason}'
-        space.wait("dic/trouble", f"{reason}=PollFailed")
-        found = space.get("datasource", "fedora")
-        assert found["spec"]["source"] == last
-        (ready,) = found["status"]["conditions"]
-        assert ready["status"] == "True"
+        manifest = "/v2/boot/fedora/manifests/latest"
+        for code, turn in ((429, "busy"), (401, "locked")):
+            web.put(manifest, lambda _, code=code: httpd.Reply(code, b""))
+            poll(space, "trouble", turn)
+            until_told(space, "trouble", f"{code}.*PollFailed")
+            still_the_same(space, last)
+    poll(space, "trouble", "stopped")
+    until_told(space, "trouble", "(refused|reset|connect).*PollFailed")
+    still_the_same(space, last)
+
+
+def until_told(space, name: str, pattern: str) -> None:
+    """Wait until what the conditions say, message before reason, fits."""
+    with space.watch(f"dic/{name}", "{.status.conditions}") as watch:
+        watch.until(lambda lines: any(re.search(pattern, line) for line in lines))
+
+
+def still_the_same(space, last: dict) -> None:
+    found = space.get("datasource", "fedora")
+    assert found["spec"]["source"] == last
+    (ready,) = found["status"]["conditions"]
+    assert ready["status"] == "True"
 
 
 def test_a_private_image_needs_its_secret_beside_the_cron_alone(space, cluster, tmp_path):
