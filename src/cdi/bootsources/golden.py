@@ -110,10 +110,15 @@ def _owner(owner: Key) -> str:
 def _crons(seen: Seen) -> Iterable[Object]:
     for each in seen.templates:
         if seen.multi_arch and each.architectures:
-            for architecture in each.architectures:
+            for architecture in _fitting(seen, each):
                 yield owned(_for_architecture(_cron(seen, each), architecture), seen.owner)
         else:
             yield owned(_for_default(seen, _cron(seen, each)), seen.owner)
+
+
+def _fitting(seen: Seen, each: InEffect) -> list[str]:
+    """The architectures of an image that the cluster has."""
+    return [found for found in each.architectures if found in seen.architectures]
 
 
 def _cron(seen: Seen, each: InEffect) -> Object:

@@ -176,6 +176,70 @@ def test_several_architectures_have_a_cron_each():
     assert "win11-arm64" not in sources
 
 
+SEVERAL = {"enableMultiArchBootImageImport": True}
+ARCHITECTURES = "ssp.kubevirt.io/dict.architectures"
+
+
+def of_several(*templates: Object, architectures: tuple[str, ...], **seen: Any) -> Plan:
+    given = hyperconverged(featureGates=SEVERAL, dataImportCronTemplates=list(templates))
+    return look(given, architectures=architectures, **seen)
+
+
+def test_each_cron_says_of_which_architecture_and_data_source_it_is():
+    crons = made(of_several(architectures=("amd64", "arm64")), "DataImportCron")
+    assert (
+        crons["fedora-image-cron-arm64"]["metadata"]["labels"].items()
+        >= {
+            "template.kubevirt.io/architecture": "arm64",
+            "cdi.kubevirt.io/storage.import.datasource-name": "fedora",
+        }.items()
+    )
+
+
+def test_an_image_of_ones_own_for_several_architectures_is_referred_to():
+    own = template(**{ARCHITECTURES: "arm64,amd64,riscv64"})
+    plan = of_several(own, architectures=("amd64", "arm64"))
+    crons, sources = made(plan, "DataImportCron"), made(plan, "DataSource")
+    assert {each for each in crons if each.startswith("mine")} == {"mine-amd64", "mine-arm64"}
+    assert {each for each in sources if each.startswith("mine")} == {
+        "mine", "mine-amd64", "mine-arm64",
+    }  # fmt: skip
+    assert sources["mine"]["spec"]["source"]["dataSource"]["name"] == "mine-amd64"
+
+
+def test_an_image_of_one_architecture_is_that_of_the_default():
+    crons = made(of_several(template("r", "rhel9"), architectures=("amd64", "arm64")),
+                 "DataImportCron")  # fmt: skip
+    assert crons["r"]["spec"]["managedDataSource"] == "rhel9-amd64"
+    crons = made(of_several(template(), architectures=("amd64", "arm64")), "DataImportCron")
+    assert crons["mine"]["spec"]["managedDataSource"] == "mine"  # no machine expects it
+
+
+def test_a_claim_of_the_plain_name_goes_on_to_serve_the_default_architecture():
+    plan = of_several(architectures=("amd64", "arm64"), claims=CLAIM)
+    crons, sources = made(plan, "DataImportCron"), made(plan, "DataSource")
+    assert "fedora-image-cron-amd64" not in crons
+    assert "fedora-image-cron-arm64" in crons
+    assert sources["fedora-amd64"]["spec"]["source"]["pvc"]["name"] == "fedora"
+    assert sources["fedora"]["spec"]["source"]["dataSource"]["name"] == "fedora-amd64"
+
+
+def test_an_ssp_that_asks_for_more_gets_what_the_cluster_has():
+    own = template(**{ARCHITECTURES: "s390x,arm64"})
+    ssp = {
+        "apiVersion": "ssp.kubevirt.io/v1beta3",
+        "kind": "SSP",
+        "metadata": {"name": "ssp", "namespace": "hco"},
+        "spec": {
+            "commonTemplates": {"namespace": "machines", "dataImportCronTemplates": [own]},
+            "enableMultipleArchitectures": True,
+            "cluster": {"workloadArchitectures": ["arm64"]},
+        },
+    }
+    plan = sspdecide.decide(sspdecide.Seen(ssp, NOW))
+    assert list(made(plan, "DataImportCron")) == ["mine-arm64"]
+
+
 # The CDI object.
 
 
