@@ -74,6 +74,7 @@ class Cluster:
     data_sources: Cache
     snapshots: Cache
     snapshot_contents: Cache
+    transfers: Cache  # ObjectTransfers
     crons: Cache  # DataImportCrons
     cron_jobs: Cache  # of the installation's own namespace
     jobs: Cache  # the same
@@ -262,6 +263,7 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
     "data_sources": kinds.DATA_SOURCES,
     "snapshots": kinds.SNAPSHOTS,
     "snapshot_contents": kinds.SNAPSHOT_CONTENTS,
+    "transfers": kinds.OBJECT_TRANSFERS,
     "crons": kinds.DATA_IMPORT_CRONS,
     "cron_jobs": CRON_JOBS,
     "jobs": JOBS,

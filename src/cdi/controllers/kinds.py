@@ -23,6 +23,7 @@ UPLOAD_SOURCES: Final = _ours("VolumeUploadSource")
 CLONE_SOURCES: Final = _ours("VolumeCloneSource")
 OVIRT_POPULATORS: Final = _ours("OvirtVolumePopulator")
 OPENSTACK_POPULATORS: Final = _ours("OpenstackVolumePopulator")
+OBJECT_TRANSFERS: Final = _ours("ObjectTransfer")
 # What claims may name as the source of a populator of ours.
 SOURCE_OBJECTS: Final = (
     IMPORT_SOURCES,

@@ -34,6 +34,7 @@ from cdi.controllers.populating.populator import Populator
 from cdi.controllers.populating.registry import POPULATORS
 from cdi.controllers.progress import Progress
 from cdi.controllers.settings import Settings
+from cdi.controllers.transferring import reconciler as transferring
 from cdi.controllers.uploading import reconciler as uploading
 from cdi.kube.client import Client
 from cdi.kube.clock import Clock, SystemClock
@@ -95,6 +96,7 @@ async def controllers(
         maker.cloning(),
         maker.copying_in_place(),
         maker.sending(),
+        maker.transferring(),
         maker.data_source(),
         maker.data_import_cron(outdated or NotCounted()),
     )
@@ -235,6 +237,15 @@ class _Maker:
         for cache in ("classes", "profiles", "snapshot_classes"):
             self._watch(controller, cache, made.keys_of_class)
         self._watch(controller, "events", made.keys_of_event)
+        return controller
+
+    def transferring(self) -> Controller:
+        name = transferring.NAME
+        made = transferring.Reconciler(self._watches.cluster, self._actor(name), self._clock)
+        controller = self._controller(name, made.reconcile)
+        self._watch(controller, "transfers", transferring.keys_of_transfer)
+        for cache in ("claims", "data_volumes"):
+            self._watch(controller, cache, made.keys_of_moved)
         return controller
 
     def data_source(self) -> Controller:
