@@ -186,9 +186,9 @@ def servers(machine: Machine) -> list[int]:
     return machine.workers(b"cdi.workers.uploadserver")
 
 
-def delete_pod(space: Namespace) -> None:
+def delete_pod(space: Namespace, *how: str) -> None:
     (name,) = space.names("pod")
-    space.kubectl("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
+    space.kubectl("delete", "pod", name, "--wait=false", *how)
 
 
 def kill_server(space: Namespace) -> None:
@@ -208,7 +208,8 @@ BREAKS: dict[str, Callable[[Namespace, socket.socket], None]] = {
     "reset": lambda _space, line: senders.reset(line),
     "silence": lambda _space, _line: None,
     "server-killed": lambda space, _line: kill_server(space),
-    "pod-deleted": lambda space, _line: delete_pod(space),
+    "pod-deleted": lambda space, _line: delete_pod(space, "--grace-period=0", "--force"),
+    "pod-drained": lambda space, _line: delete_pod(space),
 }
 
 

@@ -99,8 +99,9 @@ def test_the_whole_pod() -> None:
                 "args": ["-v=1"],
                 "readinessProbe": {
                     "httpGet": {"path": "/healthz", "port": 8443, "scheme": "HTTPS"},
-                    "initialDelaySeconds": 2,
-                    "periodSeconds": 5,
+                    "initialDelaySeconds": 1,
+                    "periodSeconds": 1,
+                    "failureThreshold": 15,
                 },
                 "volumeMounts": [
                     {"name": "tls-config", "mountPath": "/etc/tls/"},

@@ -29,6 +29,10 @@ KEY, CERTIFICATE, CLIENTS = "tls.key", "tls.crt", "ca.crt"  # of the Secret
 _TLS: Final = "tls-config"
 _OPEN_PORTS: Final = json.dumps([{"protocol": "tcp", "port": PORT}])
 
+# People wait for a server, most of all for the next one: it is asked often while it comes up. A
+# machine that is short of time may leave some of that unanswered for 15 s, as ever.
+_PROBED: Final = {"initialDelaySeconds": 1, "periodSeconds": 1, "failureThreshold": 15}
+
 
 def is_of(found: Object, claim: Object) -> bool:
     """Whether a pod or a Service was made for exactly this claim, not for a namesake before it."""
@@ -132,6 +136,6 @@ def _container(claim: Object, context: Context, deadline: datetime, mounted: lis
             *order_for(claim, context, deadline).to_pod_env(),
             *pods.worker_settings(settings),
         ],
-        "readinessProbe": {"httpGet": probe, "initialDelaySeconds": 2, "periodSeconds": 5},
+        "readinessProbe": {"httpGet": probe, **_PROBED},
         **mounts.in_container(mounted),
     }
