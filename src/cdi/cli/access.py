@@ -30,14 +30,14 @@ _DEFAULT: Final = "default"
 Command = Callable[[Client, str], Coroutine[Any, Any, None]]
 
 
-def run(command: Command, kubeconfig: str, context: str) -> None:
+def run(command: Command, kubeconfig: str, context: str, server: str = "") -> None:
     """Run a command with a client and the namespace that is meant where nobody names one.
 
     Whatever the server refuses ends the program with one line and EXIT_FAILED.
     """
     try:
         path = kubeconfig or _fallback()
-        chosen = connection.choose(path, context)
+        chosen = credentials(path, context, server)
         asyncio.run(_with_client(command, chosen, _namespace(path, context)))
     except errors.KubeError as error:
         click.echo(f"cdi: {error}", err=True)
@@ -46,9 +46,10 @@ def run(command: Command, kubeconfig: str, context: str) -> None:
         raise click.exceptions.Exit(EXIT_TERMINATED) from None
 
 
-def credentials(kubeconfig: str, context: str) -> Credentials:
-    """Those that `run` uses. Raises ConfigurationError."""
-    return connection.choose(kubeconfig or _fallback(), context)
+def credentials(kubeconfig: str, context: str, server: str = "") -> Credentials:
+    """Those that `run` uses; `server` is another address of it. Raises ConfigurationError."""
+    chosen = connection.choose(kubeconfig or _fallback(), context)
+    return connection.At(chosen, server) if server else chosen
 
 
 async def _with_client(command: Command, credentials: Credentials, namespace: str) -> None:

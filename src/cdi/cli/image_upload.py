@@ -30,16 +30,18 @@ from cdi.kube.connection import Credentials
 EXIT_FAILED: Final = 1
 
 
-def run(flags: Flags, kubeconfig: str, context: str, namespace: str) -> None:
+def run(flags: Flags, kubeconfig: str, context: str, server: str, namespace: str) -> None:
     """Upload. Exits with EXIT_FAILED where it does not work."""
+    for notice in arguments.deprecated(flags):
+        print(notice, flush=True)
     try:
         wanted = arguments.parse(flags)
-        credentials = functools.partial(access.credentials, kubeconfig, context)
+        credentials = functools.partial(access.credentials, kubeconfig, context, server)
 
         async def upload(client: Client, usual: str) -> None:
             await _upload(client, namespace or usual, wanted, credentials)
 
-        access.run(upload, kubeconfig, context)
+        access.run(upload, kubeconfig, context, server)
     except (Failed, OSError) as error:
         if isinstance(error, BrokenPipeError):
             raise

@@ -53,6 +53,15 @@ context = click.option(
     help="Context of that file; by default its current one.",
 )
 
+server = click.option(
+    "-s",
+    "--server",
+    metavar="URL",
+    default="",
+    show_default=False,
+    help="Another address of the kubeconfig's API server.",
+)
+
 namespace = click.option(
     "-n",
     "--namespace",

@@ -94,6 +94,21 @@ class Static:
         return self._access
 
 
+class At:
+    """Somebody's access to their API server, at another address of it."""
+
+    def __init__(self, credentials: Credentials, server: str) -> None:
+        """`server` is a URL, or host and port."""
+        self._credentials = credentials
+        self._server = (server if "://" in server else f"https://{server}").rstrip("/")
+
+    async def current(self) -> Access:
+        return replace(await self._credentials.current(), server=self._server)
+
+    async def renew(self) -> Access:
+        return replace(await self._credentials.renew(), server=self._server)
+
+
 class InCluster:
     """The service account of the pod that we run in. The token file is read again every minute."""
 

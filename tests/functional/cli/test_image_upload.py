@@ -102,9 +102,26 @@ def test_the_old_form_uses_what_is_there(tmp_path):
         desk.world.claim("disk", annotations={A + "storage.upload.target": None})
         image = ("--image-path", str(desk.image))
         ended = await desk.upload("--pvc-name=disk", "--no-create", *image)
-        assert ended.status == 0, ended
+        assert (ended.status, ended.errors) == (0, ""), ended
+        notice = "Flag --pvc-name has been deprecated, specify the name as the second argument"
+        assert notice in ended.output
         assert "Using existing PVC vms/disk" in ended.output
         assert desk.arrived == desk.content
+
+    play(tmp_path, act)
+
+
+def test_the_api_server_may_be_named_at_another_address(tmp_path):
+    async def act(desk: Desk) -> None:
+        url = desk.world.kube.url
+        desk.kubeconfig = commands.kubeconfig(
+            tmp_path / "elsewhere", "http://127.0.0.1:1", namespace=uploads.NAMESPACE
+        )
+        words = ("pvc", "disk", "--size", "1Gi", "--image-path", str(desk.image))
+        ended = await desk.upload(*words, "-s", url)
+        assert (ended.status, ended.errors) == (0, ""), ended
+        assert desk.arrived == desk.content
+        assert "has been deprecated" not in ended.output
 
     play(tmp_path, act)
 

@@ -21,6 +21,19 @@ def image(tmp_path):
     return str(path)
 
 
+def test_older_options_are_deprecated_in_the_words_of_virtctl():
+    old = Flags(pvc_name="x", pvc_size="1Gi", block_volume=True)
+    assert arguments.deprecated(old) == [
+        "Flag --pvc-name has been deprecated, specify the name as the second argument instead.",
+        "Flag --pvc-size has been deprecated, use --size instead.",
+        (
+            "Flag --block-volume has been deprecated, specify volume mode (filesystem/block) "
+            "with --volume-mode instead."
+        ),
+    ]
+    assert arguments.deprecated(Flags(("dv", "x"), size="1Gi", volume_mode="block")) == []
+
+
 @pytest.mark.parametrize(
     ("flags", "text"),
     [

@@ -107,8 +107,16 @@ from cdi.cli import loading, options, paramtypes
 @options.namespace
 @options.kubeconfig
 @options.context
+@options.server
+@options.verbosity
 def command(
-    kubeconfig: str, context: str, namespace: str, words: tuple[str, ...], **flags: Any
+    kubeconfig: str,
+    context: str,
+    server: str,
+    verbosity: int,
+    namespace: str,
+    words: tuple[str, ...],
+    **flags: Any,
 ) -> None:
     """Upload an image or an archive to a volume, made if need be.
 
@@ -117,7 +125,10 @@ def command(
     with loading.quickly():
         from cdi.cli import image_upload
         from cdi.cli.uploads.arguments import Flags
+        from cdi.web.serving import process
 
     if len(words) > 2:
         raise click.UsageError(f"accepts at most 2 arg(s), received {len(words)}")
-    image_upload.run(Flags(words, **flags), kubeconfig, context, namespace)
+    if verbosity:
+        process.log_to_stderr(verbosity)
+    image_upload.run(Flags(words, **flags), kubeconfig, context, server, namespace)

@@ -90,6 +90,22 @@ def parse(flags: Flags) -> Wanted:
     )
 
 
+def deprecated(flags: Flags) -> list[str]:
+    """Return a notice for every older option that was given, as `virtctl` words them."""
+    old = {
+        "pvc-name": (flags.pvc_name, "specify the name as the second argument instead."),
+        "dv-name": (flags.dv_name, "specify the name as the second argument instead."),
+        "pvc-size": (flags.pvc_size, "use --size instead."),
+        "block-volume": (
+            flags.block_volume,
+            "specify volume mode (filesystem/block) with --volume-mode instead.",
+        ),
+    }
+    return [
+        f"Flag --{name} has been deprecated, {what}" for name, (given, what) in old.items() if given
+    ]
+
+
 def _block(flags: Flags) -> bool | None:
     mode = flags.volume_mode
     if flags.block_volume and mode not in ("", "block"):
