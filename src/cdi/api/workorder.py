@@ -214,6 +214,8 @@ class UploadOrder(Environment):
 
     # what to make of the bytes
     destination: Annotated[str, Variable("DESTINATION")] = "/data/disk.img"
+    # names a device on every node; empty for a file system
+    claim_uid: Annotated[str, Variable("CLAIM_UID", always=False)] = ""
     image_size: Annotated[Quantity | None, Variable("UPLOAD_IMAGE_SIZE", SIZE)] = None
     filesystem_overhead: Annotated[Decimal, Variable("FILESYSTEM_OVERHEAD", SHARE)] = Decimal(0)
     preallocation: Annotated[bool, Variable("PREALLOCATION", FLAG)] = False

@@ -20,9 +20,9 @@ from cdi.api.quantity import Quantity
 from cdi.api.workersettings import WorkerSettings
 from cdi.images import errors
 from cdi.images import target as targets
-from cdi.images.sources.source import Source
+from cdi.images.sources.source import Identity, Source
 from cdi.images.sources.spec import SourceSpec
-from cdi.images.transfer import transfer
+from cdi.images.transfer import transfer, work
 from cdi.images.transfer.journal import journal_path
 from cdi.images.transfer.request import TransferRequest
 from cdi.workers import room
@@ -122,6 +122,10 @@ class Volume:
         room.clear(self.disk)
         found = self.room()
         return replace(wanted, size=None if keep_size else found.size, limit=found.most)
+
+    def has_notes_of(self, spec: SourceSpec, identity: Identity) -> bool:
+        """Whether an unfinished transfer of this version of a source can be gone on with."""
+        return work.earlier(self._wanted(spec, connections=1), identity) is not None
 
     def forget(self) -> None:
         """Remove what unfinished transfers have left that nobody goes on with."""

@@ -329,6 +329,47 @@ def test_a_full_volume_takes_no_other_upload(serve: Starter, images: dict[str, P
 
 @loopdev.needs_root
 @pytest.mark.root
+def test_a_session_on_a_device_survives_its_pod(
+    certificates: uploading.Certificates, images: dict[str, Path], tmp_path: Path
+) -> None:
+    data = images["qcow2"].read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    file = tmp_path / "file"
+    file.write_bytes(b"\xff" * 128 * MIB)
+    order = {"destination": "/dev/cdi-block-volume", "claim_uid": "claim-1"}
+
+    def pod(name: str, **others: str) -> uploading.Server:
+        """One with nothing of another pod but the device."""
+        (tmp_path / name).mkdir()
+        mounts = worker.Mounts(tmp_path / name, block=device)
+        return uploading.Server(certificates, mounts, **{**order, **others})
+
+    with loopdev.device(file) as device:
+        with pod("first") as first:
+            client = Client(first)
+            client.create(len(data), **said(sha256=digest))
+            sent = client.send(data, 4 * MIB, 0, len(data) // 2)
+            first.process.send_signal(signal.SIGTERM)  # notes how far it is, and ends
+            first.ended()
+        with pod("stranger", claim_uid="claim-2") as stranger:
+            client.server = stranger
+            assert client.ask("HEAD").status == 404
+        with pod("second") as second:
+            client.server = second
+            invented = Client(second, client.path[:-60] + client.path[-59:] + "A")
+            assert invented.ask("HEAD").status == 404
+            at = client.offset
+            assert 0 < at <= sent
+            assert client.send(data, 4 * MIB, at) == len(data)
+            assert second.ended().termination.message == "Upload Complete"
+        assert disks.differs(images["raw"], device) == ""
+        with pod("third") as third:
+            client.server = third
+            assert client.ask("HEAD").status == 404  # a finished disk carries no notes
+
+
+@loopdev.needs_root
+@pytest.mark.root
 @pytest.mark.parametrize("number", [None, signal.SIGKILL])
 def test_a_device_receives_an_upload(
     certificates: uploading.Certificates, images: dict[str, Path], tmp_path: Path,

@@ -138,6 +138,7 @@ def test_a_device_is_written_to_directly() -> None:
     ]
     assert "fsGroup" in found["spec"]["securityContext"]  # certificates are files of somebody
     assert order(found).destination == "/dev/cdi-block-volume"
+    assert order(found).claim_uid
 
 
 def test_the_tls_profile_of_the_installation_counts() -> None:

@@ -96,7 +96,9 @@ def order_for(claim: Object, context: Context, deadline: datetime) -> UploadOrde
         filesystem_overhead=Decimal(context.overhead),
         preallocation=given.get(annotations.PREALLOCATION_REQUESTED) == annotations.TRUE,
     )
-    return replace(order, destination=BLOCK_DEVICE) if mounts.is_block(claim) else order
+    if not mounts.is_block(claim):
+        return order
+    return replace(order, destination=BLOCK_DEVICE, claim_uid=objects.uid(claim))
 
 
 def _metadata(name: str, claim: Object, context: Context) -> Object:

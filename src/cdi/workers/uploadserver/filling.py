@@ -57,7 +57,11 @@ class Filling:
         self._order = order
         self._by_copy = False
         self._volume = volume.Volume(
-            settings, order.image_size, order.filesystem_overhead, preallocate=order.preallocation
+            settings,
+            order.image_size,
+            order.filesystem_overhead,
+            preallocate=order.preallocation,
+            claim=order.claim_uid,
         )
 
     @property
@@ -77,6 +81,11 @@ class Filling:
     def abandon(self) -> None:
         """Remove what an upload has left that is not gone on with."""
         self._volume.forget()
+
+    def has_notes_of(self, upload: HandedSource, checksum: tuple[str, str] | None) -> bool:
+        """Whether an earlier server has begun to make a disk of this very upload."""
+        spec = SourceSpec(open=upload.open, checksum=checksum)
+        return self._volume.has_notes_of(spec, upload.identity)
 
     def disk(self, inflow: Inflow) -> Termination:
         """Make a disk of an image of any format."""

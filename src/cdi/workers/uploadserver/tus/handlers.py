@@ -21,7 +21,7 @@ from cdi.workers.uploadserver import answers, body
 from cdi.workers.uploadserver.answers import Refused
 from cdi.workers.uploadserver.filling import Filling
 from cdi.workers.uploadserver.tus import chunk, headers
-from cdi.workers.uploadserver.tus.session import Session, Store, opened
+from cdi.workers.uploadserver.tus.session import Session, Store, claimed, opened
 from cdi.workers.uploadserver.uploads import Upload, Uploads
 
 PATH: Final = "/v1beta1/upload-tus"
@@ -51,6 +51,7 @@ class Tus:
         self._upload: Upload | None = None
         self._sending: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
+        self._begun_here = False  # what earlier servers have noted counts no more
 
     def routes(self) -> list[web.RouteDef]:
         """What is served."""
@@ -63,6 +64,7 @@ class Tus:
     def forget(self) -> None:
         """Another upload has the volume: there is no session any more."""
         self._session = self._upload = None
+        self._begun_here = True
         self._store.remove()
 
     def _told(self, handle: Handle) -> Handle:
@@ -101,15 +103,7 @@ class Tus:
 
     async def _begun(self, session: Session) -> Upload:
         """Give the volume to a session; returns when it is known where it goes on."""
-        creation = session.creation
-        upload = Upload(
-            PATH,
-            self._filling.files if creation.is_archive else self._filling.disk,
-            size=creation.length,
-            version=session.version,
-            checksum=("sha256", creation.sha256) if creation.sha256 else None,
-            session=session.finished,
-        )
+        upload = self._upload_of(session)
         try:
             await self._uploads.begin(upload)
         except Refused as refused:
@@ -117,9 +111,20 @@ class Tus:
             raise Refused(
                 status, refused.reason, str(refused), retry_after=refused.retry_after
             ) from refused
-        self._session, self._upload = session, upload
+        self._session, self._upload, self._begun_here = session, upload, True
         await upload.until_begun()
         return upload
+
+    def _upload_of(self, session: Session) -> Upload:
+        creation = session.creation
+        return Upload(
+            PATH,
+            self._filling.files if creation.is_archive else self._filling.disk,
+            size=creation.length,
+            version=session.version,
+            checksum=session.checksum,
+            session=session.finished,
+        )
 
     def _keep(self, session: Session) -> None:
         try:
@@ -135,7 +140,7 @@ class Tus:
         if method == "OPTIONS":
             return _abilities()
         headers.insist_version(request.headers)
-        session = self._found(request.match_info["session"])
+        session = await self._found(request.match_info["session"])
         match method:
             case "HEAD":
                 return await self._look(session)
@@ -146,12 +151,21 @@ class Tus:
             case _:
                 raise _no_method()
 
-    def _found(self, secret: str) -> Session:
+    async def _found(self, secret: str) -> Session:
         """Return the session of an address."""
-        session = self._session or self._store.load()
+        session = self._session or self._store.load() or await self._noted(secret)
         if session is None or not session.is_at(secret):
             raise Refused(404, answers.NOT_FOUND, _GONE)
         return session
+
+    async def _noted(self, secret: str) -> Session | None:
+        """Return the session of an address if the volume itself knows it, from another pod."""
+        session = claimed(secret)
+        if session is None or self._begun_here or session.creation.is_archive:
+            return None
+        source = self._upload_of(session).source
+        noted = await asyncio.to_thread(self._filling.has_notes_of, source, session.checksum)
+        return session if noted else None
 
     async def _look(self, session: Session) -> web.Response:
         async with self._turn:

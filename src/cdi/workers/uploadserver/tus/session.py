@@ -2,14 +2,19 @@
 What is kept of an upload between its requests, durably, beside the disk that it becomes.
 
 There is one session at a time, as there is one volume. On a file system it survives the server and
-its pod; that of a block device lies where the journal does, and goes with the pod.
+its pod. That of a block device lies where the journal does, and goes with the pod; but the notes of
+its transfer stay on the device, under the hash of the secret. So the secret says itself what the
+session was about, but for its metadata: whoever has it can go on, if the device knows its hash.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import contextlib
 import dataclasses
 import secrets
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +24,8 @@ from cdi.images.transfer import documents
 from cdi.workers.uploadserver.tus.headers import Creation
 
 _SECRET = 32  # bytes
+_ABOUT = struct.Struct(">Q?32s")  # length, whether it is an archive, SHA-256 or zeros
+_NO_DIGEST = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,11 @@ class Session:
         return f"session {self.hashed}"
 
     @property
+    def checksum(self) -> tuple[str, str] | None:
+        """What all bytes have to give, if that was said."""
+        return ("sha256", self.creation.sha256) if self.creation.sha256 else None
+
+    @property
     def finished(self) -> FinishedSession:
         """What is told of it once all of it was taken."""
         return FinishedSession(self.hashed, self.creation.length)
@@ -45,8 +57,26 @@ class Session:
 
 def opened(creation: Creation) -> tuple[Session, str]:
     """Return a new session, and the secret in its address."""
-    secret = secrets.token_urlsafe(_SECRET)
+    digest = bytes.fromhex(creation.sha256) or _NO_DIGEST
+    about = _ABOUT.pack(creation.length, creation.is_archive, digest)
+    secret = _text(secrets.token_bytes(_SECRET) + about)
     return Session(uploadsession.hash_of(secret), creation), secret
+
+
+def claimed(secret: str) -> Session | None:
+    """Return the session that a secret claims to be of, which may be invented; None: nonsense."""
+    try:
+        found = base64.b64decode(secret + "=" * (-len(secret) % 4), altchars=b"-_", validate=True)
+        length, is_archive, digest = _ABOUT.unpack(found[_SECRET:])
+    except (binascii.Error, struct.error, ValueError):
+        return None
+    sha256 = "" if digest == _NO_DIGEST else digest.hex()
+    creation = Creation(length, sha256=sha256, is_archive=is_archive)
+    return Session(uploadsession.hash_of(secret), creation)
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 class Store:
