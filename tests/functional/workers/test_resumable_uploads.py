@@ -327,6 +327,39 @@ def test_a_full_volume_takes_no_other_upload(serve: Starter, images: dict[str, P
     assert Client(client.server).create(len(data)).status == 409
 
 
+def test_a_session_goes_on_where_there_is_the_scratch_space_that_it_takes(
+    serve: Starter, mounts: worker.Mounts, images: dict[str, Path]
+) -> None:
+    data = disks.convert(images["raw"], "vdi").read_bytes()
+    first = serve()
+    client = Client(first)
+    client.create(len(data), **said(sha256=hashlib.sha256(data).hexdigest()))
+    answer = client.patch(0, data)
+    assert (answer.status, answer.told["reason"]) == (503, "ScratchSpaceRequired")
+    assert answer.headers["Retry-After"]
+    ended = first.ended()  # at once: another one has to take its place
+    assert ended.termination.scratch_space_required
+
+    mounts.scratch.mkdir()
+    second = serve()
+    client.server = second
+    assert client.offset == 0
+    sent = client.send(data, 4 * MIB, 0, len(data) * 3 // 4)
+    copied = mounts.scratch / "tmpimage.cdi-journal"
+    uploading.wait_until(lambda: copied.exists() and b'"stream"' in copied.read_bytes())
+    second.process.kill()
+    second.ended()
+
+    third = serve()
+    client.server = third
+    at = client.offset
+    assert 0 < at <= sent  # the copy goes on
+    assert client.send(data, 4 * MIB, at) == len(data)
+    assert third.ended().termination.message == "Upload Complete"
+    assert disks.differs(images["raw"], mounts.disk) == ""
+    assert list(mounts.scratch.iterdir()) == []
+
+
 @loopdev.needs_root
 @pytest.mark.root
 def test_a_session_on_a_device_survives_its_pod(

@@ -459,14 +459,30 @@ def test_the_next_start_says_what_the_first_one_could_not(
     assert [path.name for path in mounts.data.iterdir()] == ["disk.img"]
 
 
-def test_an_image_with_its_tables_behind_its_data_is_taken_when_it_comes_again(
+def long_image() -> Image:
+    """More than is parked while it is not known where it belongs."""
+    cluster = random.Random(3).randbytes(1 << 16)
+    return Image({at: Plain(cluster) for at in range(34 * MIB >> 16)}, 36 * MIB, cluster_bits=16)
+
+
+def test_an_image_with_its_tables_behind_its_data_goes_through_scratch_space_at_once(
     serve: Starter, mounts: worker.Mounts
 ) -> None:
     mounts.scratch.mkdir()
-    cluster = random.Random(3).randbytes(1 << 16)
-    clusters = {number: Plain(cluster) for number in range(34 * MIB >> 16)}  # more than is parked
-    image = Image(clusters, 36 * MIB, cluster_bits=16)
-    data = image.build(image.items()[::-1])
+    image = long_image()
+    server = serve(size="40Mi")
+    assert server.post("/v1beta1/upload", image.build(image.items()[::-1])).status == 200
+    server.ended()
+    assert mounts.disk.read_bytes() == image.content().ljust(40 * MIB, b"\0")
+    assert list(mounts.scratch.iterdir()) == []
+
+
+def test_an_image_whose_tables_turn_out_to_be_late_is_taken_when_it_comes_again(
+    serve: Starter, mounts: worker.Mounts
+) -> None:
+    mounts.scratch.mkdir()
+    image = long_image()
+    data = image.build(["l1", *(each for each in image.items()[::-1] if each != "l1")])
     server = serve(size="40Mi")
     answer = server.post("/v1beta1/upload", data)
     assert (answer.status, answer.told["reason"]) == (503, "SourceUnavailable")

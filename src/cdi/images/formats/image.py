@@ -32,11 +32,14 @@ class Image:
     after `inspect.inspect_file` has passed the complete file. `checks_left` names the checks that
     needed bytes out of reach. `flat` says that the first `virtual_size` bytes of the file are
     the disk itself, whatever follows them (a fixed VHD): they may be copied like a raw disk.
+    `tables_late`: what says where the data belongs comes so late in the file that whoever reads it
+    forward cannot keep what comes before.
     """
 
     format: str
     virtual_size: int | None
     native: bool = False
     flat: bool = False
+    tables_late: bool = False
     layout: Layout | None = field(default=None, compare=False)  # None: it lies there as it is
     checks_left: tuple[str, ...] = ()

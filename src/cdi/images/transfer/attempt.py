@@ -134,7 +134,8 @@ def commit(
 
 
 def needs_copy(image: Image) -> errors.NeedsScratch:
-    return errors.NeedsScratch(f"a {image.format} image is converted from a copy")
+    why = " whose tables lie behind its data" if image.tables_late else ""
+    return errors.NeedsScratch(f"a {image.format} image{why} is converted from a copy")
 
 
 def insist_fits(request: TransferRequest, virtual_size: int | None) -> None:

@@ -94,10 +94,11 @@ class _OnePass:
                 virtual_size = disk.decoder.virtual_size
             else:
                 image, chunks, name = look(attempt, codec, chunks, stack)
-                if not image.native:
+                in_order = image.native and not image.tables_late
+                if not in_order:
                     self._copy_instead(image)
-                virtual_size = image.virtual_size if image.native else None
-                disk = forward.Disk(image.format if image.native else "raw")
+                virtual_size = image.virtual_size if in_order else None
+                disk = forward.Disk(image.format if in_order else "raw")
             insist_fits(attempt.request, virtual_size)
             job = stack.enter_context(attempt.open(virtual_size, earlier if point.output else None))
             self._job = job

@@ -271,6 +271,10 @@ class UploadServer:
         ended = ending.failed(error, "", connecting=False)
         if kind is errors.Kind.PERMANENT:
             ended = replace(ended, exit_code=ending.FAILED)
+        if kind is errors.Kind.NEEDS_SCRATCH:
+            self._uploads.close()  # another try has to find the pod that has it
+            self._end(ended)
+            return
         asyncio.get_running_loop().call_later(TOLD_AFTER, self._end_if_last, upload, ended)
 
     def _end_if_last(self, upload: Upload, ended: Termination) -> None:

@@ -15,6 +15,18 @@ from cdi.images.formats.qcow2.walk import Walk
 from cdi.images.formats.tabled.forward import Forward
 
 SPILL_LIMIT = 32 << 20
+_COUNTS = 50  # reference counts, which are not parked, take less than this part of a file
+
+
+def comes_too_late(header: Header) -> bool:
+    """Whether it is certain from the header that too much has to be parked.
+
+    Before the L1 table nothing is known but where the reference counts are. A disk that has grown
+    beyond its first table has it behind everything else.
+    """
+    skipped = header.refcount_table_clusters * header.cluster_size
+    before = header.l1_offset - header.cluster_size - skipped
+    return before - before // _COUNTS > SPILL_LIMIT
 
 
 class ForwardQcow2(Forward[Walk]):

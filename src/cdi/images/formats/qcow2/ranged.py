@@ -16,6 +16,7 @@ from functools import cached_property
 from cdi.images import errors
 from cdi.images.formats import image
 from cdi.images.formats.qcow2 import changes, clusters, tables
+from cdi.images.formats.qcow2.forward import comes_too_late
 from cdi.images.formats.qcow2.header import Header, parse_header
 from cdi.images.formats.qcow2.packing import Unpacker, unpacked, unpacker_for
 from cdi.images.formats.tabled.runs import Run
@@ -42,7 +43,13 @@ def inspect(view: Window, _deep: bool) -> image.Image:
             table_readers=source.table_readers,
         )
 
-    return image.Image("qcow2", header.virtual_size, native=True, layout=layout)
+    return image.Image(
+        "qcow2",
+        header.virtual_size,
+        native=True,
+        layout=layout,
+        tables_late=comes_too_late(header),
+    )
 
 
 class RandomQcow2:

@@ -210,7 +210,7 @@ class Tus:
             if error is None:
                 return upload
             if not _may_go_on(error):
-                raise answers.refusal_of(error)
+                raise _refusal_of(error)
         return await self._begun(session)
 
     async def _interrupt(self) -> None:
@@ -273,9 +273,9 @@ class Tus:
         try:
             ended = await asyncio.shield(upload.ended)
         except Exception as error:
-            if not _may_go_on(error):
+            if not (_may_go_on(error) or isinstance(error, errors.NeedsScratch)):
                 self._store.remove()
-            raise answers.refusal_of(error) from error
+            raise _refusal_of(error) from error
         self._store.remove()
         self._finish(ended)
 
@@ -288,6 +288,13 @@ def _offset(upload: Upload, session: Session) -> int:
 def _may_go_on(error: BaseException) -> bool:
     """Whether a session outlives what went wrong."""
     return isinstance(error, errors.TransferError) and error.kind is errors.Kind.TRANSIENT
+
+
+def _refusal_of(error: BaseException) -> Refused:
+    """What a sender is told; the next pod, which has scratch space, goes on with its session."""
+    if isinstance(error, errors.NeedsScratch):
+        return Refused(503, error.reason, str(error), retry_after=answers.RETRY_AFTER)
+    return answers.refusal_of(error)
 
 
 def _abilities() -> web.Response:
