@@ -250,7 +250,7 @@ class Tus:
                 await self._while_sending(spool.fill(pieces, checksum, self._idle), upload)
                 pieces = spool
             await self._while_sending(body.pump(pieces, upload, self._idle), upload)
-        if upload.source.offset == length or upload.ended.done():
+        if upload.source.offset == length or upload.source.is_gone:
             await self._ended(upload)
 
     async def _while_sending(self, work: Any, upload: Upload) -> None:
@@ -268,7 +268,7 @@ class Tus:
 
     async def _ended(self, upload: Upload) -> None:
         """All bytes are there, or no more are wanted: wait for the end. Raises Refused."""
-        if not upload.is_finishing and not upload.ended.done():
+        if not upload.is_finishing and not upload.source.is_gone:
             upload.everything_sent()
         try:
             ended = await asyncio.shield(upload.ended)
