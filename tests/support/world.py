@@ -254,14 +254,29 @@ class World:
         at_work = cache == "pods" and objects.get(obj, "status", "phase") in ("Running", "Unknown")
         if objects.is_deleting(obj) and at_work:
             return
-        if objects.finalizers(obj) or at_work:
+        named = cache == "claims" and self._is_named(obj)
+        if objects.is_deleting(obj) and named:
+            return
+        if objects.finalizers(obj) or at_work or named:
             marked = {"metadata": {"deletionTimestamp": "2030-01-01T00:00:00Z"}}
             self.put(cache, merged(obj, marked))
             return
         getattr(self.cluster, cache).remove(obj)
         self.collect_garbage()
 
+    def _is_named(self, claim: Object) -> bool:
+        """Whether a pod has a claim, which the server then keeps, however it goes with the pod."""
+        return bool(self.cluster.pods_using(claim))
+
+    def _let_go(self) -> None:
+        """Let claims go whose last pod went."""
+        for each in self.cluster.claims.list():
+            over = objects.is_deleting(each) and not objects.finalizers(each)
+            if over and not self._is_named(each):
+                self.cluster.claims.remove(each)
+
     def collect_garbage(self) -> None:
+        self._let_go()
         alive = {
             objects.uid(each) for cache in CACHES for each in getattr(self.cluster, cache).list()
         }
@@ -343,7 +358,8 @@ class World:
         cache = self._cache_of(resource)
         assert cache is not None
         wanted = merged(found, body)
-        if not objects.finalizers(wanted) and objects.is_deleting(wanted):
+        named = cache == "claims" and self._is_named(wanted)
+        if not objects.finalizers(wanted) and objects.is_deleting(wanted) and not named:
             getattr(self.cluster, cache).remove(wanted)
             return dict(wanted)
         return self.put(cache, wanted)

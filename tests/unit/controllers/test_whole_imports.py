@@ -142,6 +142,9 @@ def test_a_kept_pod_stays(populator: bool) -> None:
     primes = [each for each in found.cluster.claims.list() if objects.name(each) != "dv"]
     assert [objects.get(each, "status", "phase") for each in primes] == ["Lost"] * populator
     assert ("RetainedPVCPrime" in found.reasons_told("PersistentVolumeClaim")) is populator
+    found.drop("data_volumes", found.get_one("data_volumes", "dv") or {})
+    found.settle()
+    assert len(found.cluster.pods) == len(found.cluster.claims) == 0
 
 
 @POPULATOR

@@ -61,7 +61,7 @@ def decide(seen: Seen) -> plan.Plan:
     """Choose the next steps. No I/O, no clock."""
     claim, given = seen.claim, objects.annotations(seen.claim)
     if objects.is_deleting(claim):
-        return plan.NOTHING
+        return _removed(seen)
     shown = change(claim, boundcondition.bound_annotations(claim, seen.events))
     if annotations.CLONE_OF in given or given.get(annotations.POD_PHASE) == phases.Pod.SUCCEEDED:
         return _tidied(seen)
@@ -169,11 +169,15 @@ def _noted(claim: Object, said: Report, phase: str) -> dict[str, str | None]:
 
 def _tidied(seen: Seen) -> plan.Plan:
     """The pod of a finished copy goes, unless it is to be kept."""
-    pod = seen.pod
     kept = metadata.is_true(seen.claim, annotations.RETAIN_AFTER_COMPLETION)
-    if pod is None or kept or objects.is_deleting(pod):
+    return plan.NOTHING if kept else _removed(seen)
+
+
+def _removed(seen: Seen) -> plan.Plan:
+    """The pod goes: Kubernetes keeps a claim that is deleted as long as a pod names it."""
+    if seen.pod is None or objects.is_deleting(seen.pod):
         return plan.NOTHING
-    return plan.Plan((plan.Remove(PODS, pod),))
+    return plan.Plan((plan.Remove(PODS, seen.pod),))
 
 
 def _news(seen: Seen, reason: str, message: str) -> tuple[plan.Event, ...]:
