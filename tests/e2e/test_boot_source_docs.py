@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support import registry
+from support import manifests, registry
 from support.cluster import Cluster, Machine, Namespace
 
 pytestmark = pytest.mark.e2e
@@ -208,6 +208,26 @@ def test_a_json_patch_reaches_the_ssp(images):
     home.wait("ssp/ssp-kubevirt-hyperconverged", f"{replicas}=0")
     home.kubectl("annotate", "hco", NAME, "ssp.kubevirt.io/jsonpatch-")
     home.wait("ssp/ssp-kubevirt-hyperconverged", f"{replicas}=2")
+
+
+def test_an_image_of_ones_own_takes_the_place_of_a_common_one_and_gives_it_back(images):
+    golden, label = images.golden, "cdi.kubevirt.io/dataImportCron"
+    images.ready("fedora")
+    own = manifests.data_volume("fedora", manifests.BLANK, size="64Mi")
+    own["metadata"]["annotations"] = {BIND: "true"}
+    golden.apply(own)
+    golden.wait_phase("fedora", "Succeeded")
+    golden.kubectl("label", "datasource", "fedora", f"{label}-")
+    golden.gone("dic/fedora-image-cron")
+    golden.wait("datasource/fedora", "jsonpath={.status.source.pvc.name}=fedora")
+
+    golden.kubectl("label", "--overwrite", "datasource", "fedora", f"{label}=true")
+    golden.wait("dic/fedora-image-cron", "create")
+    golden.wait("dic/fedora-image-cron", "condition=UpToDate")
+    assert images.ready("fedora").startswith("fedora-")
+    marked = images.source("fedora")["metadata"]["labels"]
+    assert marked[label] == "fedora-image-cron"
+    golden.kubectl("delete", "dv", "fedora")  # the namespace stays while it is there
 
 
 def test_one_image_moves_to_another_class(images):
