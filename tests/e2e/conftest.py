@@ -6,7 +6,7 @@ own. KUBECONFIG alone is not taken: tests must never end up in a cluster that ju
 the one somebody works with. CDI_TEST_HOST is the address under which a foreign cluster reaches
 this machine, whose servers have the images; CDI_TEST_WAITING_CLASS is its StorageClass that waits
 for a consumer, CDI_TEST_CLASS the one of all other volumes, if it is not the default. The
-StorageProfiles of the default class and of the waiting one are told that there are block volumes,
+StorageProfiles of that class and of the waiting one are told that there are block volumes,
 if they do not know.
 """
 
@@ -21,7 +21,7 @@ import pytest
 
 from support import disks, httpd
 from support.cluster import Cluster, Machine, Namespace
-from support.manifests import WAITING_CLASS
+from support.manifests import USUAL_CLASS, WAITING_CLASS
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     given = os.environ.get("CDI_TEST_KUBECONFIG")
     if given:
         found = Cluster(Path(given).resolve(), os.environ.get("CDI_TEST_HOST", "127.0.0.1"))
-        for storage_class in (found.default_class(), WAITING_CLASS):
+        for storage_class in (USUAL_CLASS or found.default_class(), WAITING_CLASS):
             found.complete_profile(storage_class)
         yield found
         return
