@@ -11,8 +11,7 @@ RBAC = {
         persistentvolumeclaims/finalizers pods/finalizers: update
         pods services: get list watch create delete
         namespaces: get list watch
-        configmaps: get create list watch
-        hyperconvergeds@hco.kubevirt.io: get list watch
+        configmaps: get create
         storageclasses@storage.k8s.io csidrivers@storage.k8s.io: get list watch
         proxies@config.openshift.io infrastructures@config.openshift.io: get list watch
         clusterversions@config.openshift.io: get

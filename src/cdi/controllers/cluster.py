@@ -317,6 +317,7 @@ _MAY_BE_MISSING: Final = frozenset(
         "infrastructures",
         "proxies",
         "hyperconvergeds",
+        "legacy_defaults",  # elsewhere they are seen only where somebody has allowed it
     }
 )
 _OF_INSTALLATION: Final = frozenset({"config_maps", "cron_jobs", "jobs", "ingresses", "routes"})

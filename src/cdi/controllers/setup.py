@@ -146,7 +146,8 @@ class _Maker:
         self._watch(controller, "profiles", own_key)
         self._watch(controller, "snapshot_classes", made.keys_of_snapshot_class)
         self._watch(controller, "volumes", made.keys_of_volume)
-        self._watch(controller, "legacy_defaults", made.keys_of_config_map)
+        for cache in ("config_maps", "legacy_defaults"):
+            self._watch(controller, cache, made.keys_of_config_map)
         self._watch(controller, "hyperconvergeds", made.keys_of_hyperconverged)
         return controller
 

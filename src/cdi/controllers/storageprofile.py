@@ -134,7 +134,7 @@ class Reconciler:
         theirs = sorted({objects.namespace(x) for x in self._cluster.hyperconvergeds.list()})
         for namespace in (self._settings.namespace, *theirs):
             key = Key(namespace, legacydefaults.CONFIG_MAP)
-            found = self._cluster.legacy_defaults.get(key)
+            found = self._cluster.legacy_defaults.get(key) or self._cluster.config_maps.get(key)
             if found is not None:
                 data: Mapping[str, str] = found.get("data") or {}
                 return data
@@ -142,7 +142,8 @@ class Reconciler:
 
     def keys_of_config_map(self, found: Object) -> list[Key]:
         """The defaults of an older installation may say something of every class."""
-        return self.keys_of_hyperconverged(found)
+        named = objects.name(found) == legacydefaults.CONFIG_MAP
+        return self.keys_of_hyperconverged(found) if named else []
 
     def keys_of_hyperconverged(self, _: Object) -> list[Key]:
         """Its namespace may have such defaults."""

@@ -36,6 +36,7 @@ Handler: TypeAlias = Callable[[Change], None]
 Transform: TypeAlias = Callable[[Object], Object]
 
 _RETRIES = Backoff()
+_MISSING = (errors.NotFound, errors.Forbidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class Informer:
 
     `transform` sees, and may change, every object before anybody else; by default it makes it
     small. Handlers are plain functions called in the loop: they note down keys. A kind that is
-    `optional` may be one that nobody serves: it has no objects until somebody does.
+    `optional` may be one that nobody serves, or that is not for us to see: it has no objects until
+    that changes.
     """
 
     def __init__(
@@ -165,7 +167,7 @@ class Informer:
 
     def _report(self, error: errors.KubeError | None, pause: float) -> None:
         # The first failures are everyday life: a rolling restart, a compaction.
-        expected = self._optional and isinstance(error, errors.NotFound)
+        expected = self._optional and isinstance(error, _MISSING)
         lasts = error is not None and self._failures > 2 and not expected
         level = logging.WARNING if lasts else logging.DEBUG
         log.log(
@@ -185,7 +187,7 @@ class Informer:
         except errors.Expired:
             # The moment was compacted away between two pages: ask for all in one answer.
             everything, version = await self._read_pages(0)
-        except errors.NotFound:
+        except _MISSING:
             if self._optional:
                 self._tell_all(self.cache.replace([]))
                 self._synced.set()

@@ -298,6 +298,18 @@ async def test_a_kind_that_nobody_serves_yet_is_empty_until_somebody_does() -> N
 
 
 @in_loop
+async def test_a_kind_that_is_not_for_us_to_see_is_empty_until_it_is() -> None:
+    async with FakeKube() as server:
+        server.faults.append(Fault("list", "pods", times=3, code=403, reason="Forbidden"))
+        server.put("pods", pod("there"))
+        async with following(server, optional=True) as follower:
+            await follower.informer.ready()
+            assert follower.informer.cache.list() == []
+            await follower.until(lambda: follower.agrees)
+            assert follower.told == [("added", "there")]
+
+
+@in_loop
 async def test_a_kind_that_everybody_serves_is_waited_for() -> None:
     async with FakeKube() as server:
         server.faults.append(Fault("list", "pods", times=3, code=404, reason="NotFound"))

@@ -57,6 +57,8 @@ def test_boot_sources_are_beside_the_installation():
         ("ClusterRoleBinding", "cdi-bootsources"),
         ("ClusterRole", "cdi-bootsources-rules"),
         ("ClusterRoleBinding", "cdi-bootsources-rules"),
+        ("ClusterRole", "cdi-bootsources-defaults"),
+        ("ClusterRoleBinding", "cdi-bootsources-defaults"),
         ("Role", "cdi-bootsources"),
         ("RoleBinding", "cdi-bootsources"),
         ("Deployment", "cdi-bootsources"),

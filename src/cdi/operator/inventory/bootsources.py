@@ -20,6 +20,7 @@ from cdi.operator.settings import Settings
 
 NAME: Final = "cdi-bootsources"
 _JUDGING: Final = "cdi-bootsources-rules"  # what the API server needs for the webhooks
+_DEFAULTS: Final = "cdi-bootsources-defaults"  # what the controllers look at besides
 IMAGES: Final = "cdi-boot-images"  # the ConfigMap with templates
 _IMAGES_DIR: Final = "/etc/cdi/boot-images"
 _LABELS: Final = {**marks.COMMON, labels.MANAGED_BY: "cdi-manifests"}
@@ -37,6 +38,10 @@ def boot_sources(settings: Settings, images: Mapping[str, str] | None = None) ->
         access.cluster_role(_JUDGING, rules.BOOT_SOURCES_RULES, _LABELS),
         access.cluster_binding(
             _JUDGING, _JUDGING, [access.account_of(access.API_SERVER, namespace)], _LABELS
+        ),
+        access.cluster_role(_DEFAULTS, rules.BOOT_SOURCES_DEFAULTS, _LABELS),
+        access.cluster_binding(
+            _DEFAULTS, _DEFAULTS, [access.account_of(access.CONTROLLER, namespace)], _LABELS
         ),
         access.role(NAME, rules.BOOT_SOURCES_NAMESPACE, namespace, _LABELS),
         access.binding(NAME, NAME, account, namespace, _LABELS),

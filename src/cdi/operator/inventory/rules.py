@@ -56,8 +56,6 @@ CONTROLLER_CLUSTER: Final[Rules] = (
     rule("core", "pods services", "get list watch create delete"),
     rule("core", "namespaces", _READ),
     rule("core", "configmaps", "get create"),
-    rule("core", "configmaps", "list watch", "kubevirt-storage-class-defaults"),
-    rule("hco.kubevirt.io", "hyperconvergeds", _READ),
     rule("storage.k8s.io", "storageclasses csidrivers", _READ),
     rule(_OPENSHIFT_CONFIG, "proxies infrastructures", _READ),
     rule(_OPENSHIFT_CONFIG, "clusterversions", "get"),
@@ -195,6 +193,12 @@ BOOT_SOURCES_CLUSTER: Final[Rules] = (
 
 # What `cdi apiserver` looks up for those webhooks.
 BOOT_SOURCES_RULES: Final[Rules] = (rule("ssp.kubevirt.io", "ssps", "list"),)
+
+# What the controllers look at besides where there are HyperConvergeds: defaults of theirs.
+BOOT_SOURCES_DEFAULTS: Final[Rules] = (
+    rule("core", "configmaps", "list watch", "kubevirt-storage-class-defaults"),
+    rule("hco.kubevirt.io", "hyperconvergeds", _READ),
+)
 
 BOOT_SOURCES_NAMESPACE: Final[Rules] = (
     rule("core", "configmaps", _READ, "cdi-apiserver-signer-bundle"),
