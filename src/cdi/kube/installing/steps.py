@@ -33,7 +33,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Take an object away, what it owns first."""
+    """Take an object away, its pods first if it has any."""
 
     seen: Object
 

@@ -24,6 +24,7 @@ from cdi.kube.resource import Resource
 log = logging.getLogger(__name__)
 
 _NAMED: Final = 3  # failures that one sentence names
+_WITH_PODS: Final = frozenset({"DaemonSet", "Deployment", "Job"})
 _MISREAD: Final = (errors.KubeError, AlreadyControlledError)
 
 
@@ -73,9 +74,11 @@ class Writer:
             case Update(wanted):
                 await self._update(wanted, owner)
             case Remove(seen):
-                await self.remove(
-                    self._kinds.resource_of(seen), seen, owner, Propagation.FOREGROUND
-                )
+                # Waiting for what an object owns is for the garbage collector, which may be busy
+                # with other things for long: only pods are worth it.
+                waits = seen["kind"] in _WITH_PODS
+                propagation = Propagation.FOREGROUND if waits else Propagation.BACKGROUND
+                await self.remove(self._kinds.resource_of(seen), seen, owner, propagation)
 
     async def remove(
         self,

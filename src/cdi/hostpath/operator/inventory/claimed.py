@@ -135,7 +135,7 @@ def _mounting_pod(settings: Settings, provisioner: Object, place: Place) -> Obje
         ],
         "ports": [{"name": "health", "containerPort": _HEALTH_PORT, "protocol": "TCP"}],
         "readinessProbe": _probe("/readyz", 2),
-        "livenessProbe": _probe("/healthz", 10),
+        "livenessProbe": _probe("/healthz", 10) | {"initialDelaySeconds": 10},
         "resources": {"requests": dict(_REQUESTS)},
         "securityContext": {"privileged": True, "runAsUser": 0, "runAsGroup": 0},
         "terminationMessagePolicy": "FallbackToLogsOnError",
