@@ -166,6 +166,7 @@ def until(cluster: Cluster, what: str, path: str, value: str) -> None:
     cluster.wait(what, f"jsonpath={path}={value}", "-n", NAMESPACE)
 
 
+GENERATION = "{.metadata.generation}"
 DEPLOYMENTS = ("cdi-deployment", "cdi-apiserver", "cdi-uploadproxy")
 
 
@@ -208,9 +209,10 @@ def test_all_deployments_have_the_priority_that_is_asked_for(cluster: Cluster) -
     patched(cluster, priorityClass="system-cluster-critical")
     for each in DEPLOYMENTS:
         until(cluster, f"deployment/{each}", path, "system-cluster-critical")
+    seen = {each: read(cluster, f"deployment/{each}", GENERATION) for each in DEPLOYMENTS}
     patched(cluster, priorityClass=None)
     for each in DEPLOYMENTS:
-        cluster.wait(f"deployment/{each}", "jsonpath={.status.updatedReplicas}=1", "-n", NAMESPACE)
+        until(cluster, f"deployment/{each}", GENERATION, str(int(seen[each]) + 1))
     cluster.wait("cdi/cdi", "condition=Degraded=False")
     assert [read(cluster, f"deployment/{each}", path) for each in DEPLOYMENTS] == before
 
