@@ -37,6 +37,9 @@ from bench.machine import Api, Document, Memory, believing_anybody
 
 VOLUMES: Final = 2_000
 PODS: Final = 5_000
+KIB: Final = 1 << 10
+POD_AT_MOST: Final = 2 * KIB  # memory that a pod of somebody else may take
+RATE_AT_MOST: Final = 200  # requests a second, on average: what `cdi controller` allows itself
 _REQUESTS: Final = re.compile(
     r'^rest_client_requests_total\{[^}]*method="([A-Z]+)"[^}]*\} (\S+)', re.MULTILINE
 )
@@ -139,14 +142,19 @@ def _measured(
     shared: Shared, controller: Controller, storage_class: str, volumes: int, pods: int
 ) -> Iterator[Row]:
     yield _memory("memory, idle", controller)
-    before = controller.requests()
+    idle, before = controller.memory(), controller.requests()
     made = controlplane.create(
         shared.connect, shared.pods, [foreign_pod(f"foreign-{number}") for number in range(pods)]
     )
     yield Row(f"{pods} pods of others", f"{len(made.failures)} errors", kept=not made.failures)
     yield _memory("memory beside them", controller)
+    each = (controller.memory().now - idle.now) / max(pods, 1)
+    yield Row(
+        "memory for each of them", f"{each / KIB:.1f} KiB", f"{POD_AT_MOST / KIB:.0f} KiB",
+        each <= POD_AT_MOST,
+    )  # fmt: skip
     yield Row("requests for them", _counted(controller.requests() - before))
-    before = controller.requests()
+    before, began = controller.requests(), time.monotonic()
     names = [f"waits-{number}" for number in range(volumes)]
     with closing(shared.connect()) as api:
         revision = int(api.call("GET", f"{shared.volumes}?limit=1")["metadata"]["resourceVersion"])
@@ -166,6 +174,8 @@ def _measured(
     sent = controller.requests() - before
     yield Row("requests for them", _counted(sent))
     yield Row("for each", f"{sum(sent.values()) / max(volumes, 1):.1f}")
+    rate = sum(sent.values()) / (time.monotonic() - began)
+    yield Row("requests a second", f"{rate:.0f}", f"{RATE_AT_MOST}", rate <= RATE_AT_MOST)
 
 
 def _memory(what: str, controller: Controller) -> Row:
