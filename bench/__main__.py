@@ -25,6 +25,7 @@ from bench import (
     rows,
     table,
     tools,
+    uploads,
     volumes,
     webhooks,
     webserver,
@@ -41,6 +42,7 @@ EXTRAS = (
     "webhooks",
     "volumes",
     "copies",
+    "uploads",
 )
 GROWTH_CASE = "qcow2-zlib"
 # Above this the page cache might not hold source, scratch and disk, and the device is measured.
@@ -105,6 +107,9 @@ class _Bench:
         if "copies" in self._asked.cases:
             self._say("copies: volumes, beside each other and over TLS ...")
             print("\n" + clones.report(self._folder, min(self._asked.size, clones.USUAL)))
+        if "uploads" in self._asked.cases:
+            self._say("uploads: curl over TLS ...")
+            print("\n" + uploads.report(self._folder, self._raw, self._asked.rounds))
         print("\n" + "\n".join(table.verdict(self._cases, self._caps)))
 
     def _case(self, case: str) -> None:
@@ -157,7 +162,7 @@ def case_row(
     case: str, course: race.Course, source_bytes: int, nonzero: int, rounds: int
 ) -> rows.CaseRow:
     """Race one case and return its row."""
-    image_format, compression = kind_of(case)
+    image_format, compression = disk.kind_of(case)
     ours, scratch, pipe = race.race(
         course,
         [contenders.OURS, contenders.scratch(image_format, compression)],
@@ -183,13 +188,6 @@ def case_row(
 def written(lap: race.Lap) -> int:
     """Return what was written, by our own count or the kernel's, whichever is more."""
     return max(lap.run.written, int(lap.done["bytesWritten"]))
-
-
-def kind_of(case: str) -> tuple[str, str | None]:
-    """Return format and outer compression of a variant."""
-    suffix = disk.VARIANTS[case].suffix
-    image_format, _, compression = suffix.partition(".")
-    return image_format, compression or None
 
 
 def conditions(size: int, nonzero: int, rounds: int) -> list[str]:
@@ -218,14 +216,6 @@ def shown(count: int) -> str:
     return f"{count / (1 << 30):.2f} GiB" if count >= 1 << 30 else f"{count / (1 << 20):.0f} MiB"
 
 
-def parse_size(text: str) -> int:
-    """Return the bytes of a size like `3G` or `512M`. Raises ValueError."""
-    digits, unit = text.rstrip("iB")[:-1], text.rstrip("iB")[-1:].upper()
-    if unit not in "MG" or not unit:
-        raise ValueError(f"{text}: a size is a number with M or G")
-    return int(float(digits) * (1 << (20 if unit == "M" else 30)))
-
-
 def parse_cases(text: str) -> list[str]:
     """Return the cases of a list like `raw,qcow2`; all for an empty one. Raises ValueError."""
     known = [*disk.VARIANTS, *EXTRAS]
@@ -240,7 +230,7 @@ def _arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description="Measure cdi against plain tools.")
     environ = os.environ  # `make bench CASES=... SIZE=...`
     parser.add_argument("--cases", type=parse_cases, default=environ.get("CASES", ""))
-    parser.add_argument("--size", type=parse_size, default=environ.get("SIZE") or SIZE)
+    parser.add_argument("--size", type=disk.parse_size, default=environ.get("SIZE") or SIZE)
     parser.add_argument("--rounds", type=int, default=int(environ.get("ROUNDS") or 3))
     return parser.parse_args(words)
 

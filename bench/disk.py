@@ -168,3 +168,18 @@ def make_variant(raw: Path, name: str, folder: Path) -> Path:
     path = folder / f"{raw.stem}-{name.replace('.', '-')}.{VARIANTS[name].suffix}"
     VARIANTS[name].make(raw, path)
     return path
+
+
+def kind_of(case: str) -> tuple[str, str | None]:
+    """Return format and outer compression of a variant."""
+    suffix = VARIANTS[case].suffix
+    image_format, _, compression = suffix.partition(".")
+    return image_format, compression or None
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of a size like `3G` or `512M`. Raises ValueError."""
+    digits, unit = text.rstrip("iB")[:-1], text.rstrip("iB")[-1:].upper()
+    if unit not in "MG" or not unit:
+        raise ValueError(f"{text}: a size is a number with M or G")
+    return int(float(digits) * (1 << (20 if unit == "M" else 30)))

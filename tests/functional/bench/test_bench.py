@@ -114,7 +114,7 @@ def test_a_capped_row_must_be_four_times_faster():
     ("text", "size"), [("3G", 3 << 30), ("512M", 512 << 20), ("1.5GiB", 3 << 29)]
 )
 def test_sizes_are_read(text: str, size: int):
-    assert program.parse_size(text) == size
+    assert disk.parse_size(text) == size
 
 
 def test_an_unknown_case_is_named():
