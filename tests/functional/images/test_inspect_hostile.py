@@ -11,6 +11,7 @@ import pytest
 from cdi.images import errors
 from cdi.images.formats import inspect
 from cdi.images.formats.image import Ranged
+from cdi.images.formats.raw import layout_of
 from support import corpus, disks, hostile, readers
 
 MIB = hostile.MIB
@@ -30,7 +31,8 @@ def look(path):
     raw, image = path.read_bytes(), inspect.inspect_file(path)
     if image.native:
         ranged = Ranged(lambda at, count: raw[at : at + count], len(raw), 1 << 20, 1)
-        deque(image.at_random(ranged).units(readers.Nothing()), maxlen=0)
+        layout = image.layout(ranged) if image.layout else layout_of(image, ranged)
+        deque(layout.units(readers.Nothing()), maxlen=0)
     return image
 
 
