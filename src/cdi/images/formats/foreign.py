@@ -9,9 +9,30 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 Row = tuple[str, bytes] | tuple[str, bytes, int] | tuple[str, bytes, int, Callable[[bytes], bool]]
+
+
+class Kind(Enum):
+    """What a signature stands for, and so which error names it."""
+
+    DISK = "disk"  # a disk of a format that is not read here
+    PACKED = "packed"  # something compressed or archived, perhaps a disk
+    OTHER = "other"  # never a disk
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Bytes at an offset; where they are too short to be certain, a further test decides."""
+
+    name: str
+    kind: Kind
+    magic: bytes
+    offset: int = 0
+    certain: Callable[[bytes], bool] | None = None
 
 
 def _is_lzma(head: bytes) -> bool:
@@ -166,4 +187,10 @@ OTHERS: Final[tuple[Row, ...]] = (
     ("an SQLite database", b"SQLite format 3\0"),
     ("an ELF program", b"\x7fELF", 0, _is_elf),
     ("a Windows program", b"MZ", 0, _is_pe),
+)
+
+KNOWN: Final = tuple(
+    Signature(name, kind, magic, *rest)
+    for kind, rows in ((Kind.DISK, DISKS), (Kind.PACKED, PACKED), (Kind.OTHER, OTHERS))
+    for name, magic, *rest in rows
 )

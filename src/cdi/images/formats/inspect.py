@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from cdi.images import errors
-from cdi.images.formats import signatures, window
+from cdi.images.formats import foreign, signatures, window
 from cdi.images.formats.image import Image
 from cdi.images.layout import Reader
 
@@ -122,7 +122,7 @@ def _claims(head: bytes) -> list[str]:
     """Return every format that would take these bytes for its own."""
     found = signatures.formats_of(head)
     known = signatures.signature_of(head)
-    if known is not None and known.kind is signatures.Kind.DISK:
+    if known is not None and known.kind is foreign.Kind.DISK:
         found.append(known.name)
     return found
 

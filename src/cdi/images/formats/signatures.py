@@ -15,11 +15,9 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 
 from cdi.images.formats import foreign
+from cdi.images.formats.foreign import Signature
 
 TRAILER_SIZE = 512
 QCOW_MAGIC = b"QFI\xfb"  # of all versions; the number follows
@@ -27,6 +25,16 @@ VHD_COOKIE = b"conectix"
 _DMG_TRAILER = b"koly"
 
 SECTOR = 512
+
+_FIRST_VERSION = b"\0\0\0\1"  # which is another format than those after it
+_READ = (
+    ("VMDK", b"KDMV", 0),
+    ("VMDK", b"COWD", 0),
+    ("VDI", b"\x7f\x10\xda\xbe", 64),
+    ("VHD", VHD_COOKIE, 0),
+    ("VHDX", b"vhdxfile", 0),
+    ("QED", b"QED\0", 0),
+)
 
 _SECTOR_SIZES = (512, 4096)
 _GPT_MAGIC = b"EFI PART"
@@ -39,38 +47,24 @@ _PARTITIONS_AT = 446
 _ACTIVE = frozenset({0x00, 0x80})
 
 
-class Kind(Enum):
-    """What a signature stands for, and so which error names it."""
-
-    READ = "read"  # a disk of a format that is read here
-    DISK = "disk"  # a disk of a format that is not read here
-    PACKED = "packed"  # something compressed or archived, perhaps a disk
-    OTHER = "other"  # never a disk
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    name: str
-    kind: Kind
-    magic: bytes
-    offset: int = 0
-    certain: Callable[[bytes], bool] | None = None
-
-    def matches(self, head: bytes) -> bool:
-        if not head.startswith(self.magic, self.offset):
-            return False
-        return self.certain is None or self.certain(head)
-
-
 def formats_of(head: bytes) -> list[str]:
     """Return every format read here that would take these bytes for its own."""
-    found = dict.fromkeys(known.name for known in _READ if known.matches(head))
-    return [*found, "VMDK descriptor"] if is_descriptor(head) else list(found)
+    found = [name for name, magic, at in _READ if head.startswith(magic, at)]
+    if head.startswith(QCOW_MAGIC):
+        first = head.startswith(_FIRST_VERSION, len(QCOW_MAGIC))
+        found.insert(0, "QCOW" if first else "qcow2")
+    return [*found, "VMDK descriptor"] if is_descriptor(head) else found
 
 
 def signature_of(head: bytes) -> Signature | None:
-    """Return the first signature in the table that the head matches."""
-    return next((known for known in _KNOWN if known.matches(head)), None)
+    """Return the first signature of what is not read here that the head matches."""
+    return next((known for known in foreign.KNOWN if _matches(known, head)), None)
+
+
+def _matches(known: Signature, head: bytes) -> bool:
+    if not head.startswith(known.magic, known.offset):
+        return False
+    return known.certain is None or known.certain(head)
 
 
 def is_dmg_trailer(trailer: bytes) -> bool:
@@ -124,32 +118,3 @@ def _has_partitions(head: bytes) -> bool:
 _TAR_CHECKSUM = re.compile(rb"[ \0]*[0-7]")
 _TITLE = re.compile(rb"#\s*disk\s*descriptor\s*file", re.IGNORECASE)
 _VERSION = re.compile(rb"version\s*=\s*\d+\s*$", re.IGNORECASE)
-
-
-def _is_not_first_qcow(head: bytes) -> bool:
-    return head[4:8] != _FIRST_QCOW
-
-
-_FIRST_QCOW = b"\0\0\0\1"
-_READ = tuple(
-    Signature(name, Kind.READ, magic, *rest)
-    for name, magic, *rest in (
-        ("QCOW", QCOW_MAGIC + _FIRST_QCOW),
-        ("qcow2", QCOW_MAGIC, 0, _is_not_first_qcow),
-        ("VMDK", b"KDMV", 0),
-        ("VMDK", b"COWD", 0),
-        ("VDI", b"\x7f\x10\xda\xbe", 64),
-        ("VHD", VHD_COOKIE, 0),
-        ("VHDX", b"vhdxfile", 0),
-        ("QED", b"QED\0", 0),
-    )
-)
-_KNOWN = tuple(
-    Signature(name, kind, magic, *rest)
-    for kind, rows in (
-        (Kind.DISK, foreign.DISKS),
-        (Kind.PACKED, foreign.PACKED),
-        (Kind.OTHER, foreign.OTHERS),
-    )
-    for name, magic, *rest in rows
-)

@@ -19,7 +19,7 @@ import codecs
 import re
 
 from cdi.images import errors
-from cdi.images.formats import signatures
+from cdi.images.formats import foreign, signatures
 from cdi.images.formats.image import Image
 from cdi.images.formats.quoting import quoted
 from cdi.images.formats.window import Window
@@ -54,7 +54,7 @@ def inspect_trailer(trailer: bytes, size: int) -> Image:
 
 def _refusal(head: bytes, seen: str) -> errors.TransferError:
     known = signatures.signature_of(head)
-    if known is not None and known.kind is signatures.Kind.PACKED:
+    if known is not None and known.kind is foreign.Kind.PACKED:
         return errors.UnsupportedFormat(
             f"the source is {known.name}, which is not unpacked here; unpack it first, or "
             "compress the disk with gzip, xz, zstd or bzip2"
@@ -104,7 +104,7 @@ def looks_like(head: bytes, size: int | None = None) -> str | None:
     if signatures.structure_of(head):
         return None
     known = signatures.signature_of(head)
-    if known is not None and known.kind is not signatures.Kind.DISK:
+    if known is not None and known.kind is not foreign.Kind.DISK:
         return known.name
     text = _text_like(head, size)
     if text is not None:
