@@ -740,6 +740,15 @@ def test_a_poller_is_where_its_secrets_are():
     assert variables["IMPORTER_SECRET_KEY"]["valueFrom"]["secretKeyRef"]["name"] == "login"
 
 
+def test_a_poller_beside_the_cron_does_not_wait_for_what_is_the_installations():
+    config = {"status": {"importProxy": {"trustedCAProxy": "proxy"}}}
+    planned = look(private(), polled_beside=True, config=config)
+    (step,) = [each for each in planned.steps if getattr(each, "resource", None) == PODS]
+    volumes = {each["name"]: each for each in step.object["spec"]["volumes"]}
+    assert volumes["cdi-proxy-cert-vol"]["configMap"] == {"name": "proxy", "optional": True}
+    assert "optional" not in volumes["cdi-cert-vol"]["configMap"]
+
+
 @pytest.mark.parametrize(
     ("pod", "digest", "reason", "over"),
     [

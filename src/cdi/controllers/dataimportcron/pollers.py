@@ -35,6 +35,7 @@ from cdi.kube.resource import CRON_JOBS, JOBS, PODS
 
 CONTAINER: Final = "cdi-source-update-poller"
 ACCOUNT: Final = "cdi-cronjob"
+_PROXY_CA: Final = "cdi-proxy-cert-vol"
 _RETRIES: Final = 2  # pods after the first of a Job
 # A Job stays until its answer has been read, also by a controller that is being replaced.
 _KEPT: Final = 120  # seconds
@@ -136,6 +137,9 @@ def pod_beside(seen: Seen) -> Object:
     """A pod in the cron's namespace that looks once; it goes with the cron."""
     spec = _pod_spec(seen, _delay(seen))
     del spec["serviceAccountName"]  # which is the installation's; this pod needs none
+    for volume in spec.get("volumes", ()):
+        if volume["name"] == _PROXY_CA:  # it is the installation's, and need not be here
+            volume["configMap"]["optional"] = True
     return {
         "apiVersion": PODS.api_version,
         "kind": PODS.kind,
@@ -279,7 +283,7 @@ def _volumes(seen: Seen) -> list[tuple[str, str, Object]]:
     if name := given.get("certConfigMap"):
         found.append(("cdi-cert-vol", CERT_DIR, {"configMap": {"name": str(name)}}))
     if proxy_ca:
-        found.append(("cdi-proxy-cert-vol", PROXY_CERT_DIR, {"configMap": {"name": str(proxy_ca)}}))
+        found.append((_PROXY_CA, PROXY_CERT_DIR, {"configMap": {"name": str(proxy_ca)}}))
     if kind == template.REGISTRY and given.get("secretRef"):
         # All of it, which may be one that container tools read.
         source = {"secret": {"secretName": str(given["secretRef"])}}
