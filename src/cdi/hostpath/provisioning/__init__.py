@@ -1,7 +1,6 @@
 """
 Volumes for the claims of a cluster, made by the process that has them: no sidecars, no leader.
 
-    facts        what is read from claims and volumes
     claims       what is to become of one claim: a pure decision
     reclaim      what is to become of one volume: a pure decision
     persistent   the PersistentVolumes, as they are created

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from cdi.binding import facts
 from cdi.hostpath.csi.identity import TOPOLOGY_KEY, Driver
 from cdi.hostpath.csi.requests import pool_of
 from cdi.hostpath.keeper import Keeper
 from cdi.hostpath.pools import Content, Wanted
-from cdi.hostpath.provisioning import facts, persistent
+from cdi.hostpath.provisioning import persistent
 from cdi.kube import objects
 from cdi.kube.objects import Object
+from cdi.volumes.pool import Mode
 
 # Of the parameters of classes, those that concern whoever provisions and nobody else.
 _NOT_FOR_DRIVERS = "csi.storage.k8s.io/"
@@ -49,7 +51,7 @@ class DriverBackend:
             Wanted(
                 id=facts.volume_name_for(claim),
                 pool=pool_of(parameters),
-                mode=facts.mode(claim),
+                mode=Mode(facts.volume_mode(claim)),
                 size=facts.requested(claim),
                 content=content,
             )

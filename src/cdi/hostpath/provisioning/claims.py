@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cdi.hostpath.provisioning import facts
+from cdi.binding import facts
 from cdi.kube import objects
 from cdi.kube.objects import Object
 from cdi.storage import classes
@@ -67,7 +67,7 @@ def decide(seen: Seen, rules: Rules) -> Plan:
     node = _node_of(claim)
     if node != rules.node:
         return Plan(Step.CLAIM) if not node and _may_compete(seen, rules) else Plan()
-    if not rules.block and facts.mode(claim) == Mode.BLOCK:
+    if not rules.block and facts.volume_mode(claim) == Mode.BLOCK:
         return Plan(Step.WARN, f"{rules.provisioner} does not support block volume provisioning")
     return Plan(Step.PROVISION)
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cdi.binding import facts
 from cdi.hostpath.pools import Content, rounded
-from cdi.hostpath.provisioning import facts, persistent
+from cdi.hostpath.provisioning import persistent
 from cdi.kube import objects
 from cdi.kube.objects import Object
 from cdi.volumes import errors

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cdi.api import quantity
-from cdi.hostpath.provisioning import facts
+from cdi.binding import facts
 from cdi.kube import objects
 from cdi.kube.objects import Object
 
@@ -35,10 +35,10 @@ def volume_for(
     spec: dict[str, Any] = {
         "accessModes": access_modes or objects.get(claim, "spec", "accessModes", default=[]),
         "capacity": {"storage": str(quantity.of_bytes(capacity))},
-        "claimRef": _reference_to(claim),
+        "claimRef": facts.reference_to(claim),
         "persistentVolumeReclaimPolicy": policy,
         "storageClassName": facts.class_name(claim),
-        "volumeMode": str(facts.mode(claim)),
+        "volumeMode": facts.volume_mode(claim),
         **source,
     }
     if options := storage_class.get("mountOptions"):
@@ -58,16 +58,4 @@ def _on(affinity: dict[str, str]) -> dict[str, Any]:
         "matchExpressions": [
             {"key": key, "operator": "In", "values": [value]} for key, value in affinity.items()
         ]
-    }
-
-
-def _reference_to(claim: Object) -> dict[str, Any]:
-    namespace, name = objects.key(claim)
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "namespace": namespace,
-        "name": name,
-        "uid": objects.uid(claim),
-        "resourceVersion": objects.resource_version(claim),
     }

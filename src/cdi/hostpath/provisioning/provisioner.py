@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from cdi.api import annotations, quantity
+from cdi.binding import facts
 from cdi.hostpath.csi.codes import message_of
 from cdi.hostpath.keeper import Busy
 from cdi.hostpath.pools import Content
-from cdi.hostpath.provisioning import claims, facts, reclaim, sources
+from cdi.hostpath.provisioning import claims, reclaim, sources
 from cdi.hostpath.provisioning.backend import Backend
 from cdi.hostpath.provisioning.claims import Rules, Step
 from cdi.hostpath.provisioning.sources import NotYet

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cdi.hostpath.provisioning import facts
+from cdi.binding import facts
 from cdi.kube import objects
 from cdi.kube.objects import Object
 

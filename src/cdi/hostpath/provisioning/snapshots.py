@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from cdi.binding import facts
 from cdi.hostpath.csi.codes import message_of
 from cdi.hostpath.csi.requests import STORAGE_POOL
 from cdi.hostpath.keeper import Keeper, Taken
-from cdi.hostpath.provisioning import facts
 from cdi.hostpath.provisioning.claims import Rules, is_on_node
 from cdi.hostpath.provisioning.sources import CONTENTS
 from cdi.hostpath.provisioning.watches import Watches

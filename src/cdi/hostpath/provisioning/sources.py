@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from cdi.binding import facts
 from cdi.hostpath.pools import Content, Kind
-from cdi.hostpath.provisioning import facts
 from cdi.hostpath.provisioning.watches import Watches
 from cdi.kube import errors, objects
 from cdi.kube.client import Client

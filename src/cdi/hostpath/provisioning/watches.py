@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cdi.hostpath.provisioning import facts
+from cdi.binding import facts
 from cdi.kube import objects
 from cdi.kube.client import Client
 from cdi.kube.clock import Clock

@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from cdi.api.workersettings import WorkerSettings
+from cdi.binding import facts
 from cdi.kube import objects
 from cdi.kube.objects import Key, Object
 from cdi.standalone.agent import vddk
 from cdi.standalone.agent.environment import Lookup, Missing, data_of
 from cdi.standalone.agent.workeruser import WorkerUser
-from cdi.standalone.volumes import caches, facts
+from cdi.standalone.volumes import caches
 from cdi.standalone.volumes.caches import Caches
 from cdi.storage import local, modes
 from cdi.volumes.pool import Pool

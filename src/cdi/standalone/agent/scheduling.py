@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from cdi.binding import facts
 from cdi.kube import objects
 from cdi.kube.objects import Key, Object
-from cdi.standalone.volumes import facts
 from cdi.storage import classes
 
 UNSCHEDULABLE = "Unschedulable"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from cdi.api import annotations, quantity
+from cdi.binding import facts
 from cdi.kube import apply, errors, objects
 from cdi.kube.client import Client
 from cdi.kube.controller import Controller, Result
@@ -19,7 +20,7 @@ from cdi.kube.events import Recorder
 from cdi.kube.manager import Group, Manager
 from cdi.kube.objects import Key, Object
 from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES
-from cdi.standalone.volumes import caches, claims, facts, origins, persistent, reclaim
+from cdi.standalone.volumes import caches, claims, origins, persistent, reclaim
 from cdi.standalone.volumes.caches import Caches
 from cdi.standalone.volumes.claims import Step
 from cdi.standalone.volumes.copies import Copies

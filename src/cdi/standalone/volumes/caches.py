@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cdi.binding import facts
 from cdi.controllers import kinds
 from cdi.kube import objects
 from cdi.kube.client import Client
@@ -17,7 +18,7 @@ from cdi.kube.resource import (
     PODS,
     STORAGE_CLASSES,
 )
-from cdi.standalone.volumes import facts, origins
+from cdi.standalone.volumes import origins
 
 _BY_CLAIM = "claim"
 _BY_VOLUME = "volume"

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cdi.api import reasons
+from cdi.binding import facts
 from cdi.kube import events, objects
 from cdi.kube.objects import Object
-from cdi.standalone.volumes import facts, matching, origins
+from cdi.standalone.volumes import matching, origins
 from cdi.storage import classes, local
 
 

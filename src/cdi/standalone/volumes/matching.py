@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cdi.binding import facts
 from cdi.kube import objects, selectors
 from cdi.kube.objects import Object
-from cdi.standalone.volumes import facts
 
 
 def choose(claim: Object, volumes: Iterable[Object], *, promised_only: bool) -> Object | None:

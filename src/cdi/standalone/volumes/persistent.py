@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from cdi.binding import facts
 from cdi.kube import objects
 from cdi.kube.objects import Object
-from cdi.standalone.volumes import facts
 from cdi.storage import local
 
 _HOST_NAME: Final = "kubernetes.io/hostname"

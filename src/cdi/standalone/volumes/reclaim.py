@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cdi.binding import facts
 from cdi.kube import objects
 from cdi.kube.objects import Object
-from cdi.standalone.volumes import facts
 from cdi.storage import local
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
+from cdi.binding import facts
 from cdi.controllers import kinds
 from cdi.kube import apply, objects
 from cdi.kube.client import Client
@@ -21,7 +22,7 @@ from cdi.kube.controller import Controller, Result
 from cdi.kube.events import Recorder
 from cdi.kube.manager import Group, Manager
 from cdi.kube.objects import Key, Object
-from cdi.standalone.volumes import facts, snapshotkinds, snapshotting
+from cdi.standalone.volumes import snapshotkinds, snapshotting
 from cdi.standalone.volumes.caches import Caches
 from cdi.standalone.volumes.copies import Copies
 from cdi.standalone.volumes.snapshotting import Step

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from cdi.binding import facts
 from cdi.controllers import kinds
 from cdi.kube import objects
 from cdi.kube.objects import Object
-from cdi.standalone.volumes import facts, origins
+from cdi.standalone.volumes import origins
 from cdi.storage import local
 
 BOUND: Final = "snapshot.storage.kubernetes.io/volumesnapshot-bound-protection"

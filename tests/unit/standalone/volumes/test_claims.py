@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from cdi.binding import facts
 from cdi.kube.objects import Object
-from cdi.standalone.volumes import claims, facts
+from cdi.standalone.volumes import claims
 from cdi.standalone.volumes.claims import Plan, Seen, Step
 from cdi.standalone.volumes.origins import DataSource
 

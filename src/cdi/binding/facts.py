@@ -1,5 +1,5 @@
 """
-What the binder reads from claims and volumes, and the few constants that are Kubernetes' own.
+What is read from claims and volumes, and the few constants that are Kubernetes' own.
 
 Pure functions on plain objects in which any field may be missing. Sizes in bytes.
 """
@@ -15,6 +15,12 @@ from cdi.storage import modes
 BOUND_BY_CONTROLLER: Final = "pv.kubernetes.io/bound-by-controller"
 PROVISIONED_BY: Final = "pv.kubernetes.io/provisioned-by"
 STORAGE_PROVISIONER: Final = "volume.kubernetes.io/storage-provisioner"
+_STORAGE_PROVISIONERS: Final = (
+    STORAGE_PROVISIONER,
+    "volume.beta.kubernetes.io/storage-provisioner",
+)
+# With which claims have always been able to choose their node.
+PROVISION_ON_NODE: Final = "kubevirt.io/provisionOnNode"
 CLAIM_PROTECTION: Final = "kubernetes.io/pvc-protection"
 VOLUME_PROTECTION: Final = "kubernetes.io/pv-protection"
 # On volumes whose data goes with them: the provisioner removes it first.
@@ -48,6 +54,11 @@ def capacity(volume: Mapping[str, Any]) -> int:
     return size_of(objects.get(volume, "spec", "capacity", "storage"))
 
 
+def granted(claim: Mapping[str, Any]) -> int:
+    """What a claim says that it has."""
+    return size_of(objects.get(claim, "status", "capacity", "storage"))
+
+
 def phase(obj: Mapping[str, Any]) -> str:
     return str(objects.get(obj, "status", "phase", default=""))
 
@@ -72,6 +83,17 @@ def volume_name(claim: Mapping[str, Any]) -> str:
 
 def selected_node(claim: Mapping[str, Any]) -> str:
     return objects.annotations(claim).get(annotations.SELECTED_NODE, "")
+
+
+def provisioner(claim: Mapping[str, Any]) -> str:
+    """Who is to make the volume of a claim, as Kubernetes says."""
+    noted = objects.annotations(claim)
+    return next((noted[each] for each in _STORAGE_PROVISIONERS if each in noted), "")
+
+
+def volume_name_for(claim: Mapping[str, Any]) -> str:
+    """The name of the volume that is made for a claim: the same at every attempt."""
+    return f"pvc-{objects.uid(claim)}"
 
 
 def is_bound(claim: Mapping[str, Any]) -> bool:
