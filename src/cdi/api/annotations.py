@@ -217,6 +217,8 @@ DATA_SOURCE_NAMESPACE = _CDI + "dataSourceNamespace"
 SOURCE_CLONE_POD = _STORAGE + "sourceClonePodName"
 # clone source PVC: size in bytes of the disk in it; the odd domain is part of the API
 VIRTUAL_SIZE = "cdi.Kubervirt.io/virtualSize"
+# DataVolume, PVC: StorageClass of the scratch space of its worker
+SCRATCH_CLASS = _STORAGE + "scratchClass"
 # DataVolume: size in bytes of the disk at its source, as it was found where no size was asked for
 IMPORT_VIRTUAL_SIZE = _STORAGE + "import.virtualSize"
 # clone source PVC: its capacity when the disk was measured; the odd domain is part of the API

@@ -5,11 +5,11 @@ A scratch claim is a Filesystem volume that one pod uses beside its target and t
 the pod. It is made as large as the disk that fits into the target. Sizes are in bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cdi.api import annotations
-from cdi.storage import documents, modes, overhead
+from cdi.storage import classes, documents, modes, overhead
 
 Object = dict[str, Any]
 
@@ -41,14 +41,37 @@ def is_asked_for(claim_annotations: Mapping[str, str]) -> bool:
     return claim_annotations.get(annotations.REQUIRES_SCRATCH) == annotations.TRUE
 
 
-def class_for(config: Mapping[str, Any] | None, target: Mapping[str, Any]) -> str | None:
-    """Return the class of a scratch claim, given the CDIConfig and the target claim's spec.
+def class_for(
+    config: Mapping[str, Any] | None,
+    target: Mapping[str, Any],
+    storage_classes: Iterable[Object] = (),
+) -> str | None:
+    """Return the class of a scratch claim, given the CDIConfig and the target claim.
 
-    None leaves the choice to Kubernetes. The cluster's default is not looked at before the
-    target's own class.
+    The target's own word wins, by annotation; then the class that is set for all, if it exists;
+    then the cluster's default, then the class of the target, which may have no file systems. None
+    means that there is no class at all.
     """
-    chosen = documents.at(config, "status", "scratchSpaceStorageClass")
-    return chosen or target.get("storageClassName")
+    said = documents.annotation(target, annotations.SCRATCH_CLASS)
+    chosen = said or documents.at(config, "status", "scratchSpaceStorageClass")
+    default = classes.default(storage_classes)
+    return (
+        chosen
+        or (documents.name(default) if default else None)
+        or documents.at(target, "spec", "storageClassName")
+    )
+
+
+def why_pending(class_name: str | None, storage_classes: Iterable[Object]) -> str:
+    """Return why a scratch claim of this class will get no volume; empty if nothing is known."""
+    if not class_name:
+        return (
+            "there is no StorageClass for it; mark one as default, or set "
+            f"scratchSpaceStorageClass of CDI, or annotation {annotations.SCRATCH_CLASS}"
+        )
+    if classes.named(storage_classes, class_name) is None:
+        return f"StorageClass {class_name} does not exist; create it, or name another one"
+    return ""
 
 
 def size_for(target_request: int, target_overhead: float, scratch_overhead: float) -> int:

@@ -67,6 +67,7 @@ ANNOTATIONS = [
             "storage.import.requiresDirectIo",
             "storage.clone.beside",  # an addition of ours
             "storage.upload.session",  # and another one
+            "storage.scratchClass",  # and another one
             "storage.import.virtualSize",  # an addition of ours
             "storage.import.retryFor",  # this and the next two are additions of ours
             "storage.import.failingSince",

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cdi.api import annotations
 from cdi.storage import scratch
 
 GIB = 1 << 30
@@ -40,17 +41,47 @@ def test_who_gets_scratch_from_the_start(given: dict[str, str], wanted: bool) ->
     assert scratch.is_given_from_start(given) is wanted
 
 
+def storage_class(name: str, **marks: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, "annotations": marks}}
+
+
+DEFAULT = storage_class("usual", **{annotations.DEFAULT_STORAGE_CLASS: "true"})
+
+
 @pytest.mark.parametrize(
-    ("config", "target", "wanted"),
+    ("config", "target", "asked", "classes", "wanted"),
     [
-        pytest.param("fast", {"storageClassName": "slow"}, "fast", id="configured"),
-        pytest.param("", {"storageClassName": "slow"}, "slow", id="of-the-target"),
-        pytest.param("", {}, None, id="left-to-kubernetes"),
+        pytest.param("fast", "slow", "mine", [DEFAULT], "mine", id="asked-for"),
+        pytest.param("fast", "slow", None, [DEFAULT], "fast", id="configured"),
+        pytest.param("", "slow", None, [DEFAULT], "usual", id="the-clusters-default"),
+        pytest.param("", "slow", None, [storage_class("x")], "slow", id="of-the-target"),
+        pytest.param("", None, None, [], None, id="none-at-all"),
     ],
 )
-def test_class(config: str, target: dict[str, Any], wanted: Any) -> None:
+def test_class(
+    config: str, target: str | None, asked: str | None, classes: list[Any], wanted: str | None
+) -> None:
     status = {"status": {"scratchSpaceStorageClass": config}}
-    assert scratch.class_for(status, target) == wanted
+    given = {annotations.SCRATCH_CLASS: asked} if asked else {}
+    claim = {
+        "metadata": {"annotations": given},
+        "spec": {"storageClassName": target} if target else {},
+    }
+    assert scratch.class_for(status, claim, classes) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        pytest.param(None, "no StorageClass", id="none"),
+        pytest.param("gone", "gone does not exist", id="missing"),
+        pytest.param("usual", "", id="there"),
+    ],
+)
+def test_a_scratch_claim_without_hope_says_why(name: str | None, word: str) -> None:
+    why = scratch.why_pending(name, [DEFAULT])
+    assert word in why
+    assert bool(why) == bool(word)
 
 
 @pytest.mark.parametrize(

@@ -56,10 +56,10 @@ def _scratch(seen: Seen, found: Object) -> plan.Plan:
         create = plan.Create(
             PERSISTENT_VOLUME_CLAIMS, wanted, refused=lambda error: _scratch_refused(seen, error)
         )
-        return plan.Plan((create,)).then(change(seen, scratchclaim.creating()))
+        return plan.Plan((create,)).then(change(seen, scratchclaim.creating(wanted, seen.classes)))
     if objects.get(seen.scratch, "status", "phase") == phases.Claim.BOUND:
         return change(seen, scratchclaim.created(seen.claim))
-    return change(seen, scratchclaim.creating())
+    return change(seen, scratchclaim.creating(seen.scratch, seen.classes))
 
 
 def _scratch_refused(seen: Seen, error: ApiError) -> plan.Plan:

@@ -23,7 +23,7 @@ _KIND = "forklift"  # of all primes of these populators
 class _Forklift(Populator):
     """What both have in common."""
 
-    inherited = (annotations.RETRY_FOR,)
+    inherited = (annotations.RETRY_FOR, annotations.SCRATCH_CLASS)
     source: ClassVar[str]  # as importers know it
     address: ClassVar[str]  # the fields of a source object
     disk: ClassVar[str]

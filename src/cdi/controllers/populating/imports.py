@@ -19,7 +19,7 @@ class ImportPopulator(Populator):
     controller = "import-populator"
     resource = kinds.IMPORT_SOURCES
     cache = "import_sources"
-    inherited = (annotations.VDDK_EXTRA_ARGS, annotations.RETRY_FOR)
+    inherited = (annotations.VDDK_EXTRA_ARGS, annotations.RETRY_FOR, annotations.SCRATCH_CLASS)
 
     def request(self, source: Object) -> Mapping[str, str]:
         spec = objects.get(source, "spec", default={})

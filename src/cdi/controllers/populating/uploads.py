@@ -20,6 +20,7 @@ class UploadPopulator(Populator):
     controller = "upload-populator"
     resource = kinds.UPLOAD_SOURCES
     cache = "upload_sources"
+    inherited = (annotations.SCRATCH_CLASS,)
     measured = False
     hands_over_first = True
 

@@ -67,10 +67,11 @@ def _scratch(seen: Seen, found: Object) -> plan.Plan:
         create = plan.Create(
             PERSISTENT_VOLUME_CLAIMS, wanted, refused=lambda error: _scratch_refused(seen, error)
         )
-        return plan.Plan((create,)).then(claims.change(seen.claim, scratchclaim.creating()))
+        waits = scratchclaim.creating(wanted, seen.classes)
+        return plan.Plan((create,)).then(claims.change(seen.claim, waits))
     if objects.get(seen.scratch, "status", "phase") == phases.Claim.BOUND:
         return claims.change(seen.claim, scratchclaim.created(seen.claim))
-    return claims.change(seen.claim, scratchclaim.creating())
+    return claims.change(seen.claim, scratchclaim.creating(seen.scratch, seen.classes))
 
 
 def _scratch_refused(seen: Seen, error: ApiError) -> plan.Plan:

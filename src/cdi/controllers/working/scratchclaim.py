@@ -23,7 +23,7 @@ def scratch_claim_for(
     """The scratch claim of a pod; it goes with the pod."""
     classes = list(storage_classes)
     spec = claim["spec"]
-    class_name = scratch.class_for(config, spec)
+    class_name = scratch.class_for(config, claim, classes)
     of_claim = overhead.overhead_for(
         config, classes, spec.get("storageClassName"), spec.get("volumeMode")
     )
@@ -50,11 +50,15 @@ def scratch_claim_for(
     }
 
 
-def creating() -> dict[str, str | None]:
-    """The annotations of a claim whose scratch claim has no volume yet."""
+def creating(found: Object, storage_classes: Iterable[Object]) -> dict[str, str | None]:
+    """The annotations of a claim whose scratch claim has no volume yet, and will have none if
+    there is no class for it."""
+    class_name = objects.get(found, "spec", "storageClassName")
+    why = scratch.why_pending(class_name, storage_classes)
+    message = f"{CREATING_MESSAGE}: {why}" if why else CREATING_MESSAGE
     return {
         annotations.BOUND: annotations.FALSE,
-        annotations.BOUND_MESSAGE: CREATING_MESSAGE,
+        annotations.BOUND_MESSAGE: message,
         annotations.BOUND_REASON: reasons.CREATING_SCRATCH,
     }
 
