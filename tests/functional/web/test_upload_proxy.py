@@ -131,16 +131,21 @@ def test_the_servers_answer_is_the_clients(tmp_path, status, body):
     play(tmp_path, act)
 
 
-@pytest.mark.parametrize("kind", ["upload", "upload-async"])
+@pytest.mark.parametrize("kind", ["upload", "upload-async", "upload-form", "upload-form-async"])
 @pytest.mark.parametrize(("version"), ["v1beta1", "v1alpha1"])
 def test_an_archive_goes_where_archives_go(tmp_path, kind, version):
+    said = "multipart/form-data; boundary=x" if "form" in kind else "application/x-tar"
+
     async def act(world: World) -> None:
         world.claim("disk", annotations={A + "storage.contentType": "archive"})
+        headers = world.bearer() | {"Content-Type": said}
         async with world.session.post(
-            world.url(kind, version), data=b"tar", headers=world.bearer()
+            world.url(kind, version), data=b"tar", headers=headers
         ) as answer:
             assert answer.status == 200
-        assert world.server.received[0].path == f"/{version}/upload-archive"
+        (got,) = world.server.received
+        assert got.path == f"/{version}/upload-archive"
+        assert got.headers["Content-Type"] == said  # by which the server knows a form
 
     play(tmp_path, act)
 
