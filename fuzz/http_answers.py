@@ -6,7 +6,7 @@ from fuzz import harness
 
 with harness.instrumented():
     from cdi.images import errors
-    from cdi.images.http import failures, redirects, request, response, urls
+    from cdi.images.http import client, failures, given, redirects, response, urls
 
 _HERE = urls.Route(urls.parse_url("https://user:secret@host/a/b?c=d"))
 
@@ -37,10 +37,10 @@ def check(data: bytes) -> None:
     validators = response.validators_of(seen)
     assert not validators.contradict(validators)
     assert isinstance(validators.strong, str)
-    response.unwanted_coding(seen, text)
+    client.PLAIN.unwanted_coding(seen, text)
     failures.retry_after(seen)
     _check_location(text)
-    for name, value in request.parse_lines(text.split("\n")):
+    for name, value in given.parse_lines(text.split("\n")):
         assert "\n" not in name + value
         assert "\r" not in name + value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fuzz import harness
 
 with harness.instrumented():
+    from cdi.images import errors
     from cdi.images.formats import inspect, unclaimed
     from support import corpus
 
@@ -25,7 +26,7 @@ def check(data: bytes) -> None:
     for way in ways:
         try:
             way()
-        except inspect.errors.TransferError as refused:
+        except errors.TransferError as refused:
             harness.insist_on_sentence(refused)
 
 
