@@ -9,6 +9,7 @@ because clocks of machines differ. Raises BrokenPem.
 from __future__ import annotations
 
 import ipaddress
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -75,14 +76,15 @@ def issue(
 ) -> Pair:
     """A certificate signed by `authority`, and the authority's behind it.
 
-    It never outlives its authority. Raises BrokenPem.
+    A client is known by its name, of whatever length; a server by its hosts. It never outlives its
+    authority. Raises BrokenPem.
     """
     issuer, issuer_key = authority.leaf, _parse_key(authority.key)
     key = ec.generate_private_key(ec.SECP256R1())
     life = min(life, issuer.not_valid_after_utc - now)
     usage: ObjectIdentifier = use.value
     begun = (
-        builder(_name(name), issuer.subject, key.public_key(), now, life)
+        builder(_name(name, whole=use is Use.CLIENT), issuer.subject, key.public_key(), now, life)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -197,8 +199,14 @@ def builder(
     )
 
 
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common[:_LONGEST_COMMON_NAME])])
+def _name(common: str, *, whole: bool = False) -> x509.Name:
+    """A name that is cut to what X.509 allows, unless all of it counts."""
+    if not whole or len(common) <= _LONGEST_COMMON_NAME:
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common[:_LONGEST_COMMON_NAME])])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is too long
+        long = x509.NameAttribute(NameOID.COMMON_NAME, common, _validate=False)
+    return x509.Name([long])
 
 
 def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:

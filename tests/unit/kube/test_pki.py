@@ -56,6 +56,17 @@ def test_what_an_authority_signs_is_accepted_by_those_who_trust_it(tmp_path):
     assert ended.getpeercert()["subject"] == ((("commonName", "proxy"),),)
 
 
+def test_a_long_name_of_a_client_is_not_cut(tmp_path):
+    authority = pki.make_authority("signer", NOW, 2 * DAY)
+    name = f"{'n' * 63}/{'s' * 253}-{'m' * 63}/tmp-pvc-{'0' * 36}"
+    served = pki.issue(authority, "a", pki.Use.SERVER, NOW, DAY, hosts=["a"])
+    shown = pki.issue(authority, name, pki.Use.CLIENT, NOW, DAY)
+    server = _server(served, tmp_path, authority.certificate)
+    client = _loaded(ssl.create_default_context(cadata=authority.certificate), shown, tmp_path, "")
+    ended = _handshake(server, client, "a")
+    assert ended.getpeercert()["subject"] == ((("commonName", name),),)
+
+
 def test_a_certificate_for_servers_proves_no_client(tmp_path):
     authority = pki.make_authority("signer", NOW, 2 * DAY)
     served = pki.issue(authority, "a", pki.Use.SERVER, NOW, DAY, hosts=["a"])
