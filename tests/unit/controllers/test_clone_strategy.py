@@ -7,7 +7,7 @@ import pytest
 from cdi.api import annotations as known
 from cdi.controllers import plan
 from cdi.controllers.clonesource import CLAIM, SNAPSHOT, CloneSource
-from cdi.controllers.cloning import attempt, decide, strategy
+from cdi.controllers.cloning import attempt, copying, decide, strategy
 from cdi.controllers.cloning.outcome import CannotClone, SourceMissing, TooSmall
 from cdi.controllers.cloning.seen import Seen, Temporaries
 from cdi.controllers.origins import use
@@ -286,3 +286,35 @@ def test_a_source_has_to_be_filled(owner: Object | None, words: str) -> None:
     source = CloneSource(CLAIM, "ns", "src")
     found = use.busy(Origin(source, claim("src"), owner=owner, owned=True))
     assert (found.why if found else "") == "" if not words else words in str(found)
+
+
+def unscheduled_copy(phase: str, binding: str) -> Seen:
+    """A copy whose pod has found no node; its temporary claim may have no volume yet."""
+    temporary = claim("tmp-pvc-uid-dv")
+    temporary["status"] = {"phase": phase}
+    del temporary["spec"]["dataSourceRef"]
+    unschedulable = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    pod = {
+        "metadata": {"name": "uid-tmp-pvc-uid-dv-source-pod", "namespace": "ns", "uid": "p"},
+        "spec": {}, "status": {"phase": "Pending", "conditions": [unschedulable]},
+    }  # fmt: skip
+    return seen(
+        wanted="copy",
+        classes=[{**storage_class(), "volumeBindingMode": binding}],
+        temporaries=Temporaries(claim=temporary, copy_pod=pod),
+    )
+
+
+@pytest.mark.parametrize(
+    ("phase", "binding", "sent"),
+    [
+        pytest.param("Pending", "Immediate", False, id="its-volume-is-being-made"),
+        pytest.param("Bound", "Immediate", True, id="no-node-has-both"),
+        pytest.param("Pending", "WaitForFirstConsumer", True, id="no-node-can-have-both"),
+    ],
+)
+def test_a_copy_goes_over_the_network_when_it_has_to(phase: str, binding: str, sent: bool) -> None:
+    outcome = copying.copy_claim(unscheduled_copy(phase, binding))
+    changed = [each for each in outcome.wanted.steps if isinstance(each, plan.Change)]
+    asked = [known.CLONE_REQUEST in each.wanted["metadata"]["annotations"] for each in changed]
+    assert asked == ([True] if sent else [])

@@ -84,6 +84,15 @@ def given_up(seen: Seen, why: str) -> Outcome:
     return Outcome(wanted=changed(seen.target, noted).with_events(event), note=why)
 
 
+def is_volume_due(seen: Seen, claim: Object) -> bool:
+    """Whether a claim gets its volume whatever becomes of its pods, and has not got it yet.
+
+    Until then no pod that uses it can be scheduled, which says nothing of nodes.
+    """
+    bound = objects.get(claim, "status", "phase") == phases.Claim.BOUND
+    return not bound and not _waits_for_pod(seen, claim)
+
+
 def _waits_for_pod(seen: Seen, claim: Object) -> bool:
     name = objects.get(claim, "spec", "storageClassName")
     return classes.waits_for_consumer(classes.choose_as_kubernetes(seen.classes, name))

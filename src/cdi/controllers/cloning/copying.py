@@ -149,6 +149,8 @@ def _followed(seen: Seen, source: Object, claim: Object, pod: Object) -> Outcome
         return wait()
     if report.is_left_behind(pod, copypod.CONTAINER, seen.context.settings.worker_image):
         return step(plan.Remove(PODS, pod))
+    if said.unschedulable and attempt.is_volume_due(seen, claim):
+        return wait("the temporary claim waits for its volume")
     if said.unschedulable:
         return _over_the_network(source, claim, pod)
     if said.lost and objects.get(pod, "status", "phase") != phases.Pod.RUNNING:
