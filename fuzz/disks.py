@@ -12,7 +12,7 @@ with harness.instrumented():
     from cdi.images.formats.image import Ranged
     from cdi.images.formats.raw import layout_of
     from cdi.images.layout import ForwardDecoder
-    from cdi.images.writes import Change, Write
+    from cdi.images.writes import Change, Packed, Write
 
 _PIECE = 3000  # bytes fed at a time: some tables straddle two pieces
 _COMPARED = 3 << 20  # disks up to this size are compared byte by byte
@@ -34,7 +34,7 @@ class Disk:
     def take(self, changes: Iterable[Change], size: int | None) -> None:
         """Apply what a reader yields, and insist that it lies within the disk."""
         for change in changes:
-            assert isinstance(change, Write)
+            assert isinstance(change, Write | Packed)
             assert change.offset >= 0
             assert size is None or change.end <= size, f"writes to {change.end} of {size}"
             self.last = max(self.last, change.end)

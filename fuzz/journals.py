@@ -14,7 +14,7 @@ from pathlib import Path
 from fuzz import harness
 
 with harness.instrumented():
-    from cdi.images.transfer.journal import Journal
+    from cdi.images.transfer import resuming
     from cdi.images.transfer.progress import Progress
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="cdi-fuzz-")
@@ -37,7 +37,7 @@ def check(data: bytes) -> None:
     sealed = b"".join(b"%08x %s\n" % (zlib.crc32(line), line) for line in data.split(b"\n"))
     for content in (sealed, data):
         _PATH.write_bytes(content)
-        progress = Journal.load(_PATH, _KEY)
+        progress = resuming.load(_PATH, _KEY)
         assert progress is None or isinstance(progress, Progress)
         if progress is not None:
             assert all(0 <= start < end for start, end in progress.done)
