@@ -14,7 +14,7 @@ from cdi.hostpath import mounter as mounting
 from cdi.hostpath.mounter import Mounter
 from cdi.hostpath.pools import MARKER
 from cdi.kube.clock import SystemClock
-from cdi.volumes import errors, mounts
+from cdi.volumes import errors, loops, mounts
 from support import csi, filesystems, loopdev
 from support.commands import PROGRAM
 from support.csi import BLOCK, Refused
@@ -166,16 +166,7 @@ def test_volumes_in_use_outlive_the_mount(tmp_path: Path, claim: Path, target: P
             subprocess.run(["umount", published], check=True)
             with (claim / "pvc-1" / "disk.img").open("rb") as disk:
                 assert disk.read(11) == b"still there"
-            found = subprocess.run(
-                ["losetup", "--noheadings", "--output", "NAME", "--list"],
-                check=True,
-                capture_output=True,
-                text=True,
-            )
-            for name in found.stdout.split():
-                back = Path("/sys/block") / Path(name).name / "loop" / "backing_file"
-                if back.exists() and str(claim / "pvc-1") in back.read_text():
-                    subprocess.run(["losetup", "--detach", name], check=True)
+            loops.detach(claim / "pvc-1" / "disk.img")
 
 
 def test_the_process_leaves_the_mount_behind_and_takes_it_away_when_asked(
