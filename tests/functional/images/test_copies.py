@@ -62,7 +62,8 @@ def test_what_cannot_be_read_in_one_pass_is_refused_from_a_pipe(tmp_path: Path) 
     clusters = dict.fromkeys(range(640), qcow2_images.Plain(data))
     image = qcow2_images.Image(clusters, virtual_size=640 << 16, cluster_bits=16)
     late = tmp_path / "late.qcow2"
-    late.write_bytes(image.build(image.items()[::-1]))
+    # Its header does not tell that the other tables are late, or it would be copied at once.
+    late.write_bytes(image.build(["l1", *(each for each in image.items()[::-1] if each != "l1")]))
     with late.open("rb") as file:
         request = TransferRequest(
             source=lambda halt: StreamSource(file.fileno(), "standard input", halt),
