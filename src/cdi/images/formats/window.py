@@ -29,6 +29,11 @@ class Window:
         self._reader = reader
 
     @property
+    def only_forward(self) -> bool:
+        """Whether there is no way to read elsewhere."""
+        return self._reader is None
+
+    @property
     def length(self) -> int:
         """The image's length. Raises OutOfReachError for a stream that does not say."""
         if self.size is None:

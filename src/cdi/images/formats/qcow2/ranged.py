@@ -16,7 +16,6 @@ from functools import cached_property
 from cdi.images import errors
 from cdi.images.formats import image
 from cdi.images.formats.qcow2 import changes, clusters, tables
-from cdi.images.formats.qcow2.forward import comes_too_late
 from cdi.images.formats.qcow2.header import Header, parse_header
 from cdi.images.formats.qcow2.packing import Unpacker, unpacked, unpacker_for
 from cdi.images.formats.tabled.runs import Run
@@ -48,8 +47,14 @@ def inspect(view: Window, _deep: bool) -> image.Image:
         header.virtual_size,
         native=True,
         layout=layout,
-        tables_late=comes_too_late(header),
+        tables_late=view.only_forward and _comes_too_late(header),
     )
+
+
+def _comes_too_late(header: Header) -> bool:
+    from cdi.images.formats.qcow2 import forward  # nobody else needs what reads in order
+
+    return forward.comes_too_late(header)
 
 
 class RandomQcow2:
