@@ -153,9 +153,12 @@ async def test_a_list_can_be_narrowed() -> None:
             obj = config(f"c-{number}")
             obj["metadata"]["labels"] = {"number": str(number)}
             await client.create(CONFIG_MAPS, obj)
-        (found,) = await client.list(CONFIG_MAPS, "ns", labels="number=1", fields="metadata.name=x")
+        narrow = {"labels": "number=1", "fields": "metadata.name=c-1"}
+        (found,) = await client.list(CONFIG_MAPS, "ns", **narrow)
         assert found["metadata"]["name"] == "c-1"
-        assert server.requests[-1].query["fieldSelector"] == "metadata.name=x"
+        assert server.requests[-1].query["fieldSelector"] == "metadata.name=c-1"
+        narrow["fields"] = "metadata.name=x"
+        assert await client.list(CONFIG_MAPS, "ns", **narrow) == []
 
 
 @in_loop

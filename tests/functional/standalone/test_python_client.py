@@ -100,7 +100,7 @@ def test_a_watch_resumes_where_a_list_ended(client, space):
     for name in ("a", "b"):
         core.create_namespaced_config_map(space, {"metadata": {"name": name}})
     seen = []
-    watch = kubernetes.sockets.Watch()
+    watch = kubernetes.watch.Watch()
     for event in watch.stream(
         core.list_namespaced_config_map,
         space,
