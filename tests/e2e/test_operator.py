@@ -232,8 +232,10 @@ def test_patches_and_flags_show_up_and_vanish(cluster: Cluster) -> None:
     until(cluster, name, first, "-v")
     assert read(cluster, name, r"{.metadata.annotations.example/note}") == "here"
     assert len(read(cluster, name, mark)) == 40
+    patched_with = int(read(cluster, name, GENERATION))
     patched(cluster, customizeComponents=None)
-    until(cluster, name, first, before)
+    until(cluster, name, GENERATION, str(patched_with + 1))
+    assert read(cluster, name, first) == before
     cluster.wait("cdi/cdi", "condition=Degraded=False")
 
 
