@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from support.cluster import Cluster
-from support.permissions import RBAC, allowed_by_table
+from support.permissions import BOOT_SOURCES, RBAC, allowed_by_table
 
 pytestmark = [
     pytest.mark.e2e,
@@ -58,9 +58,19 @@ def test_an_account_may_do_what_the_list_says_and_nothing_else(
     wanted = allowed_by_table(RBAC["ClusterRole", everywhere])
     if inside and at_home:
         wanted |= allowed_by_table(RBAC["Role", at_home])
+    if account in BOOT_SOURCES and has_boot_sources(cluster, namespace):
+        wanted |= allowed_by_table(BOOT_SOURCES[account])
     where = namespace if inside else "default"
     asked = f"system:serviceaccount:{namespace}:{account}"
     assert allowed(cluster, asked, where) == wanted | allowed(cluster, EVERYBODY, where)
+
+
+def has_boot_sources(cluster: Cluster, namespace: str) -> bool:
+    """Whether somebody has added them, which no operator does."""
+    found = cluster.kubectl(
+        "get", "deployment", "cdi-bootsources", "-n", namespace, "--ignore-not-found", "-o", "name"
+    )
+    return bool(found)
 
 
 def allowed(cluster: Cluster, account: str, namespace: str) -> Rights:

@@ -80,6 +80,15 @@ RBAC = {
     ),
 }
 
+# What accounts of an installation may do besides, where the boot sources were added by hand.
+BOOT_SOURCES = {
+    "cdi-sa": """
+        hyperconvergeds@hco.kubevirt.io: get list watch
+        configmaps: list watch
+    """,
+    "cdi-apiserver": "ssps@ssp.kubevirt.io: list",
+}
+
 
 def allowed_by_table(text):
     found = set()
