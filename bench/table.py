@@ -107,12 +107,15 @@ def starts(lines: Sequence[rows.StartRow]) -> str:
     return table(["start-up", "s"], ([row.what, f"{row.seconds:.2f}"] for row in lines))
 
 
-def verdict(cases: Sequence[rows.CaseRow], capped: Sequence[rows.CapRow]) -> Iterator[str]:
-    """The mean, and a line per missed budget."""
+def verdict(
+    cases: Sequence[rows.CaseRow], capped: Sequence[rows.CapRow], others: Sequence[str] = ()
+) -> Iterator[str]:
+    """The mean, and a line per missed budget; `others` are those of other tables, as told there."""
     if cases:
         mean = rows.faster_than_scratch(cases)
         yield f"geometric mean: {mean:.2f} x faster than download to scratch, then qemu-img convert"
     lines = rows.missed(cases, capped)
     yield from (f"MISSED {line}" for line in lines)
-    if not lines:
+    yield from (f"MISSED, see above: {' '.join(line.split())}" for line in others)
+    if not lines and not others:
         yield "all budgets kept"

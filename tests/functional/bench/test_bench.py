@@ -94,6 +94,12 @@ def test_each_missed_budget_has_a_line(changes: dict[str, float], words: list[st
     assert all(word in line for word, line in zip(words, lines, strict=True))
 
 
+def test_a_budget_missed_in_another_table_is_part_of_the_verdict():
+    said = list(table.verdict([], [], ["ranges   3.33   307   missed"]))
+    assert said == ["MISSED, see above: ranges 3.33 307 missed"]
+    assert list(table.verdict([], [])) == ["all budgets kept"]
+
+
 def test_a_stage_does_not_count_what_it_waits_for_in_another():
     stages = {"fetch": 3.0, "fetch+decode": 5.0, "write": 1.0, "sync": 0.5}
     found = rows.breakdown_of(stages)
