@@ -8,9 +8,10 @@ else is there is somebody's data. Blocking calls; sizes in bytes. Raises OSError
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 from typing import Final
+
+from cdi.volumes import programs
 
 _BEGINNING: Final = 4 << 20  # signatures of all file systems and of volume managers are in there
 _END: Final = 1 << 20  # copies of partition tables, and RAID
@@ -63,6 +64,4 @@ def _is_zero(fd: int, start: int, end: int) -> bool:
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
-    if done.returncode != 0:
-        raise OSError(f"{command[0]}: {done.stderr.strip() or done.returncode}")
+    programs.run(*command, patience=_PATIENCE)

@@ -10,9 +10,10 @@ import fcntl
 import os
 import shutil
 import struct
-import subprocess
 from pathlib import Path
 from typing import Final
+
+from cdi.volumes import programs
 
 _SYSTEM: Final = Path("/sys/block")
 # linux/loop.h: LOOP_GET_STATUS64, which begins with device and inode of the file.
@@ -103,9 +104,4 @@ def _is_over(device: Path, status: os.stat_result) -> bool:
 
 
 def _losetup(*arguments: str) -> str:
-    done = subprocess.run(
-        ["losetup", *arguments], capture_output=True, text=True, timeout=_PATIENCE, check=False
-    )
-    if done.returncode != 0:
-        raise OSError(f"losetup {arguments[0]}: {done.stderr.strip() or done.returncode}")
-    return done.stdout
+    return programs.run("losetup", *arguments, patience=_PATIENCE)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cdi.volumes import errors
+from cdi.volumes import errors, programs
 
 _TABLE: Final = Path("/proc/self/mountinfo")
 _ESCAPED: Final = re.compile(r"\\([0-7]{3})")
@@ -145,6 +144,4 @@ def _plain(text: str) -> str:
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
-    if done.returncode != 0:
-        raise OSError(f"{command[0]}: {done.stderr.strip() or done.returncode}")
+    programs.run(*command, patience=_PATIENCE)
