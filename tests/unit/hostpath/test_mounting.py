@@ -328,6 +328,38 @@ def test_a_node_that_does_not_answer_holds_up_no_deletion() -> None:
     assert events == ["CleanupFailed"]
 
 
+def pod_of_mounter(**metadata: Any) -> Any:
+    named = {"name": "mounter", "namespace": "hpp", "labels": {"name": POOL}, **metadata}
+    return {"kind": "Pod", "metadata": named}
+
+
+GOING = {"deletionTimestamp": "2030-01-01T00:00:00Z"}
+SILENT = {"conditions": [{"type": "Ready", "status": "Unknown"}]}
+
+
+@pytest.mark.parametrize(
+    ("pod", "status", "waits"),
+    [
+        pytest.param({**pod_of_mounter(), "status": {"phase": "Running"}}, {}, True, id="runs"),
+        pytest.param(pod_of_mounter(**GOING), {}, True, id="goes"),
+        pytest.param({**pod_of_mounter(), "status": {"phase": "Failed"}}, {}, False, id="evicted"),
+        pytest.param(pod_of_mounter(), SILENT, True, id="silent-for-a-moment"),
+        pytest.param(pod_of_mounter(**GOING), SILENT, False, id="on-a-silent-node"),
+    ],
+)
+def test_a_mount_is_taken_away_once_no_pod_brings_it_back(
+    pod: Any, status: Any, waits: bool
+) -> None:
+    cluster = Cluster(provisioner(), "node1")
+    cluster.run()
+    cluster.put({**cluster.get("Node", "node1", ""), "status": status}, pod)
+    cluster.delete()
+    for _ in range(4):
+        cluster.go_on()
+
+    assert cluster.all("Job") == ([] if waits else [JOB])
+
+
 def test_a_device_cannot_be_shared() -> None:
     problems = validation.problems(provisioner({**SHARED, "volumeMode": "Block"}))
 

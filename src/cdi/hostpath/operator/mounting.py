@@ -208,7 +208,7 @@ def _take_down(deployment: Object, seen: Seen) -> tuple[list[Step], list[Event]]
         return [Remove(deployment)], []
     if objects.get(deployment, "spec", "replicas", default=1):
         return [Update({**deployment, "spec": {**deployment["spec"], "replicas": 0}})], []
-    if any(objects.labels(each).get("name") == objects.name(deployment) for each in seen.of("Pod")):
+    if any(_holds(each, deployment, seen) for each in seen.of("Pod")):
         return [], []
     job = seen.get("Job", claimed.cleanup_of(deployment))
     if job is None:
@@ -223,6 +223,22 @@ def _take_down(deployment: Object, seen: Seen) -> tuple[list[Step], list[Event]]
         )
         return [Remove(deployment)], [Event("CleanupFailed", message, warning=True)]
     return [], []
+
+
+def _holds(pod: Object, deployment: Object, seen: Seen) -> bool:
+    """Whether a pod of a Deployment may still mount. One that was evicted, or that a restarted node
+    has refused, stays as long as its Deployment; one of a node that is silent, for ever."""
+    if objects.labels(pod).get("name") != objects.name(deployment):
+        return False
+    if objects.get(pod, "status", "phase") in (phases.Pod.SUCCEEDED, phases.Pod.FAILED):
+        return False
+    return not (objects.is_deleting(pod) and _is_silent(claimed.node_of(deployment), seen))
+
+
+def _is_silent(node: str, seen: Seen) -> bool:
+    found = seen.current[Ref("Node", "", node)]
+    listed = objects.get(found, "status", "conditions", default=[])
+    return any(each["type"] == "Ready" and each["status"] != "True" for each in listed)
 
 
 def _has(job: Object, condition: str) -> bool:

@@ -26,6 +26,7 @@ _LONGEST_NAME: Final = 63
 _REQUESTS: Final = {"cpu": "10m", "memory": "100Mi"}
 # Seconds that a node has for taking a mount away; one that is down is not waited for any longer.
 _CLEANUP: Final = 120
+_OF_A_SERVER: Final = ("ports", "startupProbe", "readinessProbe", "livenessProbe")
 _DATA: Final = "data"
 _DIRECTORY, _DEVICE = "/source", "/dev/data"  # where the mounter sees its claim
 
@@ -135,7 +136,9 @@ def _mounting_pod(settings: Settings, provisioner: Object, place: Place) -> Obje
         ],
         "ports": [{"name": "health", "containerPort": _HEALTH_PORT, "protocol": "TCP"}],
         "readinessProbe": _probe("/readyz", 2),
-        "livenessProbe": _probe("/healthz", 10) | {"initialDelaySeconds": 10},
+        # However long a busy node takes to start it, it is not killed for that.
+        "startupProbe": _probe("/healthz", 1) | {"failureThreshold": 120},
+        "livenessProbe": _probe("/healthz", 10),
         "resources": {"requests": dict(_REQUESTS)},
         "securityContext": {"privileged": True, "runAsUser": 0, "runAsGroup": 0},
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -195,7 +198,7 @@ def cleanup(settings: Settings, deployment: Object) -> Object:
     container = {
         key: value
         for key, value in pod["containers"][0].items()
-        if key not in ("ports", "readinessProbe", "livenessProbe", "volumeDevices")
+        if key not in (*_OF_A_SERVER, "volumeDevices")
     }
     container["args"] = [*container["args"], "--unmount"]
     container["volumeMounts"] = [
