@@ -277,7 +277,7 @@ def operator(
         from dataclasses import replace
 
         from cdi.api.labels import installer_labels
-        from cdi.cli import hostpath
+        from cdi.cli import hostpathoperator
         from cdi.hostpath.operator.settings import InvalidSettings, parse_environment
         from cdi.web.serving.server import Address
 
@@ -285,8 +285,12 @@ def operator(
         settings = parse_environment(os.environ, namespace, installer_labels(os.environ))
     except InvalidSettings as error:
         raise click.UsageError(str(error)) from None
-    addresses = hostpath.OperatorAddresses(Address(*listen), Address(*health), Address(*webhook))
-    hostpath.run_operator(replace(settings, verbosity=verbosity), kubeconfig, context, addresses)
+    addresses = hostpathoperator.OperatorAddresses(
+        Address(*listen), Address(*health), Address(*webhook)
+    )
+    hostpathoperator.run_operator(
+        replace(settings, verbosity=verbosity), kubeconfig, context, addresses
+    )
 
 
 @command.command("manifests")
