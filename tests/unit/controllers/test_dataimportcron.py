@@ -9,12 +9,12 @@ import pytest
 from cdi.api import annotations as known
 from cdi.api import finalizers, labels
 from cdi.controllers import kinds, plan
-from cdi.controllers.dataimportcron import marks, metrics, nodepull, pollers, template
+from cdi.controllers.dataimportcron import besides, marks, metrics, nodepull, pollers, template
 from cdi.controllers.dataimportcron.decide import Seen, decide
-from cdi.controllers.dataimportcron.seen import Product
+from cdi.controllers.dataimportcron.seen import Beside, Product
 from cdi.kube import objects
 from cdi.kube.objects import Object
-from cdi.kube.resource import CRON_JOBS, JOBS, PERSISTENT_VOLUME_CLAIMS, PODS
+from cdi.kube.resource import CONFIG_MAPS, CRON_JOBS, JOBS, PERSISTENT_VOLUME_CLAIMS, PODS
 from support.world import SETTINGS
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -745,8 +745,84 @@ def test_a_poller_beside_the_cron_does_not_wait_for_what_is_the_installations():
     planned = look(private(), polled_beside=True, config=config)
     (step,) = [each for each in planned.steps if getattr(each, "resource", None) == PODS]
     volumes = {each["name"]: each for each in step.object["spec"]["volumes"]}
-    assert volumes["cdi-proxy-cert-vol"]["configMap"] == {"name": "proxy", "optional": True}
+    authorities = volumes["cdi-proxy-cert-vol"]["configMap"]
+    assert authorities == {"name": "import-proxy-cm-poller-cron-uid-cron", "optional": True}
     assert "optional" not in volumes["cdi-cert-vol"]["configMap"]
+
+
+BUNDLE: Object = {"metadata": {"name": "proxy"}, "data": {"ca.pem": "PEM"}}
+
+
+def test_authorities_of_a_proxy_are_copied_for_a_poller_and_go_with_it():
+    config = {"status": {"importProxy": {"trustedCAProxy": "proxy"}}}
+    planned = look(private(), polled_beside=True, config=config, beside=Beside(authorities=BUNDLE))
+    (step,) = [each for each in planned.steps if getattr(each, "resource", None) == PODS]
+    volumes = {each["name"]: each for each in step.object["spec"]["volumes"]}
+    named = "import-proxy-cm-poller-cron-uid-cron"
+    assert volumes["cdi-proxy-cert-vol"]["configMap"] == {"name": named, "optional": False}
+    (copied,) = step.made(
+        {**step.object, "metadata": {**step.object["metadata"], "uid": "u"}}
+    ).steps
+    assert (copied.resource, copied.object["data"]) == (CONFIG_MAPS, {"ca.pem": "PEM"})
+    assert objects.key(copied.object) == ("ns", named)
+    (owner,) = copied.object["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"], owner["uid"]) == ("Pod", "poller-cron-uid-cron", "u")
+
+
+WAITS = {"metadata": {"name": "p", "namespace": "ns", "uid": "u"}, "status": {"phase": "Pending"}}
+
+
+@pytest.mark.parametrize(
+    ("beside", "copies", "message"),
+    [
+        pytest.param(Beside(), [], None, id="on-its-way"),
+        pytest.param(
+            Beside(lacks=("Secret login",)),
+            [],
+            "the poller waits for Secret login in namespace ns, which does not exist; create what "
+            "is missing",
+            id="no-secret",
+        ),
+        pytest.param(
+            Beside(lacks=("Secret login", "ConfigMap authorities")),
+            [],
+            "the poller waits for Secret login and ConfigMap authorities in namespace ns, which do "
+            "not exist; create what is missing",
+            id="nothing-there",
+        ),
+        pytest.param(
+            Beside(warning='secret "login" not found'),
+            [],
+            'the poller in namespace ns has not started: secret "login" not found',
+            id="by-the-kubelet",
+        ),
+        pytest.param(Beside(authorities=BUNDLE), ["import-proxy-cm-p"], None, id="no-copy-yet"),
+        pytest.param(Beside(authorities=BUNDLE, copied=True), [], None, id="copied"),
+    ],
+)
+def test_a_poller_that_waits_is_given_what_is_ours_and_says_what_is_not(beside, copies, message):
+    planned = look(private(), polled_beside=True, pulling=WAITS, pollers=(WAITS,), beside=beside)
+    assert made(planned, CONFIG_MAPS) == copies
+    assert planned.again_in == besides.LOOK_AGAIN
+    told = {each["type"]: each for each in written(planned)["status"]["conditions"]}["Progressing"]
+    if message is None:
+        assert told["reason"] == "NoImport"
+    else:
+        wanted = f"Polling failed, and the last image stays: {message}"
+        assert (told["reason"], told["message"]) == ("PollFailed", wanted)
+
+
+def test_a_poller_that_has_started_is_not_looked_after():
+    running = {**WAITS, "status": {"phase": "Running"}}
+    planned = look(
+        private(),
+        polled_beside=True,
+        pulling=running,
+        pollers=(running,),
+        beside=Beside(authorities=BUNDLE),
+    )
+    assert made(planned, CONFIG_MAPS) == []
+    assert planned.again_in is None
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ DataImportCrons: images that keep themselves up to date.
     decide        the order of a pass
       polling       which version there is: by a poller, or by looking here
         pollers       the CronJob, its first Job, and what its pods say
+        besides       what a poller waits for that is beside the cron
         nodepull      the pod for which a node pulls an image
         lookups       what is found by looking: claims, ImageStreams
       importing     the DataVolume of a new version, and how far it is

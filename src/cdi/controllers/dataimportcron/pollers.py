@@ -137,14 +137,15 @@ def pod_beside(seen: Seen) -> Object:
     """A pod in the cron's namespace that looks once; it goes with the cron."""
     spec = _pod_spec(seen, _delay(seen))
     del spec["serviceAccountName"]  # which is the installation's; this pod needs none
+    name = names.poller_for(seen.name, objects.uid(seen.cron))
     for volume in spec.get("volumes", ()):
-        if volume["name"] == _PROXY_CA:  # it is the installation's, and need not be here
-            volume["configMap"]["optional"] = True
+        if volume["name"] == _PROXY_CA:
+            volume["configMap"] = _authorities_beside(seen, name)
     return {
         "apiVersion": PODS.api_version,
         "kind": PODS.kind,
         "metadata": {
-            "name": names.poller_for(seen.name, objects.uid(seen.cron)),
+            "name": name,
             "namespace": seen.namespace,
             "labels": {
                 **metadata.recommended_labels(seen.settings),
@@ -156,6 +157,12 @@ def pod_beside(seen: Seen) -> Object:
         },
         "spec": spec,
     }
+
+
+def _authorities_beside(seen: Seen, pod: str) -> Object:
+    """The copy that is made for a pod; one of what does not exist is not waited for."""
+    there = seen.beside.authorities is not None
+    return {"name": names.proxy_certificates_for(pod), "optional": not there}
 
 
 def covers(found: Any, wanted: Any) -> bool:

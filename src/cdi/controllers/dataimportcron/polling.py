@@ -1,11 +1,12 @@
 """Which version of its image a cron should have: what pollers say, or what is found by looking."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from cdi.api import annotations, schedules
 from cdi.controllers import plan
-from cdi.controllers.dataimportcron import marks, nodepull, pollers, template
+from cdi.controllers.dataimportcron import besides, marks, nodepull, pollers, template
 from cdi.controllers.dataimportcron.draft import Draft, stamp
 from cdi.controllers.dataimportcron.seen import Looked
 from cdi.controllers.working.report import is_left_behind
@@ -93,13 +94,25 @@ def _have_asked(draft: Draft) -> None:
     """Have a poller beside the cron look when it is time; its answer has been taken already."""
     seen, pod = draft.seen, draft.seen.pulling
     if pod is not None and pollers.latest_answer((pod,)) is None:
+        _attend(draft, pod)
         return  # it is at it, and heard of
     if pod is None and _has_come(seen.cron, seen.now):
-        draft.before.append(plan.Create(PODS, pollers.pod_beside(seen)))
+        made = partial(besides.authorities_for, seen)
+        draft.before.append(plan.Create(PODS, pollers.pod_beside(seen), made=made))
         return
     _look_next(draft)
     if pod is not None and not objects.is_deleting(pod):
         draft.after.append(plan.Remove(PODS, pod))
+
+
+def _attend(draft: Draft, pod: Object) -> None:
+    """Give a poller that has not started what is ours to give, and say what it waits for."""
+    if not besides.is_waiting(pod) or objects.is_deleting(pod):
+        return
+    draft.before += besides.authorities_for(draft.seen, pod).steps
+    if why := besides.trouble(draft.seen):
+        _failed(draft, why)
+    draft.look_again(besides.LOOK_AGAIN)
 
 
 def _have_pulled(draft: Draft) -> None:

@@ -8,6 +8,7 @@ from cdi.controllers import kinds, sourceref
 from cdi.controllers.act import Actor
 from cdi.controllers.cluster import MANAGES, OF_CRON, UNCONFIGURED, Cluster, cron_of
 from cdi.controllers.dataimportcron import (
+    besides,
     lookups,
     managed,
     metrics,
@@ -18,6 +19,7 @@ from cdi.controllers.dataimportcron import (
 )
 from cdi.controllers.dataimportcron.decide import decide
 from cdi.controllers.dataimportcron.seen import (
+    Beside,
     Looked,
     Product,
     Seen,
@@ -76,6 +78,8 @@ class Reconciler:
         podded = tuple(cluster.pods.by_index(OF_CRON, str(key)))
         now = self._clock.wall()
         due = polling.is_due(cron, now) and not objects.is_deleting(cron)
+        pulling = cluster.pods.get(Key(key.namespace, nodepull.pod_name_of(cron)))
+        polled_beside = await self._is_polled_beside(cron)
         return Seen(
             cron=cron,
             settings=self._settings,
@@ -92,8 +96,9 @@ class Reconciler:
             cron_job=cluster.cron_jobs.get(Key(self._settings.namespace, job)),
             first_job=cluster.jobs.get(Key(self._settings.namespace, names.initial_job_for(job))),
             pollers=podded,
-            pulling=cluster.pods.get(Key(key.namespace, nodepull.pod_name_of(cron))),
-            polled_beside=await self._is_polled_beside(cron),
+            pulling=pulling,
+            polled_beside=polled_beside,
+            beside=await self._beside(cron, pulling) if polled_beside else Beside(),
             looked=await self._look(cron) if due else None,
             authorized=await self._is_authorized(cron),
         )
@@ -144,6 +149,12 @@ class Reconciler:
             except errors.NotFound:
                 return True
         return False
+
+    async def _beside(self, cron: Object, pod: Object | None) -> Beside:
+        cluster = self._cluster
+        name = objects.get(cluster.config, "status", "importProxy", "trustedCAProxy", default="")
+        authorities = cluster.config_maps.get(Key(self._settings.namespace, str(name)))
+        return await besides.observe(self._client, cron, pod, authorities)
 
     async def _look(self, cron: Object) -> Looked | None:
         claim = template.claim_of(cron)

@@ -40,6 +40,16 @@ class Looked:
     failure: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What concerns a poller beside its cron."""
+
+    lacks: tuple[str, ...] = ()  # what it needs and does not exist, as `Kind name`
+    warning: str = ""  # said of it last, where it cannot be seen whether anything is missing
+    authorities: Object | None = None  # ConfigMap of the import proxy, of the installation
+    copied: bool = False  # whether they are beside the cron
+
+
 @dataclass(frozen=True)
 class Seen:
     """A DataImportCron and what concerns it, at one moment."""
@@ -61,6 +71,7 @@ class Seen:
     pollers: tuple[Object, ...] = ()  # pods
     pulling: Object | None = None  # the pod beside the cron, which pulls the image or asks for it
     polled_beside: bool = False  # what its source names is not in the installation's namespace
+    beside: Beside = Beside()  # what concerns a poller that is beside the cron
     looked: Looked | None = None  # what looking here has found, if it was due
     authorized: bool = True  # whether its service account may clone the source
 
