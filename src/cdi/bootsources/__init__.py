@@ -13,6 +13,9 @@ HyperConverged, as far as it concerns boot images: which of them a cluster keeps
     fixed         the namespace of boot images, its roles and network policies
     sspdecide     all that an SSP comes to, and its end
 
+    measures      what somebody may have to be called for; `metrics`: told to Prometheus;
+                  `alerts`: when somebody is called; `overwriting`: changes of others
+
     plan, act     what is decided, and whoever carries it out
     reconciler, sspreconciler
                   look, decide, act

@@ -6,6 +6,7 @@ import contextlib
 from typing import Final
 
 from cdi.bootsources import kinds, plan
+from cdi.bootsources.overwriting import Overwriting
 from cdi.bootsources.plan import Plan
 from cdi.kube import apply, errors, objects
 from cdi.kube.client import Client
@@ -26,20 +27,31 @@ RESOURCES: Final = {
         kinds.CLUSTER_ROLES,
         kinds.NETWORK_POLICIES,
         kinds.IMAGE_STREAMS,
+        kinds.PROMETHEUS_RULES,
     )
 }
 
 
-async def act(client: Client, resource: Resource, found: Object, wanted: Plan, now: str) -> None:
+async def act(
+    client: Client,
+    resource: Resource,
+    found: Object,
+    wanted: Plan,
+    now: str,
+    overwriting: Overwriting | None = None,
+) -> None:
     """First the object itself, which is held, then its children, its status, and last its end.
 
-    What the server refuses is told in the status and holds up nothing else. `now` as in RFC 3339.
+    What the server refuses is told in the status and holds up nothing else. `now` as in RFC 3339;
+    `overwriting` hears which children had to be changed.
     """
     ending = objects.is_deleting(found)
     if wanted.itself is not None and not ending:
         done = await apply.ensure_state(client, resource, found, wanted.itself)
         found = done.object
-    refused = [said for each in wanted.ensure if (said := await _refusal_of(client, each))]
+    refused = [
+        said for each in wanted.ensure if (said := await _refusal_of(client, each, overwriting))
+    ]
     for doomed in wanted.remove:
         await apply.ensure_absent(client, RESOURCES[doomed["kind"]], doomed)
     status = wanted.status
@@ -52,24 +64,27 @@ async def act(client: Client, resource: Resource, found: Object, wanted: Plan, n
             await apply.ensure_state(client, resource, found, wanted.itself)
 
 
-async def _refusal_of(client: Client, wanted: Object) -> str:
+async def _refusal_of(client: Client, wanted: Object, overwriting: Overwriting | None) -> str:
     """Ensure an object; return why the server does not take it."""
     try:
-        await _ensure(client, RESOURCES[wanted["kind"]], wanted)
+        differed = await _ensure(client, RESOURCES[wanted["kind"]], wanted)
     except errors.ApiError as error:
         if error.transient or isinstance(error, errors.Conflict):
             raise
         return f"{wanted['kind']} {objects.name(wanted)}: {error}"
+    if overwriting is not None:
+        overwriting.wrote(wanted, differed=differed)
     return ""
 
 
-async def _ensure(client: Client, resource: Resource, wanted: Object) -> None:
+async def _ensure(client: Client, resource: Resource, wanted: Object) -> bool:
+    """Return whether it was there, and was not as it is wanted."""
     namespace, name = objects.key(wanted)
     try:
         found = await client.get(resource, name, namespace or None)
     except errors.NotFound:
         await apply.ensure_created(client, resource, merged({}, wanted))
-        return
+        return False
     if objects.is_deleting(found) or resource == NAMESPACES:
-        return  # a namespace that somebody else has made stays theirs
-    await apply.ensure_state(client, resource, found, merged(found, wanted))
+        return False  # a namespace that somebody else has made stays theirs
+    return (await apply.ensure_state(client, resource, found, merged(found, wanted))).changed

@@ -1,5 +1,6 @@
 """
-What a HyperConverged comes to: the CDI object, the SSP object, ImageStreams, its status. Pure.
+What a HyperConverged comes to: the CDI object, the SSP object, ImageStreams, alerts, its status.
+Pure.
 
 Elsewhere: what becomes of the SSP object (`sspdecide`).
 """
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cdi.api import bootimages, finalizers
-from cdi.bootsources import installation, patching, plan, ssp, streams, templates
+from cdi.bootsources import alerts, installation, patching, plan, ssp, streams, templates
 from cdi.bootsources.nodes import NO_NODES, Architectures
 from cdi.bootsources.plan import Plan
 from cdi.bootsources.settings import Settings, golden_namespace, settings_of
@@ -31,6 +32,7 @@ class Seen:
     ssp: Object | None = None
     shipped_streams: Sequence[Object] = ()
     streams: Sequence[Object] = ()  # ImageStreams that were made for a HyperConverged
+    monitored: bool = False  # whether the cluster knows alerts
 
 
 def decide(seen: Seen) -> Plan:
@@ -70,6 +72,7 @@ def _keep(seen: Seen) -> Plan:
         installation.cdi_for(seen.hyperconverged, settings, _installation_name(seen)),
         *wanted_streams,
         _ssp(seen, settings, found),
+        *([alerts.rule_for(seen.hyperconverged)] if seen.monitored else ()),
     )
     failure = plan.failure_of(seen.ssp)
     after = _status(seen, f"SSP: {failure}" if failure else "") | {

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Final
 
 from cdi.api import labels, names
-from cdi.bootsources import act, decide, kinds, others, streams
+from cdi.bootsources import act, decide, kinds, measures, others, streams
 from cdi.bootsources.common import Shipped
+from cdi.bootsources.metrics import BootMetrics
 from cdi.bootsources.nodes import architectures_of
+from cdi.bootsources.overwriting import Overwriting
 from cdi.bootsources.watches import Watches
 from cdi.kube import errors
 from cdi.kube.client import Client
@@ -22,6 +24,7 @@ from cdi.kube.controller import Result
 from cdi.kube.objects import Key, Object
 
 _OF_OURS: Final = f"{labels.MANAGED_BY}={streams.MANAGER}"
+_MONITORING: Final = f"/apis/{kinds.PROMETHEUS_RULES.api_version}"
 
 
 class Reconciler:
@@ -33,6 +36,7 @@ class Reconciler:
         watches: Watches,
         shipped: Shipped,
         clock: Clock,
+        shown: BootMetrics,
         *,
         draw: Callable[[], str] | None = None,
     ) -> None:
@@ -40,16 +44,26 @@ class Reconciler:
         self._watches = watches
         self._shipped = shipped
         self._clock = clock
+        self._shown = shown
+        self._overwriting = Overwriting(shown)
         self._draw = draw or drawn_schedule
 
     async def reconcile(self, key: Key) -> Result | None:
         found = self._watches.hyperconvergeds.cache.get(key)
-        if found is None or key.name != names.HYPERCONVERGED:
+        if key.name != names.HYPERCONVERGED:
+            return None
+        if found is None:
+            self._shown.show(measures.NOTHING)
             return None
         if await others.at_work(self._client, others.HYPERCONVERGED, key.namespace):
+            self._shown.show(measures.NOTHING)
             return Result(again_in=others.LOOK_AGAIN)
         seen = await self._observe(found)
-        await act.act(self._client, kinds.HYPERCONVERGEDS, found, decide.decide(seen), seen.now)
+        wanted = decide.decide(seen)
+        self._shown.show(measures.measures_of(found, wanted.status, seen.architectures))
+        await act.act(
+            self._client, kinds.HYPERCONVERGEDS, found, wanted, seen.now, self._overwriting
+        )
         return None
 
     def keys_of_anything(self, _: Object) -> list[Key]:
@@ -68,7 +82,16 @@ class Reconciler:
             ssp=watches.ssps.cache.get(key),
             shipped_streams=self._shipped.streams,
             streams=await self._streams(),
+            monitored=await self._monitored(),
         )
+
+    async def _monitored(self) -> bool:
+        """Whether there are PrometheusRules: Prometheus' operator may come at any time."""
+        try:
+            await self._client.raw("GET", _MONITORING)
+        except errors.NotFound:
+            return False
+        return True
 
     async def _streams(self) -> list[Object]:
         """ImageStreams of ours, where there may be any: few clusters know them."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from cdi.bootsources import common, sspreconciler, webhooks
+from cdi.bootsources.metrics import BootMetrics
 from cdi.bootsources.reconciler import Reconciler
 from cdi.bootsources.watches import Watches
 from cdi.kube.client import Client
@@ -28,18 +29,21 @@ class BootSources:
         *,
         given: Mapping[str, Informer] | None = None,
         metrics: Metrics | None = None,
+        shown: BootMetrics | None = None,
         clock: Clock | None = None,
         policies: bool = True,
         asking_in: str = "",
     ) -> None:
         """`given` as in `Watches`; `policies`, whether network policies mean anything.
 
+        `metrics` are those of controllers, `shown` those of a HyperConverged.
+
         `asking_in` is the namespace of the installation whose API server is to be asked about
         what is written; empty where somebody asks anyway.
         """
         clock = clock or SystemClock()
         watches = self.watches = Watches.on(client, given or {}, clock)
-        made = Reconciler(client, watches, shipped, clock)
+        made = Reconciler(client, watches, shipped, clock, shown or BootMetrics())
         hyperconverged = Controller("bootsources", made.reconcile, metrics=metrics, clock=clock)
         hyperconverged.watch(watches.hyperconvergeds, own_key)
         for informer in (watches.installations, watches.ssps, watches.nodes):
@@ -59,6 +63,11 @@ class BootSources:
             asking.watch(authorities, own_key)
             self._controllers.append(asking)
             self._informers.append(authorities)
+
+    @property
+    def synced(self) -> bool:
+        """Whether everything that is watched has been seen once."""
+        return all(each.synced for each in self._informers)
 
     def add_to(self, manager: Manager, elector: Elector | None = None) -> None:
         """Register all parts; with an elector, they work while this process leads."""

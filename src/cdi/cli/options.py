@@ -30,6 +30,13 @@ require_walls = click.option(
     help="Run no other programs where a wall around them is missing.",
 )
 
+scraped_at = click.option(
+    "--listen",
+    type=paramtypes.HostPort(),
+    metavar="HOST:PORT",
+    help="Where health and, to whom Kubernetes allows it, metrics are shown; nowhere unless given.",
+)
+
 boot_images = click.option(
     "--boot-images",
     type=paramtypes.HomePath(exists=True, file_okay=False),

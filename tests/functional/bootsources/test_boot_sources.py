@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from cdi.bootsources import common, definitions, kinds
+from cdi.bootsources import alerts, common, definitions, kinds
+from cdi.bootsources.metrics import OVERWRITTEN, BootMetrics
 from cdi.bootsources.setup import BootSources
 from cdi.kube import connection
 from cdi.kube.client import Client
 from cdi.kube.manager import Manager
-from support.fakekube import FakeKube
+from support.fakekube import FakeKube, Fault
 
 HOME, GOLDEN, INSTALLATION = "hco", "kubevirt-os-images", "cdi"
 CRD = "customresourcedefinitions"
@@ -28,13 +29,13 @@ async def client_of(server: FakeKube) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def running(server: FakeKube) -> AsyncIterator[None]:
+async def running(server: FakeKube, shown: BootMetrics | None = None) -> AsyncIterator[None]:
     """Boot sources, as a cluster has them."""
     async with client_of(server) as client:
         await definitions.ensure(client)
         manager, stop = Manager(), asyncio.Event()
         shipped = common.Shipped(common.shipped())
-        BootSources(client, shipped, asking_in=INSTALLATION).add_to(manager)
+        BootSources(client, shipped, shown=shown, asking_in=INSTALLATION).add_to(manager)
         task = asyncio.ensure_future(manager.run(stop))
         try:
             yield
@@ -94,13 +95,20 @@ def test_a_hyperconverged_becomes_crons_by_way_of_an_ssp_and_ends():
     play(scenario)
 
 
-def test_what_is_changed_in_the_ssp_is_changed_back():
+def test_what_is_changed_in_the_ssp_is_changed_back_and_counted():
+    shown = BootMetrics()
+
+    def counted(value: float) -> bool:
+        name = f'{OVERWRITTEN}{{component_name="ssp/ssp-kubevirt-hyperconverged"}}'
+        return f"{name} {value}" in shown.text().decode()
+
     async def scenario(server: FakeKube) -> None:
-        async with running(server):
+        async with running(server, shown):
             server.put("hyperconvergeds", hyperconverged())
             await server.notify()
             key = (HOME, "ssp-kubevirt-hyperconverged")
             await until(server, lambda: key in server.objects("ssps"))
+            await until(server, lambda: counted(0.0))
             ssp = server.objects("ssps")[key]
             server.put("ssps", {**ssp, "spec": {**ssp["spec"], "templateValidator": {}}})
             await server.notify()
@@ -108,6 +116,35 @@ def test_what_is_changed_in_the_ssp_is_changed_back():
                 server,
                 lambda: server.objects("ssps")[key]["spec"]["templateValidator"] == {"replicas": 2},
             )
+            await until(server, lambda: counted(1.0))
+
+    play(scenario)
+
+
+def test_alerts_are_beside_the_hyperconverged_where_anybody_reads_them():
+    async def scenario(server: FakeKube) -> None:
+        async with running(server):
+            server.put("hyperconvergeds", hyperconverged())
+            await server.notify()
+            key = (HOME, alerts.NAME)
+            await until(server, lambda: key in server.objects("prometheusrules"))
+            (owner,) = server.objects("prometheusrules")[key]["metadata"]["ownerReferences"]
+            assert owner["kind"] == "HyperConverged"
+
+    play(scenario)
+
+
+def test_a_cluster_without_prometheus_operator_is_well_without_alerts():
+    async def scenario(server: FakeKube) -> None:
+        server.faults.append(Fault("list", "/monitoring.coreos.com/", times=99, code=404))
+        async with running(server):
+            server.put("hyperconvergeds", hyperconverged())
+            await server.notify()
+            await until(server, lambda: len(server.objects("dataimportcrons")) == 3)
+            assert server.objects("prometheusrules") == {}
+            found = server.objects("hyperconvergeds")[HOME, "kubevirt-hyperconverged"]
+            said = {each["type"]: each["status"] for each in found["status"]["conditions"]}
+            assert said["Available"] == "True"
 
     play(scenario)
 

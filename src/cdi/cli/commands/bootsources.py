@@ -15,6 +15,7 @@ from cdi.cli import loading, options, paramtypes
 @options.installation
 @click.option("--leader-elect", is_flag=True, help="Work only while no other process does.")
 @options.boot_images
+@options.scraped_at
 @click.option(
     "--ready-file",
     type=paramtypes.HomePath(),
@@ -28,6 +29,7 @@ def command(
     namespace: str,
     leader_elect: bool,
     boot_images: Path | None,
+    listen: tuple[str, int] | None,
     ready_file: Path | None,
     verbosity: int,
 ) -> None:
@@ -43,6 +45,7 @@ def command(
         context,
         namespace,
         boot_images,
+        listen,
         verbosity,
         leader_elect=leader_elect,
         ready_file=ready_file,

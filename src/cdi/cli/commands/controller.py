@@ -33,12 +33,7 @@ from cdi.cli import loading, options, paramtypes
 @click.option("--leader-elect", is_flag=True, help="Work only while no other process does.")
 @options.stall_timeout
 @options.require_walls
-@click.option(
-    "--listen",
-    type=paramtypes.HostPort(),
-    metavar="HOST:PORT",
-    help="Where health and, to whom Kubernetes allows it, metrics are shown; nowhere unless given.",
-)
+@options.scraped_at
 @click.option(
     "--ready-file",
     type=paramtypes.HomePath(),

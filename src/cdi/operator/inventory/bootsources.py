@@ -15,7 +15,7 @@ from typing import Final
 
 from cdi.api import labels
 from cdi.kube.objects import Object, Objects
-from cdi.operator.inventory import access, deployments, marks, rules
+from cdi.operator.inventory import access, deployments, marks, rules, services
 from cdi.operator.settings import Settings
 
 NAME: Final = "cdi-bootsources"
@@ -53,7 +53,7 @@ def boot_sources(settings: Settings, images: Mapping[str, str] | None = None) ->
 
 
 def _deployment(settings: Settings, images: Mapping[str, str] | None) -> Object:
-    command = ["cdi", "bootsources", "--leader-elect", f"--ready-file={deployments.READY_FILE}"]
+    command = ["cdi", "bootsources", "--leader-elect", f"--listen=0.0.0.0:{services.POD_PORT}"]
     mounts: tuple[deployments.Mount, ...] = ()
     noted: dict[str, str] = {}
     if images is not None:
@@ -68,8 +68,10 @@ def _deployment(settings: Settings, images: Mapping[str, str] | None) -> Object:
         command=tuple(command),
         environment=[],
         mounts=mounts,
-        probe=deployments.FILE_PROBE,
+        probe=deployments.READY_PROBE,
         replicas=1,
+        ports=(deployments.METRICS_PORT,),
+        pod_labels={labels.PROMETHEUS: "true"},
         pod_annotations=noted,
     )
     return deployments.deployment_of(component, settings, None, _LABELS, "")

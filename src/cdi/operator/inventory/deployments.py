@@ -96,7 +96,11 @@ _HTTPS_PROBE: Final = {
     "httpGet": {"path": "/healthz", "port": services.POD_PORT, "scheme": "HTTPS"},
     **_TIMES,
 }
-FILE_PROBE: Final = {"exec": {"command": ["cat", READY_FILE]}, **_TIMES}
+READY_PROBE: Final = {
+    "httpGet": {"path": "/readyz", "port": services.POD_PORT, "scheme": "HTTPS"},
+    **_TIMES,
+}
+_FILE_PROBE: Final = {"exec": {"command": ["cat", READY_FILE]}, **_TIMES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,7 @@ def _controller(settings: Settings, cdi: Object | None) -> Component:
         ),
         environment=environment,
         mounts=_CONTROLLER_MOUNTS,
-        probe=FILE_PROBE,
+        probe=_FILE_PROBE,
         replicas=replicas_of(cdi, "deploymentReplicas"),
         ports=(METRICS_PORT,),
         pod_labels={labels.PROMETHEUS: "true"},

@@ -170,6 +170,15 @@ BOOT_SOURCES_CLUSTER: Final[Rules] = (
     rule("core", "namespaces", "delete", "kubevirt-os-images openshift-virtualization-os-images"),
     rule("core", "nodes", _READ),
     rule("apps", "deployments", "get"),  # of a HyperConverged operator, beside which it stops
+    rule("monitoring.coreos.com", "prometheusrules", "create"),
+    rule(
+        "monitoring.coreos.com",
+        "prometheusrules",
+        "get patch",
+        "kubevirt-hyperconverged-prometheus-rule",
+    ),
+    rule("authentication.k8s.io", "tokenreviews", "create"),  # whose metrics these are to see
+    rule("authorization.k8s.io", "subjectaccessreviews", "create"),
     rule(_RBAC, "roles rolebindings clusterroles", "create"),
     rule(_RBAC, "roles rolebindings", "get patch delete", _IMAGES_VIEW),
     rule(_RBAC, "clusterroles", "get patch delete", _IMAGES_EDIT),
