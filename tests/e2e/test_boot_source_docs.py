@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import pytest
 import yaml
 
 from support import manifests, registry
-from support.cluster import Cluster, Machine, Namespace
+from support.cluster import DEADLINE, Cluster, Machine, Namespace, Refused
 
 pytestmark = pytest.mark.e2e
 
@@ -51,6 +52,22 @@ class Images:
 
     def own(self, *templates: dict) -> None:
         self.patch({"op": "add", "path": TEMPLATES, "value": list(templates)})
+
+    def refuse(self, why: str, *templates: dict) -> None:
+        """See templates refused; on a cluster from when Kubernetes has heard of its webhooks on."""
+        tried = [{"op": "add", "path": TEMPLATES, "value": list(templates)}]
+        words = ("patch", "hco", NAME, "-n", HOME, "--type=json", "-p", json.dumps(tried))
+        until, said = time.monotonic() + DEADLINE, ""
+        while why not in said:
+            assert time.monotonic() < until, f"nobody says {why!r}, but {said!r}"
+            said = self._refusal(*words, "--dry-run=server")
+
+    def _refusal(self, *words: str) -> str:
+        try:
+            self.cluster.kubectl(*words)
+        except Refused as refusal:
+            return str(refusal)
+        return ""
 
     def in_effect(self) -> dict[str, dict]:
         path = "-ojsonpath={.status.dataImportCronTemplates}"
@@ -86,6 +103,10 @@ def template(name: str, source: str, url: str, **storage: object) -> dict:
             "garbageCollect": "Outdated",
         },
     }
+
+
+def named(name: str) -> dict:
+    return {"metadata": {"name": name}}
 
 
 @pytest.fixture
@@ -208,6 +229,24 @@ def test_a_json_patch_reaches_the_ssp(images):
     home.wait("ssp/ssp-kubevirt-hyperconverged", f"{replicas}=0")
     home.kubectl("annotate", "hco", NAME, "ssp.kubevirt.io/jsonpatch-")
     home.wait("ssp/ssp-kubevirt-hyperconverged", f"{replicas}=2")
+
+
+def test_what_makes_no_sense_is_refused_when_it_is_typed(images):
+    home = Namespace(images.cluster, HOME)
+    wrong = template("mine", "mine", images.server.url("boot/fedora"))
+    wrong["metadata"]["annotations"] = {ENABLE: "maybe"}
+    images.refuse(f"invalid {ENABLE} annotation of template mine: 'maybe'", wrong)
+    images.refuse("spec is empty for an enabled DataImportCronTemplate: bare", named("bare"))
+    again = {"apiVersion": "ssp.kubevirt.io/v1beta3", "kind": "SSP", "metadata": {"name": "two"}}
+    with pytest.raises(Refused, match=f"an SSP CR already exists in namespace {HOME}"):
+        home.apply({**again, "spec": {"commonTemplates": {"namespace": "openshift"}}})
+    path = "/spec/commonTemplates/dataImportCronTemplates/0/metadata/name"
+    gone = json.dumps([{"op": "remove", "path": path}])
+    with pytest.raises(Refused, match="missing name in DataImportCronTemplate 0"):
+        home.kubectl("patch", "ssp", "ssp-kubevirt-hyperconverged", "--type=json", "-p", gone)
+    # What is switched off needs no spec, and says nothing wrong.
+    images.own({"metadata": {"name": "bare", "annotations": {ENABLE: "False"}}})
+    assert "bare" not in images.in_effect()
 
 
 def test_an_image_of_ones_own_takes_the_place_of_a_common_one_and_gives_it_back(images):
