@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cdi
 from bench import (
+    bootsources,
     clones,
     contenders,
     controlplane,
@@ -43,6 +44,7 @@ EXTRAS = (
     "volumes",
     "copies",
     "uploads",
+    "bootsources",
 )
 GROWTH_CASE = "qcow2-zlib"
 # Above this the page cache might not hold source, scratch and disk, and the device is measured.
@@ -111,6 +113,9 @@ class _Bench:
         if "uploads" in self._asked.cases:
             self._say("uploads: curl over TLS ...")
             self._table(uploads.report(self._folder, self._raw, self._asked.rounds))
+        if "bootsources" in self._asked.cases:
+            self._say("bootsources: a hundred crons, one registry ...")
+            self._table("\n".join(bootsources.report()))
         print("\n" + "\n".join(table.verdict(self._cases, self._caps, self._others)))
 
     def _table(self, text: str) -> None:
