@@ -26,7 +26,12 @@ def make_file(path: Path, size: int | None) -> None:
 
 
 def request_for(
-    path: Path, size: int | None, *, preallocate: bool, journal: Path | None = None
+    path: Path,
+    size: int | None,
+    *,
+    preallocate: bool,
+    journal: Path | None = None,
+    device_name: str | None = None,
 ) -> TransferRequest:
     """Return what makes a disk that has to be written: on a device, or of allocated blocks."""
     whole = targets.device_size(path) if targets.is_device(path) else _checked(size)
@@ -36,6 +41,7 @@ def request_for(
         journal=journal,
         size=whole,
         preallocate=preallocate,
+        device_name=device_name,
     )
 
 

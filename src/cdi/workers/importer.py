@@ -264,6 +264,7 @@ class Import:
                     self._volume.device_size,
                     preallocate=preallocate,
                     journal=self._volume.journal,
+                    device_name=self._volume.claim or None,
                 )
             )
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from cdi.images import errors, target
+from cdi.images.codecs.decoder import Restart
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.source import Identity
-from cdi.images.transfer import mirror, transfer, work
+from cdi.images.transfer import forward, mirror, transfer, work
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import TransferRequest
 from cdi.images.writes import Write
@@ -93,9 +95,11 @@ def insist_finished(storage: Path, raw: Path) -> None:
     assert not content[SIZE:].strip(b"\0")
 
 
+@pytest.mark.parametrize("size", [ROOM, SIZE], ids=["room-behind-it", "disk-takes-all"])
 def test_a_new_pod_goes_on_where_the_lost_one_was(
-    tmp_path: Path, url: str, server: httpd.Server, storage: Path, raw: Path
+    size: int, tmp_path: Path, url: str, server: httpd.Server, raw: Path
 ) -> None:
+    storage = stored(tmp_path / "storage", size)
     lose_pod(tmp_path / "one", server, raw, storage)
     ended = go_on(tmp_path / "two", url, storage)
     assert ended.termination.bytes_fetched < SIZE - 2 * MIB
@@ -155,16 +159,6 @@ def test_a_device_that_is_not_what_it_was_is_filled_from_its_beginning(
     insist_finished(storage, raw)
 
 
-def test_where_the_disk_takes_all_of_the_device_nothing_is_noted_there(
-    tmp_path: Path, url: str, server: httpd.Server, raw: Path
-) -> None:
-    storage = stored(tmp_path / "exact", SIZE)
-    lose_pod(tmp_path / "one", server, raw, storage)
-    assert b"cdi journal" not in storage.read_bytes()
-    go_on(tmp_path / "two", url, storage)
-    insist_finished(storage, raw)
-
-
 def test_an_import_that_failed_for_good_leaves_no_notes(
     tmp_path: Path, url: str, storage: Path
 ) -> None:
@@ -221,14 +215,104 @@ def test_whoever_begins_anew_removes_the_notes_first(tmp_path: Path, storage: Pa
         assert not mirror.last(device)
 
 
-def test_notes_make_way_for_a_disk_whose_size_nobody_tells(tmp_path: Path, storage: Path) -> None:
+def test_a_disk_whose_size_nobody_tells_is_gone_on_with(tmp_path: Path, storage: Path) -> None:
+    whole = os.urandom(ROOM - 3 * MIB)
+    with loopdev.device(storage) as device:
+        filled_in_part(request_for(device, tmp_path / "one"), None)
+        begun = device.read_bytes()[: 2 * MIB]
+        lost = request_for(device, tmp_path / "two")
+        found = work.earlier(lost, VERSION)
+        assert found is not None
+        assert list(found.done) == [(0, 2 * MIB)]
+        with work.Work(lost, VERSION, None, found) as job:
+            job.target.write([Write(2 * MIB, whole)])
+            job.checkpoint()
+            job.finish(2 * MIB + len(whole), threading.Event())
+    assert storage.read_bytes() == begun + whole + bytes(MIB)
+
+
+def test_notes_lie_where_nothing_of_a_disk_is_that_began_without(tmp_path: Path) -> None:
+    storage = stored(tmp_path / "storage", SIZE)
+    with loopdev.device(storage) as device:
+        unnamed = request_for(device, tmp_path / "one", None)
+        with work.Work(unnamed, VERSION, SIZE, None) as job:
+            job.target.write([Write(0, FIRST * 12)])
+            job.journal.done(((0, SIZE),))
+        named = request_for(device, tmp_path / "one")
+        with work.Work(named, VERSION, SIZE, work.earlier(named, VERSION)) as job:
+            assert job.resumed
+            job.checkpoint()
+            job.finish(SIZE, threading.Event())
+    assert storage.read_bytes() == FIRST * 12
+
+
+def test_another_program_finds_all_of_the_device_its_own(tmp_path: Path, storage: Path) -> None:
+    nameless = Identity("a temporary copy")
+    with loopdev.device(storage) as device:
+        with work.Work(request_for(device, tmp_path / "one"), nameless, ROOM, None) as job:
+            job.target.written_by_others(ROOM)
+            job.target.path.write_bytes(FIRST * (ROOM // MIB))
+            job.checkpoint()
+            job.finish(ROOM, threading.Event())
+        assert device.read_bytes() == FIRST * (ROOM // MIB)
+
+
+# A stream whose disk does not end with its last bytes.
+
+
+class Killed(Exception):
+    """The process is gone."""
+
+
+def pieces(image: Path, start: int, end: int) -> Iterator[forward.Chunk]:
+    """What a source sends of an image; all of it is a place to begin anew."""
+    with image.open("rb") as file:
+        for at in range(start, end, MIB):
+            file.seek(at)
+            yield forward.Chunk(file.read(min(MIB, end - at)), Restart(at, at))
+
+
+def with_its_end_first(folder: Path) -> tuple[Path, Path]:
+    """A qcow2 image that had the last bytes of its disk written before all others; its disk."""
+    image, disk = folder / "image.qcow2", folder / "disk"
+    size, data = 96 * MIB, folder / "data"
+    data.write_bytes(os.urandom(88 * MIB))
+    commands = [f"write -P 7 {size - 65536} 65536", f"write -s {data} 0 88M"]
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, str(size)], check=True)
+    for command in commands:
+        subprocess.run(["qemu-io", "-f", "qcow2", "-c", command, image], check=True, timeout=120)
+    subprocess.run(["qemu-img", "convert", "-O", "raw", image, disk], check=True, timeout=120)
+    return image, disk
+
+
+@pytest.mark.parametrize("mib", [40, 85], ids=["soon", "late"])
+def test_a_stream_that_has_the_end_of_its_disk_first_is_gone_on_with(
+    mib: int, tmp_path: Path
+) -> None:
+    image, disk = with_its_end_first(tmp_path)
+    storage = stored(tmp_path / "storage", 96 * MIB)
     with loopdev.device(storage) as device:
         request = request_for(device, tmp_path / "one")
-        filled_in_part(request)
+        began = forward.Disk("qcow2")
+        with pytest.raises(Killed), work.Work(request, VERSION, 96 * MIB, None) as job:
+            forward.write(ended(pieces(image, 0, mib * MIB)), began, job, lambda _: None, None)
         found = work.earlier(request, VERSION)
-        with work.Work(request, VERSION, None, found) as job:
-            job.checkpoint()
-        assert not mirror.last(device)
+        assert found is not None
+        late = found.stream is not None
+        assert late == (mib == 85)  # then what was held back has gone to its place
+        again = forward.Disk.restored(found.stream.decoder or b"") if found.stream else None
+        at = found.stream.source if found.stream else 0
+        with work.Work(request, VERSION, 96 * MIB, found if late else None) as job:
+            rest = pieces(image, at, image.stat().st_size)
+            size = forward.write(rest, again or forward.Disk("qcow2"), job, lambda _: None, None)
+            job.finish(size, threading.Event())
+    assert storage.read_bytes() == disk.read_bytes()
+
+
+def ended(chunks: Iterator[forward.Chunk]) -> Iterator[forward.Chunk]:
+    """The process is killed after these."""
+    yield from chunks
+    raise Killed
 
 
 def test_a_disk_that_is_brought_up_to_date_carries_none(tmp_path: Path, storage: Path) -> None:
@@ -258,6 +342,7 @@ def test_the_commit_leaves_nothing_behind_the_disk(
 def test_notes_too_long_for_their_place_leave_those_before_them(storage: Path) -> None:
     with loopdev.device(storage) as device, target.BlockTarget(device, SIZE) as disk:
         key = {"source": "here"}
+        assert disk.hold_back()
         notes = mirror.Mirror(key, disk.note, after=0)
         notes.write([{"done": [[0, MIB]]}])
         notes.write([{"state": os.urandom(MIB).hex()}])

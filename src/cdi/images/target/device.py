@@ -6,8 +6,8 @@ samples confirms it; otherwise it is filled: zero runs are put where they are me
 write covered in the end. Preallocated, it is always filled, so that thin storage has given every
 block. A device whose disk is brought up to date is zeroed only where that is asked for.
 
-Its last RESERVE bytes may hold notes (`note`) while the disk is not complete, if that leaves them
-free; the commit zeroes them.
+Its last RESERVE bytes may hold notes (`note`) while the disk is not complete. What of the disk
+belongs there stays in memory meanwhile (`hold_back`), and is put in their place by the commit.
 
 Ways to zero, in this order: give blocks back (not if preallocated), have the device or the kernel
 write zeros, write them. Ranges need not be whole sectors: the last way takes any.
@@ -15,14 +15,16 @@ write zeros, write them. Ranges need not be whole sectors: the last way takes an
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cdi.images import errors, storage_calls
 from cdi.images.target import failures, paths, writing
 from cdi.images.target.filling import BLOCK
+from cdi.images.writes import Buffer
 
 # What the kernel is asked to zero in one call, which nothing interrupts.
 _STEP = 256 << 20
@@ -52,6 +54,8 @@ class BlockTarget(writing.Target):
         """
         self._update = update
         self._noted = noted
+        self._held: bytearray | None = None  # the disk's part of the reserve, while that is held
+        self._touched = False  # whether anything but zeros belongs there
         self._give_back = not preallocate
         try:
             fd = os.open(path, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
@@ -109,8 +113,24 @@ class BlockTarget(writing.Target):
         """Whether a disk of so many bytes leaves the last RESERVE bytes alone."""
         return disk is not None and disk <= self.size - RESERVE
 
+    def hold_back(self) -> bool:
+        """Keep the reserve free for notes until the commit; False where there is none."""
+        if self.size > RESERVE:
+            self._held = bytearray(RESERVE)
+        return self._held is not None
+
+    @property
+    def held_from(self) -> int:
+        return self.size if self._held is None else self.size - RESERVE
+
+    @property
+    def holds_content(self) -> bool:
+        return self._touched
+
     def note(self, at: int, data: bytes) -> None:
-        """Put `data` at this offset of the reserve, durably, until the disk is complete."""
+        """Put `data` at this offset of the reserve, durably, as long as that is held back."""
+        if self._held is None:
+            return
         self._noted = True
         with self._translated():
             self._put_rest(data, self.size - RESERVE + at)
@@ -125,16 +145,75 @@ class BlockTarget(writing.Target):
         self._sync()
         self._noted = False
 
+    def let_go(self) -> None:
+        if self._held is None:
+            return
+        start, held = self.held_from, bytes(self._held)
+        # Only what is not zero, where zeros are there already.
+        whole = self._noted or self._filling is not None
+        with self._translated():
+            for low, high in [(0, RESERVE)] if whole else writing.data_runs(held, start):
+                self._put_rest(held[low:high], start + low)
+        if self._filling is not None:
+            self._filling.wrote([(start, self.size)])
+        self._held, self._touched, self._noted = None, False, False
+
+    def written_by_others(self, size: int) -> None:
+        self.let_go()
+        super().written_by_others(size)
+
+    def read_back(self, start: int, length: int) -> bytes:
+        found = super().read_back(start, length)
+        if self._held is None or start + length <= self.held_from:
+            return found
+        apart = max(0, self.held_from - start)
+        first = start + apart - self.held_from
+        return found[:apart] + self._held[first : first + length - apart]
+
+    def _put(self, batch: list[Buffer], offset: int) -> None:
+        if self._held is None or offset + sum(map(len, batch)) <= self.held_from:
+            super()._put(batch, offset)
+            return
+        for part, at in _split(batch, offset, (self.held_from, self.size)):
+            if self.held_from <= at < self.size:
+                self._hold(self._held, part, at - self.held_from)
+            else:
+                super()._put([part], at)
+
+    def _hold(self, held: bytearray, part: Buffer, at: int) -> None:
+        held[at : at + len(part)] = part
+        self._touched = True
+        with self._lock:
+            self.written += len(part)
+
+    def _skip(self, start: int, end: int) -> None:
+        super()._skip(start, min(end, self.held_from))
+
     def _size_to_fill(self, size: int) -> int:
         del size  # what lies behind the disk is zeroed, too
         if self._update:
             return 0
-        return self.size - RESERVE if self._noted else self.size
+        return self.size - RESERVE if self._noted else self.held_from
 
     def finish(self, size: int, committing: Callable[[], None] = lambda: None) -> None:
         del size  # a device has the size it has; what lies behind the disk is zeroed
         deque(self.fill(self.size), maxlen=0)
+        if self._noted:
+            self._sync()  # until all else is durable, the notes have to stay
+        self.let_go()
+        self.forget_notes()
         self._sync()
-        self.forget_notes()  # last: until all else is durable, they are true
         committing()
         self.close()
+
+
+def _split(
+    batch: list[Buffer], offset: int, edges: tuple[int, ...]
+) -> Iterator[tuple[Buffer, int]]:
+    """Yield the parts of a batch, none of which is on both sides of an edge, with their offsets."""
+    for part in batch:
+        start, end = offset, offset + len(part)
+        cuts = [start, *(edge for edge in edges if start < edge < end), end]
+        for low, high in itertools.pairwise(cuts):
+            yield memoryview(part)[low - start : high - start], low
+        offset = end

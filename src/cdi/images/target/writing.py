@@ -192,6 +192,19 @@ class Target(Closing):
     def path(self) -> Path:
         """Where the bytes are while the disk is not complete."""
 
+    @property
+    def held_from(self) -> int | None:
+        """From where on nothing is in its place before the commit; None: all is at once."""
+        return None
+
+    @property
+    def holds_content(self) -> bool:
+        """Whether anything but zeros was written that is not in its place."""
+        return False
+
+    def let_go(self) -> None:
+        """Put what is held back in its place, and hold nothing back from now on."""
+
     def written_by_others(self, size: int) -> None:
         """Another program writes the first `size` bytes, zeros included, through `path`."""
         self.already([(0, size)])

@@ -32,6 +32,9 @@ _ZEROS = bytes(1 << 20)
 _BATCH = 2 << 20  # guest bytes that a thread unpacks and writes at a time
 _WRITERS = min(4, 1 + (os.cpu_count() or 1))  # one may wait for the disk
 _PLACE_EVERY = 16 << 20  # content bytes between two notes of a place to begin anew
+# The same while the disk's end is held back for the sake of notes on the device: it is the last
+# that most disks write, and with those that do not, a new pod is rarer than so many bytes.
+_LATER_EVERY = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,14 +202,13 @@ def write(
     with pipeline.Crew(work.target.write, _WRITERS, "write") as crew:
         for chunk in chunks:
             place = chunk.restart
-            if place is not None and place.output - noted >= _PLACE_EVERY:
+            if place is not None and _is_due(work, place.output - noted):
                 state = disk.snapshot()
                 if state is not None:
                     crew.wait()
-                    noted = place.output
-                    if put := work.target.put():
-                        work.journal.done(put)
-                    work.journal.at(StreamPoint(place.source, noted, place.detail, state, codec))
+                    if _is_due(work, place.output - noted):
+                        noted = place.output
+                        _note(work, StreamPoint(place.source, noted, place.detail, state, codec))
             for batch in _batches(decoder.feed(chunk.data)):
                 length = max(length, *(item.end for item in batch))
                 insist_fits(decoder.virtual_size or length)
@@ -218,6 +220,20 @@ def write(
         raise errors.TruncatedSource("the source ended before the disk's header was complete")
     insist_fits(decoder.virtual_size)
     return decoder.virtual_size
+
+
+def _is_due(work: Work, distance: int) -> bool:
+    """Whether a place so many content bytes after the one before is to be noted."""
+    return distance >= (_LATER_EVERY if work.target.holds_content else _PLACE_EVERY)
+
+
+def _note(work: Work, point: StreamPoint) -> None:
+    """Note a place to begin anew: all before it is written, and has to be where it belongs."""
+    if work.target.holds_content:
+        work.let_go()
+    if put := work.target.put():
+        work.journal.done(put)
+    work.journal.at(point)
 
 
 def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:

@@ -29,7 +29,7 @@ import logging
 import os
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +64,16 @@ class Journal:
         key: dict[str, Any],
         progress: Progress,
         mirror: Copy | None = None,
+        held_from: int | None = None,
     ) -> None:
         """Begin a journal at `path`, replacing what is there. `key` identifies the transfer.
 
-        `mirror` is given the durable records once they are safe here.
+        `mirror` is given the durable records once they are safe here. From `held_from` on nothing
+        is in its place before the commit, nor noted as done.
         """
         self._path = path
         self._mirror = mirror
+        self._held_from = held_from
         self._key = key
         self._lock = threading.Lock()
         self._checkpoint_lock = threading.Lock()
@@ -83,6 +86,8 @@ class Journal:
     def done(self, ranges: Sequence[tuple[int, int]]) -> None:
         """Guest `ranges` have been written."""
         with self._lock:
+            if self._held_from is not None:
+                ranges = _before(self._held_from, ranges)
             for start, end in ranges:
                 self._progress.done.add(start, end)
             self._append({"done": ranges})
@@ -121,6 +126,15 @@ class Journal:
                 self._rewrite(sync=True)
             if self._mirror is not None:
                 self._mirror(records)
+
+    def let_go(self, put: Callable[[], None]) -> None:
+        """Keep no copy any more: `put` puts in its place what was held back for that."""
+        with self._checkpoint_lock:
+            put()
+            with self._lock:
+                self._mirror = self._held_from = None
+                self._progress.mirrored = False
+                self._append({"mirrored": False})
 
     def believe_durable(self) -> None:
         """The storage lost what was written since the last checkpoint: note only what is safe.
@@ -191,6 +205,11 @@ class Journal:
             raise
         self.close()
         self._fd = fd
+
+
+def _before(limit: int, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return what of `ranges` lies before `limit`."""
+    return [(start, min(end, limit)) for start, end in ranges if start < limit]
 
 
 def _records(progress: Progress) -> list[dict[str, Any]]:

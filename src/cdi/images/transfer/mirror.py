@@ -1,8 +1,8 @@
 """
 A second copy of a journal's durable records, on the device itself, for when the first is lost.
 
-The journal of a device lies with whoever fills it, and goes with a pod. A device whose disk leaves
-at least RESERVE bytes at its end has them there as well, until the commit, which zeroes them: a
+The journal of a device lies with whoever fills it, and goes with a pod. The last RESERVE bytes of
+the device have them as well, until the commit, which puts there what the disk has in that place: a
 finished disk carries none. They are known by what names the device wherever it is attached, which
 the kernel's own names do not; by the source's version; and by the sizes of device and disk.
 

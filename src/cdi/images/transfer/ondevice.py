@@ -18,7 +18,7 @@ from cdi.images.transfer.request import TransferRequest
 
 def noted(request: TransferRequest, identity: Identity) -> Progress | None:
     """Return what an earlier attempt has noted on the device, or None."""
-    if not _may_mirror(request):
+    if not _may_mirror(request, identity):
         return None
     return mirror.load(request.target, _lasting_key(request, identity))
 
@@ -31,7 +31,7 @@ def opened(
     *,
     resumed: bool,
 ) -> tuple[targets.BlockTarget, Copy | None]:
-    """Open the device; return what copies durable records to it, None where there is no room."""
+    """Open the device; return what copies durable records to it, None where that is not to be."""
     stale = not resumed and not request.update and mirror.last(request.target) > 0
     device = targets.BlockTarget(
         request.target,
@@ -61,19 +61,26 @@ def _copy_of_notes(
     resumed: bool,
 ) -> Copy | None:
     """See to notes that do not hold; return what writes new ones."""
-    room = _may_mirror(request) and device.leaves_room(virtual_size)
-    if not (room and resumed):
+    # What is in the reserve of a disk that was begun without notes is the disk's.
+    free = not resumed or progress.mirrored or device.leaves_room(virtual_size)
+    mirrored = free and _may_mirror(request, identity)
+    if not (mirrored and resumed):
         device.forget_notes()
-    progress.mirrored = room
-    if not room:
+    progress.mirrored = mirrored and device.hold_back()
+    if not progress.mirrored:
         return None
     key = _lasting_key(request, identity)
     return mirror.Mirror(key, device.note, after=mirror.last(request.target)).write
 
 
-def _may_mirror(request: TransferRequest) -> bool:
-    """Whether notes may lie on the target itself: a complete disk to be updated has no room."""
-    return request.device_name is not None and not request.update
+def _may_mirror(request: TransferRequest, identity: Identity) -> bool:
+    """Whether notes may lie on the target itself.
+
+    Not in a complete disk that is to be updated, and not of a source that has no version: nobody
+    could go on.
+    """
+    named = request.device_name is not None and bool(identity.version)
+    return named and not request.update
 
 
 def _lasting_key(request: TransferRequest, identity: Identity) -> dict[str, Any]:

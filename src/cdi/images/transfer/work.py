@@ -72,7 +72,8 @@ class Work:
         self.target, copy = self._open(identity, virtual_size)
         try:
             key = request.key(identity, self.target.tag)
-            self.journal = Journal(request.journal_file, key, self.progress, copy)
+            held_from = None if copy is None else self.target.held_from
+            self.journal = Journal(request.journal_file, key, self.progress, copy, held_from)
         except OSError as error:
             self.target.close()
             raise targets.target_error(error, str(request.journal_file)) from error
@@ -142,6 +143,10 @@ class Work:
         self._keeper.join()
         self.target.finish(size, committing)
         self.journal.remove()
+
+    def let_go(self) -> None:
+        """See to it that all that was written is in its place, and noted here alone."""
+        self.journal.let_go(self.target.let_go)
 
     def _keep(self) -> None:
         while not self._left.wait(CHECKPOINT_EVERY):
