@@ -12,6 +12,7 @@ from cdi.api import duration
 from cdi.storage import documents
 
 _HOUR: Final = timedelta(hours=1)
+_LONGEST: Final = timedelta(days=36525)  # dates of certificates have four digits for the year
 
 
 class InvalidCertConfig(ValueError):
@@ -63,6 +64,8 @@ def _lifetime(given: Mapping[str, Any], whose: str, default: Lifetime) -> Lifeti
     total = default.life if life is None else life
     if total <= timedelta():
         raise InvalidCertConfig(f"spec.certConfig.{whose}.duration: must be more than nothing")
+    if total > _LONGEST:
+        raise InvalidCertConfig(f"spec.certConfig.{whose}.duration: must be less than 100 years")
     if before is None:
         return Lifetime(total, default.refresh)
     if not timedelta() <= before < total:

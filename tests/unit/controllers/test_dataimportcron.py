@@ -557,6 +557,12 @@ def test_an_older_answer_says_nothing():
     assert made(planned, kinds.DATA_VOLUMES) == [NAME_B]
 
 
+def test_an_answer_counts_whatever_a_clock_has_noted_that_was_ahead():
+    given = cron(B, annotations={known.LAST_CRON_TIME: "2031-01-01T00:00:00Z"}, **POLLED)
+    planned = look(given, cron_job=cron_job(given), pollers=(poller({"version": A}),))
+    assert made(planned, kinds.DATA_VOLUMES) == [NAME_A]
+
+
 def test_pollers_of_one_minute_are_spread_out():
     waits = [pollers.delay_for("0 * * * *", f"uid-{number}") for number in range(100)]
     assert 0 <= min(waits) < max(waits) < 30
@@ -705,6 +711,11 @@ def test_a_node_is_not_asked_before_its_time():
     planned = look(node_pull(annotations=later))
     assert [each for each in planned.steps if each.resource == PODS] == []
     assert planned.again_in == 12 * 3600
+
+
+def test_a_node_is_asked_again_after_a_clock_that_was_ahead():
+    ahead = {known.NEXT_CRON_TIME: "2031-01-02T00:00:00Z"}
+    assert made(look(node_pull(annotations=ahead)), PODS) != []
 
 
 # Pollers beside the cron, where its Secrets are.

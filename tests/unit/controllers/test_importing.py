@@ -476,7 +476,11 @@ EVICTED = {
 
 @pytest.mark.parametrize(
     ("seconds", "gone"),
-    [pytest.param(1, False, id="not-at-once"), pytest.param(11, True, id="after-a-pause")],
+    [
+        pytest.param(1, False, id="not-at-once"),
+        pytest.param(11, True, id="after-a-pause"),
+        pytest.param(-3600, True, id="by-a-clock-that-was-ahead"),
+    ],
 )
 def test_an_evicted_pod_is_replaced_after_a_pause(seconds: int, gone: bool) -> None:
     now = world.START + timedelta(seconds=seconds)
@@ -666,7 +670,7 @@ def test_vddk_waits_for_its_library() -> None:
     assert found.failure is not None
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"kind": 1}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"kind": 1}', "[" * 100_000])
 def test_vddk_arguments_that_make_no_sense_are_told_and_tried_again(text: str) -> None:
     of = claim(**{known.SOURCE: "vddk", known.ENDPOINT: "https://vcenter"})
     context = PodContext(world.SETTINGS, vddk_image="vddk:8", vddk_nodes=text)

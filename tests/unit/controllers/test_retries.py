@@ -91,6 +91,8 @@ def test_it_says_when_the_next_attempt_is() -> None:
         ),
         pytest.param({known.RETRY_FOR: "0"}, {}, 0, True, id="the-claim-says-never"),
         pytest.param({known.RETRY_FOR: "soon"}, {}, 59, False, id="nonsense-does-not-count"),
+        pytest.param({known.RETRY_FOR: "99999999h"}, {}, 600, False, id="beyond-the-calendar"),
+        pytest.param({known.RETRY_FOR: "9" * 400 + "h"}, {}, 600, False, id="beyond-numbers"),
     ],
 )
 def test_patience_ends_when_it_was_said_to(
@@ -105,6 +107,12 @@ def test_patience_ends_when_it_was_said_to(
     )
     assert fatal is ends
     assert removed(result) == (["Pod"] if ends else [])
+
+
+def test_a_clock_that_was_ahead_once_buys_no_patience() -> None:
+    ahead = claim(**{known.FAILING_SINCE: "2031-01-01T00:00:00Z", known.FAILED_WITH: AS_IT_WAS})
+    result = decided(ahead, mendable(*MISSING, restarts=5))
+    assert annotated(result)[known.FAILING_SINCE] == "2030-01-01T00:01:00Z"
 
 
 def test_it_is_looked_at_again_at_the_end_of_its_patience() -> None:

@@ -296,6 +296,11 @@ def test_an_evicted_pod_is_replaced_after_a_pause() -> None:
     assert "next attempt at" in str(changes(found)[known.RUNNING_MESSAGE])
 
 
+def test_a_pod_that_a_clock_saw_lost_that_was_ahead_is_replaced() -> None:
+    lost = {"phase": "Failed", "reason": "Evicted", "startTime": "2031-01-01T00:00:00Z"}
+    assert removed(decide(seen(pod=server(lost), service=service()))) == ["Pod"]
+
+
 def test_a_pod_that_is_paused_for_a_moment_stays() -> None:
     short = ended("x", 1) | {"startedAt": "2030-01-01T00:00:00Z"}
     paused = served("Running", 1, waiting=BACK, last=short)

@@ -378,6 +378,7 @@ def test_a_certificate_is_used_for_two_thirds_of_its_life() -> None:
 
     assert certificate.parse_secret(secret, hosts, NOW) == held
     assert certificate.parse_secret(secret, hosts, NOW + timedelta(days=300)) is None
+    assert certificate.parse_secret(secret, hosts, NOW - timedelta(days=1)) is None
     assert certificate.parse_secret(secret, ["elsewhere"], NOW) is None
     assert certificate.parse_secret({"data": {"tls.crt": "x"}}, hosts, NOW) is None
     assert certificate.parse_secret(None, hosts, NOW) is None

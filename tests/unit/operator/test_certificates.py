@@ -42,6 +42,8 @@ def _held(age: datetime.timedelta, life: datetime.timedelta = 24 * HOUR, **chang
         pytest.param(_held(12 * HOUR), "old", id="old"),
         pytest.param(_held(11 * HOUR, 13 * HOUR), "near its end", id="four-fifths"),
         pytest.param(_held(25 * HOUR), "expired", id="expired"),
+        pytest.param(_held(-HOUR), "not good yet", id="by-a-clock-that-was-ahead"),
+        pytest.param(_held(-MINUTE), "", id="by-a-clock-that-is-a-little-ahead"),
         pytest.param(_held(HOUR, config="{}"), "configured differently", id="config"),
     ],
 )
@@ -100,6 +102,7 @@ def test_a_cdi_object_says_how_long(config, wanted):
         ({"duration": "1d"}, "ca.duration: '1d' is not a duration"),
         ({"duration": "0"}, "ca.duration: must be more"),
         ({"renewBefore": "-1h"}, "ca.renewBefore"),
+        ({"duration": "99999999h"}, "ca.duration: must be less"),
     ],
 )
 def test_a_config_that_cannot_be_followed_says_why(config, why):

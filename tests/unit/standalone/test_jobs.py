@@ -25,6 +25,7 @@ def pod(phase: str, ended: datetime = NOW) -> Object:
 
 
 LONG_AGO = NOW - timedelta(hours=1)
+AHEAD = NOW + timedelta(days=365)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,7 @@ LONG_AGO = NOW - timedelta(hours=1)
         pytest.param([pod("Succeeded")], None, "Complete", id="done"),
         pytest.param([pod("Failed", LONG_AGO)], "job-1", None, id="another-try"),
         pytest.param([pod("Failed")], None, None, id="not-at-once"),
+        pytest.param([pod("Failed", AHEAD)], "job-1", None, id="the-clock-was-ahead"),
         pytest.param([pod("Failed")] * 3, None, "Failed", id="given-up"),
     ],
 )
@@ -106,6 +108,14 @@ def test_a_cron_job_starts_jobs_at_its_minutes(given, own, starts):
 def test_of_minutes_that_were_missed_only_the_last_counts():
     decided = cronjobs.decide(cron_job(NOW - timedelta(hours=3)), [], NOW)
     assert decided.status["lastScheduleTime"] == "2030-01-01T12:00:00Z"
+
+
+def test_a_turn_that_a_clock_took_that_was_ahead_holds_up_no_other():
+    given = {**cron_job(LONG_AGO), "status": {"lastScheduleTime": AHEAD.isoformat()}}
+    decided = cronjobs.decide(given, [], NOW)
+    assert decided.create is None
+    later = {**given, "status": decided.status}
+    assert cronjobs.decide(later, [], NOW + timedelta(minutes=2)).create is not None
 
 
 def test_cron_jobs_of_one_minute_start_one_after_the_other():

@@ -45,12 +45,16 @@ def is_due(cron: Object, now: datetime) -> bool:
 
 def _has_come(cron: Object, now: datetime) -> bool:
     at = marks.parsed(objects.annotations(cron).get(annotations.NEXT_CRON_TIME, ""))
-    return at <= now
+    # What is later than the turn after now was noted by a clock that was ahead.
+    latest = schedules.next_after(str(cron["spec"]["schedule"]), now)
+    return at <= now or (latest is not None and at > latest)
 
 
 def _take_answer(draft: Draft) -> None:
     answer = pollers.latest_answer(draft.seen.pollers)
-    if answer is None or answer.at < marks.parsed(draft.annotation(annotations.LAST_CRON_TIME)):
+    last = marks.parsed(draft.annotation(annotations.LAST_CRON_TIME))
+    # A last time that is still to come was noted by a clock that was ahead.
+    if answer is None or answer.at < last <= draft.seen.now:
         return
     if answer.failure:
         _failed(draft, answer.failure)

@@ -42,7 +42,14 @@ from cdi.controllers.importing.prerequisites import (
 )
 from cdi.controllers.importing.seen import Seen
 from cdi.controllers.working import disksize, scratchclaim
-from cdi.controllers.working.report import Ended, Report, is_left_behind, lost_at, report_of
+from cdi.controllers.working.report import (
+    Ended,
+    Report,
+    is_left_behind,
+    is_over,
+    lost_at,
+    report_of,
+)
 from cdi.controllers.working.runningcondition import (
     at_moment,
     failure_of,
@@ -388,7 +395,7 @@ def _replaced(seen: Seen, found: Object, report: Report, bound: dict[str, str | 
 def _lost(seen: Seen, found: Object, report: Report, bound: dict[str, str | None]) -> plan.Plan:
     """A pod that was evicted, or whose node is gone, makes way for another one after a pause."""
     due = lost_at(found) + REPLACE_AFTER
-    if seen.now >= due:
+    if is_over(REPLACE_AFTER, due, seen.now):
         return updated(seen, found, report, bound).with_steps(plan.Remove(PODS, found))
     message = with_next_attempt(simplified(report.lost), due)
     waiting = updated(seen, found, report, bound | {annotations.RUNNING_MESSAGE: message})

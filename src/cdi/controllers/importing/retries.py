@@ -22,6 +22,7 @@ from cdi.kube import objects
 from cdi.kube.objects import Object
 
 PATIENCE: Final = 3600.0  # an hour: long enough for people, and it ends within a working day
+LONGEST: Final = 10 * 365 * 86400.0  # for ever; more is no time that a calendar has
 LOOK_AGAIN: Final = 10.0  # at what the import depends on, which no watch tells
 
 
@@ -55,7 +56,7 @@ def patience_of(claim: Object, config: Mapping[str, Any] | None) -> timedelta:
     said = objects.annotations(claim).get(annotations.RETRY_FOR)
     for text in (said, objects.get(config, "spec", "importRetryFor")):
         try:
-            return timedelta(seconds=durations.parse(text or ""))
+            return timedelta(seconds=min(durations.parse(text or ""), LONGEST))
         except durations.InvalidDuration:
             continue
     return timedelta(seconds=PATIENCE)
@@ -63,10 +64,11 @@ def patience_of(claim: Object, config: Mapping[str, Any] | None) -> timedelta:
 
 def failing_since(claim: Object, ended: Ended, now: datetime) -> datetime:
     """Since when an import fails, given how it ended now."""
-    at = ended.at or now
+    at = min(ended.at or now, now)  # a clock that was ahead once buys no patience
     if ended.began is not None and at - ended.began >= _A_WHILE:
         return at
-    return parse_moment(objects.annotations(claim).get(annotations.FAILING_SINCE)) or at
+    since = parse_moment(objects.annotations(claim).get(annotations.FAILING_SINCE))
+    return min(since or at, now)
 
 
 def may_be_mended(report: Report) -> bool:

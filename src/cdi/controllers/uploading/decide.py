@@ -33,7 +33,7 @@ from cdi.controllers.uploading.claimupdate import (
 )
 from cdi.controllers.uploading.seen import Seen
 from cdi.controllers.working import claims, disksize, scratchclaim
-from cdi.controllers.working.report import Report, is_left_behind, lost_at, report_of
+from cdi.controllers.working.report import Report, is_left_behind, is_over, lost_at, report_of
 from cdi.controllers.working.runningcondition import simplified, with_next_attempt
 from cdi.kube import objects, owners
 from cdi.kube.errors import ApiError
@@ -326,7 +326,7 @@ def _lost(seen: Seen, found: Object, report: Report, why: str, bound: Changes) -
         annotations.RUNNING_REASON: reasons.ERROR,
     }
     waiting = updated(seen, found, report, said)
-    if seen.now >= due:
+    if is_over(REPLACE_AFTER, due, seen.now):
         return waiting.with_steps(plan.Remove(PODS, found))
     return waiting.then(plan.Plan(again_in=(due - seen.now).total_seconds()))
 

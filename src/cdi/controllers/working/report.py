@@ -159,6 +159,14 @@ def _image_of(found: Object, name: str) -> str:
     return str(own.get("image") or "")
 
 
+def is_over(pause: timedelta, due: datetime, now: datetime) -> bool:
+    """Whether a pause has passed that ends when `due`.
+
+    One that has more left than it lasts was begun by a clock that was ahead.
+    """
+    return not timedelta() < due - now <= pause
+
+
 def lost_at(found: Object) -> datetime:
     """When a pod was lost, as far as it can be known; its start at the latest."""
     statuses = objects.get(found, "status", "containerStatuses", default=[])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from cdi.kube import pki
 from cdi.storage.lifetimes import Lifetime
 
 _LATEST: Final = 0.8  # share of its life after which a certificate is renewed whatever else is said
@@ -83,6 +84,8 @@ def next_look(
 def _age(held: Held, now: datetime) -> str:
     if now >= held.ends:
         return "expired"
+    if now < held.issued - pki.BACKDATED:
+        return "not good yet"  # it was made by a clock that was ahead
     return "near its end" if now >= held.latest() else ""
 
 

@@ -82,7 +82,8 @@ def started(container: Container, now: datetime) -> Container:
 def _after(container: Container, ended: Ended, restarts: Restarts, now: datetime) -> Plan:
     pause = restarts.pause(max(1, container.failures))
     due = ended.finished + pause
-    if now >= due:
+    # An end that is still to come was noted by a clock that was ahead.
+    if now >= due or now < ended.finished:
         return Plan(container, start=True)
     shown = ended.finished + _SHOWN
     if now < shown and isinstance(container.state, Ended):

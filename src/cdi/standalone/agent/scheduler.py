@@ -60,7 +60,8 @@ class Scheduler:
     def _is_young_for(self, pod: Object) -> float:
         """For how many seconds more a pod is so new that nobody wonders why it waits."""
         created = containers.read(objects.metadata(pod).get("creationTimestamp"))
-        return max(0.0, _NEW - (self._clock.wall() - created).total_seconds())
+        left = _NEW - (self._clock.wall() - created).total_seconds()
+        return left if 0.0 < left <= _NEW else 0.0  # more only after a clock that was ahead
 
     def _observe(self, pod: Object) -> scheduling.Seen:
         return scheduling.Seen(

@@ -38,6 +38,7 @@ class Decision:
 
 def decide(cron_job: Object, own: Sequence[Object], now: datetime) -> Decision:
     """Choose what to do. `own` are the Jobs of this CronJob."""
+    cron_job = _set_right(cron_job, now)
     spec, status = cron_job["spec"], dict(cron_job.get("status") or {})
     active = [each for each in own if not jobs.is_finished(each)]
     due, upcoming = _turns(cron_job, now)
@@ -54,6 +55,15 @@ def decide(cron_job: Object, own: Sequence[Object], now: datetime) -> Decision:
     if not status["active"]:
         del status["active"]
     return Decision(create, _outlived(cron_job, own), status, again_in)
+
+
+def _set_right(cron_job: Object, now: datetime) -> Object:
+    """A turn that is still to come was taken by a clock that was ahead: turns begin anew now."""
+    status = cron_job.get("status") or {}
+    since = status.get("lastScheduleTime") or objects.metadata(cron_job)["creationTimestamp"]
+    if _read(str(since)) <= now:
+        return cron_job
+    return {**cron_job, "status": {**status, "lastScheduleTime": _written(now)}}
 
 
 def _turns(cron_job: Object, now: datetime) -> tuple[datetime | None, datetime | None]:

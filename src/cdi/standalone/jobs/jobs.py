@@ -112,7 +112,9 @@ def _pause(pods: Sequence[Object], failed: int, now: datetime) -> float:
         default="",
     )  # fmt: skip
     pause = min(_FIRST_PAUSE * 2 ** (failed - 1), _LONGEST_PAUSE)
-    return (_read(ended) + pause - now).total_seconds() if ended else 0.0
+    # Longer than the pause it is after a clock that was ahead.
+    left = _read(ended) + pause - now if ended else timedelta()
+    return left.total_seconds() if left <= pause else 0.0
 
 
 def _pod_for(job: Object, number: int) -> Object:

@@ -60,6 +60,11 @@ def test_while_it_waits_the_next_start_is_told() -> None:
     assert lifecycle.decide(plan.container, ON_FAILURE, RESTARTS, NOW + seconds(6)).start
 
 
+def test_an_end_that_a_clock_noted_that_was_ahead_holds_up_no_start() -> None:
+    ahead = container(ended(1, ago=-365 * 86400))
+    assert lifecycle.decide(ahead, ON_FAILURE, RESTARTS, NOW).start
+
+
 @pytest.mark.parametrize(
     ("failures", "pause"), [(1, 10), (2, 20), (3, 40), (5, 160), (6, 300), (1000, 300)]
 )
