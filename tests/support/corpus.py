@@ -114,6 +114,11 @@ HOSTILE = [
     pytest.param(
         lambda: vmdk_of(extents='RW 9999 SPARSE "d"'), CORRUPT, id="vmdk-extent-of-another-size"
     ),
+    pytest.param(
+        lambda: vmdk_of(extents=f'RW {"9" * 5000} SPARSE "d"'),
+        CORRUPT,
+        id="vmdk-extent-of-digits-without-end",
+    ),
     pytest.param(lambda: vmdk_of(kind="twoGbMaxExtentSparse"), UNSAFE, id="vmdk-split-disk"),
     pytest.param(lambda: vmdk_of(parent="parentCID=12345678"), UNSAFE, id="vmdk-parent-id"),
     pytest.param(

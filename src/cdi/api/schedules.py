@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from cronsim import CronSim, CronSimError
 
 from cdi.api import duration
+from cdi.api.counts import parse_count
 
 DESCRIPTORS: Final = {
     "@yearly": "0 0 1 1 *",
@@ -106,7 +107,7 @@ def _is_zone(zone: str) -> bool:
 def _is_part(text: str, field: _Field) -> bool:
     """Tell whether a text is `*`, a number or a range, perhaps with a step."""
     bounds, slash, step = text.partition("/")
-    if slash and not (step.isdecimal() and step.isascii() and int(step) > 0):
+    if slash and not parse_count(step):
         return False
     if bounds in ("*", "?"):
         return True
@@ -120,7 +121,7 @@ def _number(text: str, field: _Field) -> int | None:
     word = text.lower()
     if word in field.words:
         return field.lowest + field.words.index(word)
-    if not (text.isascii() and text.isdecimal()):
+    number = parse_count(text)
+    if number is None:
         return None
-    number = int(text)
     return number if field.lowest <= number <= field.highest else None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cdi.api import annotations, quantity
+from cdi.api.counts import parse_count
 from cdi.kube import objects
 from cdi.kube.objects import Object
 from cdi.storage import capabilities, classes, legacydefaults, modes, overhead, provisioners, sizes
@@ -82,11 +83,11 @@ def _size(seen: Seen, block: Mapping[str, Any], mode: str) -> str:
     is_storage = objects.get(seen.volume, "spec", "storage") is not None
     written = sizes.requested(seen.claim["spec"]) or 0
     said = objects.get(block, "resources", "requests", "storage")
-    found = objects.annotations(seen.volume).get(annotations.IMPORT_VIRTUAL_SIZE)
+    found = parse_count(objects.annotations(seen.volume).get(annotations.IMPORT_VIRTUAL_SIZE))
     if said is not None:
         wanted, origin = quantity.parse(str(said)).value(), f"{said} as asked for"
-    elif found and found.isdecimal():
-        wanted, origin = int(found), f"{found} as read from the source"
+    elif found is not None:
+        wanted, origin = found, f"{found} as read from the source"
     else:
         return f"{written} bytes, that of what it is cloned from"
     if not is_storage or written == wanted:

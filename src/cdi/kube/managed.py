@@ -150,6 +150,6 @@ def _last_applied(current: Object, marks: Marks) -> Object:
     text = objects.annotations(current).get(marks.last_applied, "")
     try:
         found = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -153,6 +153,7 @@ SENSELESS = [
     pytest.param(b'[{"start": 0, "length": 1125899906842625}]', id="absurd"),
     pytest.param(b'[{"start": 0, "length": 30000000}]', id="longer-than-what-is-served"),
     pytest.param(b'[{"start": 0, "length": "5"}]', id="no-number"),
+    pytest.param(b'[{"else": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]", id="nested-without-end"),
 ]
 
 

@@ -41,6 +41,8 @@ def test_good_schedule(schedule: str) -> None:
         ("*/0 * * * *", "is no minute"),
         ("1,,2 * * * *", "is no minute"),
         ("-1 * * * *", "is no minute"),
+        pytest.param("9" * 5000 + " * * * *", "is no minute", id="digits-without-end"),
+        pytest.param("*/" + "9" * 5000 + " * * * *", "is no minute", id="steps-without-end"),
         ("@sometimes", "unknown descriptor"),
         ("@every now", "unknown descriptor"),
         ("TZ=Mars/Base 0 3 * * *", "unknown time zone"),

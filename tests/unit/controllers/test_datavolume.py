@@ -579,10 +579,12 @@ def test_a_prepared_volume_is_waited_for_and_taken() -> None:
     assert after[known.POPULATED_FOR] == "dv"
     assert known.PERSISTENT_VOLUME_LIST not in after
 
-    at = seen(volume("Pending", **LOOKING), claim=claim(annotations=listed, volumeName="z"))
-    missed = decide(at)
-    assert any(isinstance(s, plan.Remove) for s in missed.steps)
-    assert missed.failure is not None
+    nonsense = {known.PERSISTENT_VOLUME_LIST: "[" * 100_000}
+    for odd in (listed, nonsense):
+        at = seen(volume("Pending", **LOOKING), claim=claim(annotations=odd, volumeName="z"))
+        missed = decide(at)
+        assert any(isinstance(s, plan.Remove) for s in missed.steps)
+        assert missed.failure is not None
 
 
 def test_without_a_prepared_volume_it_is_imported() -> None:
@@ -693,6 +695,8 @@ def test_progress(phase: str, given: dict[str, str], heard: str | None, progress
 def test_restarts_are_counted() -> None:
     at = seen(claim=claim(annotations={known.POD_RESTARTS: "3"}))
     assert status(decide(at), at)["restartCount"] == 3
+    at = seen(claim=claim(annotations={known.POD_RESTARTS: "9" * 5000}))
+    assert "restartCount" not in status(decide(at), at)
 
 
 def test_the_reason_of_a_failure_stands_on_the_data_volume() -> None:

@@ -153,8 +153,9 @@ def test_an_object_of_another_controller_is_not_taken_away():
         managed.restored(theirs, DEPLOYMENT, CDI, "v1")
 
 
-def test_an_annotation_that_cannot_be_read_counts_as_none():
+@pytest.mark.parametrize("text", ["{", "[" * 100_000], ids=["torn", "nested-without-end"])
+def test_an_annotation_that_cannot_be_read_counts_as_none(text):
     current = installed()
-    current["metadata"]["annotations"]["operator.cdi.kubevirt.io/lastAppliedConfiguration"] = "{"
+    current["metadata"]["annotations"]["operator.cdi.kubevirt.io/lastAppliedConfiguration"] = text
     current["spec"]["replicas"] = 2
     assert managed.restored(current, DEPLOYMENT, CDI, "v1")["spec"]["replicas"] == 1

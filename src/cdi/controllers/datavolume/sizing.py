@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cdi.api import annotations, phases, quantity, reasons
+from cdi.api.counts import parse_count
 from cdi.controllers import metadata, plan
 from cdi.controllers.datavolume import measuringpod
 from cdi.controllers.datavolume.blocked import Blocked
@@ -85,15 +86,16 @@ def _hides_disk(claim: Object) -> bool:
 def known_size(claim: Object) -> int | None:
     """What was found in a claim before, if it still has the size that it had then."""
     given = objects.annotations(claim)
-    text, then = given.get(annotations.VIRTUAL_SIZE, ""), given.get(annotations.SOURCE_CAPACITY)
+    size = parse_count(given.get(annotations.VIRTUAL_SIZE))
+    then = given.get(annotations.SOURCE_CAPACITY)
     now = objects.get(claim, "status", "capacity", "storage")
-    if not text.isdecimal() or int(text) == 0 or then is None or now is None:
+    if not size or then is None or now is None:
         return None
     try:
         unchanged = quantity.parse(then).value() == quantity.parse(str(now)).value()
     except quantity.InvalidQuantity:
         return None
-    return int(text) if unchanged else None
+    return size if unchanged else None
 
 
 def _as_snapshot(
@@ -138,7 +140,7 @@ def _measured(seen: Seen, clone: CloneSeen, origin: Origin) -> Sized:
         return Sized(wanted=_waits(seen, origin, pod))
     code, text = ended
     size = text.strip()
-    if code == 0 and size.isdecimal() and int(size):
+    if code == 0 and parse_count(size):
         return Sized(wanted=_kept(claim, size))
     reason = _EXITS.get(code, reasons.ERR_UNKNOWN)
     message = f"the disk in {origin.source} cannot be measured: {text or 'no reason is given'}"

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cdi.api import annotations, phases, reasons
+from cdi.api.counts import parse_count
 from cdi.api.reasons import EventType
 from cdi.api.termination import Termination
 from cdi.controllers import plan
@@ -51,11 +52,11 @@ def follows(volume: Object) -> bool:
 def sized(volume: Object) -> Mapping[str, Any]:
     """The spec of a DataVolume, with the size that was found where it names none."""
     spec: Mapping[str, Any] = volume["spec"]
-    found = objects.annotations(volume).get(annotations.IMPORT_VIRTUAL_SIZE, "")
-    if not (follows(volume) and found.isdecimal() and int(found)):
+    found = parse_count(objects.annotations(volume).get(annotations.IMPORT_VIRTUAL_SIZE))
+    if not (found and follows(volume)):
         return spec
     # No volume may be smaller than that, however small the disk is.
-    size = max(int(found), sizes.SMALLEST)
+    size = max(found, sizes.SMALLEST)
     return {**spec, "storage": sizes.with_request(spec["storage"], size)}
 
 

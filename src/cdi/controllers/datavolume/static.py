@@ -54,6 +54,6 @@ def verdict_of(claim: Object) -> Verdict:
 def _parsed(text: str) -> list[Any]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return found if isinstance(found, list) else []

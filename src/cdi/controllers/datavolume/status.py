@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cdi.api import annotations, phases, reasons
+from cdi.api.counts import parse_count
 from cdi.api.reasons import Condition, Status
 from cdi.controllers import kinds, plan
 from cdi.controllers.datavolume import adoption, conditions, phase
@@ -76,9 +77,9 @@ def _status(
     if found is not None and blocked is None:
         status["claimName"] = objects.name(found)
         status["progress"] = _progress(seen, operation, found, before, transition.phase)
-        restarts = objects.annotations(found).get(annotations.POD_RESTARTS, "")
-        if restarts.isdecimal():
-            status["restartCount"] = int(restarts)
+        restarts = parse_count(objects.annotations(found).get(annotations.POD_RESTARTS))
+        if restarts is not None:
+            status["restartCount"] = restarts
     said = conditions.conditions_for(found, transition.phase, blocked)
     written: list[Object] = before.get("conditions") or []
     for each in said:

@@ -291,7 +291,7 @@ def parse_node_selector(text: str) -> dict[str, str]:
     """The node selector that a ConfigMap of VDDK arguments holds as JSON. Raises BadArguments."""
     try:
         found = json.loads(text) if text else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadArguments(f"vddk-node-selector is not JSON: {error}") from error
     if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
         raise BadArguments("vddk-node-selector is not a JSON object of texts")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from cdi.api import annotations, failures, reasons
+from cdi.api.counts import parse_count
 from cdi.api.termination import Termination
 from cdi.controllers.working.report import CRASH_LOOP, Ended, Report
 
@@ -113,5 +114,4 @@ def _not_running(message: str, reason: str) -> dict[str, str | None]:
 
 
 def _most(restarts: int, stored: str | None) -> str:
-    known = int(stored) if stored is not None and stored.isdecimal() else 0
-    return str(max(restarts, known))
+    return str(max(restarts, parse_count(stored) or 0))

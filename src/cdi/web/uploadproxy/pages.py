@@ -158,7 +158,7 @@ async def _token(client: Client, request: web.Request) -> dict[str, Any]:
     try:
         asked = msgspec.json.decode(body)
         namespace, name = str(asked["namespace"]), str(asked["name"])
-    except (msgspec.DecodeError, KeyError, TypeError) as error:
+    except (msgspec.DecodeError, RecursionError, KeyError, TypeError) as error:
         raise Refused(400, "BadRequest", "namespace and name of a volume are wanted") from error
     if not (permission.is_name(namespace) and permission.is_name(name)):
         raise Refused(400, "BadName", "that is no name of a volume")

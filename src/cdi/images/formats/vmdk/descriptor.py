@@ -23,6 +23,7 @@ _EXTENT = re.compile(
 _SETTING = re.compile(rb"^[ \t]*([\w.]+)[ \t]*=[ \t]*\"?([^\"\r\n]*)", re.MULTILINE)
 _PARENT_HINT = b"parentfilenamehint"
 _NO_PARENT = b"ffffffff"
+_MOST_DIGITS = 19  # of a count of sectors: 64 bits
 _WHOLE_DISKS = frozenset({b"monolithicsparse", b"streamoptimized"})
 
 
@@ -105,5 +106,13 @@ def _check_extent(extents: list[Extent], capacity: int, grain: int) -> None:
 
 def _extents(text: bytes) -> list[Extent]:
     return [
-        Extent(int(sectors), kind.upper(), name) for sectors, kind, name in _EXTENT.findall(text)
+        Extent(_sectors(digits), kind.upper(), name) for digits, kind, name in _EXTENT.findall(text)
     ]
+
+
+def _sectors(digits: bytes) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise errors.CorruptImage(
+            f"the VMDK's descriptor tells a number of sectors that has {len(digits)} digits"
+        )
+    return int(digits)

@@ -95,7 +95,7 @@ class Daemon:
             body = _limited(answer, _MAX_OPTIONS)
         try:
             said = msgspec.json.decode(body or b"{}", type=_Options)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             log.warning("The imageio daemon's abilities make no sense and are not used")
             return Abilities()
         readers = max(1, min(said.max_readers, _MAX_READERS))
@@ -130,7 +130,7 @@ def parse_extents(body: bytes) -> Extents:
     """Read a list of extents. They have to follow each other: a gap would be a hole in the disk."""
     try:
         parts = msgspec.json.decode(body, type=list[_Part])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise _senseless(f"cannot be read ({error})") from None
     at = 0
     for part in parts:

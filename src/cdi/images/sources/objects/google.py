@@ -87,7 +87,7 @@ def parse_credentials(text: str) -> ServiceAccount | AuthorizedUser:
     """Read a credentials file. Raises InvalidRequest."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _unusable("it is not JSON") from None
     if not isinstance(found, dict):
         raise _unusable("it is not a JSON object")
