@@ -2,8 +2,8 @@
 Whether a pod may run on this node now, and what it waits for: a pure decision.
 
 Only our own pods are ever assigned. Any other pod stays Pending, and says why; but it still is
-the first consumer of claims that wait for one. Cordons, taints and node selectors are honoured;
-affinity is not looked at, as there is one node.
+the first consumer of claims that wait for one. Cordons, taints, node selectors and the node
+affinity that is required are honoured; affinity between pods is not looked at.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 from cdi.binding import facts
 from cdi.kube import objects
 from cdi.kube.objects import Key, Object
+from cdi.standalone.agent import affinity
 from cdi.storage import classes
 
 UNSCHEDULABLE = "Unschedulable"
@@ -76,7 +77,8 @@ def _node_refuses(pod: Object, node: Object) -> str:
         return "1 node(s) were unschedulable"
     labels = objects.labels(node)
     selector = objects.get(pod, "spec", "nodeSelector", default={})
-    if any(labels.get(key) != value for key, value in selector.items()):
+    selected = all(labels.get(key) == value for key, value in selector.items())
+    if not (selected and affinity.suits(pod, node)):
         return "1 node(s) didn't match Pod's node affinity/selector"
     for taint in objects.get(node, "spec", "taints", default=[]):
         if taint.get("effect") != "PreferNoSchedule" and not _tolerates(tolerations, taint):

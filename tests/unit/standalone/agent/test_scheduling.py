@@ -105,6 +105,32 @@ CASES = [
 ]  # fmt: skip
 
 
+SSD = {"key": "disk", "operator": "In", "values": ["ssd", "nvme"]}
+HDD = {"key": "disk", "operator": "In", "values": ["hdd"]}
+HERE = {"key": "metadata.name", "operator": "In", "values": ["n"]}
+
+
+@pytest.mark.parametrize(
+    ("terms", "suits"),
+    [
+        pytest.param([{"matchExpressions": [SSD]}], True, id="suits"),
+        pytest.param([{"matchExpressions": [HDD]}], False, id="does-not"),
+        pytest.param([{"matchExpressions": [SSD, HDD]}], False, id="all-of-a-term"),
+        pytest.param([{"matchExpressions": [HDD]}, {"matchExpressions": [SSD]}], True, id="any"),
+        pytest.param([{"matchFields": [HERE]}], True, id="by-name"),
+        pytest.param([{"matchFields": [HERE | {"values": ["m"]}]}], False, id="another-name"),
+        pytest.param([{"matchExpressions": [SSD], "matchFields": [HERE]}], True, id="both"),
+        pytest.param([{}], False, id="a-term-of-nothing"),
+        pytest.param([], False, id="no-term"),
+    ],
+)
+def test_a_pod_runs_where_it_is_required_to(terms: list[Object], suits: bool) -> None:
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    given = seen(BOUND, affinity={"nodeAffinity": required})
+    refused = waits("1 node(s) didn't match Pod's node affinity/selector")
+    assert scheduling.decide(given) == (Plan(assign=True) if suits else refused)
+
+
 @pytest.mark.parametrize(("given", "plan"), CASES)
 def test_a_pod_is_assigned_or_told_why_not(given: Seen, plan: Plan) -> None:
     assert scheduling.decide(given) == plan
