@@ -2,10 +2,10 @@
 Where the API server is, and as whom we speak to it.
 
 Here: `Access`, what one needs to connect; `Credentials`, which hands it out and renews it; and
-three ways to get one: from a kubeconfig, from inside a pod, or given outright. Parsing kubeconfigs,
-running exec plugins and reading rotated tokens is the `kubernetes` package's business; its
-Configuration object does not leave this module. It is imported late, because it costs 0.4 s and
-20 MiB that a process with access given outright can save. Raises ConfigurationError.
+three ways to get one: from a kubeconfig, from inside a pod, or given outright. Parsing kubeconfigs
+and running exec plugins is the `kubernetes` package's business; its Configuration object does not
+leave this module. It is imported late, because it costs 0.4 s and 20 MiB, which whoever runs in a
+pod, or is given access outright, can save. Raises ConfigurationError.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from typing import Any, Protocol
 import yaml
 
 from cdi.kube import errors
+from cdi.kube.clock import Clock, SystemClock
+
+_TOKEN_IS_BELIEVED = 60.0  # seconds; a kubelet renews it long before it expires
 
 # Where every pod finds the token and the certificate authority of its service account.
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -113,38 +116,46 @@ class InCluster:
     """The service account of the pod that we run in. The token file is read again every minute."""
 
     def __init__(
-        self, directory: Path = SERVICE_ACCOUNT, environment: Mapping[str, str] = os.environ
+        self,
+        directory: Path = SERVICE_ACCOUNT,
+        environment: Mapping[str, str] = os.environ,
+        clock: Clock | None = None,
     ) -> None:
         self._directory = directory
         self._environment = environment
-        self._configuration: Any = None
+        self._clock = clock or SystemClock()
+        self._token = ""
+        self._read_again = 0.0  # when
 
     async def current(self) -> Access:
-        from kubernetes.aio import config
-
+        authority = str(self._directory / "ca.crt")
         try:
-            if self._configuration is None:
-                self._configuration = self._load()
-            return await _access_of(self._configuration)
-        except (config.ConfigException, OSError) as error:
+            server = f"https://{_host_and_port(self._environment)}"
+            if not self._token or self._clock.now() >= self._read_again:
+                self._read()
+        except (ValueError, OSError) as error:
             raise errors.ConfigurationError(f"not inside a cluster: {error}") from error
+        tls = Tls(ca_file=authority, stamp=(_changed_at(authority),))
+        return Access(server, f"bearer {self._token}", tls)
 
     async def renew(self) -> Access:
-        self._configuration = None
+        self._token = ""
         return await self.current()
 
-    def _load(self) -> Any:
-        from kubernetes.aio import client
-        from kubernetes.aio.config import incluster_config
+    def _read(self) -> None:
+        path = self._directory / "token"
+        self._token = path.read_text(encoding="ascii").strip()
+        if not self._token:
+            raise ValueError(f"{path} is empty")
+        self._read_again = self._clock.now() + _TOKEN_IS_BELIEVED
 
-        configuration = client.Configuration()
-        loader = incluster_config.InClusterConfigLoader(
-            token_filename=str(self._directory / "token"),
-            cert_filename=str(self._directory / "ca.crt"),
-            environ=self._environment,
-        )
-        loader.load_and_set(configuration)
-        return configuration
+
+def _host_and_port(environment: Mapping[str, str]) -> str:
+    """Raises ValueError where the environment is not that of a pod."""
+    host, port = (environment.get(f"KUBERNETES_SERVICE_{each}") for each in ("HOST", "PORT"))
+    if not host or not port:
+        raise ValueError("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class KubeConfig:
