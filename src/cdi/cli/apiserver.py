@@ -14,11 +14,11 @@ import click
 
 from cdi.kube import connection, errors
 from cdi.kube.client import Client
-from cdi.kube.manager import Manager
+from cdi.kube.manager import Group, Manager, Work
 from cdi.kube.transport import Settings as TransportSettings
 from cdi.web.apiserver.server import ApiServer, Settings
 from cdi.web.metrics import ProcessMetrics
-from cdi.web.serving import process
+from cdi.web.serving import process, tls
 from cdi.web.serving.metrics import asked_as_bearer
 from cdi.web.tokens.keys import BadKeys
 
@@ -31,6 +31,7 @@ _RATE_LIMIT: Final = TransportSettings(rate=1000.0, burst=1000, request_timeout=
 def run(kubeconfig: str, context: str, settings: Settings, verbosity: int) -> None:
     """Serve until SIGTERM. Exits with EXIT_FAILED where it cannot go on."""
     process.log_to_stderr(verbosity)
+    tls.keep_connections_small()
     try:
         asyncio.run(_run(kubeconfig, context, settings))
     except (errors.KubeError, BadKeys, OSError) as error:
@@ -49,4 +50,5 @@ async def _run(kubeconfig: str, context: str, settings: Settings) -> None:
         server = ApiServer(client, settings, metrics, asked_as_bearer(credentials))
         await server.prepare()
         server.add_to(manager)
+        manager.add(Group.CONTROLLERS, Work("settled", process.settle))
         await manager.run(stop)

@@ -25,7 +25,7 @@ from cdi.kube.manager import Group, Manager, Work
 from cdi.kube.transport import Settings as TransportSettings
 from cdi.storage import tlsprofile
 from cdi.web.metrics import ProcessMetrics
-from cdi.web.serving import process
+from cdi.web.serving import process, tls
 from cdi.web.serving.component import component_server
 from cdi.web.serving.health import Health
 from cdi.web.serving.server import Address, WebServer
@@ -51,6 +51,7 @@ def run(
 ) -> None:
     """Run the controllers until SIGTERM. Exits with EXIT_FAILED where they cannot go on."""
     process.log_to_stderr(settings.verbosity)
+    tls.keep_connections_small()
     address = Address(*listen) if listen else None
     try:
         asyncio.run(
@@ -98,6 +99,7 @@ async def _run(
         manager.add(Group.LEADER if elector else Group.CONTROLLERS, shown)
         if ready_file is not None:
             manager.add(Group.CONTROLLERS, Work("ready file", readyfile.showing(ready_file)))
+        manager.add(Group.CONTROLLERS, Work("settled", process.settle))
         await manager.run(stop)
 
 

@@ -23,7 +23,7 @@ from cdi.operator.setup import operator as operator_of
 from cdi.storage import tlsprofile
 from cdi.storage.tlsprofile import TLSProfile
 from cdi.web.metrics import ProcessMetrics
-from cdi.web.serving import process
+from cdi.web.serving import process, tls
 from cdi.web.serving.component import component_server
 from cdi.web.serving.health import Health
 from cdi.web.serving.server import Address, WebServer
@@ -44,6 +44,7 @@ def run(
 ) -> None:
     """Run the operator until SIGTERM. Exits with EXIT_FAILED where it cannot go on."""
     process.log_to_stderr(verbosity)
+    tls.keep_connections_small()
     try:
         asyncio.run(_run(kubeconfig, context, settings, metrics, health))
     except (errors.KubeError, OSError) as error:

@@ -1,7 +1,13 @@
 """A server follows what it is given from handshake to handshake, and stops as it should."""
 
 import asyncio
+import contextlib
+import gc
 import ssl
+import sys
+import tracemalloc
+from asyncio import sslproto
+from collections.abc import Callable
 
 import aiohttp
 import pytest
@@ -9,7 +15,8 @@ from aiohttp import web
 
 from cdi.kube import pki
 from cdi.storage.tlsprofile import PROFILES, TLSProfile
-from cdi.web.serving.tls import Files, ServerTls
+from cdi.web.serving import process
+from cdi.web.serving.tls import SMALL_BUFFER, Files, ServerTls, keep_connections_small
 from support import serving
 from support.serving import (
     asked_anew,
@@ -222,3 +229,84 @@ def test_everything_that_is_missing_is_told(tmp_path):
                 assert await answer.text() == "OK"
 
     asyncio.run(play())
+
+
+def test_what_is_there_once_all_is_served_is_no_business_of_the_search_for_garbage():
+    async def play() -> int:
+        stop = asyncio.Event()
+        settling = asyncio.ensure_future(process.settle(stop))
+        await asyncio.sleep(0)
+        looked_at = len(gc.get_objects())
+        stop.set()
+        await settling
+        return looked_at
+
+    try:
+        assert asyncio.run(play()) < len(sys.modules)
+    finally:
+        gc.unfreeze()
+
+
+@pytest.fixture
+def small_connections(monkeypatch):
+    """As the API server's process has them; the tests' own process is as before afterwards."""
+    monkeypatch.setattr(sslproto.SSLProtocol, "max_size", sslproto.SSLProtocol.max_size)
+    keep_connections_small()
+
+
+@pytest.mark.usefixtures("small_connections")
+def test_many_connections_that_are_kept_cost_little(tmp_path):
+    count = 20
+
+    async def play() -> int:
+        signer = serving.authority()
+        files = written(tmp_path, server_pair(signer))
+        context = client_context(signer)
+        async with (
+            serving.serving(web.Application(), ServerTls(files)) as served,
+            contextlib.AsyncExitStack() as kept,
+        ):
+            tracemalloc.start()
+            try:
+                for _ in range(count):
+                    found = await kept.enter_async_context(connected(served, context))
+                    assert await found.get("/healthz") == 200
+                return tracemalloc.get_traced_memory()[0]
+            finally:
+                tracemalloc.stop()
+
+    # Both ends are in this process; asyncio's own buffers would take 512 KiB for each.
+    assert asyncio.run(play()) / count < 4 * SMALL_BUFFER
+
+
+def test_renewed_certificates_and_those_who_come_for_them_leave_nothing_behind(tmp_path):
+    def there() -> dict[type, int]:
+        gc.collect()
+        found = gc.get_objects()
+        kinds = (ssl.SSLContext, ssl.SSLObject, sslproto.SSLProtocol)
+        return {kind: sum(isinstance(each, kind) for each in found) for kind in kinds}
+
+    async def play() -> None:
+        signer = serving.authority()
+        context = client_context(signer)
+        files = written(tmp_path, server_pair(signer))
+        async with serving.serving(web.Application(), ServerTls(files)) as served:
+            assert await asked_anew(context, served.url("/healthz")) == 200
+            # Both ends notice a moment later that a connection is over.
+            await _until(lambda: there()[sslproto.SSLProtocol] == 0)
+            before = there()
+            for _ in range(20):
+                written(tmp_path, server_pair(signer))
+                for _ in range(3):
+                    assert await asked_anew(context, served.url("/healthz")) == 200
+            await _until(lambda: there() == before)
+
+    asyncio.run(play())
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    for _ in range(6000):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it does not come to hold")

@@ -13,6 +13,7 @@ import logging
 import ssl
 import tempfile
 import warnings
+from asyncio import sslproto
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,17 @@ _VERSIONS: Final = {
     "VersionTLS13": ssl.TLSVersion.TLSv1_3,
 }
 _YEARS: Final = timedelta(days=3650)
+SMALL_BUFFER: Final = 32 << 10
+
+
+def keep_connections_small() -> None:
+    """Let each connection over TLS read SMALL_BUFFER bytes at once, in all of this process.
+
+    asyncio gives each one 256 KiB for as long as it lasts. Whenever certificates are exchanged, an
+    API server comes over new connections and keeps the old ones for a minute and a half: dozens of
+    them, for requests of a few KiB.
+    """
+    sslproto.SSLProtocol.max_size = SMALL_BUFFER
 
 
 class Certificate(Protocol):
