@@ -46,7 +46,7 @@ class Termination:
     """How a worker ended.
 
     The exit code is not part of the message; it says whether the container is started again.
-    A worker that must not be started again ends with 0 even if it failed: `done` tells.
+    An importer that must not be started again may end with 0 even if it failed: `done` tells.
     """
 
     message: str = ""  # for people

@@ -1,10 +1,10 @@
 """
-How an importer ends: from a result or an error to a termination message and an exit status.
+How a worker ends: from a result or an error to a termination message and an exit status.
 
     ended                        status  message
     the disk is complete         0       `Import Complete`, and what is not as it was asked
-    scratch space is needed      0       scratchSpaceRequired
-    checksum mismatch            0       permanent, `checksum validation failed: ...`
+    scratch space is needed      0 or 1  scratchSpaceRequired
+    checksum mismatch            0 or 1  permanent, `checksum validation failed: ...`
     not found, denied, ...       1       permanent and mendable, a reason, `Unable to ...: ...`
     other permanent failure      1       permanent, a reason, `Unable to ...: ...`
     transient failure            1       a reason, `Unable to ...: ...`
@@ -14,8 +14,9 @@ Every message is JSON and carries the words that clients know as its `message`. 
 failures end with 1 although nothing is won by another start: a controller that does not know the
 key `permanent` takes every 0 for a filled volume, and would hand out an empty disk. It sees a
 failed container instead, as it always did; ours reads the key and ends the import at once,
-before the kubelet's back-off gets far. The checksum is the one failure that every controller
-recognises by its words, which is why it can end with 0.
+before the kubelet's back-off gets far. Of an importer every controller understands that it wants
+scratch space, and that a checksum is another one: these two end with 0 (`recognised`), and no
+kubelet starts it again. The same words of any other worker would be taken for success.
 """
 
 from __future__ import annotations
@@ -87,21 +88,27 @@ def failed(error: BaseException, source: str, *, connecting: bool) -> Terminatio
                 message=reasons.SCRATCH_REQUIRED_MESSAGE,
                 reason=error.reason,
                 scratch_space_required=True,
+                exit_code=FAILED,
             )
         case errors.TransferError():
-            ended = Termination(
+            return Termination(
                 message=_line(prefix + str(error)),
                 reason=error.reason,
                 permanent=error.kind is errors.Kind.PERMANENT,
                 mendable=error.kind is errors.Kind.PERMANENT and error.mendable,
                 exit_code=FAILED,
             )
-            if isinstance(error, errors.ChecksumMismatch):
-                return replace(ended, exit_code=OK)
-            return ended
         case _:
             text = f"{PROCESSING}{type(error).__name__}: {error}"
             return Termination(message=_line(text), reason=UNEXPECTED, exit_code=FAILED)
+
+
+def recognised(ended: Termination) -> Termination:
+    """How an importer ends that failed: with 0 where every controller knows what that means."""
+    checksum = errors.ChecksumMismatch.reason
+    if ended.scratch_space_required or ended.reason == checksum:
+        return replace(ended, exit_code=OK)
+    return ended
 
 
 def _line(text: str) -> str:

@@ -150,7 +150,8 @@ class Import:
         connecting = not self._opened and isinstance(
             error, errors.SourceError | errors.InvalidRequest
         )
-        return ending.failed(error, self._order.source, connecting=connecting)
+        ended = ending.failed(error, self._order.source, connecting=connecting)
+        return ending.recognised(ended)
 
     def _import(self) -> Termination:
         order = self._order

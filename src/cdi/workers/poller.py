@@ -78,7 +78,7 @@ def version_of(order: PollOrder, settings: WorkerSettings, stop: threading.Event
 
 def _failed(error: errors.TransferError, source: str) -> Termination:
     ended = ending.failed(error, source, connecting=False)
-    return replace(ended, message=str(error), exit_code=ended.exit_code or ending.FAILED)
+    return replace(ended, message=str(error))
 
 
 def _report(ended: Termination, settings: WorkerSettings) -> int:

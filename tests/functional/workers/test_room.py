@@ -75,8 +75,8 @@ def test_a_volume_that_is_not_there_is_a_failure_of_the_target(tmp_path: Path) -
     [
         pytest.param(errors.NotFound("x"), 1, True, False, id="permanent"),
         pytest.param(errors.ConnectionLost("x"), 1, False, False, id="transient"),
-        pytest.param(errors.ChecksumMismatch("md5", "0", "1"), 0, True, False, id="checksum"),
-        pytest.param(errors.NeedsScratch("x"), 0, False, True, id="scratch"),
+        pytest.param(errors.ChecksumMismatch("md5", "0", "1"), 1, True, False, id="checksum"),
+        pytest.param(errors.NeedsScratch("x"), 1, False, True, id="scratch"),
         pytest.param(errors.Cancelled("x"), 143, False, False, id="stopped"),
         pytest.param(RuntimeError("x"), 1, False, False, id="defect"),
     ],

@@ -193,7 +193,9 @@ BROKEN = ended(WORD, 1)
 BACK = {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container=x"}
 LONG = {"reason": "CrashLoopBackOff", "message": "back-off 20s restarting failed container=x"}
 LIVED = {"startedAt": "2029-12-31T23:59:00Z"}
-SCRATCH = served("Succeeded", terminated=ended(json.dumps({"scratchSpaceRequired": True})))
+WISH = json.dumps({"scratchSpaceRequired": True, "reason": "ScratchSpaceRequired"})
+SCRATCH = served("Running", terminated=ended(WISH, 1))
+BACK_WITHOUT = served("Running", 1, ready=True, running={}, last=ended(WISH, 1))
 DEADLINE = served(
     "Succeeded", terminated=ended(json.dumps({"deadlinePassed": True, "message": "x"}))
 )
@@ -265,6 +267,10 @@ def test_a_server_that_is_killed_has_not_failed() -> None:
     ("status", "scratch", "after"),
     [
         pytest.param(SCRATCH, False, {known.REQUIRES_SCRATCH: "true"}, id="asks-for-scratch"),
+        pytest.param(BACK_WITHOUT, False, {known.REQUIRES_SCRATCH: "true"},
+                     id="asked-for-scratch-and-is-back"),
+        pytest.param(served("Succeeded", terminated=ended(WISH)), False,
+                     {known.REQUIRES_SCRATCH: "true"}, id="asks-for-scratch-as-before"),
         pytest.param(DEADLINE, False, {known.POD_PHASE: ""}, id="its-time-is-over"),
         pytest.param(served("Running", 2, waiting=BACK, last=ended("", 137) | LIVED), False, {},
                      id="had-come-up"),
@@ -272,7 +278,7 @@ def test_a_server_that_is_killed_has_not_failed() -> None:
                      id="paused-for-long"),
         pytest.param({"phase": "Failed", "reason": "Evicted"}, False, {}, id="evicted"),
         pytest.param(served("Succeeded", terminated=ended("")), False, {}, id="without-a-word"),
-        pytest.param(SCRATCH, True, {}, id="asks-in-vain"),
+        pytest.param(served("Succeeded", terminated=ended(WISH)), True, {}, id="asks-in-vain"),
     ],
 )  # fmt: skip
 def test_a_pod_makes_way_for_another_one(
@@ -423,3 +429,9 @@ def test_a_source_that_does_not_fit_is_explained(
 def test_a_permissive_clone_may_be_smaller() -> None:
     of = claim(asked={**CLONE, known.PERMISSIVE_CLONE: ""})
     assert made(decide(seen(of, source=source(resources=sized("2Gi"))))) == ["Pod", "Service"]
+
+
+def test_a_server_that_asks_for_scratch_space_has_not_failed() -> None:
+    found = decide(seen(pod=server(SCRATCH), service=service()))
+    assert told(found) == []
+    assert changes(found)[known.RUNNING_MESSAGE] == "scratch space required and none found"

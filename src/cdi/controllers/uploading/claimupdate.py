@@ -38,12 +38,13 @@ def failed_upload(report: Report) -> Ended | None:
     """The newest upload, if it failed for a reason of its own; a server that is killed has none.
 
     A server that ended with a word of its failure is started again, and the next upload may be
-    another one: nothing is final.
+    another one: nothing is final. One that asks for scratch space has not failed.
     """
     ended = report.ended
     if ended is None or ended.termination.exit_code == 0 or not ended.termination.reason:
         return None
-    return None if ended.termination.reason == reasons.CANCELLED else ended
+    stopped = ended.termination.reason == reasons.CANCELLED
+    return None if stopped or ended.termination.scratch_space_required else ended
 
 
 def annotations_of(seen: Seen, found: Object, report: Report) -> dict[str, str | None]:

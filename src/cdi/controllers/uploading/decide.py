@@ -306,7 +306,7 @@ def _why_lost(report: Report) -> str:
     """Why a pod will never end well; empty if it may."""
     if report.lost:
         return report.lost
-    if report.wants_scratch:
+    if report.wants_scratch and report.now_ended is not None:
         return "the upload server asked for scratch space although it had it"
     if report.phase == phases.Pod.SUCCEEDED:
         ended = report.ended

@@ -10,7 +10,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -215,8 +215,7 @@ class UploadServer:
         if error is None:
             self._end(ended.result())
         else:
-            failed = ending.failed(error, "", connecting=False)
-            self._end(replace(failed, exit_code=failed.exit_code or ending.FAILED))
+            self._end(ending.failed(error, "", connecting=False))
 
     async def _sent(self, upload: Upload, pieces: body.Pieces) -> None:
         """Return when all bytes are handed in, or when nobody wants more of them."""
@@ -269,8 +268,6 @@ class UploadServer:
         if kind is errors.Kind.TRANSIENT or upload.taken_over.is_set():
             return
         ended = ending.failed(error, "", connecting=False)
-        if kind is errors.Kind.PERMANENT:
-            ended = replace(ended, exit_code=ending.FAILED)
         if kind is errors.Kind.NEEDS_SCRATCH:
             self._uploads.close()  # another try has to find the pod that has it
             self._end(ended)
