@@ -149,6 +149,15 @@ def clone_source_pod_for(target_uid: str) -> str:
     return f"{target_uid}-source-pod"
 
 
+def copy_pod_for(target_uid: str) -> str:
+    """The pod that copies into a claim from one beside it.
+
+    Not the name of the one that sends: a controller that knows no copies of this kind has to be
+    able to make its own.
+    """
+    return f"{target_uid}-copy-source-pod"
+
+
 def size_detection_pod_for(source_uid: str) -> str:
     """The pod that measures the disk in a clone's source."""
     return f"{SIZE_DETECTION}{source_uid}"

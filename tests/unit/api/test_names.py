@@ -86,6 +86,7 @@ def test_different_long_bases_give_different_names(base):
         (names.scratch_for("disk"), "disk-scratch"),
         (names.proxy_certificates_for("disk"), "import-proxy-cm-disk"),
         (names.clone_source_pod_for(UID), f"{UID}-source-pod"),
+        (names.copy_pod_for(UID), f"{UID}-copy-source-pod"),
         (names.size_detection_pod_for(UID), f"size-detection-{UID}"),
         (names.prep_pod_for(UID), f"prep-{UID}"),
         (names.populate_pod_for(UID), f"populate-{UID}"),

@@ -295,7 +295,7 @@ def unscheduled_copy(phase: str, binding: str) -> Seen:
     del temporary["spec"]["dataSourceRef"]
     unschedulable = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
     pod = {
-        "metadata": {"name": "uid-tmp-pvc-uid-dv-source-pod", "namespace": "ns", "uid": "p"},
+        "metadata": {"name": "uid-tmp-pvc-uid-dv-copy-source-pod", "namespace": "ns", "uid": "p"},
         "spec": {}, "status": {"phase": "Pending", "conditions": [unschedulable]},
     }  # fmt: skip
     return seen(

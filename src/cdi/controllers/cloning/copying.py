@@ -22,6 +22,7 @@ from cdi.controllers.cloning.seen import Seen
 from cdi.controllers.origins import use
 from cdi.controllers.populating.populator import pod_phase
 from cdi.controllers.populating.prime import changed
+from cdi.controllers.uploading import requests
 from cdi.controllers.uploading.clonetarget import misfit_of
 from cdi.controllers.working import report, runningcondition
 from cdi.kube import objects
@@ -54,13 +55,13 @@ def _copied(seen: Seen, source: Object) -> Outcome:
         misfit = misfit_of(source, seen.target, seen.config, seen.classes)
         if misfit is not None:
             raise CannotClone(misfit.message)
-        return attempt.made(seen, temporaries.claim_for(seen, more=_asked(seen)))
+        return attempt.made(seen, temporaries.claim_for(seen, more=_asked(seen, source)))
     if objects.get(claim, "spec", "dataSourceRef"):
         return _made_way(claim)
     if pod_phase(claim) == phases.Pod.SUCCEEDED:
         return DONE
     pod = seen.temporaries.copy_pod
-    if annotations.CLONE_REQUEST in objects.annotations(claim):
+    if requests.is_clone_target(claim):
         return _sent(seen)
     if nodes.are_apart(_volume_of(seen, source), seen.temporaries.claim_volume):
         return _over_the_network(source, claim, pod)
@@ -69,8 +70,11 @@ def _copied(seen: Seen, source: Object) -> Outcome:
     return _followed(seen, source, claim, pod)
 
 
-def _asked(seen: Seen) -> dict[str, str]:
-    """What the pod is asked, on the temporary claim."""
+def _asked(seen: Seen, source: Object) -> dict[str, str]:
+    """What the pod is asked, on the temporary claim.
+
+    A controller that knows no copies beside reads of it what to copy over the network.
+    """
     spec = (seen.source_object or {}).get("spec") or {}
     preallocate = spec.get("preallocation")
     if preallocate is None:
@@ -80,6 +84,8 @@ def _asked(seen: Seen) -> dict[str, str]:
         annotations.OWNER_UID: objects.uid(seen.target),
         annotations.POD_RESTARTS: "0",
         annotations.BIND_IMMEDIATE: "",
+        annotations.CLONE_REQUEST: str(objects.key(source)),
+        annotations.CLONE_BESIDE: annotations.TRUE,
     }
     if spec.get("priorityClassName"):
         asked[annotations.PRIORITY_CLASS] = spec["priorityClassName"]
@@ -106,7 +112,7 @@ def _over_the_network(source: Object, claim: Object, pod: Object | None) -> Outc
     gone = () if pod is None or objects.is_deleting(pod) else (plan.Remove(PODS, pod),)
     noted = {
         annotations.CLONE_REQUEST: str(objects.key(source)),
-        **dict.fromkeys((annotations.POD_PHASE, *_SAID)),
+        **dict.fromkeys((annotations.CLONE_BESIDE, annotations.POD_PHASE, *_SAID)),
     }
     return Outcome(wanted=plan.Plan(gone).then(changed(claim, noted)))
 

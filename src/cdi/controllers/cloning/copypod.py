@@ -40,11 +40,11 @@ def pod_for(
     owner_uid: str,
     marks: Mapping[str, str],
 ) -> Object:
-    """The pod that fills a claim. Its name and labels are those of a clone source.
+    """The pod that fills a claim. It is marked as a clone source, under a name of its own.
 
     Progress is published under `owner_uid`; `marks` are labels that it has besides.
     """
-    name = names.clone_source_pod_for(objects.uid(claim))
+    name = names.copy_pod_for(objects.uid(claim))
     order = CopyOrder(
         owner_uid=owner_uid,
         claim_uid=objects.uid(claim),

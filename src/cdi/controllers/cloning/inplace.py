@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cdi.api import annotations, features, names, phases, reasons
+from cdi.api import annotations, features, labels, names, phases, reasons
 from cdi.controllers import boundcondition, metadata, plan
 from cdi.controllers.act import Actor
 from cdi.controllers.clonesource import CLAIM, CloneSource
@@ -52,7 +52,10 @@ class Seen:
 
 
 def is_asked(claim: Object) -> bool:
-    """Whether a claim wants to be copied into by a pod that has both claims."""
+    """Whether a claim wants to be copied into by a pod that has both claims, and is no temporary
+    one, which is the business of the clone that has made it."""
+    if labels.OWNED_BY_UID in objects.labels(claim):
+        return False
     given = objects.annotations(claim)
     return annotations.CLONE_REQUEST in given and metadata.is_true(claim, annotations.CLONE_BESIDE)
 
@@ -110,9 +113,8 @@ def _begun(seen: Seen) -> plan.Plan:
     )
     pod["metadata"]["ownerReferences"] = [owners.owner_reference(seen.claim)]
     create = plan.Create(PODS, pod, refused=lambda error: _refused(seen, pod, error))
-    noted = {annotations.SOURCE_CLONE_POD: objects.name(pod)}
     return plan.Plan((create,)).then(
-        change(seen.claim, {**noted, annotations.POD_PHASE: phases.Pod.PENDING.value})
+        change(seen.claim, {annotations.POD_PHASE: phases.Pod.PENDING.value})
     )
 
 
@@ -163,8 +165,7 @@ def _noted(claim: Object, said: Report, phase: str) -> dict[str, str | None]:
     noted = runningcondition.running_for(
         said, given.get(annotations.POD_RESTARTS), given.get(annotations.RUNNING_MESSAGE, "")
     )
-    named = {annotations.SOURCE_CLONE_POD: names.clone_source_pod_for(objects.uid(claim))}
-    return {**noted, **named, **({annotations.POD_PHASE: phase} if phase else {})}
+    return {**noted, **({annotations.POD_PHASE: phase} if phase else {})}
 
 
 def _tidied(seen: Seen) -> plan.Plan:
@@ -210,7 +211,7 @@ class Reconciler:
         source = _source_of(claim)
         if source is None or source.namespace != key.namespace:
             return None
-        pod = cluster.pods.get(Key(key.namespace, names.clone_source_pod_for(objects.uid(claim))))
+        pod = cluster.pods.get(Key(key.namespace, names.copy_pod_for(objects.uid(claim))))
         return Seen(
             claim=claim,
             origin=origins.observe(cluster, source),

@@ -122,7 +122,7 @@ class Reconciler:
 
         claim = take(CLAIM, names.temporary_claim_for(uid))
         source_claim = take(CLAIM, names.temporary_source_claim_for(uid))
-        copied = names.clone_source_pod_for(objects.uid(claim)) if claim else ""
+        copied = names.copy_pod_for(objects.uid(claim)) if claim else ""
         return Temporaries(
             claim=claim,
             claim_volume=volume_of(cluster, claim),
