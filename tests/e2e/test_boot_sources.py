@@ -146,7 +146,9 @@ def test_a_private_image_needs_its_secret_beside_the_cron_alone(space, cluster, 
         login = {"accessKeyId": registry.USER, "secretKey": registry.PASSWORD}
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}}
         source = {"registry": {"url": url, "secretRef": "login"}}
-        space.apply({**secret, "stringData": login}, data_import_cron("private", source))
+        space.apply(data_import_cron("private", source))
+        until_told(space, "private", '[sS]ecret .?"?login.*PollFailed')
+        space.apply({**secret, "stringData": login})
         space.wait("dic/private", UP_TO_DATE)
         space.wait("datasource/fedora", READY)
         assert digest_of(space, "private").startswith("sha256:")
