@@ -1,4 +1,4 @@
-"""`cdi controller` tells probes and scrapers how it is, and leaves when asked."""
+"""`cdi controller` and `cdi bootsources` tell probes and scrapers how they are, and leave."""
 
 import json
 import signal
@@ -37,8 +37,17 @@ def _get(port: int, path: str, token: str = "") -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-def test_a_controller_shows_health_and_metrics_and_stops_when_asked(server):
-    command = [sys.executable, "-m", "cdi", "controller", "--worker-image", "worker"]
+@pytest.mark.parametrize(
+    ("words", "metric"),
+    [
+        pytest.param(
+            ["controller", "--worker-image", "worker"], "workqueue_depth", id="controller"
+        ),
+        pytest.param(["bootsources"], "kubevirt_hco_unsafe_modifications", id="bootsources"),
+    ],
+)
+def test_a_controller_shows_health_and_metrics_and_stops_when_asked(server, words, metric):
+    command = [sys.executable, "-m", "cdi", *words]
     options = ["--kubeconfig", str(server.kubeconfig), "--listen", "127.0.0.1:0"]
     with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -49,7 +58,7 @@ def test_a_controller_shows_health_and_metrics_and_stops_when_asked(server):
             assert process.poll() is None
         assert _get(port, "/metrics")[0] == 401
         status, text = _get(port, "/metrics", server.token)
-        assert (status, "workqueue_depth" in text) == (200, True)
+        assert (status, metric in text) == (200, True)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
         assert "server has stopped" in [line["msg"] for line in lines]
