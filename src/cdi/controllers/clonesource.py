@@ -1,13 +1,12 @@
 """
 What a clone is made from: a claim or a snapshot, by name, wherever it is said.
 
-Three kinds of object say it: a DataVolume's source, a VolumeCloneSource, and a DataSource, which
-may point to another one of its namespace. Pure: what is looked up is handed in.
+Three kinds of object say it: a DataVolume's source, a VolumeCloneSource, and a DataSource. Where a
+DataSource leads is elsewhere (`sourceref`). Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,8 +20,6 @@ SNAPSHOT: Final = kinds.SNAPSHOTS.kind
 DATA_SOURCE: Final = kinds.DATA_SOURCES.kind
 
 _MEMBERS: Final = {"pvc": CLAIM, "snapshot": SNAPSHOT}
-
-Find = Callable[[Key], Object | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +51,6 @@ class CloneSource:
 NOTHING: Final = CloneSource("", "", "")
 
 
-class Unresolved(ValueError):
-    """A DataSource does not say (yet) what is to be cloned."""
-
-
 def named_by(obj: Object) -> CloneSource | None:
     """What a DataVolume or a VolumeCloneSource names; None where that is nothing to clone."""
     spec, namespace = obj.get("spec") or {}, objects.namespace(obj)
@@ -77,30 +70,3 @@ def member_of(source: Any, namespace: str) -> CloneSource | None:
             where = str(chosen.get("namespace") or namespace)
             return CloneSource(kind, where, str(chosen.get("name") or ""))
     return None
-
-
-def resolved(named: CloneSource, data_source_at: Find) -> CloneSource:
-    """Follow a DataSource, over at most one other, to what is cloned. Raises Unresolved."""
-    if named.kind != DATA_SOURCE:
-        return named
-    found = _data_source(named, data_source_at)
-    source = objects.get(found, "spec", "source")
-    if further := objects.get(source, "dataSource"):
-        where = str(further.get("namespace") or named.namespace)
-        if where != named.namespace:
-            raise Unresolved(f"{named} points to a DataSource of another namespace, {where}")
-        named = CloneSource(DATA_SOURCE, where, str(further.get("name") or ""))
-        source = objects.get(_data_source(named, data_source_at), "spec", "source")
-        if objects.get(source, "dataSource"):
-            raise Unresolved(f"{named} points to yet another DataSource; only one may be between")
-    answer = member_of(source, named.namespace)
-    if answer is None:
-        raise Unresolved(f"{named} has no source yet")
-    return answer
-
-
-def _data_source(named: CloneSource, data_source_at: Find) -> Object:
-    found = data_source_at(named.key)
-    if found is None:
-        raise Unresolved(f"{named} does not exist")
-    return found

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from cdi.api import reasons
+from cdi.controllers import clonesource
+from cdi.controllers.clonesource import DATA_SOURCE, CloneSource
 from cdi.kube import objects
 from cdi.kube.objects import Key, Object
 
@@ -36,11 +38,16 @@ class Resolved:
         return next((each for each in _MEMBERS if self.source.get(each)), "")
 
     @property
+    def named(self) -> CloneSource | None:
+        """The claim or the snapshot; in the DataSource's namespace where none is given."""
+        return clonesource.member_of(self.source, objects.namespace(self.data_source))
+
+    @property
     def key(self) -> Key:
-        """Of the claim or the snapshot; its namespace is the DataSource's where none is given."""
-        named = self.source[self.member]
-        namespace = named.get("namespace") or objects.namespace(self.data_source)
-        return Key(str(namespace), str(named.get("name", "")))
+        """Of what is named, which has to be something."""
+        if self.named is None:
+            raise LookupError("nothing is named")
+        return self.named.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,19 @@ def resolve(data_source: Object, find: Find) -> Resolved | Unresolved:
             f"DataSource {target.name} names another DataSource; name the last one directly",
         )
     return Resolved(found, _source_of(found))
+
+
+def cloned(named: CloneSource, find: Find) -> CloneSource | Unresolved:
+    """What is cloned where this is named: it, or what stands behind a DataSource."""
+    if named.kind != DATA_SOURCE:
+        return named
+    data_source = find(named.key)
+    if data_source is None:
+        return Unresolved(reasons.SOURCE_NOT_FOUND, f"{named} does not exist")
+    found = resolve(data_source, find)
+    if isinstance(found, Unresolved):
+        return found
+    return found.named or Unresolved(reasons.NO_SOURCE, f"{named} has no source yet")
 
 
 def reference_of(data_source: Object) -> Key | None:

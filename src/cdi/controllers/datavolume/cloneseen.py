@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cdi.api import names
-from cdi.controllers import clonesource
+from cdi.controllers import clonesource, sourceref
 from cdi.controllers.cluster import Cluster
 from cdi.controllers.origins import origin as origins
 from cdi.controllers.origins import permission
@@ -39,10 +39,9 @@ def observe(
     named = clonesource.named_by(volume)
     if named is None:
         return CloneSeen(unresolved="the DataVolume names nothing to clone")
-    try:
-        source = clonesource.resolved(named, cluster.data_sources.get)
-    except clonesource.Unresolved as error:
-        return CloneSeen(unresolved=str(error))
+    source = sourceref.cloned(named, cluster.data_sources.get)
+    if isinstance(source, sourceref.Unresolved):
+        return CloneSeen(unresolved=source.message)
     found = origins.observe(cluster, source)
     elsewhere = source.namespace != objects.namespace(volume)
     return CloneSeen(
