@@ -36,7 +36,7 @@ class Connection:
     def __init__(self, sock: Socket, watch: Watch) -> None:
         self._sock = sock
         self._watch = watch
-        self._plain = isinstance(sock, socket.socket) and type(sock) is socket.socket
+        self._plain = sock if type(sock) is socket.socket else None  # TCP alone
         self._rest = b""  # received and not taken
         self.in_body = False  # a break elsewhere has nothing to keep
         self.fault: Exception | None = None
@@ -44,15 +44,12 @@ class Connection:
         self._set_tick()
 
     def _set_tick(self) -> None:
-        if not self._plain:
-            self._sock.settimeout(TICK)
-            return
-        # Let the kernel time the waits: with a timeout of its own, Python looks whether there is
-        # something before each read.
-        plain: socket.socket = self._sock  # type: ignore[assignment]
-        plain.settimeout(None)
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TICK_OF_KERNEL)
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TICK_OF_KERNEL)
+        self._sock.settimeout(None if self._plain else TICK)
+        if self._plain:
+            # Let the kernel time the waits: with a timeout of its own, Python looks whether there
+            # is something before each read.
+            self._plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TICK_OF_KERNEL)
+            self._plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TICK_OF_KERNEL)
 
     def take(self, limit: int) -> bytes:
         """Return what has arrived, up to `limit` bytes, waiting for the first; none at the end."""
@@ -73,12 +70,14 @@ class Connection:
             if not self.in_body and self._watch.clock() > self._head_by:
                 raise errors.Stalled("the headers of the answer took too long")
             try:
-                return self._sock.recv(limit)
-            except _NOT_YET:
-                if self._watch.clock() - since >= self._watch.stall:
-                    self._broken(self._stalled())
-            except OSError as failure:
-                self._broken(failure)
+                try:
+                    return self._sock.recv(limit)
+                except _NOT_YET:
+                    self._insist_on_going_on(since)
+            except (OSError, errors.Stalled) as failure:
+                if not self.in_body:
+                    raise
+                self.fault = failure
         return b""
 
     def send(self, data: bytes) -> None:
@@ -87,11 +86,8 @@ class Connection:
         while view:
             try:
                 view = view[self._sock.send(view) :]
-                continue
             except _NOT_YET:
-                self._insist_on_going_on()
-            if self._watch.clock() - since >= self._watch.stall:
-                raise self._stalled()
+                self._insist_on_going_on(since)
 
     def expect_head(self) -> None:
         """An answer is to come, whose head is small: all of it has to be there in good time.
@@ -122,9 +118,8 @@ class Connection:
             return True
         if not self._plain or not self._ready():
             return False
-        plain: socket.socket = self._sock  # type: ignore[assignment]
         try:
-            return bool(plain.recv(1, socket.MSG_PEEK))
+            return bool(self._plain.recv(1, socket.MSG_PEEK))
         except OSError:
             return False
 
@@ -141,17 +136,12 @@ class Connection:
         except (OSError, ValueError):
             return True  # closed by another thread
 
-    def _insist_on_going_on(self) -> None:
+    def _insist_on_going_on(self, since: float | None = None) -> None:
+        """Raise Cancelled; Stalled where nothing has come `since` then for too long."""
         if self._watch.cancel.is_set():
             raise errors.Cancelled("the transfer was asked to stop")
-
-    def _stalled(self) -> errors.Stalled:
-        return errors.Stalled(f"no byte arrived for {self._watch.stall:g} s")
-
-    def _broken(self, failure: Exception) -> None:
-        if not self.in_body:
-            raise failure
-        self.fault = failure
+        if since is not None and self._watch.clock() - since >= self._watch.stall:
+            raise errors.Stalled(f"no byte arrived for {self._watch.stall:g} s")
 
 
 def connected(host: str, port: int, timeout: float) -> socket.socket:
@@ -161,25 +151,12 @@ def connected(host: str, port: int, timeout: float) -> socket.socket:
     """
     try:
         name = host.strip("[]").encode("idna").decode()
+        sock = socket.create_connection((name, port), timeout)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except UnicodeError as failure:
         raise failures.ImpossibleHost(f"{host} cannot be a host's name") from failure
-    try:
-        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except socket.gaierror as failure:
         raise failures.UnknownHost(f"{host} is not known") from failure
-    problem: OSError | None = None
-    for family, kind, protocol, _, address in found:
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.settimeout(timeout)
-            sock.connect(address)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError as failure:
-            sock.close()
-            problem = failure
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise failures.Unreachable(f"{host} cannot be reached") from problem
+    except OSError as failure:
+        raise failures.Unreachable(f"{host} cannot be reached") from failure
+    return sock
