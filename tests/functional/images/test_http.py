@@ -90,7 +90,8 @@ def test_the_head_is_fetched_once(server):
         assert source.read(opened, 0, 512) == DATA[:512]
         assert source.read(opened, 1000, findings.HEAD) == DATA[1000 : 1000 + findings.HEAD]
         assert b"".join(opened.stream()) == DATA
-        assert opened.fetched == len(DATA) + 1000
+        server.wait_served(len(DATA) + 1000)
+        assert server.served == len(DATA) + 1000
     spans = [request.span for request in server.requests]
     head, end = findings.HEAD, len(DATA)
     assert spans == [(0, head), (head, head + 1000), (head, end)]

@@ -1,5 +1,6 @@
 import pytest
 
+from cdi.images import errors
 from cdi.images.http import failures, pool, request, response
 from cdi.images.http.request import HeaderMap
 
@@ -36,11 +37,14 @@ def read(*pieces, none=False):
     kept = []
     played = Played(*pieces)
     head = response.read_head(played)
-    body = pool.body_of(played, head, none=none, ended=kept.append)
-    content = b""
-    while piece := body.read(7):
-        content += piece
-    return head, content, body.complete, kept
+    answer = pool.response_of(played, head, kept.append, "it", empty=none)
+    content, complete = b"", True
+    try:
+        while piece := answer.read(7):
+            content += piece
+    except errors.ConnectionLost:
+        complete = False
+    return head, content, complete, kept
 
 
 def answer(fields, content=b"", status="200 OK", version="1.1"):

@@ -10,24 +10,29 @@ import re
 from collections.abc import Callable
 
 from cdi.images.http.connection import Connection
-from cdi.images.http.response import Body
+from cdi.images.http.response import Head, Response
 
 _LINE_MOST = 4096
 _TRAILERS_MOST = 200
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
 
 
-class ChunkedBody(Body):
-    """A body whose length nobody knew when it began."""
+class ChunkedResponse(Response):
+    """A response whose length nobody knew when it began."""
 
     def __init__(
-        self, connection: Connection, *, keeps: bool, ended: Callable[[bool], None]
+        self,
+        connection: Connection,
+        head: Head,
+        ended: Callable[[bool], None],
+        shown: str,
     ) -> None:
-        super().__init__(connection, None, keeps=keeps, ended=ended)
+        super().__init__(connection, head, None, ended, shown)
+        self._keeps = head.keeps_alive
         self._in_chunk = 0  # bytes of its data that are still to come
         self._between = False  # at the end of a chunk's data
 
-    def read(self, limit: int) -> bytes:
+    def _take(self, limit: int) -> bytes:
         if self._over or not (self._in_chunk or self._next_chunk()):
             return b""
         piece = self._connection.take(min(limit, self._in_chunk))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from cdi.images import errors
 from cdi.images.http import codings, connection, failures, pool, request, response, sockets, urls
 from cdi.images.http.options import HttpOptions
-from cdi.images.http.response import Counter, Response
+from cdi.images.http.response import Response
 
 if TYPE_CHECKING:
     from cdi.images.http.dialer import Dialer
@@ -68,7 +68,6 @@ class Client:
         origin: urls.Url,
         options: HttpOptions,
         watch: sockets.Watch,
-        received: Counter,
         service: Service = PLAIN,
     ) -> None:
         self._options, self._watch = options, watch
@@ -79,7 +78,6 @@ class Client:
             self._careful_dialer().trust()  # what was added is worth a look at once
         self._pool = pool.Pool(self._dial, options.proxies, options.connections)
         self._cookies: Cookies | None = None  # few servers set one with a redirect
-        self._counter = received
         self._service = service
 
     def follow(
@@ -131,15 +129,10 @@ class Client:
             own = headers.get("Cookie")
             headers["Cookie"] = f"{own}; {cookies}" if own else cookies
         try:
-            head, rest = self._pool.request(
-                method or ("GET" if body is None else "POST"),
-                place,
-                headers,
-                body,
-            )
+            method = method or ("GET" if body is None else "POST")
+            return self._pool.request(method, place, headers, body)
         except (OSError, errors.Stalled) as failure:
             raise failures.error_for(place.printable, failure) from failure
-        return Response(place.printable, head, rest, self._counter)
 
     def _dial(self, place: urls.Url, proxy: Proxy | None) -> connection.Connection:
         if proxy is not None or place.scheme != "http":

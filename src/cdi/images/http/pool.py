@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from cdi.images import errors
-from cdi.images.http import connection, urls
+from cdi.images.http import urls
+from cdi.images.http.connection import Connection
 from cdi.images.http.request import HeaderMap, request_bytes
-from cdi.images.http.response import Body, Head, framing, read_head
+from cdi.images.http.response import Head, Response, framing, read_head
 
 if TYPE_CHECKING:
     from cdi.images.http.proxies import Proxy
@@ -25,7 +26,7 @@ _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 # Makes a connection to a place, or to a proxy that passes on what is asked for there.
-Dial = Callable[[urls.Url, "Proxy | None"], connection.Connection]
+Dial = Callable[[urls.Url, "Proxy | None"], Connection]
 
 
 class Pool:
@@ -35,16 +36,12 @@ class Pool:
         """At most `most` unused connections to one place are kept."""
         self._dial, self._proxies, self._most = dial, proxies, most
         self._lock = threading.Lock()
-        self._idle: dict[object, list[connection.Connection]] = {}
+        self._idle: dict[object, list[Connection]] = {}
         self._closed = False
 
     def request(
-        self,
-        method: str,
-        place: urls.Url,
-        headers: Mapping[str, str],
-        body: bytes | None = None,
-    ) -> tuple[Head, Body]:
+        self, method: str, place: urls.Url, headers: Mapping[str, str], body: bytes | None
+    ) -> Response:
         """Send one request and read the head of its answer. Raises OSError, InvalidRequest."""
         proxy = self._proxy_for(place)
         key = (proxy, place.origin)
@@ -58,12 +55,12 @@ class Pool:
             raise errors.InvalidRequest(f"{place.printable}: {wrong}") from None
         if kept := self._taken(key):
             try:
-                return self._asked(kept, key, method, message)
+                return self._asked(kept, key, place, method, message)
             except ConnectionError:
                 # The server had ended it a moment ago, before it saw this (RFC 9112, 9.3.1).
                 if method not in _REPEATABLE:
                     raise
-        return self._asked(self._dial(place, proxy), key, method, message)
+        return self._asked(self._dial(place, proxy), key, place, method, message)
 
     def _proxy_for(self, place: urls.Url) -> Proxy | None:
         if not self._proxies:
@@ -73,13 +70,13 @@ class Pool:
         return proxies.choose_proxy(self._proxies, place)
 
     def _asked(
-        self, talk: connection.Connection, key: object, method: str, message: bytes
-    ) -> tuple[Head, Body]:
+        self, talk: Connection, key: object, place: urls.Url, method: str, message: bytes
+    ) -> Response:
         try:
             talk.send(message)
             head = read_head(talk)
             ended = functools.partial(self._free, key, talk)
-            return head, body_of(talk, head, none=method == "HEAD", ended=ended)
+            return response_of(talk, head, ended, place.printable, empty=method == "HEAD")
         except BaseException:
             talk.close()
             raise
@@ -93,7 +90,7 @@ class Pool:
         for one in kept:
             one.close()
 
-    def _taken(self, key: object) -> connection.Connection | None:
+    def _taken(self, key: object) -> Connection | None:
         while True:
             with self._lock:
                 kept = self._idle.get(key)
@@ -104,7 +101,7 @@ class Pool:
                 return found
             found.close()  # the server has ended it meanwhile
 
-    def _free(self, key: object, talk: connection.Connection, reusable: bool) -> None:
+    def _free(self, key: object, talk: Connection, reusable: bool) -> None:
         if reusable:
             with self._lock:
                 kept = self._idle.setdefault(key, [])
@@ -114,14 +111,13 @@ class Pool:
         talk.close()
 
 
-def body_of(
-    talk: connection.Connection, head: Head, *, none: bool, ended: Callable[[bool], None]
-) -> Body:
-    """Return what follows a head, as it is framed; `none` says that nothing does."""
+def response_of(
+    talk: Connection, head: Head, ended: Callable[[bool], None], shown: str, *, empty: bool
+) -> Response:
+    """Return an answer with the body that its head frames; with none where it is `empty`."""
     chunked, length = framing(head)
-    if chunked and not none:
+    if chunked and not empty:
         from cdi.images.http import chunks
 
-        return chunks.ChunkedBody(talk, keeps=head.keeps_alive, ended=ended)
-    keeps = head.keeps_alive and length is not None
-    return Body(talk, 0 if none else length, keeps=keeps, ended=ended)
+        return chunks.ChunkedResponse(talk, head, ended, shown)
+    return Response(talk, head, 0 if empty else length, ended, shown)

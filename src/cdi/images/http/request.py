@@ -81,12 +81,6 @@ class RequestHeaders:
             self._private = given.headers_for(origin, options)
         self._user_agent = options.user_agent
 
-    @property
-    def user_agent(self) -> str:
-        """The name we go by at the source's origin."""
-        given = [value for name, value in self._private if name.lower() == "user-agent"]
-        return given[-1] if given else self._user_agent
-
     def for_route(
         self,
         route: Route,

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -104,61 +103,6 @@ def _head_text(connection: Connection) -> str:
     return data[: end.start()].decode("latin-1")
 
 
-class Body:
-    """What follows a head. `ended(reusable)` is called once, when the connection is free again."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        length: int | None,
-        *,
-        keeps: bool,
-        ended: Callable[[bool], None],
-    ) -> None:
-        """Read `length` bytes, None for all until the end; `keeps`: others may follow these."""
-        self._connection = connection
-        self._left = length
-        self._keeps, self._ended = keeps, ended
-        self._over = False
-        self.complete = False
-        self.surplus = False
-        connection.in_body = True
-        if length == 0:
-            self._finish()
-
-    @property
-    def fault(self) -> Exception | None:
-        """What broke the connection, once all that came before has been read."""
-        return None if self.complete else self._connection.fault
-
-    def read(self, limit: int) -> bytes:
-        """Return up to `limit` bytes, as they arrive. None: `complete`, or broken."""
-        if self._over:
-            return b""
-        left = self._left
-        piece = self._connection.take(limit if left is None or left > limit else left)
-        if not piece:
-            self.complete = left is None and self.fault is None
-            self.close()
-        elif left is not None:
-            self._left = left - len(piece)
-            if self._left == 0:
-                self._finish()
-        return piece
-
-    def close(self) -> None:
-        """Give up what is left, and the connection with it; safe to repeat."""
-        if not self._over:
-            self._over = True
-            self._ended(False)
-
-    def _finish(self) -> None:
-        self.complete = self._over = True
-        self._connection.in_body = False
-        self.surplus = self._connection.has_more()
-        self._ended(self._keeps and not self.surplus)
-
-
 def framing(head: Head) -> tuple[bool, int | None]:
     """Return whether a body is chunked, and its length; None if it lasts as the connection does.
 
@@ -183,37 +127,34 @@ class EndedEarly(errors.ConnectionLost):
     """The other side ended a body in good order, before the length that it had announced."""
 
 
-class Counter:
-    """A count of bytes that several threads add to."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._total = 0
-
-    def add(self, count: int) -> None:
-        with self._lock:
-            self._total += count
-
-    @property
-    def total(self) -> int:
-        return self._total
-
-
 class Response(AbstractContextManager["Response"]):
     """One answer whose body has not been read. Closing it midway closes its connection."""
 
-    def __init__(self, shown: str, head: Head, body: Body, received: Counter) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        head: Head,
+        length: int | None,
+        ended: Callable[[bool], None],
+        shown: str,
+    ) -> None:
+        """The body has `length` bytes, None for all until the connection ends.
+
+        `ended` is told once, when the connection is free, whether it may be used again. `shown` is
+        what errors name.
+        """
         self.status, self.phrase = head.status, head.phrase
         self.headers: Mapping[str, str] = head.fields
+        self.surplus = False  # the server had sent more than it announced; known at the end
+        self._connection, self._ended = connection, ended
         self._shown = shown
-        self._body = body
-        self._counter = received
+        self._left = length
+        self._keeps = head.keeps_alive and length is not None
+        self._over = self._complete = False
         self._ahead = b""  # looked at, and not read
-
-    @property
-    def surplus(self) -> bool:
-        """Whether the server had sent more than it announced; known once the body has ended."""
-        return self._body.surplus
+        connection.in_body = True
+        if length == 0:
+            self._finish()
 
     def read(self, limit: int) -> bytes:
         """Return up to `limit` bytes, none at the end. Less than `limit` is not yet the end."""
@@ -228,24 +169,42 @@ class Response(AbstractContextManager["Response"]):
             self._ahead += piece
         return self._ahead[:count]
 
-    def _read(self, limit: int) -> bytes:
-        body = self._body
-        # What has arrived, without waiting for more: bytes that are held back here are lost
-        # to a process that is killed, and fetched again.
-        if piece := body.read(limit):
-            self._counter.add(len(piece))
-            return piece
-        if body.fault:
-            raise failures.error_for(self._shown, body.fault) from body.fault
-        if not body.complete:
-            raise self.ended_early()
-        return b""
-
     def text(self) -> str:
         """Return the beginning of the body as text, at most MAX_TEXT bytes, as far as it came."""
         with contextlib.suppress(errors.SourceError):
             self.look(MAX_TEXT)
         return self._ahead[:MAX_TEXT].decode("utf-8", "replace")
+
+    def _read(self, limit: int) -> bytes:
+        # What has arrived, without waiting for more: bytes that are held back here are lost
+        # to a process that is killed, and fetched again.
+        piece = self._take(limit)
+        if not piece and not self._complete:
+            if fault := self._connection.fault:
+                raise failures.error_for(self._shown, fault) from fault
+            raise self.ended_early()
+        return piece
+
+    def _take(self, limit: int) -> bytes:
+        """Return up to `limit` bytes, as they arrive; none if that is all, or broken."""
+        if self._over:
+            return b""
+        left = self._left
+        piece = self._connection.take(limit if left is None or left > limit else left)
+        if not piece:
+            self._complete = left is None and not self._connection.fault
+            self.close()
+        elif left is not None:
+            self._left = left - len(piece)
+            if self._left == 0:
+                self._finish()
+        return piece
+
+    def _finish(self) -> None:
+        self._complete = self._over = True
+        self._connection.in_body = False
+        self.surplus = self._connection.has_more()
+        self._ended(self._keeps and not self.surplus)
 
     def ended_early(self) -> EndedEarly:
         """The error of a body that is shorter than it should be."""
@@ -255,7 +214,10 @@ class Response(AbstractContextManager["Response"]):
         )
 
     def close(self) -> None:
-        self._body.close()
+        """Give up what is left, and the connection with it; safe to repeat."""
+        if not self._over:
+            self._over = True
+            self._ended(False)
 
     def __exit__(self, *_: object) -> None:
         self.close()

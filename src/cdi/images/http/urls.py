@@ -82,9 +82,8 @@ def parse_url(url: str, *, secret_path: bool = False) -> Url:
     try:
         return replace(parsed(url), secret_path=secret_path)
     except ValueError as wrong:
-        raise errors.InvalidRequest(
-            f"the source's URL {wrong}; write http(s)://host/path"
-        ) from None
+        said = f"the source's URL {wrong}; write http(s)://host/path"
+        raise errors.InvalidRequest(said) from None
 
 
 def parsed(url: str) -> Url:

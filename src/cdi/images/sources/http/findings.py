@@ -1,10 +1,11 @@
-"""What the first answer of a server tells of an object. Only values."""
+"""What the first answer of a server tells of an object, and what says that it is another one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
+from cdi.images import errors
 from cdi.images.http import response
 from cdi.images.http.response import Response
 
@@ -23,3 +24,8 @@ class Findings:
     head: bytes = b""
     body: Response | None = None
     coding: str = ""  # of every answer, where the object comes compressed though nobody asked
+
+
+def changed(shown: str, what: str) -> errors.SourceChanged:
+    """The error for an object that is another one than before."""
+    return errors.SourceChanged(f"{shown}: the file changed while it was read: {what}; start again")

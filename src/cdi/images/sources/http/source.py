@@ -24,14 +24,15 @@ from collections.abc import Callable, Iterator
 from cdi.images import errors
 from cdi.images.closing import Closing
 from cdi.images.codecs import codec
-from cdi.images.http import client, failures, response, retry, sockets, urls
+from cdi.images.http import client, failures, response, sockets, urls
 from cdi.images.http.client import PLAIN, Fields, Service
 from cdi.images.http.options import HttpOptions
-from cdi.images.http.response import Counter, EndedEarly, Response
+from cdi.images.http.response import EndedEarly, Response
+from cdi.images.http.retry import Budget
 from cdi.images.sources import source
 from cdi.images.sources.http import codings, refused, whole
-from cdi.images.sources.http.findings import HEAD, Findings
-from cdi.images.sources.http.restraint import Restraint
+from cdi.images.sources.http.findings import HEAD, Findings, changed
+from cdi.images.sources.http.patience import Patience
 from cdi.images.sources.http.whole import RETRIED
 from cdi.images.sources.source import PIECE, Identity
 
@@ -74,36 +75,22 @@ class HttpSource(Closing):
         options = options or HttpOptions()
         cancel = cancel or threading.Event()
         self._anew = functools.partial(
-            HttpSource,
-            url,
-            options,
-            service=service,
-            version=version,
-            wait=wait,
-            clock=clock,
-            rng=rng,
+            HttpSource, url, options, service=service, version=version, wait=wait
         )
         self._ranges = ranges
         self.doubtful = False  # see `source.Streamable`
-        self._retries = options.retries
-        self._wait = cancel.wait if wait is None else wait
-        self._cancel = cancel
         self.service = service
         self._version = version
         self._preferred_request = preferred_request
-        self._restraint: Restraint | None = None  # once the server has refused by rate
-        self._clock = clock
-        self._rng = rng
         self._start = urls.Route(urls.parse_url(url, secret_path=options.secret_path))
         self._route = self._start
         self.shown = self._start.location.printable
-        self._received = Counter()
-        self._repeated = Counter()
+        wait = cancel.wait if wait is None else wait
+        self.patience = Patience(self.shown, options.retries, wait, clock, rng)
         self._client = client.Client(
             self._start.location,
             options,
             sockets.Watch(cancel, options.stall, clock),
-            self._received,
             service,
         )
         try:
@@ -133,18 +120,13 @@ class HttpSource(Closing):
     @property
     def preferred_request(self) -> int:
         """See `source.PrefersLargeRequests`."""
-        restraint = self._restraint
+        restraint = self.patience.restraint
         return max(self._preferred_request, restraint.request if restraint else 0)
-
-    @property
-    def fetched(self) -> int:
-        """Bytes of bodies received over the wire so far, by all threads."""
-        return self._received.total
 
     @property
     def reconnects(self) -> int:
         """How many requests were made again because one before had failed."""
-        return self._repeated.total
+        return self.patience.repeated
 
     def stream(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the bytes [start, end) in order; see `source.Source`."""
@@ -171,7 +153,7 @@ class HttpSource(Closing):
         self._client.close()
 
     def _open(self) -> Findings:
-        budget: retry.Budget | None = None
+        budget: Budget | None = None
         while True:
             try:
                 if self._ranges:
@@ -179,10 +161,8 @@ class HttpSource(Closing):
                 else:
                     found = whole.opened(self.shown, self.ask(()), self.service)
             except RETRIED as failure:
-                budget = budget or retry.Budget(
-                    self._retries, self._retries.opening_tries, self._rng
-                )
-                self.pause(budget, failure)
+                budget = budget or self.patience.budget(opening=True)
+                self.patience.pause(budget, failure)
             else:
                 _warn_of_text(self.shown, found.kind)
                 # Unequal servers behind one name would contradict each other for ever.
@@ -209,13 +189,13 @@ class HttpSource(Closing):
         if position < min(end, len(self.found.head)):
             yield self.found.head[position:end]
             position = min(end, len(self.found.head))
-        budget: retry.Budget | None = None
+        budget: Budget | None = None
         while position < end:
             before = position
             try:
                 with self._ask_range(position, end) as answer:
                     while position < end:
-                        piece = self.piece(answer, end - position)
+                        piece = answer.read(min(end - position, PIECE))
                         if not piece:
                             raise answer.ended_early()
                         position += len(piece)
@@ -223,16 +203,16 @@ class HttpSource(Closing):
                 self.doubtful = False
             except RETRIED as failure:
                 self.doubtful = self.doubtful or isinstance(failure, EndedEarly)
-                budget = budget or self.budget()
+                budget = budget or self.patience.budget()
                 if position > before:
                     budget.progressed(position - before)
-                self.pause(budget, failure)
+                self.patience.pause(budget, failure)
 
     def _ask_range(self, start: int, end: int) -> Response:
-        if restraint := self._restraint:
+        if restraint := self.patience.restraint:
             end = max(end, min(start + restraint.request, self.found.size or end))
-            if (delay := restraint.delay()) and self._wait(delay):
-                raise errors.Cancelled("the transfer was asked to stop")
+            if delay := restraint.delay():
+                self.patience.sleep(delay)
         fields: Fields = (("Range", f"bytes={start}-{end - 1}"),)
         if unchanged := self.found.validators.strong:
             fields += self.service.unchanged(unchanged)
@@ -240,17 +220,13 @@ class HttpSource(Closing):
         try:
             self._check_range(answer, start)
         except BaseException:
-            self._note_refusal(answer, restraint)
+            by_rate = answer.status == http.HTTPStatus.TOO_MANY_REQUESTS
+            self.doubtful = self.doubtful or by_rate or answer.status not in failures.BUSY
+            if by_rate:
+                self.patience.refused_by_rate(restraint)
             answer.close()
             raise
         return answer
-
-    def _note_refusal(self, answer: Response, before: Restraint | None) -> None:
-        by_rate = answer.status == http.HTTPStatus.TOO_MANY_REQUESTS
-        self.doubtful = self.doubtful or by_rate or answer.status not in failures.BUSY
-        # What was asked before the others were refused says nothing new.
-        if by_rate and self._restraint is before:
-            self._restraint = before.tightened() if before else Restraint(self._clock)
 
     def _check_range(self, answer: Response, start: int) -> None:
         if answer.status != 206:
@@ -268,47 +244,16 @@ class HttpSource(Closing):
     def check_same(self, answer: Response) -> None:
         """Raise SourceChanged unless `answer` is about the object this source was opened with."""
         if self.found.validators.contradict(response.validators_of(answer.headers)):
-            raise self.changed("its ETag or date is another one")
+            raise changed(self.shown, "its ETag or date is another one")
         size = response.parse_length(answer.headers.get("Content-Length"))
         if answer.status == 206:
             part = response.parse_content_range(answer.headers.get("Content-Range"))
             size = part.total if part else None
         if None not in {size, self.found.size} and size != self.found.size:
-            raise self.changed("its length is another one")
-
-    def changed(self, what: str) -> errors.SourceChanged:
-        return errors.SourceChanged(
-            f"{self.shown}: the file changed while it was read: {what}; start again"
-        )
-
-    def budget(self) -> retry.Budget:
-        """How often a reader may fail before an error is final."""
-        return retry.Budget(self._retries, self._retries.tries, self._rng)
-
-    def piece(self, answer: Response, left: int = PIECE) -> bytes:
-        if self._cancel.is_set():
-            raise errors.Cancelled("the transfer was asked to stop")
-        return answer.read(min(left, PIECE))
-
-    def pause(self, budget: retry.Budget, failure: errors.SourceError) -> None:
-        """Wait before the next try; raise the error that ends the work if there is none."""
-        delay = budget.pause_after(failure)
-        if delay is None:
-            if budget.only(EndedEarly):
-                raise errors.TruncatedSource(str(failure)) from failure
-            raise failure
-        log.info(
-            "A request has failed and is made again",
-            extra={"url": self.shown, "reason": failure.reason, "delay": delay},
-        )
-        self._repeated.add(1)
-        if self._wait(delay):
-            raise errors.Cancelled("the transfer was asked to stop")
+            raise changed(self.shown, "its length is another one")
 
 
-def _probe(
-    shown: str, ask: Callable[[tuple[tuple[str, str], ...]], Response], service: Service = PLAIN
-) -> Findings:
+def _probe(shown: str, ask: Callable[[Fields], Response], service: Service) -> Findings:
     """Ask for the head of the source. The caller closes `body`. Raises SourceError."""
     answer = ask((("Range", f"bytes=0-{HEAD - 1}"),))
     try:

@@ -13,11 +13,13 @@ from typing import Protocol
 
 from cdi.images import errors
 from cdi.images.codecs import codec
-from cdi.images.http import response, retry
+from cdi.images.http import response
 from cdi.images.http.client import Fields, Service
 from cdi.images.http.response import Response
-from cdi.images.sources.http import codings
+from cdi.images.sources.http import codings, findings
 from cdi.images.sources.http.findings import Findings
+from cdi.images.sources.http.patience import Patience
+from cdi.images.sources.source import PIECE
 
 # What another try may cure. SourceChanged is transient too, but not for this run.
 RETRIED = (errors.SourceUnavailable, errors.ConnectionLost, errors.Stalled)
@@ -48,30 +50,27 @@ class Asker(Protocol):
     shown: str
     service: Service
     found: Findings
+    patience: Patience
 
     def ask(self, fields: Fields) -> Response: ...
-    def piece(self, answer: Response, left: int = ...) -> bytes: ...
-    def budget(self) -> retry.Budget: ...
-    def pause(self, budget: retry.Budget, failure: errors.SourceError) -> None: ...
     def check_same(self, answer: Response) -> None: ...
-    def changed(self, what: str) -> errors.SourceChanged: ...
 
 
 def pieces(source: Asker, body: Response | None) -> Iterator[bytes]:
     """Yield all of a source, whose first answer may be at hand unread, over every break."""
-    budget = source.budget()
+    budget = source.patience.budget()
     delivered = _Delivered(summed=not source.found.validators.strong)
     while True:
         try:
             with body or _ask_again(source, delivered) as answer:
-                while piece := source.piece(answer):
+                while piece := answer.read(PIECE):
                     delivered.add(piece)
                     budget.progressed(len(piece))
                     yield piece
             _check_end(source, answer)
         except RETRIED as failure:
             body = None
-            source.pause(budget, failure)
+            source.patience.pause(budget, failure)
         else:
             return
 
@@ -98,12 +97,12 @@ def _check_whole(source: Asker, answer: Response) -> None:
 def _skip(source: Asker, answer: Response, delivered: _Delivered) -> None:
     again = _Delivered(delivered.summed)
     while again.count < delivered.count:
-        piece = source.piece(answer, delivered.count - again.count)
+        piece = answer.read(min(delivered.count - again.count, PIECE))
         if not piece:
             raise answer.ended_early()
         again.add(piece)
     if again.checksum != delivered.checksum:
-        raise source.changed("its first bytes are others")
+        raise findings.changed(source.shown, "its first bytes are others")
 
 
 def _check_end(source: Asker, answer: Response) -> None:

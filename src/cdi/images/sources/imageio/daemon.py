@@ -20,7 +20,7 @@ import msgspec
 from cdi.images import errors
 from cdi.images.http import client, failures, sockets, urls
 from cdi.images.http.options import HttpOptions
-from cdi.images.http.response import Counter, Response
+from cdi.images.http.response import Response
 from cdi.images.layout import Extent
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Daemon:
         """`options` as for the bytes: without credentials, the path being a secret."""
         nobody = urls.Url("https", "imageio.invalid", 443, "/")  # credentials of none
         watch = sockets.Watch(cancel, options.stall, time.monotonic)
-        self._client = client.Client(nobody, options, watch, Counter())
+        self._client = client.Client(nobody, options, watch)
 
     def abilities(self, url: str) -> Abilities:
         """Ask what can be done; a daemon that does not know the question can do little."""

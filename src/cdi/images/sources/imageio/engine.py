@@ -27,7 +27,7 @@ from cdi.images.closing import Closing
 from cdi.images.http import client, failures, given, retry, sockets, urls
 from cdi.images.http.client import Fields
 from cdi.images.http.options import HttpOptions
-from cdi.images.http.response import Counter, Response
+from cdi.images.http.response import Response
 from cdi.images.sources.imageio import markup
 from cdi.images.sources.imageio.markup import Node
 
@@ -89,7 +89,7 @@ class Engine(Closing):
         self._rng = rng
         bare = replace(options, user="", password="", headers=(), secret_headers=())
         watch = sockets.Watch(cancel, options.stall, time.monotonic)
-        self._client = client.Client(self._place, bare, watch, Counter())
+        self._client = client.Client(self._place, bare, watch)
 
     @property
     def shown(self) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 from cdi.images import errors
 from cdi.images.http import client, failures, sockets, urls
 from cdi.images.http.options import HttpOptions
-from cdi.images.http.response import MAX_TEXT, Counter, Response
+from cdi.images.http.response import MAX_TEXT, Response
 from cdi.images.sources.objects.tokens import Token
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
@@ -159,7 +159,7 @@ class Granter:
         body: bytes | None,
     ) -> Token:
         now = self._now()
-        asked = client.Client(place, options, self._watch, Counter())
+        asked = client.Client(place, options, self._watch)
         try:
             with asked.call(urls.Route(place), fields, body) as answer:
                 if answer.status != 200:

@@ -17,7 +17,7 @@ from cdi.images import digest, errors
 from cdi.images.http import client, sockets, urls
 from cdi.images.http.client import Fields
 from cdi.images.http.options import HttpOptions
-from cdi.images.http.response import Counter, Response
+from cdi.images.http.response import Response
 from cdi.images.http.urls import Route
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.objects.tokens import Keeper
@@ -70,7 +70,7 @@ def image_at(
         raise errors.InvalidRequest("imageId is the ID of an image: it has no slashes")
     place = urls.parse_url(keystone.joined(base, f"images/{image_id}"))
     watch = sockets.Watch(cancel, options.stall, time.monotonic)
-    asked = client.Client(place, options, watch, Counter(), service)
+    asked = client.Client(place, options, watch, service)
     try:
         answer, _ = asked.follow(urls.Route(place), (("Accept", "application/json"),))
         with answer:

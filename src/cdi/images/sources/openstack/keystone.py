@@ -21,7 +21,7 @@ from typing import Any, Final
 from cdi.images import errors
 from cdi.images.http import client, failures, retry, sockets, urls
 from cdi.images.http.options import HttpOptions
-from cdi.images.http.response import Counter, Response
+from cdi.images.http.response import Response
 from cdi.images.sources.objects.tokens import Token
 from cdi.images.sources.openstack.credentials import Credentials
 
@@ -88,7 +88,7 @@ class Keystone:
 
     def _granted(self) -> Granted:
         watch = sockets.Watch(self._cancel, self._options.stall, time.monotonic)
-        asked = client.Client(self._place, self._options, watch, Counter())
+        asked = client.Client(self._place, self._options, watch)
         body = json.dumps(self._credentials.request).encode()
         now = time.time()
         try:

@@ -24,7 +24,7 @@ from cdi.images import errors
 from cdi.images.http import client, retry, sockets, urls
 from cdi.images.http.client import PLAIN, Fields, Service
 from cdi.images.http.options import HttpOptions
-from cdi.images.http.response import Counter, Response
+from cdi.images.http.response import Response
 from cdi.images.sources.http import HttpSource, codings
 from cdi.images.sources.registry import auth, manifest, store
 from cdi.images.sources.registry.credentials import Credentials
@@ -67,7 +67,6 @@ class Registry:
         self._options = dataclasses.replace(options, user="", password="")
         self._cancel, self._wait = cancel, cancel.wait if wait is None else wait
         self._clock, self._rng = clock, rng
-        self._received = Counter()
         self._base = ""
         self._talk: client.Client | None = None  # about small documents
         self._service = auth.Registry(
@@ -200,7 +199,7 @@ class Registry:
         service: Service = PLAIN,
     ) -> client.Client:
         watch = sockets.Watch(self._cancel, options.stall, self._clock)
-        return client.Client(location, options, watch, self._received, service)
+        return client.Client(location, options, watch, service)
 
     def _retried(self, step: Callable[[], T]) -> T:
         policy = self._options.retries
