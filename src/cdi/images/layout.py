@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from cdi.images.writes import Change, Zeros
+from cdi.images.writes import Buffer, Change, Zeros
 
 Reader: TypeAlias = Callable[[int, int], bytes]  # (offset, length) -> exactly these bytes
 
@@ -39,13 +39,13 @@ class Unit:
     start: int
     end: int
     covers: tuple[tuple[int, int], ...]
-    decode: Callable[[Iterable[bytes]], Iterator[Change]]
+    decode: Callable[[Iterable[Buffer]], Iterator[Change]]
 
 
 def clearing(start: int, end: int) -> Unit:
     """Return a unit of no host bytes, which clears the guest bytes [start, end)."""
 
-    def decode(_pieces: Iterable[bytes]) -> Iterator[Zeros]:
+    def decode(_pieces: Iterable[Buffer]) -> Iterator[Zeros]:
         yield Zeros(start, end)
 
     return Unit(start, start, ((start, end),), decode)

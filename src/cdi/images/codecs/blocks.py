@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 
 from cdi.images import errors, layout
 from cdi.images.codecs import decoder
-from cdi.images.writes import Write
+from cdi.images.writes import Buffer, Write
 
 # What the dictionaries of all threads may need together, and what a single one may: at least four
 # blocks are decoded at once, or else one after another, read ahead by many connections.
@@ -150,8 +150,8 @@ def _joined(blocks: Iterable[decoder.Block]) -> Iterator[decoder.Block]:
         yield held
 
 
-def _writes(codec: str, block: decoder.Block, pieces: Iterable[bytes]) -> Iterator[Write]:
+def _writes(codec: str, block: decoder.Block, pieces: Iterable[Buffer]) -> Iterator[Write]:
     offset = block.output_start
-    for out in decode_block(codec, block, pieces):
+    for out in decode_block(codec, block, map(bytes, pieces)):
         yield Write(offset, out)
         offset += len(out)

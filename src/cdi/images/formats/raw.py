@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from cdi.images import errors
 from cdi.images.formats.image import Image, Ranged
 from cdi.images.layout import Ranges, Unit
-from cdi.images.writes import Write
+from cdi.images.writes import Buffer, Write
 
 UNIT_BYTES = 4 << 20
 
@@ -49,7 +49,7 @@ def units_between(start: int, end: int, step: int, done: Ranges) -> Iterator[Uni
 
 
 def _unit(start: int, end: int) -> Unit:
-    def decode(pieces: Iterable[bytes]) -> Iterator[Write]:
+    def decode(pieces: Iterable[Buffer]) -> Iterator[Write]:
         at = start
         for piece in pieces:
             if piece:

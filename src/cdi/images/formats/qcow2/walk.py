@@ -20,7 +20,8 @@ from cdi.images.formats.qcow2.packing import unpacked, unpacker_for
 from cdi.images.formats.qcow2.spill import Spill
 from cdi.images.formats.tabled.agenda import Agenda
 from cdi.images.formats.tabled.runs import Kind, Run
-from cdi.images.formats.tabled.units import Passing, clipped
+from cdi.images.formats.tabled.units import clipped
+from cdi.images.passing import Passing
 from cdi.images.writes import Buffer, Packed, Write
 
 _SLICE = 256 << 10  # tables are decoded in parts of this size
@@ -119,7 +120,7 @@ class Walk:
         """Keep what passes up to `end`, unless nothing can ask for it any more."""
         if not self.all_known:
             for part in self.passing.parts(self.at, end):
-                kept = self._without_blank(part) if self._blank else part
+                kept = memoryview(self._without_blank(part) if self._blank else part)
                 self.spill.park(self.at, kept)
                 self.at += len(kept)
                 self._check_limit()
@@ -146,7 +147,7 @@ class Walk:
         unpacked(self._unpacker, data, run.guest)  # only a sane one has an end
         return max(run.start + self._unpacker.used(data), owned)
 
-    def _without_blank(self, part: memoryview) -> memoryview:
+    def _without_blank(self, part: Buffer) -> Buffer:
         """Step over zeros between compressed data and the end of its host cluster.
 
         Most compressed clusters are followed by some. Nothing needs them: plain clusters and

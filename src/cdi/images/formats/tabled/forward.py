@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
-from cdi.images.formats.tabled.units import Passing
+from cdi.images.passing import Passing
 from cdi.images.writes import Packed, Write
 
 

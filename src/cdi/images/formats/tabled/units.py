@@ -2,17 +2,16 @@
 Tables name runs of host bytes, and these become units: what is fetched and decoded together.
 
 Here: tables read at random, those that lie near each other in one read and the others side by side;
-which places of the file are taken, so that nothing is taken twice; where runs are cut, how the
-bytes of one unit turn into writes, and a window over bytes that go by in pieces. Elsewhere: what
-the entries of tables mean (each format's `tables`), how packed blocks are unpacked, and who
-fetches. A block is what one entry of a table maps: a cluster or a grain.
+which places of the file are taken, so that nothing is taken twice; where runs are cut, and how the
+bytes of one unit turn into writes. Elsewhere: what the entries of tables mean (each format's
+`tables`), how packed blocks are unpacked, and who fetches. A block is what one entry of a table
+maps: a cluster or a grain.
 
 Raises TruncatedSource, and whatever the reader raises.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -21,6 +20,7 @@ from typing import TypeAlias
 from cdi.images import errors
 from cdi.images.formats.tabled.runs import Kind, Run
 from cdi.images.layout import Ranges, Reader, Unit
+from cdi.images.passing import Passing
 from cdi.images.writes import Buffer, Write
 
 READ_BYTES = 1 << 20  # near tables are fetched in one read up to this length
@@ -194,26 +194,19 @@ class Cutter:
         if start < last:
             yield Run(start + shift, last + shift, start, run.kind)
 
-    def _decode(self, group: list[Run], pieces: Iterable[bytes]) -> Iterator[Write]:
+    def _decode(self, group: list[Run], pieces: Iterable[Buffer]) -> Iterator[Write]:
         """Turn the host bytes of a unit into writes, as they come."""
-        passing = Passing(group[0][0])
-        source = iter(pieces)
-        for run in group:
-            start, end, guest, kind = run
-            passing.forget(start)
+        passing = Passing(group[0].start, pieces)
+        for start, end, guest, kind in group:
             if kind is Kind.PACKED:
-                while passing.end < end:
-                    passing.add(_next(source, run))
+                passing.forget(start)
                 data = self._unpack(passing.take(start, end), guest)
                 yield Write(guest, clipped(data, self._virtual_size - guest))
                 continue
-            while start < end:
-                if passing.end <= start:
-                    passing.forget(passing.end)
-                    passing.add(_next(source, run))
-                for part in passing.parts(start, end):
-                    yield Write(guest + start - run[0], part)
-                    start += len(part)
+            at = guest
+            for part in passing.arriving(start, end):
+                yield Write(at, part)
+                at += len(part)
 
 
 def clipped(data: Buffer, length: int) -> Buffer:
@@ -230,50 +223,3 @@ def merged(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
         else:
             joined.append((start, end))
     return tuple(joined)
-
-
-def _next(source: Iterator[bytes], run: Run) -> bytes:
-    piece = next(source, None)
-    if piece is None:
-        raise errors.TruncatedSource(
-            f"the source ended within the data of guest offset {run.guest}, "
-            f"at host offset {run.start} to {run.end}"
-        )
-    return piece
-
-
-class Passing:
-    """The pieces that are at hand, from `start` to `end`."""
-
-    def __init__(self, start: int) -> None:
-        self.end = start
-        self._pieces: deque[tuple[int, int, memoryview]] = deque()
-
-    def add(self, piece: Buffer) -> None:
-        """Take the bytes that follow."""
-        if piece:
-            after = self.end + len(piece)
-            self._pieces.append((self.end, after, memoryview(piece)))
-            self.end = after
-
-    def forget(self, before: int) -> None:
-        """Let go of pieces that end at or before an offset."""
-        pieces = self._pieces
-        while pieces and pieces[0][1] <= before:
-            pieces.popleft()
-
-    def take(self, start: int, end: int) -> memoryview | bytes:
-        """Return the bytes [start, end), all of which are at hand."""
-        first, after, piece = self._pieces[0]
-        if first <= start and end <= after:
-            return piece[start - first : end - first]
-        parts = list(self.parts(start, end))
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def parts(self, start: int, end: int) -> Iterator[memoryview]:
-        """Yield what is at hand of [start, end), as it lies."""
-        for first, after, piece in self._pieces:
-            if after > start:
-                if first >= end:
-                    return
-                yield piece[max(start - first, 0) : end - first]
