@@ -51,7 +51,7 @@ def check(data: bytes) -> None:
         return raw[offset : offset + length]
 
     view = window.Window(raw[: inspect.HEAD], len(raw), read)
-    seen = inspect._inspect(view, deep=True)  # noqa: SLF001 - what `inspect_file` does with a file
+    seen = inspect._inspect(view, deep=True)  # noqa: SLF001 - what `copying.inspect_file` does with a file
     assert seen.checks_left == ()
     assert seen.virtual_size is not None
     assert 0 < seen.virtual_size <= limits.MAX_VIRTUAL_SIZE

@@ -16,9 +16,9 @@ from cdi.images import errors, target
 from cdi.images.codecs.decoder import Restart
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.source import Identity
-from cdi.images.transfer import forward, mirror, transfer, work
+from cdi.images.transfer import attempt, forward, mirror, transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.request import TransferRequest
+from cdi.images.transfer.request import Result, TransferRequest
 from cdi.images.writes import Write
 from support import disks, httpd, loopdev, worker
 
@@ -182,9 +182,9 @@ def request_for(device: Path, folder: Path, name: str | None = "claim-1") -> Tra
     return TransferRequest(opening, device, folder / "journal", device_name=name)
 
 
-def filled_in_part(request: TransferRequest, virtual_size: int | None = SIZE) -> work.Work:
+def filled_in_part(request: TransferRequest, virtual_size: int | None = SIZE) -> attempt.Work:
     """An attempt with two checkpoints; its process is gone, as far as others can tell."""
-    job = work.Work(request, VERSION, virtual_size, None)
+    job = attempt.Work(request, VERSION, virtual_size, None)
     for at in (0, MIB):
         job.target.write([Write(at, os.urandom(MIB))])
         job.journal.done(((at, at + MIB),))
@@ -200,7 +200,7 @@ def test_a_torn_note_leaves_the_one_before_it(tmp_path: Path, storage: Path) -> 
         with device.open("r+b") as file:
             file.seek(ROOM - MIB + newest % 2 * MIB // 2 + 40)
             file.write(bytes(80))
-        found = work.earlier(request_for(device, tmp_path / "two"), VERSION)
+        found = attempt.earlier(request_for(device, tmp_path / "two"), VERSION)
         assert found is not None
         assert list(found.done) == [(0, MIB)]
 
@@ -210,8 +210,10 @@ def test_whoever_begins_anew_removes_the_notes_first(tmp_path: Path, storage: Pa
         filled_in_part(request_for(device, tmp_path / "one"))
         assert mirror.last(device)
         # Another program makes it this time, and says nothing of sizes.
-        work.Work(request_for(device, tmp_path / "two", None), VERSION, None, None).target.close()
-        assert work.earlier(request_for(device, tmp_path / "three"), VERSION) is None
+        attempt.Work(
+            request_for(device, tmp_path / "two", None), VERSION, None, None
+        ).target.close()
+        assert attempt.earlier(request_for(device, tmp_path / "three"), VERSION) is None
         assert not mirror.last(device)
 
 
@@ -221,13 +223,13 @@ def test_a_disk_whose_size_nobody_tells_is_gone_on_with(tmp_path: Path, storage:
         filled_in_part(request_for(device, tmp_path / "one"), None)
         begun = device.read_bytes()[: 2 * MIB]
         lost = request_for(device, tmp_path / "two")
-        found = work.earlier(lost, VERSION)
+        found = attempt.earlier(lost, VERSION)
         assert found is not None
         assert list(found.done) == [(0, 2 * MIB)]
-        with work.Work(lost, VERSION, None, found) as job:
+        with attempt.Work(lost, VERSION, None, found) as job:
             job.target.write([Write(2 * MIB, whole)])
             job.checkpoint()
-            job.finish(2 * MIB + len(whole), threading.Event())
+            job.commit(Result("raw", None, 2 * MIB + len(whole)), Meter(), threading.Event())
     assert storage.read_bytes() == begun + whole + bytes(MIB)
 
 
@@ -235,25 +237,25 @@ def test_notes_lie_where_nothing_of_a_disk_is_that_began_without(tmp_path: Path)
     storage = stored(tmp_path / "storage", SIZE)
     with loopdev.device(storage) as device:
         unnamed = request_for(device, tmp_path / "one", None)
-        with work.Work(unnamed, VERSION, SIZE, None) as job:
+        with attempt.Work(unnamed, VERSION, SIZE, None) as job:
             job.target.write([Write(0, FIRST * 12)])
             job.journal.done(((0, SIZE),))
         named = request_for(device, tmp_path / "one")
-        with work.Work(named, VERSION, SIZE, work.earlier(named, VERSION)) as job:
+        with attempt.Work(named, VERSION, SIZE, attempt.earlier(named, VERSION)) as job:
             assert job.resumed
             job.checkpoint()
-            job.finish(SIZE, threading.Event())
+            job.commit(Result("raw", None, SIZE), Meter(), threading.Event())
     assert storage.read_bytes() == FIRST * 12
 
 
 def test_another_program_finds_all_of_the_device_its_own(tmp_path: Path, storage: Path) -> None:
     nameless = Identity("a temporary copy")
     with loopdev.device(storage) as device:
-        with work.Work(request_for(device, tmp_path / "one"), nameless, ROOM, None) as job:
+        with attempt.Work(request_for(device, tmp_path / "one"), nameless, ROOM, None) as job:
             job.target.written_by_others(ROOM)
             job.target.path.write_bytes(FIRST * (ROOM // MIB))
             job.checkpoint()
-            job.finish(ROOM, threading.Event())
+            job.commit(Result("raw", None, ROOM), Meter(), threading.Event())
         assert device.read_bytes() == FIRST * (ROOM // MIB)
 
 
@@ -294,18 +296,18 @@ def test_a_stream_that_has_the_end_of_its_disk_first_is_gone_on_with(
     with loopdev.device(storage) as device:
         request = request_for(device, tmp_path / "one")
         began = forward.Disk("qcow2")
-        with pytest.raises(Killed), work.Work(request, VERSION, 96 * MIB, None) as job:
+        with pytest.raises(Killed), attempt.Work(request, VERSION, 96 * MIB, None) as job:
             forward.write(ended(pieces(image, 0, mib * MIB)), began, job, lambda _: None, None)
-        found = work.earlier(request, VERSION)
+        found = attempt.earlier(request, VERSION)
         assert found is not None
         late = found.stream is not None
         assert late == (mib == 85)  # then what was held back has gone to its place
         again = forward.Disk.restored(found.stream.decoder or b"") if found.stream else None
         at = found.stream.source if found.stream else 0
-        with work.Work(request, VERSION, 96 * MIB, found if late else None) as job:
+        with attempt.Work(request, VERSION, 96 * MIB, found if late else None) as job:
             rest = pieces(image, at, image.stat().st_size)
             size = forward.write(rest, again or forward.Disk("qcow2"), job, lambda _: None, None)
-            job.finish(size, threading.Event())
+            job.commit(Result("raw", None, size), Meter(), threading.Event())
     assert storage.read_bytes() == disk.read_bytes()
 
 
@@ -319,7 +321,7 @@ def test_a_disk_that_is_brought_up_to_date_carries_none(tmp_path: Path, storage:
     with loopdev.device(storage) as device:
         request = replace(request_for(device, tmp_path / "one"), update=True)
         before = storage.read_bytes()[SIZE:]
-        with work.Work(request, VERSION, SIZE, None) as job:
+        with attempt.Work(request, VERSION, SIZE, None) as job:
             job.checkpoint()
         assert storage.read_bytes()[SIZE:] == before
 
@@ -332,10 +334,10 @@ def test_the_commit_leaves_nothing_behind_the_disk(
         request = replace(request_for(device, tmp_path / "one"), preallocate=preallocate)
         filled_in_part(request)
         lost = replace(request_for(device, tmp_path / "two"), preallocate=preallocate)
-        with work.Work(lost, VERSION, SIZE, work.earlier(lost, VERSION)) as job:
+        with attempt.Work(lost, VERSION, SIZE, attempt.earlier(lost, VERSION)) as job:
             assert job.resumed
             job.checkpoint()
-            job.finish(SIZE, threading.Event())
+            job.commit(Result("raw", None, SIZE), Meter(), threading.Event())
     assert not storage.read_bytes()[2 * MIB :].strip(b"\0")
 
 

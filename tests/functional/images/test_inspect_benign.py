@@ -11,7 +11,7 @@ import pytest
 from cdi.images.confined import qemu
 from cdi.images.formats import inspect, unclaimed
 from cdi.images.sources.file import FileSource
-from cdi.images.transfer import transfer
+from cdi.images.transfer import copying, transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import TransferRequest
 
@@ -100,7 +100,7 @@ def virtual_size(path, fmt):
 def test_a_sound_image_converts_to_the_disk_in_it(fmt, size, options, made, tmp_path):
     # `convert` itself insists that qemu-img sees the virtual size that we saw.
     path, target = made(fmt, size, options), tmp_path / "disk.img"
-    image = inspect.inspect_file(path)
+    image = copying.inspect_file(path)
     assert (image.format, image.native, image.checks_left) == (fmt, False, ())
     qemu.convert(path, image.format, target, image.virtual_size)
     compared = subprocess.run(
@@ -114,7 +114,7 @@ def test_a_sound_image_converts_to_the_disk_in_it(fmt, size, options, made, tmp_
 @pytest.mark.parametrize(("fmt", "size", "options"), NATIVE)
 def test_a_sound_image_that_is_decoded_here_is_accepted(fmt, size, options, made, disks, tmp_path):
     path, target = made(fmt, size, options), tmp_path / "target"
-    image = inspect.inspect_file(path)
+    image = copying.inspect_file(path)
     assert (image.format, image.virtual_size) == (fmt, virtual_size(path, fmt))
     assert (image.native, image.checks_left) == (True, ())
     order = TransferRequest(lambda _: FileSource(path), target)

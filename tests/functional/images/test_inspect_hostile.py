@@ -12,6 +12,7 @@ from cdi.images import errors
 from cdi.images.formats import inspect
 from cdi.images.formats.image import Ranged
 from cdi.images.formats.raw import layout_of
+from cdi.images.transfer import copying
 from support import corpus, disks, hostile, readers
 
 MIB = hostile.MIB
@@ -28,7 +29,7 @@ def audit():
 
 def look(path):
     """Do all that comes before the first byte is fetched: inspection, and the tables."""
-    raw, image = path.read_bytes(), inspect.inspect_file(path)
+    raw, image = path.read_bytes(), copying.inspect_file(path)
     if image.native:
         ranged = Ranged(lambda at, count: raw[at : at + count], len(raw), 1 << 20, 1)
         layout = image.layout(ranged) if image.layout else layout_of(image, ranged)
@@ -62,7 +63,7 @@ def test_the_same_image_with_nothing_wrong_is_accepted(builder, tmp_path):
 def test_a_stream_optimised_disk_with_its_directory_at_the_end_is_accepted(tmp_path):
     path = tmp_path / "image"
     path.write_bytes(corpus.with_footer(corpus.stream_vmdk()[:512]))
-    assert inspect.inspect_file(path).virtual_size == MIB
+    assert copying.inspect_file(path).virtual_size == MIB
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,6 @@ def test_one_file_of_a_split_disk_is_refused_as_a_part(layout, tmp_path):
         if not path.exists():
             continue  # a flat part cannot be told from a raw disk
         with pytest.raises(errors.UnsafeImage, match=words):
-            inspect.inspect_file(path)
+            copying.inspect_file(path)
         with pytest.raises(errors.UnsafeImage, match=words):
             inspect.inspect(path.read_bytes()[: inspect.HEAD], path.stat().st_size)

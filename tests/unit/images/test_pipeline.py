@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from cdi.images import errors
-from cdi.images.transfer import parallel, pipeline
+from cdi.images.transfer import pipeline
 
 
 def test_what_runs_ahead_arrives_in_order():
@@ -85,33 +85,6 @@ def test_the_failure_of_one_part_ends_the_reading():
 
     with pytest.raises(errors.Stalled):
         list(pipeline.InOrder(fetch, 0, 100, 10, lambda: 3))
-
-
-def test_a_splitter_cuts_where_it_is_told():
-    splitter = parallel.Splitter([b"abcd", b"ef", b"ghij"], 100)
-    assert b"".join(splitter.take(100, 103)) == b"abc"
-    assert b"".join(splitter.take(103, 107)) == b"defg"
-    assert b"".join(splitter.take(108, 110)) == b"ij"
-
-
-def test_a_splitter_goes_back_a_little_for_ranges_that_share_bytes():
-    data = bytes(range(256)) * 8
-    splitter = parallel.Splitter([data[at : at + 100] for at in range(0, len(data), 100)], 0)
-    assert b"".join(splitter.take(0, 1000)) == data[:1000]
-    assert b"".join(splitter.take(1000 - 511, 1500)) == data[489:1500]
-    with pytest.raises(ValueError, match="too far"):
-        list(splitter.take(900, 1600))
-
-
-def test_a_splitter_notices_the_end():
-    with pytest.raises(errors.TruncatedSource):
-        list(parallel.Splitter([b"ab"], 0).take(0, 3))
-
-
-def test_a_splitter_skips_what_its_reader_left():
-    splitter = parallel.Splitter([b"abcdef"], 0)
-    splitter.skip(splitter.take(0, 4))
-    assert b"".join(splitter.take(4, 6)) == b"ef"
 
 
 def test_a_crew_does_everything_it_is_given() -> None:

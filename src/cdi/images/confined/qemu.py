@@ -1,5 +1,5 @@
 """
-Convert with qemu-img what is not decoded here, after `inspect.inspect_file` has passed it.
+Convert with qemu-img what is not decoded here, after a deep inspection has passed it.
 
 The format is pinned: driver and protocol are both named, so that no byte of the image and no
 character of a path can choose another. qemu-img runs in a `sandbox`. Its own view of the disk is

@@ -29,7 +29,7 @@ class Image:
     `format` is qemu's name for it. `virtual_size` is None as long as it cannot be known from the
     bytes at hand: a raw stream of unknown length, or a header that comes later than the head.
     `native` images are decoded by this package; the others go through `qemu.convert`, and only
-    after `inspect.inspect_file` has passed the complete file. `checks_left` names the checks that
+    after a deep inspection has passed the complete file. `checks_left` names the checks that
     needed bytes out of reach. `flat` says that the first `virtual_size` bytes of the file are
     the disk itself, whatever follows them (a fixed VHD): they may be copied like a raw disk.
     `tables_late`: what says where the data belongs comes so late in the file that whoever reads it

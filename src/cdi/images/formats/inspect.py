@@ -1,19 +1,17 @@
 """
 Look at an image before any tool does, and say what it is or why it is refused.
 
-Everything here is our own reading of bytes; no other program runs. `inspect` sees the head of an
-image, and more of it where the source can be read at random. `inspect_file` sees a complete
-local copy and checks all of its tables: only what it returns may be handed to `qemu.convert`.
+Everything here is our own reading of bytes; no other program runs. Only what a deep inspection of
+a complete local copy returns may be handed to `qemu.convert`.
 
-What is decided here: which format claims the bytes, and that only one does. What each format
-allows is in its own module, what none claims in `unclaimed`; how things begin is in `signatures`.
+Decided here: which format claims the bytes, and that only one does. What each format allows is in
+its own module, what none claims in `unclaimed`; how things begin is in `signatures`.
 Raises NotADisk, UnsupportedFormat, UnsafeImage, CorruptImage or TruncatedSource.
 """
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from collections.abc import Callable
 from typing import Final
 
 from cdi.images import errors
@@ -21,40 +19,28 @@ from cdi.images.formats import foreign, signatures, window
 from cdi.images.formats.image import Image
 from cdi.images.layout import Reader
 
-__all__ = ["HEAD", "Image", "has_signature", "inspect", "inspect_file"]
+__all__ = ["HEAD", "Image", "has_signature", "inspect"]
 
 HEAD: Final = 1 << 20  # bytes: one piece of a source, and enough for every header but VHDX's
 
 
-def inspect(head: bytes, size: int | None, reader: Reader | None = None) -> Image:
+def inspect(
+    head: bytes, size: int | None, reader: Reader | None = None, *, deep: bool = False
+) -> Image:
     """Check an image by its first min(HEAD, `size`) bytes, and by `reader` where there is one.
 
     `size` is the length of the whole image, None if unknown. A raw disk's virtual size is its
-    length in whole sectors, as the last one is padded with zeros.
+    length in whole sectors, as the last one is padded with zeros. `deep` leaves no check: all
+    tables are read.
     """
     if size is None and len(head) < HEAD:
         size = len(head)
-    return _inspect(window.Window(head, size, reader), deep=False)
+    return _inspect(window.Window(head, size, reader), deep=deep)
 
 
 def has_signature(head: bytes) -> bool:
     """Whether bytes begin like a disk of some format, read here or not."""
     return bool(_claims(head))
-
-
-def inspect_file(path: Path) -> Image:
-    """Check a complete local file; no check is left."""
-    with path.open("rb") as file:
-        descriptor = file.fileno()
-
-        def read(offset: int, length: int) -> bytes:
-            raw = os.pread(descriptor, length, offset)
-            if len(raw) < length:
-                raise errors.TruncatedSource(f"{path.name} became shorter while it was read")
-            return raw
-
-        size = file.seek(0, os.SEEK_END)
-        return _inspect(window.Window(os.pread(descriptor, HEAD, 0), size, read), deep=True)
 
 
 def _inspect(view: window.Window, *, deep: bool) -> Image:
@@ -74,42 +60,31 @@ def _inspect(view: window.Window, *, deep: bool) -> Image:
 
 def _check(name: str, view: window.Window, *, deep: bool) -> Image:
     """Have a format's own module check the image. Only the one that is needed is loaded."""
+    check: Callable[[window.Window, bool], Image]
     match name:
         case "qcow2":
-            from cdi.images.formats import qcow2
-
-            return qcow2.inspect(view, deep)
+            from cdi.images.formats.qcow2 import inspect as check
         case "QCOW":
-            from cdi.images.formats import qcow
-
-            return qcow.inspect(view, deep)
+            from cdi.images.formats.qcow import inspect as check
         case "VMDK":
-            from cdi.images.formats import vmdk
-
-            return vmdk.inspect(view, deep)
+            from cdi.images.formats.vmdk import inspect as check
         case "VMDK descriptor":
             from cdi.images.formats.vmdk import descriptor
 
             raise descriptor.refusal(view.head)
         case "VDI":
-            from cdi.images.formats import vdi
-
-            return vdi.inspect(view, deep)
+            from cdi.images.formats.vdi import inspect as check
         case "VHD":
-            from cdi.images.formats import vhd
-
-            return vhd.inspect(view, deep)
+            from cdi.images.formats.vhd import inspect as check
         case "VHDX":
-            from cdi.images.formats import vhdx
-
-            return vhdx.inspect(view, deep)
+            from cdi.images.formats.vhdx import inspect as check
         case "QED":
-            from cdi.images.formats import qed
-
-            return qed.inspect(view, deep)
-    raise errors.UnsupportedFormat(
-        f"the source is {name}, which is not read here; convert it first"
-    )
+            from cdi.images.formats.qed import inspect as check
+        case _:
+            raise errors.UnsupportedFormat(
+                f"the source is {name}, which is not read here; convert it first"
+            )
+    return check(view, deep)
 
 
 def _is_tar(head: bytes) -> bool:

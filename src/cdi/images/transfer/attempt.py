@@ -1,28 +1,38 @@
 """
-One attempt at a transfer, with one open source.
+One attempt at a transfer: an open source, and the target and the journal that it fills.
 
 Here: what every way of moving a disk needs: how much to ask for at once, what is refused before
-anything is written, and the commit. Elsewhere: the ways (`parallel`, `one_pass`, `wrapped`,
-`overlay`), and which one it is (`transfer`).
+anything is written, whether an earlier attempt can be continued, and the commit. It can if it was
+of the same object at the source, the same wishes, the same partial file. An object that has no
+version (no ETag, no date) is never continued, since nobody could tell whether it is still the
+same. Elsewhere: the ways (`parallel`, `one_pass`, `wrapped`, `overlay`), and which one it is
+(`transfer`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import logging
 import threading
 import time
+from pathlib import Path
 
 from cdi.images import errors
 from cdi.images import target as targets
 from cdi.images.formats import inspect, signatures
 from cdi.images.formats.image import Image
-from cdi.images.sources.source import PrefersLargeRequests, Source
-from cdi.images.transfer import work
+from cdi.images.sources.source import Identity, PrefersLargeRequests, Source
+from cdi.images.transfer import resuming
+from cdi.images.transfer.journal import Copy, Journal
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.progress import Progress
 from cdi.images.transfer.request import Result, TransferRequest
 
+log = logging.getLogger(__name__)
+
 SECTOR = 512
+CHECKPOINT_EVERY = 5.0  # seconds of work that a power cut may cost
 # What is looked at before anything is decided: what an opening http source holds ready anyway.
 HEAD = 64 << 10
 EMPTY = "the source is empty (0 bytes); check the URL, or what was uploaded"
@@ -85,14 +95,14 @@ class Attempt:
 
     def earlier(self) -> Progress | None:
         """Return what an earlier attempt has noted."""
-        return work.earlier(self.request, self.source.identity)
+        return earlier(self.request, self.source.identity)
 
-    def open(self, virtual_size: int | None, progress: Progress | None) -> work.Work:
+    def open(self, virtual_size: int | None, progress: Progress | None) -> Work:
         """Open target and journal, to go on from `progress` or to begin."""
-        return work.Work(self.request, self.source.identity, virtual_size, progress)
+        return Work(self.request, self.source.identity, virtual_size, progress)
 
     def finish(
-        self, job: work.Work, image_format: str, compression: str | None, virtual_size: int
+        self, job: Work, image_format: str, compression: str | None, virtual_size: int
     ) -> Result:
         """Commit the complete disk, and say what was done."""
         if image_format == "raw" and not self.request.as_is:
@@ -105,32 +115,152 @@ class Attempt:
             if image.format != "raw" and image.virtual_size is not None:
                 image_format, virtual_size = image.format, image.virtual_size
         made = Result(image_format, compression, virtual_size, digest=self.digest)
-        return commit(self.request, job, self.meter, self.halt, made)
+        return job.commit(made, self.meter, self.halt)
 
 
-def commit(
-    request: TransferRequest, job: work.Work, meter: Meter, stop: threading.Event, made: Result
-) -> Result:
-    """Commit the complete disk; return what is known of it, and how much was done."""
-    meter.stage = "syncing"
-    size = max(-(-made.virtual_size // SECTOR) * SECTOR, request.size or 0)
-    began = time.perf_counter()
+class Work:
+    """One attempt at writing. Leaving the context keeps partial disk and journal, durably."""
 
-    def done() -> Result:
-        return dataclasses.replace(
-            made,
-            size=size,
-            fetched=meter.fetched,
-            written=job.target.written,
-            resumed=job.resumed,
-            seconds=dict(meter.seconds),
+    def __init__(
+        self,
+        request: TransferRequest,
+        identity: Identity,
+        virtual_size: int | None,
+        progress: Progress | None,
+    ) -> None:
+        """Open target and journal; with `progress` continue, without begin anew."""
+        self._request = request
+        self.resumed = progress is not None
+        self.progress = progress or Progress()
+        if progress is None and not targets.is_device(request.target):
+            forget(request.target, request.journal_file)
+        self.target, copy = self._open(identity, virtual_size)
+        try:
+            key = request.key(identity, self.target.tag)
+            held_from = None if copy is None else self.target.held_from
+            self.journal = Journal(request.journal_file, key, self.progress, copy, held_from)
+        except OSError as error:
+            self.target.close()
+            raise targets.target_error(error, str(request.journal_file)) from error
+        self._left = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="checkpoint", daemon=True)
+
+    def _open(
+        self, identity: Identity, virtual_size: int | None
+    ) -> tuple[targets.Target, Copy | None]:
+        """Open the target; return what makes a second copy of durable records as well."""
+        request = self._request
+        if targets.is_device(request.target):
+            from cdi.images.transfer import ondevice
+
+            return ondevice.opened(
+                request, identity, virtual_size, self.progress, resumed=self.resumed
+            )
+        size = virtual_size if request.size is None else max(request.size, virtual_size or 0)
+        file = targets.FileTarget(
+            request.target,
+            size,
+            preallocate=request.preallocate,
+            resume=self.resumed,
+            update=request.update,
+            direct_io=request.direct_io,
         )
+        file.already(self.progress.done)
+        return file, None
 
-    told = request.committing
-    job.finish(size, stop, lambda: told(done()) if told else None)
-    meter.spent("sync", time.perf_counter() - began)
-    meter.spent("write", job.target.seconds)
-    return done()
+    def __enter__(self) -> Work:
+        self._keeper.start()
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _: object) -> None:
+        self._left.set()
+        self._keeper.join()
+        try:
+            if error is not None:
+                self.checkpoint()
+            if self.target.lossy:
+                self.journal.believe_durable()
+            if isinstance(error, errors.TransferError) and error.kind is errors.Kind.PERMANENT:
+                self._forget_copy()
+        finally:
+            self.journal.close()
+            self.target.close()
+
+    def _forget_copy(self) -> None:
+        if isinstance(self.target, targets.BlockTarget):
+            with contextlib.suppress(errors.TargetError):  # what failed is told, not this
+                self.target.forget_notes()
+
+    def commit(self, made: Result, meter: Meter, stop: threading.Event) -> Result:
+        """The disk is complete and verified: commit it; return what is known of it, and was done.
+
+        Zeroing what nobody wrote may take long: it is noted, and ends with `stop`.
+        """
+        meter.stage = "syncing"
+        size = max(-(-made.virtual_size // SECTOR) * SECTOR, self._request.size or 0)
+        began, told = time.perf_counter(), self._request.committing
+        for done in self.target.fill(size):
+            self.journal.done((done,))
+            if stop.is_set():
+                raise errors.Cancelled("the transfer was asked to stop")
+        self._left.set()
+        self._keeper.join()
+        made = dataclasses.replace(made, size=size, resumed=self.resumed)
+        self.target.finish(size, lambda: told(self._counted(made, meter)) if told else None)
+        self.journal.remove()
+        meter.spent("sync", time.perf_counter() - began)
+        meter.spent("write", self.target.seconds)
+        return self._counted(made, meter)
+
+    def _counted(self, made: Result, meter: Meter) -> Result:
+        fetched, written = meter.fetched, self.target.written
+        seconds = dict(meter.seconds)
+        return dataclasses.replace(made, fetched=fetched, written=written, seconds=seconds)
+
+    def let_go(self) -> None:
+        """See to it that all that was written is in its place, and noted here alone."""
+        self.journal.let_go(self.target.let_go)
+
+    def _keep(self) -> None:
+        while not self._left.wait(CHECKPOINT_EVERY):
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Make what is complete survive a power cut; done every CHECKPOINT_EVERY by itself."""
+        try:
+            self.journal.checkpoint(self.target.flush, self.target.samples)
+        except (OSError, errors.TargetError) as error:
+            # The target remembers, and fails at its next sync, at the latest the last one. Until
+            # then this process may be killed, and nobody else would know.
+            log.warning("checkpoint failed", extra={"cause": str(error)})
+            if self.target.lossy:
+                self.journal.believe_durable()
+
+
+def earlier(request: TransferRequest, identity: Identity) -> Progress | None:
+    """Return what an earlier attempt at the same request has noted, or None."""
+    tag = targets.tag_of(request.target, complete=request.update)
+    if tag is None or not identity.version:
+        return None
+    found = resuming.load(request.journal_file, request.key(identity, tag))
+    if found is None and targets.is_device(request.target):
+        from cdi.images.transfer import ondevice
+
+        found = ondevice.noted(request, identity)
+    if found is None:
+        return None
+    written = targets.path_of_work(request.target, complete=request.update)
+    if not targets.still_holds(written, found.samples):
+        log.warning("the target does not hold what its journal says, starting anew")
+        return None
+    return found
+
+
+def forget(target: Path, journal: Path) -> None:
+    """Remove what unfinished attempts left. Raises TargetFailed where one is under way."""
+    if not targets.is_device(target):
+        targets.remove_partial(target)
+    journal.unlink(missing_ok=True)
 
 
 def needs_copy(image: Image) -> errors.NeedsScratch:

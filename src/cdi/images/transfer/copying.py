@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +22,8 @@ from cdi.images.formats import inspect
 from cdi.images.formats.image import Image
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.source import Identity, Once, Source
-from cdi.images.transfer import documents, journal, work
-from cdi.images.transfer.attempt import Attempt, commit, insist_fits
+from cdi.images.transfer import documents, journal
+from cdi.images.transfer.attempt import Attempt, Work, forget, insist_fits
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
 
@@ -74,7 +75,7 @@ def taken(
     request: TransferRequest, first: Attempt, go: Callable[[Attempt], Result], need: Exception
 ) -> Result:
     """Take a copy with the source that is open, after the first attempt has found the `need`."""
-    work.forget(request.target, request.journal_file)
+    forget(request.target, request.journal_file)
     # Once halted, its readers are gone, and what they have read with them.
     if request.scratch is None or first.halt.is_set():
         raise need
@@ -131,10 +132,26 @@ def _from_copy(
     )
     if request.base is not None:
         return run(local, meter, cancel)
-    image = inspect.inspect_file(scratch)
+    image = inspect_file(scratch)
     if image.native:
         return run(dataclasses.replace(local, as_is=image.format == "raw"), meter, cancel)
     return _converted(local, image, scratch, meter, cancel)
+
+
+def inspect_file(path: Path) -> Image:
+    """Check a complete local file; no check is left."""
+    with path.open("rb") as file:
+        descriptor = file.fileno()
+
+        def read(offset: int, length: int) -> bytes:
+            raw = os.pread(descriptor, length, offset)
+            if len(raw) < length:
+                raise errors.TruncatedSource(f"{path.name} became shorter while it was read")
+            return raw
+
+        size = file.seek(0, os.SEEK_END)
+        head = os.pread(descriptor, inspect.HEAD, 0)
+        return inspect.inspect(head, size, read, deep=True)
 
 
 def _converted(
@@ -146,7 +163,7 @@ def _converted(
     insist_fits(request, image.virtual_size)
     meter.stage, meter.position, meter.total = "converting", 0, image.virtual_size
     size = image.virtual_size
-    with work.Work(request, Identity(str(scratch)), size, None) as job:
+    with Work(request, Identity(str(scratch)), size, None) as job:
         job.target.written_by_others(size)
         job.target.written += qemu.convert(
             scratch,
@@ -158,7 +175,7 @@ def _converted(
             preallocate=request.preallocate,
             cache_none=request.direct_io,
         )
-        return commit(request, job, meter, cancel, Result(image.format, None, size))
+        return job.commit(Result(image.format, None, size), meter, cancel)
 
 
 def _answering(request: TransferRequest, known: dict[str, Any]) -> TransferRequest:

@@ -21,9 +21,9 @@ from cdi.images.codecs.decoder import Decoder, Restart
 from cdi.images.formats import native
 from cdi.images.layout import ForwardDecoder, Part
 from cdi.images.transfer import pipeline
+from cdi.images.transfer.attempt import Work
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.progress import StreamPoint
-from cdi.images.transfer.work import Work
 from cdi.images.writes import Change
 
 AHEAD = 8 << 20  # bytes that may wait between two stages

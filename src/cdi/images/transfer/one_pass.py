@@ -20,6 +20,7 @@ from cdi.images.transfer import copying, fetch, forward, pipeline, verifying
 from cdi.images.transfer.attempt import (
     EMPTY,
     Attempt,
+    Work,
     insist_fits,
     insist_within,
     is_archive,
@@ -28,7 +29,6 @@ from cdi.images.transfer.attempt import (
 )
 from cdi.images.transfer.progress import Progress, StreamPoint
 from cdi.images.transfer.request import Result
-from cdi.images.transfer.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,10 @@ class _OnePass:
             )
             if tap is not None:
                 verifying.verify(attempt, tap.hexdigest())
-            return attempt.finish(job, disk.name, name, size)
+            made = attempt.finish(job, disk.name, name, size)
+        if attempt.copied:
+            copying.note_complete(attempt.request, attempt.source.identity, made)
+        return made
 
     def _note_digest(self, offset: int, state: bytes | None) -> None:
         if self._job is not None:

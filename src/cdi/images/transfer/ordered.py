@@ -18,11 +18,10 @@ from cdi.images import errors
 from cdi.images.intervals import Intervals
 from cdi.images.layout import OVERLAP, Unit
 from cdi.images.transfer import verifying
-from cdi.images.transfer.attempt import Attempt
+from cdi.images.transfer.attempt import Attempt, Work
 from cdi.images.transfer.journal import Journal
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.work import Work
-from cdi.images.writes import Change
+from cdi.images.writes import Buffer, Change
 
 # Bytes that may wait for their turn to be hashed. A killed run has to fetch them again, so it is
 # about a five-hundredth of the whole, within these bounds.
@@ -76,7 +75,7 @@ def _fillers(start: int, end: int, largest: int) -> Iterator[Unit]:
         yield Unit(at, min(at + largest, end), (), _nothing)
 
 
-def _nothing(pieces: Iterable[bytes]) -> Iterator[Change]:
+def _nothing(pieces: Iterable[Buffer]) -> Iterator[Change]:
     deque(pieces, maxlen=0)
     return iter(())
 

@@ -15,17 +15,15 @@ import dataclasses
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
 
-from cdi.images import errors
 from cdi.images.formats import native
 from cdi.images.formats.image import Ranged
 from cdi.images.layout import OVERLAP, SHARE, RandomLayout, Unit
-from cdi.images.transfer.attempt import Attempt, insist_fits, needs_copy
+from cdi.images.passing import Passing
+from cdi.images.transfer.attempt import Attempt, Work, insist_fits, needs_copy
 from cdi.images.transfer.request import Result
 from cdi.images.transfer.threads import WINDOW, Pace
-from cdi.images.transfer.work import Work
 from cdi.images.writes import Change
 
 UNIT_MOST = 1 << 20  # what a killed run has written and not noted, per worker
@@ -159,13 +157,13 @@ class _Crew:
 
     def _transfer(self, units: list[Unit]) -> None:
         start, end = units[0].start, max(unit.end for unit in units)
-        pieces = Splitter(self._received(start, end), start)
+        passing = Passing(start, self._received(start, end))
         for unit in units:
             if self._stop.is_set() and self._failure is not None:
                 return
-            part = pieces.take(unit.start, unit.end)
-            self._write(self._meter.timed("fetch+decode", unit.decode(part)))
-            pieces.skip(part)
+            pieces = passing.arriving(unit.start, unit.end)
+            self._write(self._meter.timed("fetch+decode", unit.decode(pieces)))
+            deque(pieces, maxlen=0)  # what the format has no use for
             if unit.covers:
                 self._job.journal.done(unit.covers)
             self._meter.reached(unit.end)
@@ -199,47 +197,3 @@ def shifted(units: Iterable[Unit], distance: int) -> Iterator[Unit]:
     """Yield units of a file that begins `distance` bytes into what is fetched."""
     for unit in units:
         yield dataclasses.replace(unit, start=unit.start + distance, end=unit.end + distance)
-
-
-class Splitter:
-    """Cuts one stream of pieces into ranges, without copying what need not be cut.
-
-    Ranges come in order and may leave gaps, or begin up to OVERLAP bytes before the end of the
-    one before, as compressed clusters do that share a sector. Offsets count in the source.
-    """
-
-    def __init__(self, pieces: Iterable[bytes], start: int) -> None:
-        """`pieces` begin at `start`."""
-        self._pieces = iter(pieces)
-        self._at = start  # where `_rest` begins
-        self._rest = b""
-        self._passed = b""  # the last bytes before `_at`
-
-    def take(self, start: int, end: int) -> Generator[bytes, None, None]:
-        """Yield exactly the bytes [start, end). Raises TruncatedSource where there are fewer."""
-        if start < self._at:
-            back = self._passed[start - self._at :]
-            if len(back) < self._at - start:
-                raise ValueError("a range begins too far before the end of the one before")
-            yield back
-        while self._at < start:
-            self._next(start)
-        while self._at < end:
-            yield self._next(end)
-
-    def _next(self, end: int) -> bytes:
-        """Return what comes next, up to `end`."""
-        piece = self._rest or next(self._pieces, b"")
-        if not piece:
-            raise errors.TruncatedSource("the source ended before it should")
-        count = min(len(piece), end - self._at)
-        piece, self._rest = (piece, b"") if count == len(piece) else (piece[:count], piece[count:])
-        self._at += count
-        tail = piece if count >= OVERLAP else self._passed + piece
-        self._passed = tail[-OVERLAP:]
-        return piece
-
-    def skip(self, pieces: Generator[bytes, None, None]) -> None:
-        """Read what a consumer left of `pieces`."""
-        with closing(pieces):
-            deque(pieces, maxlen=0)

@@ -21,7 +21,8 @@ from cdi.images import errors
 from cdi.images import target as targets
 from cdi.images.codecs.codec import codec_for
 from cdi.images.sources.source import Mapped, Source
-from cdi.images.transfer import parallel, work
+from cdi.images.transfer import attempt as attempts
+from cdi.images.transfer import parallel
 from cdi.images.transfer.attempt import EMPTY, HEAD, Attempt, is_archive
 from cdi.images.transfer.journal import journal_path, note_path
 from cdi.images.transfer.meter import Meter
@@ -43,9 +44,9 @@ def run(request: TransferRequest, meter: Meter, cancel: threading.Event) -> Resu
 
 def forget(request: TransferRequest) -> None:
     """Remove what unfinished transfers of this request left, a temporary copy included."""
-    work.forget(request.target, request.journal_file)
+    attempts.forget(request.target, request.journal_file)
     if (copy := request.scratch) is not None:
-        work.forget(copy, journal_path(copy))
+        attempts.forget(copy, journal_path(copy))
         copy.unlink(missing_ok=True)
         note_path(copy).unlink(missing_ok=True)
 
@@ -114,10 +115,6 @@ def _attempted(
         from cdi.images.transfer import copying
 
         return copying.taken(request, first, _go, need), True
-    if first.copied:
-        from cdi.images.transfer import copying
-
-        copying.note_complete(copying.copy_of(request), source.identity, made)
     return made, first.copied
 
 
@@ -153,4 +150,4 @@ def _copy_is_begun(request: TransferRequest, source: Source) -> bool:
         return False
     from cdi.images.transfer import copying
 
-    return work.earlier(copying.copy_of(request), source.identity) is not None
+    return attempts.earlier(copying.copy_of(request), source.identity) is not None
