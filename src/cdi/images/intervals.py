@@ -56,16 +56,6 @@ class Intervals:
                 yield low, high
             index += 2
 
-    def total(self) -> int:
-        """How many bytes are in the set."""
-        return sum(self._edges[1::2]) - sum(self._edges[::2])
-
-    def copy(self) -> Intervals:
-        """Return an independent set with the same bytes."""
-        twin = Intervals()
-        twin._edges = self._edges.copy()
-        return twin
-
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return iter(list(zip(self._edges[::2], self._edges[1::2], strict=True)))
 

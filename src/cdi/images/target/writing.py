@@ -162,26 +162,21 @@ class Target(Closing):
                 self._started = self._dirty
         if (start or some) and self._syncing.acquire(blocking=full):
             try:
-                self._drain() if some else self._begin_writeback()
+                with self._reported():
+                    self._drain() if some else storage_calls.start_writeback(self._fd)
             finally:
                 self._syncing.release()
-
-    def _begin_writeback(self) -> None:
-        with self._reported():
-            storage_calls.start_writeback(self._fd)
 
     def _drain(self) -> None:
         with self._lock:
             due = self._dirty
-        if due < self._limit // 2:
-            return  # another thread has just waited
-        with self._reported():
+        if due >= self._limit // 2:  # or else another thread has just waited
             if not storage_calls.wait_writeback(self._fd):
                 os.fdatasync(self._fd)
             self._forget_pages()
-        with self._lock:
-            self._dirty -= due
-            self._started = max(0, self._started - due)
+            with self._lock:
+                self._dirty -= due
+                self._started = max(0, self._started - due)
 
     def _forget_pages(self) -> None:
         if self._direct_io:
