@@ -1,8 +1,7 @@
 """
 `cdi import`: what is asked of a transfer, which runs in the foreground.
 
-It is shown, stopped by signals, and ended with an exit status: 0 done, 1 a failure that another run
-may cure, 3 one that stays until somebody changes something, 130 and 143 when interrupted.
+It is shown, stopped by signals, and ended with an exit status (see `commands.import_disk`).
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final, Protocol, TextIO
 
 import click
 
+from cdi.cli.importvalues import Arguments
 from cdi.images import errors
 from cdi.images import target as targets
 from cdi.images.confined import walls
@@ -45,31 +44,6 @@ LEAVE_WITHIN: Final = 4.0  # seconds from a signal to the end, whatever the netw
 Job = Callable[[SourceSpec, Meter, threading.Event], Result]
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """What the command line says."""
-
-    source: str
-    output: Path
-    size: int | None
-    checksum: tuple[str, str] | None
-    sha256: bool
-    headers: tuple[str, ...]
-    user: str | None
-    password_file: Path | None
-    ca_cert: Path | None
-    insecure: bool
-    platform: str
-    block: bool
-    preallocate: bool
-    archive: bool
-    disk: str | None
-    connections: int
-    stall_timeout: float | None
-    require_walls: bool
-    json_lines: bool
-
-
 def run(arguments: Arguments) -> int:
     """Import, and return the exit status. Raises click.UsageError."""
     gc.freeze()  # all that was loaded
@@ -77,7 +51,12 @@ def run(arguments: Arguments) -> int:
     threads.keep_buffers()
     if arguments.require_walls:
         walls.require()
-    job = _unpacking(arguments) if arguments.archive else _transfer(arguments)
+    if arguments.archive:
+        from cdi.cli import unpacking
+
+        job: Job = unpacking.job(arguments)
+    else:
+        job = _transfer(arguments)
     source_options = SourceOptions(_http_options(arguments), os.environ, arguments.platform)
     display = _display_for(json_lines=arguments.json_lines)
     return _Import(arguments.source, source_options, job, display).run()
@@ -122,42 +101,36 @@ class JsonLines:
     def progress(self, meter: Meter) -> None:
         rate, left = self._throughput.update(meter)
         self._print(
-            {
-                "event": "progress",
-                "stage": meter.stage,
-                "position": meter.position,
-                "total": meter.total,
-                "fetched": meter.fetched,
-                "bytesPerSecond": round(rate),
-                "secondsLeft": None if left is None else round(left, 1),
-            }
+            "progress",
+            stage=meter.stage,
+            position=meter.position,
+            total=meter.total,
+            fetched=meter.fetched,
+            bytesPerSecond=round(rate),
+            secondsLeft=None if left is None else round(left, 1),
         )
 
     def done(self, result: Result, seconds: float) -> None:
         self._print(
-            {
-                "event": "done",
-                "reason": "Completed",
-                "format": result.format,
-                "compression": result.compression,
-                "virtualSize": result.virtual_size,
-                "size": result.size,
-                "bytesFetched": result.fetched,
-                "bytesWritten": result.written,
-                "resumed": result.resumed,
-                "digest": None if result.digest is None else ":".join(result.digest),
-                "seconds": round(seconds, 3),
-                "stages": {name: round(spent, 3) for name, spent in result.seconds.items()},
-            }
+            "done",
+            reason="Completed",
+            format=result.format,
+            compression=result.compression,
+            virtualSize=result.virtual_size,
+            size=result.size,
+            bytesFetched=result.fetched,
+            bytesWritten=result.written,
+            resumed=result.resumed,
+            digest=None if result.digest is None else ":".join(result.digest),
+            seconds=round(seconds, 3),
+            stages={name: round(spent, 3) for name, spent in result.seconds.items()},
         )
 
     def failed(self, reason: str, message: str, *, permanent: bool) -> None:
-        self._print(
-            {"event": "failed", "reason": reason, "permanent": permanent, "message": message}
-        )
+        self._print("failed", reason=reason, permanent=permanent, message=message)
 
-    def _print(self, value: dict[str, Any]) -> None:
-        print(json.dumps(value), file=self._out, flush=True)
+    def _print(self, event: str, **told: Any) -> None:
+        print(json.dumps({"event": event, **told}), file=self._out, flush=True)
 
 
 class _Import:
@@ -230,11 +203,12 @@ def _prepared(
 def _transfer(arguments: Arguments) -> Job:
     target = arguments.output.absolute()
     _check_output(target, block=arguments.block)
+    journal, scratch = _kept_beside(target, block=arguments.block)
     request = TransferRequest(
         source=open_nothing,
         target=target,
-        journal=_journal(target) if arguments.block else None,
-        scratch=_scratch(target, block=arguments.block),
+        journal=journal,
+        scratch=scratch,
         size=arguments.size,
         checksum=arguments.checksum,
         sha256=arguments.sha256,
@@ -245,25 +219,11 @@ def _transfer(arguments: Arguments) -> Job:
     return lambda spec, meter, cancel: transfer.run(request.of(spec), meter, cancel)
 
 
-def _unpacking(arguments: Arguments) -> Job:
-    from cdi.cli import unpacking
-    from cdi.images import archive
-
-    of_disks = arguments.size or arguments.block or arguments.preallocate or arguments.disk
-    request = unpacking.request_for(
-        arguments.output,
-        checksum=arguments.checksum,
-        sha256=arguments.sha256,
-        connections=arguments.connections,
-        of_disks=bool(of_disks),
-    )
-    return lambda spec, meter, cancel: archive.run(request.of(spec), meter, cancel)
-
-
 def _http_options(arguments: Arguments) -> HttpOptions:
+    secured = arguments.user is not None or arguments.password_file is not None
     return HttpOptions(
         user=arguments.user or "",
-        password=_password(arguments),
+        password=arguments.password() if secured else "",
         headers=arguments.headers,
         ca_files=(arguments.ca_cert,) if arguments.ca_cert else (),
         insecure=arguments.insecure,
@@ -277,22 +237,12 @@ def _http_options(arguments: Arguments) -> HttpOptions:
     )
 
 
-def _password(arguments: Arguments) -> str:
-    file = arguments.password_file
-    if (file is None) != (arguments.user is None):
-        raise click.UsageError("--user and --password-file go together")
-    if file is None:
-        return ""
-    try:
-        text = sys.stdin.readline() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"--password-file: {file}: {error}") from None
-    return text.rstrip("\r\n")
-
-
 def _check_output(output: Path, *, block: bool) -> None:
-    with _refused(output):
+    try:
         _check_place(output, block=block)
+    except OSError as error:
+        # The mistake of whoever named a place that cannot be used.
+        raise click.UsageError(f"{error.filename or output}: {error.strerror}") from None
 
 
 def _check_place(output: Path, *, block: bool) -> None:
@@ -313,25 +263,10 @@ def _check_place(output: Path, *, block: bool) -> None:
         )
 
 
-@contextmanager
-def _refused(output: Path) -> Iterator[None]:
-    """What the file system says of a place that cannot be used is a mistake of whoever named it."""
-    try:
-        yield
-    except OSError as error:
-        raise click.UsageError(f"{error.filename or output}: {error.strerror}") from None
-
-
-def _scratch(output: Path, *, block: bool) -> Path:
-    """A temporary copy lies beside a file; a device has no such place."""
+def _kept_beside(output: Path, *, block: bool) -> tuple[Path | None, Path]:
+    """Return places for the journal, None for the usual one, and for a temporary copy."""
     if not block:
-        return output.with_name(output.name + ".cdi-scratch")
+        return None, output.with_name(output.name + ".cdi-scratch")
     from cdi.cli import devicefiles
 
-    return devicefiles.scratch(output)
-
-
-def _journal(device: Path) -> Path:
-    from cdi.cli import devicefiles
-
-    return devicefiles.journal(device)
+    return devicefiles.journal(output), devicefiles.scratch(output)

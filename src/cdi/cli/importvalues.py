@@ -1,8 +1,11 @@
-"""Kinds of values that `cdi import` takes, and what each says of anything else."""
+"""What `cdi import` takes: kinds of values, what each says of anything else, all of them."""
 
 from __future__ import annotations
 
 import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import click
@@ -68,3 +71,39 @@ class Checksum(click.ParamType[tuple[str, str]]):
             return digest.parse_checksum(value)
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What the command line says."""
+
+    source: str
+    output: Path
+    size: int | None
+    checksum: tuple[str, str] | None
+    sha256: bool
+    headers: tuple[str, ...]
+    user: str | None
+    password_file: Path | None
+    ca_cert: Path | None
+    insecure: bool
+    platform: str
+    block: bool
+    preallocate: bool
+    archive: bool
+    disk: str | None
+    connections: int
+    stall_timeout: float | None
+    require_walls: bool
+    json_lines: bool
+
+    def password(self) -> str:
+        """Read the password from where it is. Raises click.UsageError."""
+        file = self.password_file
+        if file is None or self.user is None:
+            raise click.UsageError("--user and --password-file go together")
+        try:
+            text = sys.stdin.readline() if str(file) == "-" else file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise click.UsageError(f"--password-file: {file}: {error}") from None
+        return text.rstrip("\r\n")

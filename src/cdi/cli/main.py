@@ -22,55 +22,24 @@ EXIT_INTERRUPTED: Final = 130
 _STREAMS: Final = ("stdin", "stdout", "stderr")
 
 
-# In the order in which the help shows them.
-_COMMANDS: Final = (
-    "import",
-    "image-upload",
-    "up",
-    "status",
-    "explain",
-    "controller",
-    "apiserver",
-    "uploadproxy",
-    "bootsources",
-    "operator",
-    "hostpath",
-    "manifests",
-    "crds",
-    "completion",
-)
-
-
 class _Commands(click.Group):
-    """The commands of `_COMMANDS`. Each is loaded when it is asked for only."""
+    """Each command is loaded when it is asked for only."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        from cdi.cli import offered
+
         del ctx
-        return list(_COMMANDS)
+        return list(offered.COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        command: click.Command | None = None
-        match cmd_name:
-            case "import":
-                from cdi.cli.commands.import_disk import command
-            case "image-upload":
-                from cdi.cli.commands.image_upload import command
-            case "up":
-                from cdi.cli.commands.up import command
-            case "status":
-                from cdi.cli.commands.status import command
-            case "explain":
-                from cdi.cli.commands.explain import command
-            case "crds":
-                from cdi.cli.commands.crds import command
-            case "completion":
-                from cdi.cli.commands.completion import command
-            case _:
-                from cdi.cli import components
+        if cmd_name == "import":  # the one that is done in a moment
+            from cdi.cli.commands.import_disk import command
 
-                return components.command_of(cmd_name)
-        return command
+            return command
+        from cdi.cli import offered
+
+        return offered.command_of(cmd_name)
 
 
 @click.group(

@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from cdi.cli.importvalues import Arguments
 from cdi.images import archive
-from cdi.images.sources.spec import open_nothing
+from cdi.images.sources.spec import SourceSpec, open_nothing
+from cdi.images.transfer.meter import Meter
+from cdi.images.transfer.request import Result
 
 
-def request_for(
-    directory: Path,
-    *,
-    checksum: tuple[str, str] | None,
-    sha256: bool,
-    connections: int,
-    of_disks: bool,
-) -> archive.UnpackRequest:
-    """Return what is asked for; `of_disks` says that options were given that only disks have.
-
-    The directory is made. Raises click.UsageError.
-    """
-    if of_disks:
+def job(arguments: Arguments) -> Callable[[SourceSpec, Meter, threading.Event], Result]:
+    """Return what unpacks an open source. Makes the directory; raises click.UsageError."""
+    if arguments.size or arguments.block or arguments.preallocate or arguments.disk:
         raise click.UsageError(
             "--archive unpacks files; leave out --size, --block, --preallocate and --disk"
         )
-    directory = directory.absolute()
+    directory = arguments.output.absolute()
     try:
         _make_directory(directory)
     except OSError as error:
         place = error.filename or directory
         raise click.UsageError(f"{place}: {error.strerror}") from None
-    return archive.UnpackRequest(
+    request = archive.UnpackRequest(
         source=open_nothing,
         directory=directory,
-        checksum=checksum,
-        sha256=sha256,
-        connections=connections,
+        checksum=arguments.checksum,
+        sha256=arguments.sha256,
+        connections=arguments.connections,
     )
+    return lambda spec, meter, cancel: archive.run(request.of(spec), meter, cancel)
 
 
 def _make_directory(output: Path) -> None:

@@ -7,7 +7,6 @@ Exit status: 0 done, 1 a failure that another run may cure (it continues where t
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,28 +16,16 @@ import click
 from cdi.cli import importvalues, options
 
 
-class Output(click.Path[Path]):
-    """Where a disk goes: a file, a device or a directory, not a stream."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path, readable=False)
-
-    def convert(
-        self,
-        value: str | os.PathLike[str],
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> Path:
-        if not os.fspath(value):
-            self.fail("an empty name is no path.", param, ctx)
-        if os.fspath(value) == "-":
-            self.fail(
-                "a disk is written with holes, not to standard output; "
-                "./- names a file that is called so.",
-                param,
-                ctx,
-            )
-        return Path(value)
+def _output(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:
+    """Return where a disk goes: a file, a device or a directory, not a stream."""
+    if not value:
+        raise click.BadParameter("an empty name is no path.")
+    if value == "-":
+        raise click.BadParameter(
+            "a disk is written with holes, not to standard output; "
+            "./- names a file that is called so."
+        )
+    return Path(value)
 
 
 @click.command
@@ -46,7 +33,8 @@ class Output(click.Path[Path]):
 @click.option(
     "-o",
     "--output",
-    type=Output(),
+    type=click.Path(readable=False),
+    callback=_output,
     metavar="PATH",
     required=True,
     help="Where the raw disk goes.",
@@ -118,4 +106,4 @@ def command(**given: Any) -> None:
     """
     from cdi.cli import import_disk
 
-    sys.exit(import_disk.run(import_disk.Arguments(**given)))
+    sys.exit(import_disk.run(importvalues.Arguments(**given)))
