@@ -27,7 +27,6 @@ ROOT = os.environ.get("CDI_TEST_HOSTPATH", "")
 KUBELET = os.environ.get("CDI_TEST_KUBELET", "/var/lib/kubelet")
 HOME = "hostpath-provisioner"
 CSI, LEGACY = "kubevirt.io.hostpath-provisioner", "kubevirt.io/hostpath-provisioner"
-NODE = "-ojsonpath={.spec.nodeName}"
 PATIENCE = 180  # seconds: images may have to be unpacked, and claims to be mounted
 
 pytestmark = [
@@ -135,8 +134,11 @@ def volume_of(space: Namespace, claim: str) -> Object:
     return found
 
 
-def is_on(volume: Object, node: str) -> bool:
-    return f'"{node}"' in json.dumps(volume["spec"]["nodeAffinity"])
+def host_of(space: Namespace, pod: str) -> str:
+    """The node of a pod, as the scheduler knows it."""
+    node = space.kubectl("get", "pod", pod, "-ojsonpath={.spec.nodeName}")
+    label = "-ojsonpath={.metadata.labels.kubernetes\\.io/hostname}"
+    return space.cluster.kubectl("get", "node", node, label)
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +176,8 @@ def test_a_directory_of_a_node_gives_volumes_and_takes_them_back(
             space.apply(installed.pod(claim, f"echo {claim} > /disk/told", of(claim)))
             space.wait(f"pod/{claim}", "jsonpath={.status.phase}=Succeeded", PATIENCE)
             volumes[claim] = volume = volume_of(space, claim)
-            assert is_on(volume, space.kubectl("get", "pod", claim, NODE))
+            (term,) = volume["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"]
+            assert term["matchExpressions"][0]["values"] == [host_of(space, claim)]
             name = volume["metadata"]["name"]
             assert volume["spec"]["hostPath"]["path"] == f"{ROOT}/legacy/{claim}-{name}"
             assert installed.run(space, "reader", "cat /disk/told", of(claim)) == claim
