@@ -177,6 +177,19 @@ def test_a_snapshot_is_cloned_more_than_once(filled: Namespace) -> None:
 
 
 @pytest.mark.usefixtures("snapshots")
+def test_a_snapshot_is_cloned_where_claims_are_filled_in_place(filled: Namespace) -> None:
+    filled.apply(snapshot("then", "src"))
+    source = clone_of("then", filled.name, "snapshot")
+    in_place = {"cdi.kubevirt.io/storage.usePopulator": "false"}
+    filled.apply(data_volume("clone", source, annotations=in_place))
+    filled.wait_phase("clone", Phase.SUCCEEDED)
+    assert_same_disk(filled, "clone", filled, "src")
+    claim = filled.get("pvc", "clone")["metadata"]["annotations"]
+    assert claim["cdi.kubevirt.io/cloneType"] == "copy"
+    assert_only(filled, "pvc", "src", "clone")
+
+
+@pytest.mark.usefixtures("snapshots")
 def test_a_claim_is_cloned_over_a_snapshot(filled: Namespace, snapshotting_class: str) -> None:
     source = clone_of("src", filled.name)
     filled.apply(data_volume("clone", source, storageClassName=snapshotting_class, size="80Mi"))

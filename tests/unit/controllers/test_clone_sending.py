@@ -13,6 +13,7 @@ from cdi.controllers.clonesource import CLAIM, CloneSource
 from cdi.controllers.cloning import sending
 from cdi.controllers.cloning.sending import Seen
 from cdi.controllers.cloning.sendingkeys import CannotIssue, Issuer
+from cdi.controllers.origins import restored
 from cdi.controllers.origins.origin import Origin
 from cdi.controllers.settings import Settings
 from cdi.controllers.working.context import Context
@@ -24,6 +25,8 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 SETTINGS = Settings(worker_image="registry.example/cdi:1")
 HELD = ["cdi.kubevirt.io/cloneSource"]
 READY = {known.POD_READY: "true", known.POD_PHASE: "Running"}
+COMING = {known.POD_READY: "false", known.POD_PHASE: "Running"}
+PENDING = {known.POD_READY: "false", known.POD_PHASE: "Pending"}
 SOURCE = {
     "metadata": {"name": "src", "namespace": "golden", "uid": "u-src"},
     "spec": {"volumeMode": "Block", "resources": {"requests": {"storage": "1Gi"}}},
@@ -63,6 +66,14 @@ def pod(phase: str) -> Object:
     }  # fmt: skip
 
 
+def trusting(authority: str) -> Object:
+    """A pod that runs, and was told by what servers are known."""
+    container = {"name": "cdi-clone-source", "env": [
+        {"name": "SERVER_CA_CERT", "value": authority}
+    ]}  # fmt: skip
+    return {**pod("Running"), "spec": {"containers": [container]}}
+
+
 def failed(of: Object) -> Object:
     """A pod whose container waits for its next start."""
     told = {
@@ -90,8 +101,21 @@ def kinds(of: plan.Plan) -> list[str]:
     ("at", "steps"),
     [
         pytest.param(seen(claim()), [], id="its-server-is-not-ready"),
+        pytest.param(seen(claim(**PENDING)), [], id="its-server-does-not-run"),
         pytest.param(
             seen(claim(held=False, **READY)), ["Change PersistentVolumeClaim"], id="held-first"
+        ),
+        pytest.param(seen(claim(**COMING)), ["Create Pod"], id="its-server-comes-up"),
+        pytest.param(
+            seen(claim(**COMING), pod=trusting("OLD")), ["Remove Pod"], id="and-is-not-known"
+        ),
+        pytest.param(
+            seen(claim(**PENDING), pod=trusting("OLD")), ["Remove Pod"], id="nor-will-the-next-be"
+        ),
+        pytest.param(seen(claim(**PENDING), pod=trusting("PEM")), [], id="or-it-will"),
+        pytest.param(seen(claim(**READY), pod=trusting("OLD")), [], id="but-it-was-when-it-began"),
+        pytest.param(
+            seen(claim(**READY), pod=failed(trusting("OLD"))), ["Remove Pod"], id="until-it-failed"
         ),
         pytest.param(seen(claim(**READY)), ["Create Pod"], id="then-the-source-is-made"),
         pytest.param(seen(claim(**READY), refused="no"), [], id="unless-it-may-not-be"),
@@ -155,3 +179,56 @@ def test_without_an_installation_it_says_what_is_missing() -> None:
     failure = sending.decide(seen(claim(**READY), issuer=bare)).failure
     assert isinstance(failure, CannotIssue)
     assert "cdi-uploadserver-client-signer" in str(failure)
+
+
+RESTORED = {
+    "metadata": {
+        "name": "uid-host-assisted-source-pvc", "namespace": "golden", "uid": "u-restored",
+        "labels": {"cdi.kubevirt.io": (
+            "cdi-clone-from-snapshot-source-host-assisted-fallback-pvc"
+        )},
+        "annotations": {known.OWNED_BY_DATA_VOLUME: "ns/dv"},
+    },
+    "spec": {
+        "storageClassName": "late", "resources": {"requests": {"storage": "1Gi"}},
+        "dataSourceRef": {
+            "apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "snap",
+        },
+    },
+    "status": {"phase": "Pending"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        pytest.param({}, "VolumeSnapshot golden/snap", id="its-snapshot"),
+        pytest.param(
+            {"metadata": {**RESTORED["metadata"], "annotations": {
+                known.OWNED_BY_DATA_VOLUME: "ns/other"}}},
+            "PersistentVolumeClaim golden/src", id="not-for-another-target",
+        ),
+        pytest.param(
+            {"metadata": {**RESTORED["metadata"], "labels": {}}},
+            "PersistentVolumeClaim golden/src", id="only-if-restored",
+        ),
+        pytest.param(
+            {"spec": {"dataSourceRef": {"kind": "VolumeSnapshot", "name": "snap"}}},
+            "PersistentVolumeClaim golden/src", id="only-a-snapshot",
+        ),
+    ],
+)  # fmt: skip
+def test_a_restored_claim_is_copied_with_the_permission_for(change: Object, wanted: str) -> None:
+    source = CloneSource(CLAIM, "golden", "src")
+    found = restored.permitted_by(source, {**RESTORED, **change}, objects.Key("ns", "dv"))
+    assert str(found) == wanted
+
+
+@pytest.mark.parametrize(("mode", "made"), [("WaitForFirstConsumer", True), ("Immediate", False)])
+def test_a_restored_claim_may_be_bound_by_its_reader(mode: str, made: bool) -> None:
+    late = {"metadata": {"name": "late"}, "provisioner": "x", "volumeBindingMode": mode}
+    origin = Origin(CloneSource(CLAIM, "golden", "src"), RESTORED)
+    target = claim(**READY)
+    target["spec"]["volumeMode"] = "Filesystem"
+    wanted = sending.decide(seen(target, origin=origin, classes=[late]))
+    assert bool(wanted.steps) is made

@@ -183,6 +183,14 @@ def test_a_service_leads_to_the_pod_whatever_the_claim_is_called(
     assert found["spec"]["ports"] == [{"protocol": "TCP", "port": 8443, "targetPort": 8443}]
 
 
+def test_a_clone_source_finds_its_server_while_that_comes_up() -> None:
+    early = "publishNotReadyAddresses"
+    asked = claim()
+    assert early not in pod.service_for(asked, CONTEXT)["spec"]
+    asked["metadata"]["annotations"] = {"k8s.io/CloneRequest": "golden/src"}
+    assert pod.service_for(asked, CONTEXT)["spec"][early] is True
+
+
 def test_the_certificate_is_for_the_service_and_from_the_signer() -> None:
     of = claim()
     server = made(of)

@@ -114,15 +114,62 @@ def test_a_crash_before_any_write_changes_nothing_about_the_end(
         assert found.picture() == wanted, crash_at
 
 
-def test_a_snapshot_needs_a_class_that_can_be_filled_first() -> None:
+# A snapshot, where claims cannot be filled before they are bound.
+
+SNAPSHOT = {"snapshot": {"namespace": "ns", "name": "snap"}}
+
+
+def with_snapshot() -> World:
+    """Storage of a CSI driver that is not populated, and a snapshot of its claim."""
     found = started("in-place")
     found.put("snapshots", {
-        "metadata": {"name": "snap"}, "spec": {"volumeSnapshotClassName": "snaps"},
-        "status": {"readyToUse": True, "restoreSize": "1Gi"},
+        "metadata": {"name": "snap"},
+        "spec": {"source": {"persistentVolumeClaimName": "src"},
+                 "volumeSnapshotClassName": "snaps"},
     })  # fmt: skip
-    clone(found, source={"snapshot": {"namespace": "ns", "name": "snap"}})
+    found.settle()
+    return found
+
+
+def test_a_snapshot_is_restored_and_that_is_copied() -> None:
+    found = clone(with_snapshot(), source=SNAPSHOT)
+    assert phase_of(found) == "Succeeded", found.phases
+    assert content_of(found, "dv") == content_of(found, "src")
+    assert sorted(objects.name(each) for each in found.cluster.claims.list()) == ["dv", "src"]
+    assert len(found.cluster.pods) == 0
+    volume, target = found.get_one("data_volumes", "dv") or {}, found.get_one("claims", "dv") or {}
+    assert objects.finalizers(volume) == objects.finalizers(target) == []
+    given = objects.annotations(target)
+    assert given[known.CLONE_REQUEST] == f"ns/{objects.uid(volume)}-host-assisted-source-pvc"
+    assert given[known.CLONE_TYPE] == "copy"
+    assert "In tree storage class" in given[known.CLONE_FALLBACK_REASON]
+
+
+def test_a_crash_before_any_write_of_a_restored_copy_is_mended() -> None:
+    straight = with_snapshot()
+    before = len(straight.writes)
+    wanted = clone(straight, source=SNAPSHOT).picture()
+    for crash_at in range(len(straight.writes) - before):
+        found = clone(with_snapshot(), crash_at, source=SNAPSHOT)
+        assert found.picture() == wanted, crash_at
+
+
+def test_a_snapshot_without_a_class_of_its_driver_is_not_cloned() -> None:
+    found = with_snapshot()
+    content = next(iter(found.cluster.snapshot_contents.list()))
+    found.put("snapshot_contents", world.merged(content, {"spec": {"driver": "other.example"}}))
+    clone(found, source=SNAPSHOT)
     assert found.get_one("claims", "dv") is None
     assert "CloneValidationFailed" in found.reasons_told("DataVolume")
+
+
+def test_a_restored_claim_that_waits_for_a_consumer_is_bound_by_its_copy() -> None:
+    found = with_snapshot()
+    for each in found.cluster.classes.list():
+        found.put("classes", {**each, "volumeBindingMode": "WaitForFirstConsumer"})
+    clone(found, source=SNAPSHOT, annotations={known.BIND_IMMEDIATE: ""})
+    assert phase_of(found) == "Succeeded", found.phases
+    assert content_of(found, "dv") == content_of(found, "src")
 
 
 # From another namespace.
@@ -209,19 +256,26 @@ def test_without_a_good_token_nothing_is_cloned(token: str) -> None:
 # The end comes early.
 
 
-@pytest.mark.parametrize("strategy", ["csi-clone", "snapshot", "copy", "in-place"])
+@pytest.mark.parametrize("strategy", ["csi-clone", "snapshot", "copy", "in-place", "restored"])
 def test_a_data_volume_that_is_deleted_at_any_moment_leaves_nothing(strategy: str) -> None:
-    straight = started(strategy)
+    source = SNAPSHOT if strategy == "restored" else SOURCE
+    straight = _at_rest(strategy)
     before = len(straight.writes)
-    steps = len(clone(straight).writes) - before
+    steps = len(clone(straight, source=source).writes) - before
     for moment in range(steps):
-        found = started(strategy)
+        found = _at_rest(strategy)
+        snapshots = len(found.cluster.snapshots)
         found.crash_at = len(found.writes) + moment
-        found.put("data_volumes", world.data_volume(source=SOURCE))
+        found.put("data_volumes", world.data_volume(source=source))
         while not found.has_crashed:
             found.take_turns()
         found.drop("data_volumes", found.get_one("data_volumes", "dv") or {})
         found.settle()
         assert [objects.name(x) for x in found.cluster.claims.list()] == ["src"], moment
-        assert len(found.cluster.pods) == len(found.cluster.snapshots) == 0, moment
+        assert len(found.cluster.pods) == 0, moment
+        assert len(found.cluster.snapshots) == snapshots, moment
         assert len(found.cluster.clone_sources) == 0, moment
+
+
+def _at_rest(strategy: str) -> World:
+    return with_snapshot() if strategy == "restored" else started(strategy)

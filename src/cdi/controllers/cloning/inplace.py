@@ -18,7 +18,7 @@ from cdi.controllers.cloning import copypod, nodes
 from cdi.controllers.cloning.outcome import SOON
 from cdi.controllers.cluster import COPIED_FROM, UNCONFIGURED, Cluster, claims_used_by
 from cdi.controllers.origins import origin as origins
-from cdi.controllers.origins import use
+from cdi.controllers.origins import restored, use
 from cdi.controllers.origins.origin import Origin
 from cdi.controllers.settings import Settings
 from cdi.controllers.uploading.clonetarget import misfit_of
@@ -93,7 +93,7 @@ def _over_the_network(seen: Seen) -> plan.Plan:
 
 
 def _begun(seen: Seen) -> plan.Plan:
-    if busy := use.busy(seen.origin):
+    if busy := _busy(seen):
         told = (reasons.CLONE_SOURCE_IN_USE, busy.why)
         events = _news(seen, *told) if busy.in_use else ()
         return plan.Plan(events=events, again_in=SOON)
@@ -116,6 +116,11 @@ def _begun(seen: Seen) -> plan.Plan:
     return plan.Plan((create,)).then(
         change(seen.claim, {annotations.POD_PHASE: phases.Pod.PENDING.value})
     )
+
+
+def _busy(seen: Seen) -> use.Busy | None:
+    for_us = restored.binds_for_reader(seen.origin.object, seen.classes)
+    return use.busy(seen.origin, binds_for_reader=for_us)
 
 
 def _owner_uid(claim: Object) -> str:

@@ -2,15 +2,20 @@
 Copies over the network: what to do next about a claim into which a clone source is to send.
 
     claim                        clone source        what happens
-    its server is not ready      any                 nothing
-    its server is ready          none                named on the claim, then made, if it may be
+    has no server that runs      any                 nothing, or it goes: see below
+    its server runs              none                named on the claim, then made, if it may be
     any                          waits for keys      they are made for it
+    its server is not ready      trusts others       it goes: another one knows the new authority
     says it is full              over, or none       the copy is complete
     says it is full              has failed          it goes: the answer it waits for was given
     complete, or being deleted   any                 it goes, and lets go of the claim
 
 The server is the upload controller's; the source may be in another namespace, so it is held by a
 finalizer of the claim instead of an owner. Who asked is believed by an extended clone token.
+
+Both ends come up side by side: a source waits for its server. What servers are known by is told to
+a source when it is made; where that has changed since, no server that is made later is one that it
+knows.
 """
 
 from collections.abc import Sequence
@@ -24,7 +29,7 @@ from cdi.api.workorder import CloneOrder
 from cdi.controllers import metadata, plan
 from cdi.controllers.cloning import copypod, sendingkeys
 from cdi.controllers.cloning.outcome import SOON
-from cdi.controllers.origins import use
+from cdi.controllers.origins import restored, use
 from cdi.controllers.origins.origin import Origin
 from cdi.controllers.uploading.clonetarget import misfit_of
 from cdi.controllers.working import mounts, podspec, runningcondition
@@ -38,6 +43,7 @@ from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS, PODS, SECRETS
 
 _OVER: Final = (phases.Pod.SUCCEEDED, phases.Pod.FAILED)
 _COMMAND: Final = roles.command_of(roles.CLONE_SOURCE)
+_SERVER_CA: Final = "SERVER_CA_CERT"  # of `CloneOrder`
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +81,35 @@ def decide(seen: Seen) -> plan.Plan:
     full = given.get(annotations.POD_PHASE) == phases.Pod.SUCCEEDED
     if full:
         return _completed(seen)
-    if given.get(annotations.POD_READY) != annotations.TRUE:
-        return plan.NOTHING
+    if not has_server(claim):
+        return _made_way(seen)
     if seen.pod is None:
         return _without_pod(seen)
     return _with_pod(seen, seen.pod)
+
+
+def has_server(claim: Object) -> bool:
+    """Whether a claim's server is there, or about to be."""
+    given = objects.annotations(claim)
+    ready = given.get(annotations.POD_READY)
+    runs = given.get(annotations.POD_PHASE) == phases.Pod.RUNNING
+    return ready == annotations.TRUE or (ready is not None and runs)
+
+
+def _made_way(seen: Seen) -> plan.Plan:
+    """Without a server, a source goes that would not know the next one."""
+    pod = seen.pod
+    if pod is None or objects.is_deleting(pod) or not _trusts_others(seen, pod):
+        return plan.NOTHING
+    return plan.Plan((plan.Remove(PODS, pod),))
+
+
+def _trusts_others(seen: Seen, pod: Object) -> bool:
+    """Whether the authority of servers has changed since a clone source was made."""
+    now = seen.issuer.servers
+    given = objects.get(pod, "spec", "containers", 0, "env", default=[])
+    told = {each.get("name"): each.get("value") for each in given}.get(_SERVER_CA)
+    return bool(now and told) and told != now
 
 
 def _completed(seen: Seen) -> plan.Plan:
@@ -132,7 +162,7 @@ def _without_pod(seen: Seen) -> plan.Plan:
         return plan.Plan((plan.Change(PERSISTENT_VOLUME_CLAIMS, claim, wanted),))
     if seen.refused:
         return plan.Plan(events=_news(seen, reasons.NOT_AUTHORIZED, seen.refused))
-    if busy := use.busy(seen.origin):
+    if busy := _busy(seen):
         events = _news(seen, reasons.CLONE_SOURCE_IN_USE, busy.why) if busy.in_use else ()
         return plan.Plan(events=events, again_in=SOON)
     source = seen.origin.object or {}
@@ -142,6 +172,11 @@ def _without_pod(seen: Seen) -> plan.Plan:
         return plan.Plan(failure=sendingkeys.CannotIssue(why))
     pod = pod_for(seen, source)
     return plan.Plan((plan.Create(PODS, pod, refused=lambda error: _refused(seen, pod, error)),))
+
+
+def _busy(seen: Seen) -> use.Busy | None:
+    for_us = restored.binds_for_reader(seen.origin.object, seen.classes)
+    return use.busy(seen.origin, binds_for_reader=for_us)
 
 
 def pod_for(seen: Seen, source: Object) -> Object:
@@ -213,7 +248,10 @@ def _with_pod(seen: Seen, pod: Object) -> plan.Plan:
     if objects.is_deleting(pod):
         return plan.NOTHING
     image = seen.context.settings.worker_image
-    if phase == phases.Pod.FAILED or is_left_behind(pod, copypod.CONTAINER, image):
+    unready = objects.annotations(seen.claim).get(annotations.POD_READY) != annotations.TRUE
+    unknown = (unready or _is_between_starts(pod)) and _trusts_others(seen, pod)
+    left_behind = is_left_behind(pod, copypod.CONTAINER, image)
+    if phase == phases.Pod.FAILED or left_behind or unknown:
         return plan.Plan((plan.Remove(PODS, pod),))
     wanted = change(seen.claim, _source_says(seen))
     if phase in (None, "", phases.Pod.PENDING):

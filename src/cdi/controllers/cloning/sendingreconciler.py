@@ -10,7 +10,7 @@ from cdi.controllers.cloning.sending import Seen
 from cdi.controllers.cloning.sendingkeys import Issuer
 from cdi.controllers.cluster import COPIED_FROM, UNCONFIGURED, Cluster, claims_used_by
 from cdi.controllers.origins import origin as origins
-from cdi.controllers.origins import permission
+from cdi.controllers.origins import permission, restored
 from cdi.controllers.origins.permission import CloneTokens
 from cdi.controllers.plan import NotYet
 from cdi.controllers.settings import Settings
@@ -65,12 +65,13 @@ class Reconciler:
             return None
         source = CloneSource(CLAIM, *named)
         pod = cluster.pods.get(Key(named.namespace, sending.pod_name_of(claim)))
-        refused = ""
+        origin, refused = origins.observe(cluster, source), ""
         if named.namespace != key.namespace:
-            refused = permission.of_claim(claim, source, self._tokens)
+            allowed = restored.permitted_by(source, origin.object, key)
+            refused = permission.of_claim(claim, allowed, self._tokens)
         return Seen(
             claim=claim,
-            origin=origins.observe(cluster, source),
+            origin=origin,
             context=Context(self._settings, cluster.config or {}, workers.placement_of(cluster)),
             issuer=await self._issuer(claim, pod),
             now=self._clock.wall(),
@@ -84,9 +85,9 @@ class Reconciler:
         """What keys are made with; looked for only where some may have to be made."""
         namespace = self._settings.namespace
         bundle = self._cluster.config_maps.get(Key(namespace, names.UPLOAD_SERVER_BUNDLE))
-        ready = objects.annotations(claim).get(annotations.POD_READY) == annotations.TRUE
         begun = objects.get(pod, "status", "phase") in _STARTED
-        signer = await self._read_signer() if ready and not begun else None
+        needed = sending.has_server(claim) and not begun
+        signer = await self._read_signer() if needed else None
         try:
             allowed = lifetimes.parse_lifetimes(self._cluster.installation)
         except lifetimes.InvalidCertConfig as error:

@@ -12,10 +12,9 @@ from cdi.controllers import metadata
 from cdi.controllers.cloning import snapshotclass
 from cdi.controllers.cloning.outcome import CannotClone, TooSmall
 from cdi.controllers.cloning.seen import Seen, volume_mode
-from cdi.controllers.origins.origin import Origin
 from cdi.kube import objects
 from cdi.kube.objects import Object
-from cdi.storage import modes, sizes
+from cdi.storage import sizes
 from cdi.storage.capabilities import CLONE_STRATEGIES, COPY, SNAPSHOT
 
 
@@ -106,7 +105,7 @@ def _of_snapshot(seen: Seen, snapshot: Object) -> Choice:
         raise CannotClone(f"VolumeSnapshot {name} does not show its restoreSize yet")
     if seen.wanted_size > size and not _can_expand(seen):
         return Choice(COPY, reasons.NO_VOLUME_EXPANSION)
-    if mode_of_snapshot(seen.cloned, seen.target) != volume_mode(seen.target):
+    if seen.cloned.mode_of_snapshot(seen.target["spec"]) != volume_mode(seen.target):
         return Choice(COPY, reasons.INCOMPATIBLE_VOLUME_MODES)
     return Choice(SNAPSHOT)
 
@@ -114,14 +113,6 @@ def _of_snapshot(seen: Seen, snapshot: Object) -> Choice:
 def restore_size(snapshot: Object) -> int | None:
     """How large a claim restored from a snapshot has to be; None while nobody knows."""
     return _bytes(objects.get(snapshot, "status", "restoreSize"))
-
-
-def mode_of_snapshot(origin: Origin, target: Object) -> str:
-    """The mode of the volume that a snapshot is of, as far as anybody says."""
-    said = objects.get(origin.content, "spec", "sourceVolumeMode")
-    given = objects.annotations(origin.object or {}).get(annotations.SOURCE_VOLUME_MODE)
-    found = str(said or given or volume_mode(target))
-    return found if found in (modes.FILESYSTEM, modes.BLOCK) else volume_mode(target)
 
 
 def _can_expand(seen: Seen) -> bool:

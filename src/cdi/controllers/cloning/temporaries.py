@@ -15,7 +15,7 @@ from cdi.controllers import kinds, metadata
 from cdi.controllers.clonesource import CloneSource
 from cdi.controllers.cloning.outcome import CannotClone
 from cdi.controllers.cloning.seen import Seen
-from cdi.controllers.cloning.strategy import mode_of_snapshot, restore_size
+from cdi.controllers.cloning.strategy import restore_size
 from cdi.kube import objects
 from cdi.kube.objects import Object
 from cdi.storage import modes, sizes
@@ -66,7 +66,7 @@ def source_claim_for(seen: Seen) -> Object:
                           "restored; create one")  # fmt: skip
     spec = {
         "accessModes": [modes.RWO],
-        "volumeMode": mode_of_snapshot(origin, seen.target),
+        "volumeMode": origin.mode_of_snapshot(seen.target["spec"]),
         "storageClassName": fitting[0],
         "dataSourceRef": reference_to(origin.source),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cdi.api import annotations as known
 from cdi.api import names
 from cdi.controllers import clonesource, sourceref
 from cdi.controllers.cluster import Cluster
@@ -25,6 +26,7 @@ class CloneSeen:
     claim_token: str = ""  # what the claim is to get, if it has none yet
     measuring: Object | None = None  # the pod that measures the disk in the source
     data_source: Object | None = None  # that the DataVolume names, if it names one
+    restored: Object | None = None  # the claim that is copied in place of a snapshot
 
     def is_elsewhere(self, volume: Object) -> bool:
         """Whether what is cloned is in another namespace."""
@@ -41,7 +43,7 @@ def observe(
         return CloneSeen(unresolved="the DataVolume names nothing to clone")
     source = sourceref.cloned(named, cluster.data_sources.get)
     if isinstance(source, sourceref.Unresolved):
-        return CloneSeen(unresolved=source.message)
+        return CloneSeen(unresolved=source.message, restored=_restored(cluster, volume, claim))
     found = origins.observe(cluster, source)
     elsewhere = source.namespace != objects.namespace(volume)
     return CloneSeen(
@@ -50,6 +52,7 @@ def observe(
         claim_token=permission.for_claim(volume, claim, tokens) if elsewhere and claim else "",
         measuring=_measuring(cluster, found),
         data_source=cluster.data_sources.get(named.key) if named != source else None,
+        restored=_restored(cluster, volume, claim, source.namespace),
     )
 
 
@@ -58,6 +61,15 @@ def _verdict(
 ) -> Verdict:
     """Asked for while there is no claim: later the claim carries its own permission."""
     return ALLOWED if claim is not None else permission.of_volume(volume, found.source, tokens)
+
+
+def _restored(
+    cluster: Cluster, volume: Object, claim: Object | None, namespace: str = ""
+) -> Object | None:
+    """The claim of the legacy flow; its target knows where that is, whatever became of a source."""
+    asked = objects.annotations(claim or {}).get(known.CLONE_REQUEST, "")
+    where = asked.partition("/")[0] or namespace
+    return cluster.claims.get(Key(where, names.legacy_source_claim_for(objects.uid(volume))))
 
 
 def _measuring(cluster: Cluster, found: Origin) -> Object | None:

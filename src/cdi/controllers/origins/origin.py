@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from cdi.api import annotations as known
 from cdi.controllers import kinds
 from cdi.controllers.clonesource import SNAPSHOT, CloneSource
 from cdi.controllers.cluster import Cluster
 from cdi.kube import objects, owners
 from cdi.kube.objects import Key, Object
+from cdi.storage import modes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,15 @@ class Origin:
     @property
     def is_snapshot(self) -> bool:
         return self.source.kind == SNAPSHOT
+
+    def mode_of_snapshot(self, target: Mapping[str, Any]) -> str:
+        """The mode of the volume that a snapshot is of: as far as anybody says, else the mode in
+        the spec of its target."""
+        said = objects.get(self.content, "spec", "sourceVolumeMode")
+        given = objects.annotations(self.object or {}).get(known.SOURCE_VOLUME_MODE)
+        usual = str(target.get("volumeMode") or modes.FILESYSTEM)
+        found = str(said or given or usual)
+        return found if found in (modes.FILESYSTEM, modes.BLOCK) else usual
 
 
 def observe(cluster: Cluster, source: CloneSource) -> Origin:

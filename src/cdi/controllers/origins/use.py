@@ -27,14 +27,17 @@ class Busy:
     in_use: bool = False
 
 
-def busy(origin: Origin) -> Busy | None:
-    """What is in the way of cloning a claim just now; None if nothing is."""
+def busy(origin: Origin, *, binds_for_reader: bool = False) -> Busy | None:
+    """What is in the way of cloning a claim just now; None if nothing is.
+
+    A claim that `binds_for_reader` is bound only once a pod is there that reads it.
+    """
     claim, source = origin.object, origin.source
     if claim is None:
         return Busy(f"{source} does not exist")
     if objects.is_deleting(claim):
         return Busy(f"{source} is being deleted")
-    if objects.get(claim, "status", "phase") != phases.Claim.BOUND:
+    if objects.get(claim, "status", "phase") != phases.Claim.BOUND and not binds_for_reader:
         return Busy(f"{source} is not bound yet")
     if not is_filled(origin):
         return Busy(f"{source} is still being filled by its DataVolume")

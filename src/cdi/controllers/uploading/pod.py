@@ -69,10 +69,17 @@ def service_for(claim: Object, context: Context) -> Object:
         "metadata": _metadata(name, claim, context),
         "spec": {
             "clusterIP": "None",
+            **_found_early(claim),
             "selector": {labels.SERVICE: name},
             "ports": [{"protocol": "TCP", "port": PORT, "targetPort": PORT}],
         },
     }
+
+
+def _found_early(claim: Object) -> Object:
+    """A clone source looks for its server while that comes up, and a name that is not known yet
+    stays unknown for a while. Whoever else sends asks the claim whether its server is ready."""
+    return {"publishNotReadyAddresses": True} if requests.is_clone_target(claim) else {}
 
 
 def service_name_of(claim: Object) -> str:

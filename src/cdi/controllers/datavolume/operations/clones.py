@@ -9,13 +9,13 @@ has to exist and to fit, and the size has to be known.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cdi.api import annotations, finalizers, labels, phases, reasons
+from cdi.api import annotations, finalizers, labels, names, phases, reasons
 from cdi.api.reasons import EventType
 from cdi.controllers import clonesource, kinds, metadata, plan
 from cdi.controllers.datavolume import sizing, source
 from cdi.controllers.datavolume.blocked import Blocked
 from cdi.controllers.datavolume.cloneseen import CloneSeen
-from cdi.controllers.datavolume.operations import clonecheck
+from cdi.controllers.datavolume.operations import clonecheck, restoring
 from cdi.controllers.datavolume.operations.clonesource import CLONE_SOURCE
 from cdi.controllers.datavolume.operations.operation import (
     Changes,
@@ -26,7 +26,7 @@ from cdi.controllers.datavolume.operations.operation import (
 from cdi.controllers.datavolume.seen import Seen, phase_of
 from cdi.controllers.datavolume.transition import Transition
 from cdi.kube import objects
-from cdi.kube.objects import Object
+from cdi.kube.objects import Key, Object
 from cdi.storage.capabilities import COPY
 
 Phase = phases.DataVolume
@@ -61,9 +61,12 @@ class Clone(Operation):
         named = clonesource.named_by(volume)
         if named is None:
             return {}
+        source = named.key
+        if named.kind == clonesource.SNAPSHOT:
+            source = Key(named.namespace, names.legacy_source_claim_for(objects.uid(volume)))
         beside = named.namespace == objects.namespace(volume)
         more = {annotations.CLONE_BESIDE: annotations.TRUE} if beside else _short_token(volume)
-        return {annotations.CLONE_REQUEST: str(named.key), **more}
+        return {annotations.CLONE_REQUEST: str(source), **more}
 
     def is_request(self, key: str) -> bool:
         return key in (annotations.CLONE_REQUEST, annotations.CLONE_BESIDE)
@@ -87,8 +90,6 @@ class Clone(Operation):
         permitted: Changes = {}
         if verdict.extended:
             permitted = {annotations.EXTENDED_CLONE_TOKEN: verdict.extended}
-        if clone.origin is not None and clone.origin.is_snapshot and not use_populator:
-            return Prepared(spec, _blocked(seen, reasons.CLONE_VALIDATION_FAILED, _NO_RESTORE))
         if why := clonecheck.why_not(seen, clone, spec):
             return Prepared(spec, _blocked(seen, *why), annotations=permitted)
         sized = sizing.sized(seen, clone, spec)
@@ -99,8 +100,9 @@ class Clone(Operation):
             return Prepared(spec, waits=waits, annotations=permitted, wanted=sized.wanted)
         if sized.permissive:
             permitted = {**permitted, annotations.PERMISSIVE_CLONE: annotations.TRUE}
-        elsewhere = use_populator and clone.is_elsewhere(seen.volume)
-        finalizer = finalizers.DATA_VOLUME if elsewhere else ""
+        if not use_populator:
+            return _in_place(seen, clone, sized.spec, permitted)
+        finalizer = finalizers.DATA_VOLUME if clone.is_elsewhere(seen.volume) else ""
         return Prepared(sized.spec, annotations=permitted, finalizer=finalizer)
 
     # While there is one.
@@ -155,20 +157,15 @@ class Clone(Operation):
     def afterwards(self, seen: Seen, claim: Object) -> plan.Plan:
         if not self.is_filled(claim) or seen.source_object is not None:
             return plan.NOTHING  # the source object goes first
-        return sizing.tidied(seen, _clone_of(seen)).then(_released(seen))
+        return _tidied(seen).then(_released(seen))
 
     def farewell(self, seen: Seen) -> plan.Plan:
         steps: list[plan.Step] = []
         if seen.source_object is not None:
             steps.append(plan.Remove(kinds.CLONE_SOURCES, seen.source_object))
-        gone = plan.Plan(tuple(steps)).then(sizing.tidied(seen, _clone_of(seen)))
-        return gone.then(_released(seen))
+        return plan.Plan(tuple(steps)).then(_tidied(seen)).then(_released(seen))
 
 
-_NO_RESTORE: Final = (
-    "a snapshot can only be cloned into a class whose claims can be filled before they are bound; "
-    "name a StorageClass with a CSI driver"
-)
 _WORDS: Final[Mapping[Phase, str]] = {
     Phase.CLONE_SCHEDULED: "Cloning from {0} into {1} scheduled",
     Phase.SNAPSHOT_IN_PROGRESS: "Creating snapshot for smart-clone is in progress (for {0})",
@@ -199,6 +196,12 @@ def _blocked(seen: Seen, reason: str, message: str) -> Blocked:
     return Blocked(phase_of(seen), reason, message)
 
 
+def _tidied(seen: Seen) -> plan.Plan:
+    """What was made to measure and to restore goes."""
+    clone = _clone_of(seen)
+    return sizing.tidied(seen, clone).then(restoring.tidied(seen, clone))
+
+
 def _released(seen: Seen) -> plan.Plan:
     """The DataVolume is held no longer."""
     held = objects.finalizers(seen.volume)
@@ -216,6 +219,22 @@ def _failed_for_good(claim: Object) -> Transition:
 
 
 # A claim that is bound from the beginning, and copied into.
+
+
+def _in_place(seen: Seen, clone: CloneSeen, spec: dict[str, Any], permitted: Changes) -> Prepared:
+    """What is copied is there before the target is: a snapshot is restored first."""
+    origin = clone.origin
+    if origin is None or not origin.is_snapshot:
+        return Prepared(spec, annotations=permitted)
+    if why := restoring.why_not(seen, origin):
+        blocked = _blocked(seen, reasons.CLONE_VALIDATION_FAILED, why)
+        return Prepared(spec, blocked, annotations=permitted)
+    return Prepared(
+        spec,
+        annotations=permitted,
+        finalizer=finalizers.DATA_VOLUME,
+        wanted=restoring.begun(seen, origin, spec),
+    )
 
 
 def _legacy(claim: Object) -> dict[str, str]:
