@@ -93,16 +93,19 @@ def shown(found: Sequence[Row], size: int) -> str:
 
 def measured(place: Path, size: int) -> list[Row]:
     """Copy a disk in all ways."""
-    source, sparse, beside_files = place / "source", place / "sparse", place / "files"
-    for folder, large in ((source, size), (sparse, size * SPARSE), (beside_files, size)):
-        folder.mkdir()
-        _write_disk(folder / "disk.img", size, large)
-    (beside_files / "note").write_text("so that it is sent as a tar")
+    source, sparse, files = place / "source", place / "sparse", place / "files"
+    for file, large in (
+        (source / "disk.img", size),
+        (sparse / "disk.img", size * SPARSE),
+        (files / "data.img", size),  # what is no disk is sent as a tar
+    ):
+        file.parent.mkdir()
+        _write_disk(file, size, large)
     ways: dict[str, tuple[Copy, Path]] = {
         "plain": (piped, source),
         "beside": (copied, source),
         "ranges": (sent, source),
-        "stream": (sent, beside_files),
+        "stream": (sent, files),
         "sparse, beside": (copied, sparse),
         "sparse, ranges": (sent, sparse),
     }

@@ -18,7 +18,7 @@ class Wire:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self.passed = 0
-        self.cuts = 0
+        self.cuts = self.refused = 0
         self.held = threading.Event()
         self._goes_on = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -47,6 +47,7 @@ class Wire:
         try:
             server = socket.create_connection(("127.0.0.1", self.to))
         except OSError:
+            self.refused += 1
             client.close()
             return
         with self._lock:

@@ -2,12 +2,12 @@
 The sending end of a copy over the network: `python -m cdi.workers.clonesource`.
 
 It reads one volume and sends it to the upload server of another one. To a server of ours a disk
-goes in ranges (`ranged`): what has data, several at once, resumable, compared by digest. To any
-other one, and with files beside the disk, it goes as one chunked POST: the device as it is
-(`blockdevice-clone`), or a file system as a tar with sparse members (`filesystem-clone`), framed by
-snappy; that wire is the one of upload.md and clone.md of the API. Both ends name themselves by
-certificates. What the server answers decides; anything but a 2xx ends with 1, and the container is
-started again.
+goes in ranges (`ranged`): what has data, several at once, resumable, compared by digest; a few
+files beside it come along. To any other one, and without a disk, it goes as one chunked POST: the
+device as it is (`blockdevice-clone`), or a file system as a tar with sparse members
+(`filesystem-clone`), framed by snappy; that wire is the one of upload.md and clone.md of the API.
+Both ends name themselves by certificates. What the server answers decides; anything but a 2xx ends
+with 1, and the container is started again.
 
 Sizes in bytes, durations in seconds.
 """
@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -44,12 +45,15 @@ from cdi.workers import report, starting, volume
 from cdi.workers.attended import Attended
 from cdi.workers.copier import LOST_AND_FOUND, METRIC
 from cdi.workers.ranged import greeting
+from cdi.workers.ranged.files import Files, tree
 from cdi.workers.ranged.sender import Sender
 
 log = logging.getLogger(__name__)
 
 PIECE: Final = 1 << 20
 PATIENCE: Final = 600.0  # for one piece to be taken, or an answer: a server may be writing it out
+COMING_UP: Final = 60.0  # for a server to be there: both ends are started side by side
+PAUSE: Final = 0.25  # between two looks for it
 CONTENT_TYPE: Final = "x-cdi-content-type"
 _JOURNALS: Final = ".*cdi-*"  # of workers: none is part of a volume
 
@@ -73,10 +77,12 @@ class Sending:
 
     def run(self, meter: Meter, cancel: threading.Event) -> Termination:
         """Send all of it. Raises TransferError."""
-        disk = self._only_disk()
-        line = self._connected(self._protocols if disk is None else self._more_protocols)
+        disk = self._disk()
+        files = self._beside() if disk is not None else None
+        in_ranges = disk is not None and (files is not None or not self._others())
+        line = self._awaited(self._more_protocols if in_ranges else self._protocols, cancel)
         if disk is not None and line.selected_alpn_protocol() == greeting.PROTOCOL:
-            self._send_in_ranges(disk, line, meter, cancel)
+            self._send_in_ranges(disk, files, line, meter, cancel)
         else:
             self._send_at_once(line, meter, cancel)
         applied = f", {reasons.PREALLOCATION_APPLIED_MESSAGE}"
@@ -84,11 +90,16 @@ class Sending:
         return Termination(message=message, preallocation_applied=self._order.preallocation)
 
     def _send_in_ranges(
-        self, path: Path, line: ssl.SSLSocket, meter: Meter, cancel: threading.Event
+        self,
+        path: Path,
+        files: Files | None,
+        line: ssl.SSLSocket,
+        meter: Meter,
+        cancel: threading.Event,
     ) -> None:
         connect = functools.partial(self._connected, self._more_protocols)
         with DiskSource(path) as disk:
-            sender = Sender(disk, connect, self._shown, is_device=self._is_block)
+            sender = Sender(disk, connect, self._shown, is_device=self._is_block, files=files)
             sender.run(line, meter, cancel)
 
     def _send_at_once(self, line: ssl.SSLSocket, meter: Meter, cancel: threading.Event) -> None:
@@ -103,14 +114,24 @@ class Sending:
     def _is_block(self) -> bool:
         return self._order.volume_mode == "block"
 
-    def _only_disk(self) -> Path | None:
-        """Return the disk, if there is nothing else in the volume that would have to come along."""
+    def _disk(self) -> Path | None:
+        """Return the disk, if there is one."""
         if self._is_block:
             return self._place
         disk = self._place / volume.DISK
+        return disk if disk.is_file() and not disk.is_symlink() else None
+
+    def _others(self) -> list[str]:
+        """Return what else there is in the volume that has to come along."""
+        if self._is_block:
+            return []
         names = {each.name for each in self._place.iterdir()} - {LOST_AND_FOUND, volume.DISK}
-        others = [name for name in names if not fnmatch.fnmatch(name, _JOURNALS)]
-        return disk if not others and disk.is_file() and not disk.is_symlink() else None
+        return sorted(name for name in names if not fnmatch.fnmatch(name, _JOURNALS))
+
+    def _beside(self) -> Files | None:
+        """Return the files beside the disk, if there are some, and few."""
+        others = self._others()
+        return Files.of(self._place, others) if others else None
 
     def _device(self) -> Iterator[bytes]:
         try:
@@ -129,7 +150,7 @@ class Sending:
             "--exclude", _JOURNALS, "--no-recursion", "--null", "--files-from=-",
         ]  # fmt: skip
         with tempfile.TemporaryFile() as listed, tempfile.TemporaryFile() as said:
-            listed.write(b"".join(os.fsencode(x) + b"\0" for x in _tree(self._place, names)))
+            listed.write(b"".join(os.fsencode(x) + b"\0" for x in tree(self._place, names)))
             listed.seek(0)
             child = subprocess.Popen(command, stdin=listed, stdout=subprocess.PIPE, stderr=said)
             try:
@@ -164,6 +185,20 @@ class Sending:
     @functools.cached_property
     def _url(self) -> SplitResult:
         return urlsplit(self._order.upload_url)
+
+    def _awaited(self, protocols: tuple[str, ...], cancel: threading.Event) -> ssl.SSLSocket:
+        """Connect to the server, which may still be on its way up."""
+        until = time.monotonic() + COMING_UP
+        while True:
+            try:
+                return self._connected(protocols)
+            except errors.ConnectionLost as error:
+                unknown = isinstance(error.__cause__, ssl.SSLCertVerificationError)
+                if unknown or time.monotonic() > until:
+                    raise
+                log.info("the server is waited for", extra={"cause": str(error)})
+            if cancel.wait(PAUSE):
+                raise errors.Cancelled("the copy was asked to stop")
 
     def _connected(self, protocols: tuple[str, ...]) -> ssl.SSLSocket:
         """Connect to the server, which chooses one of the protocols. Raises ConnectionLost."""
@@ -213,16 +248,6 @@ def _answer(
         log.info("the server has stopped reading")
     answer = connection.getresponse()
     return answer.status, answer.read(2000).decode(errors="replace").strip()
-
-
-def _tree(root: Path, names: list[str]) -> Iterator[str]:
-    """Yield everything beneath some names, directories before what is in them."""
-    for name in names:
-        yield name
-        path = root / name
-        if path.is_dir() and not path.is_symlink():
-            below = sorted(each.name for each in path.iterdir())
-            yield from (f"{name}/{each}" for each in _tree(path, below))
 
 
 def _read(child: subprocess.Popen[bytes]) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import ssl
@@ -65,7 +66,12 @@ class Sender:
     """A clone source in a process of its own."""
 
     def __init__(
-        self, place: Path, certificates: uploading.Certificates, port: int, mode: str = ""
+        self,
+        place: Path,
+        certificates: uploading.Certificates,
+        port: int,
+        mode: str = "",
+        **env: str,
     ) -> None:
         certificate, key = certificates.client
         order = CloneOrder(
@@ -83,7 +89,7 @@ class Sender:
         inherited = {name: value for name, value in os.environ.items() if "proxy" not in name}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "cdi.workers.clonesource", "-v=1"],
-            env=inherited | order.to_env() | self.mounts.env,
+            env=inherited | order.to_env() | self.mounts.env | env,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -106,8 +112,8 @@ def send(certificates: uploading.Certificates, source: Path) -> Iterator[Send]:
     """Starts clone sources."""
     made: list[Sender] = []
 
-    def sending(port: int, place: Path = source, mode: str = "") -> Sender:
-        made.append(Sender(place, certificates, port, mode))
+    def sending(port: int, place: Path = source, mode: str = "", **env: str) -> Sender:
+        made.append(Sender(place, certificates, port, mode, **env))
         return made[-1]
 
     yield sending
@@ -136,6 +142,54 @@ def test_only_what_has_data_is_sent(
     assert [each.name for each in target.data.iterdir()] == ["disk.img"]
 
 
+def test_a_sender_waits_for_a_server_that_comes_up(
+    source: Path, target: worker.Mounts, start: Start, send: Send
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = taken.getsockname()[1]
+    with Wire(nobody) as wire:
+        sender = send(wire.port)
+        uploading.wait_until(lambda: wire.refused)
+        server = start()
+        wire.to = server.port
+        assert_well(sender, server)
+    assert target.disk.read_bytes() == (source / "disk.img").read_bytes()
+
+
+def test_a_sender_does_not_wait_for_a_server_that_it_does_not_know(
+    source: Path, tmp_path: Path, certificates: uploading.Certificates, send: Send
+) -> None:
+    (tmp_path / "others").mkdir()
+    others = uploading.Certificates(tmp_path / "others")
+    others.server = others.servers.issue("localhost")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        context = context_of_others(others)
+        threading.Thread(target=_greet, args=(listener, context), daemon=True).start()
+        ended = send(listener.getsockname()[1]).ended()
+    assert ended.status == 1, ended.log
+    assert "certificate verify failed" in ended.log
+
+
+NO_GCM = """
+openssl_conf = all
+[all]
+ssl_conf = tls
+[tls]
+system_default = usual
+[usual]
+Ciphersuites = TLS_CHACHA20_POLY1305_SHA256
+"""
+
+
+def test_who_has_agreed_on_another_cipher_stays_in_tls(
+    source: Path, tmp_path: Path, target: worker.Mounts, start: Start, send: Send
+) -> None:
+    (tmp_path / "openssl.cnf").write_text(NO_GCM)
+    server = start()
+    assert_well(send(server.port, OPENSSL_CONF=str(tmp_path / "openssl.cnf")), server)
+    assert target.disk.read_bytes() == (source / "disk.img").read_bytes()
+
+
 def test_a_device_in_a_file_keeps_its_size(
     source: Path, target: worker.Mounts, start: Start, send: Send
 ) -> None:
@@ -157,6 +211,59 @@ def test_a_device_that_was_used_is_overwritten(
     found = device.read_bytes()
     assert found[: len(wanted)] == wanted
     assert not found[len(wanted) :].strip(b"\0")
+
+
+def put_beside(source: Path) -> None:
+    """Whatever there may be beside a disk."""
+    folder = source / "folder"
+    folder.mkdir()
+    (folder / ("long" * 40)).write_bytes(os.urandom(3 * MIB + 1))
+    (folder / "program").write_text("run")
+    (folder / "program").chmod(0o750)
+    (folder / "again").hardlink_to(folder / "program")
+    (folder / "link").symlink_to("program")
+    (source / "empty").touch()
+    (source / ".disk.img.cdi-journal").write_text("of somebody else")
+    folder.chmod(0o710)
+
+
+def assert_came_along(source: Path, found: Path) -> None:
+    names = {str(each.relative_to(source)) for each in source.rglob("*")}
+    came = {str(each.relative_to(found)) for each in found.rglob("*")}
+    assert came == names - {"lost+found", ".disk.img.cdi-journal"}
+    for name in sorted(came):
+        here, there = source / name, found / name
+        if name != "disk.img":
+            assert there.lstat().st_mode == here.lstat().st_mode, name
+        if here.is_file():
+            assert there.read_bytes() == here.read_bytes(), name
+    assert (found / "folder/link").readlink() == Path("program")
+    assert (found / "folder/again").samefile(found / "folder/program")
+
+
+@pytest.mark.parametrize("cut_after", [None, DATA // 2], ids=["straight", "cut"])
+def test_files_beside_the_disk_come_along(
+    source: Path, target: worker.Mounts, start: Start, send: Send, cut_after: int | None
+) -> None:
+    put_beside(source)
+    server = start()
+    with Wire(server.port, cut_after=cut_after) as wire:
+        assert_well(send(wire.port), server)
+        assert wire.passed < 1.5 * DATA + 8 * MIB
+    assert_came_along(source, target.data)
+
+
+def test_a_device_takes_the_disk_and_leaves_the_files(
+    source: Path, tmp_path: Path, start: Start, send: Send
+) -> None:
+    put_beside(source)
+    (tmp_path / "block").mkdir()
+    device = tmp_path / "device"
+    device.write_bytes(b"\xaa" * (72 * MIB))
+    server = start(worker.Mounts(tmp_path / "block", block=device))
+    assert_well(send(server.port), server)
+    wanted = (source / "disk.img").read_bytes()
+    assert device.read_bytes()[: len(wanted)] == wanted
 
 
 def test_a_copy_goes_on_when_all_connections_break(
@@ -254,6 +361,12 @@ def context_of_others(certificates: uploading.Certificates) -> ssl.SSLContext:
     context.load_cert_chain(certificate, key)
     context.set_alpn_protocols(["h2", "http/1.1"])
     return context
+
+
+def _greet(listener: socket.socket, context: ssl.SSLContext) -> None:
+    plain, _ = listener.accept()
+    with contextlib.suppress(OSError), context.wrap_socket(plain, server_side=True) as line:
+        line.recv(1)
 
 
 def _take_one(listener: socket.socket, context: ssl.SSLContext, heads: list[bytes]) -> None:

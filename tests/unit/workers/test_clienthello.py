@@ -20,7 +20,7 @@ def hello(*protocols: str, host: str = "localhost") -> bytes:
     return sent.read()
 
 
-@pytest.mark.parametrize("offered", [(), ("http/1.1",), ("h2", "http/1.1"), ("cdi-copy/1", "h2")])
+@pytest.mark.parametrize("offered", [(), ("http/1.1",), ("h2", "http/1.1"), ("cdi-copy/2", "h2")])
 def test_what_is_offered_is_seen(offered: tuple[str, ...]) -> None:
     data = hello(*offered)
     assert clienthello.offers(data) == tuple(each.encode() for each in offered)
@@ -39,7 +39,7 @@ def test_what_is_no_greeting_is_not_waited_for(data: bytes) -> None:
 
 
 def test_nothing_that_is_cut_or_spoilt_is_more_than_no_offer() -> None:
-    data, rng = hello("cdi-copy/1", "http/1.1"), random.Random(7)
+    data, rng = hello("cdi-copy/2", "http/1.1"), random.Random(7)
     for end in range(len(data)):
         assert clienthello.offers(data[:end]) == ()
     for _ in range(2000):

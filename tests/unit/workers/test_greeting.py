@@ -1,6 +1,7 @@
 """What the two ends of a copy in ranges say to each other."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,8 @@ HELLO = Hello("0" * 32, "f" * 32, "1-2 of 3 bytes", is_device=True, carries=Fals
 
 def test_what_is_said_is_understood() -> None:
     assert greeting.hello_of(HELLO.line()) == HELLO
+    carrying = replace(HELLO, carries=True, seal="0a" * 32)
+    assert greeting.hello_of(carrying.line()) == carrying
     answer = Answer(409, "UploadInProgress", "try again")
     assert greeting.answer_of(answer.line()) == answer
 
@@ -27,6 +30,9 @@ def test_what_is_said_is_understood() -> None:
         {"version": None},
         {"is_device": "yes"},
         {"carries": None},
+        {"seal": "0" * 32},
+        {"seal": None},
+        {"files": 1},
     ],
     ids=str,
 )

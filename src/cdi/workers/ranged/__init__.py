@@ -3,7 +3,8 @@ A disk over the network in ranges, between a clone source and an upload server o
 
     greeting    what a connection says first
     clienthello who asks for this protocol, as it is read off the beginning of TLS
-    export      the sender's end of one connection: an NBD server over TLS
+    sealed      a connection after TLS has told its ends who they are
+    export      the sender's end of one connection: an NBD server
     sender      the sender's end of one copy
     comparing   the transfer at the server's end, which `uploadserver.copies` begins
 

@@ -1,5 +1,5 @@
 """
-The sender's end of one connection: an NBD server of one disk, to be read.
+The sender's end of one connection: an NBD server of a disk, or of the files beside it, to be read.
 
 It knows what our client asks for and refuses the rest: the fixed newstyle handshake, structured
 replies, `base:allocation`, reads, block status, and DIGEST, which is the digest of a range. Zeros
@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import struct
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from cdi.images import errors
@@ -20,12 +20,14 @@ from cdi.images.sources.nbd.connection import DIGEST
 from cdi.images.sources.nbd.handshake import ALLOCATION
 from cdi.images.sources.nbd.transport import Transport
 from cdi.images.sources.source import PIECE, read
+from cdi.workers.ranged import greeting
 from cdi.workers.ranged.digests import Digest
+from cdi.workers.ranged.files import Files
 
 _FIXED_NEWSTYLE, _NO_ZEROES = 1 << 0, 1 << 1
 _OPTION: Final = struct.Struct(">8sII")
 _ABORT, _GO, _STRUCTURED, _SET_CONTEXT = 2, 7, 8, 10
-_ACK, _INFO, _CONTEXT, _UNSUPPORTED = 1, 3, 4, (1 << 31) | 1
+_ACK, _INFO, _CONTEXT, _UNSUPPORTED, _UNKNOWN = 1, 3, 4, (1 << 31) | 1, (1 << 31) | 6
 _REPLY_MAGIC: Final = 0x3E889045565A9
 _OPTION_MOST: Final = 4096
 _INFO_EXPORT, _INFO_BLOCK_SIZE, _PREFERRED = 0, 3, 4096
@@ -46,10 +48,11 @@ _ZEROS: Final = bytes(_BLOCK)
 
 
 class Export:
-    """One disk, shared by all connections that read it."""
+    """One disk, or some files, shared by all connections that read it."""
 
-    def __init__(self, disk: DiskSource) -> None:
-        self.disk, self.size = disk, disk.size
+    def __init__(self, disk: DiskSource | Files, sent: Callable[[int, int], None]) -> None:
+        """`sent` is told of offsets and lengths that have been read."""
+        self.disk, self.size, self.sent = disk, disk.size, sent
         edges = [0]
         for part in disk.extents():
             edges += [part.start, part.end]
@@ -72,34 +75,42 @@ class Export:
         return sum(self._edges[2::2]) - sum(self._edges[1:-1:2])
 
 
-def serve(
-    line: Transport, export: Export, digest: Digest, sent: Callable[[int, int], None]
-) -> None:
-    """Answer until the client leaves; `sent` is told of offsets and lengths.
-
-    Raises TransferError.
-    """
-    if _agreed(line, export):
-        _Session(line, export, digest, sent).run()
+def serve(line: Transport, exports: Mapping[str, Export], digest: Digest) -> None:
+    """Answer until the client leaves. Raises TransferError."""
+    export = _agreed(line, exports)
+    if export is not None:
+        _Session(line, export, digest).run()
 
 
-def _agreed(line: Transport, export: Export) -> bool:
-    """Do the handshake; whether the client stays."""
+def _agreed(line: Transport, exports: Mapping[str, Export]) -> Export | None:
+    """Do the handshake; what the client has chosen, None if it leaves."""
     line.send(b"NBDMAGICIHAVEOPT" + struct.pack(">H", _FIXED_NEWSTYLE | _NO_ZEROES))
     line.receive(4)
     while True:
         magic, option, length = _OPTION.unpack(line.receive(_OPTION.size))
         if magic != b"IHAVEOPT" or length > _OPTION_MOST:
             raise errors.SourceRefused(f"{line.shown}: this is no NBD client")
-        line.receive(length)
+        wish = line.receive(length)
+        export = exports.get(_named(wish) if option == _GO else greeting.DISK)
         for kind, body in _answers(option, export):
             head = struct.pack(">QIII", _REPLY_MAGIC, option, kind, len(body))
             line.send(head + body)
-        if option in (_GO, _ABORT):
-            return bool(option == _GO)
+        if option == _ABORT:
+            return None
+        if option == _GO and export is not None:
+            return export
 
 
-def _answers(option: int, export: Export) -> Iterator[tuple[int, bytes]]:
+def _named(wish: bytes | bytearray) -> str:
+    """The name in what a client says with GO."""
+    length = int.from_bytes(wish[:4], "big")
+    return bytes(wish[4 : 4 + length]).decode("utf-8", "replace")
+
+
+def _answers(option: int, export: Export | None) -> Iterator[tuple[int, bytes]]:
+    if export is None:
+        yield _UNKNOWN, b""
+        return
     if option == _GO:
         flags = _HAS_FLAGS | _READ_ONLY | _MULTI
         yield _INFO, struct.pack(">HQH", _INFO_EXPORT, export.size, flags)
@@ -115,11 +126,9 @@ def _answers(option: int, export: Export) -> Iterator[tuple[int, bytes]]:
 class _Session:
     """Requests and replies of one connection."""
 
-    def __init__(
-        self, line: Transport, export: Export, digest: Digest, sent: Callable[[int, int], None]
-    ) -> None:
-        self._line, self._export, self._compute, self._sent = line, export, digest, sent
-        self._digested = (-1, -1, b"")  # offset, length and digest of what was read last
+    def __init__(self, line: Transport, export: Export, digest: Digest) -> None:
+        self._line, self._export, self._compute = line, export, digest
+        self._last = (-1, b"")  # offset and bytes of what was read last
 
     def run(self) -> None:
         while True:
@@ -152,7 +161,7 @@ class _Session:
 
     def _read(self, cookie: int, offset: int, length: int) -> None:
         data = read(self._export.disk, offset, length)
-        self._digested = (offset, length, self._compute(data))
+        self._last = (offset, data)
         for start, end, is_zero in _runs(data):
             flags = _DONE if end == length else 0
             if is_zero:
@@ -161,12 +170,13 @@ class _Session:
             else:
                 body = struct.pack(">Q", offset + start)
                 self._chunk(flags, _DATA_CHUNK, cookie, body, memoryview(data)[start:end])
-        self._sent(offset, length)
+        self._export.sent(offset, length)
 
     def _digest(self, offset: int, length: int) -> bytes:
-        if self._digested[:2] == (offset, length):
-            return self._digested[2]
-        return self._compute(read(self._export.disk, offset, length))
+        at, data = self._last
+        if (at, len(data)) != (offset, length):
+            data = read(self._export.disk, offset, length)
+        return self._compute(data)
 
     def _chunk(
         self, flags: int, kind: int, cookie: int, body: bytes, data: memoryview | None = None

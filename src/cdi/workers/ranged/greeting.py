@@ -10,11 +10,13 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-PROTOCOL: Final = "cdi-copy/1"  # in ALPN
+PROTOCOL: Final = "cdi-copy/2"  # in ALPN
 HTTP: Final = "http/1.1"
+DISK, FILES = "", "files"  # names of exports
 CONNECTIONS: Final = 4  # beside the one that is told the end
 LINE_MOST: Final = 4096  # bytes
 _ID_DIGITS: Final = 32
+_SEAL_DIGITS: Final = 64
 _DIGITS: Final = frozenset("0123456789abcdef")
 _VERSION_MOST: Final = 200
 
@@ -29,7 +31,8 @@ class Hello:
 
     `key` is that of digests. `version` vouches that bytes are those of an earlier attempt;
     `is_device` says what the disk is at its source. `carries` is False for the one connection that
-    is told how the copy ends.
+    is told how the copy ends. `seal` is the key with which one that carries leaves TLS; without, it
+    stays there. `files` says that there are some beside the disk, in the export of that name.
     """
 
     copy: str  # random hexadecimal digits
@@ -37,6 +40,8 @@ class Hello:
     version: str
     is_device: bool
     carries: bool
+    seal: str = ""
+    files: bool = False
 
     def line(self) -> bytes:
         """What is sent."""
@@ -51,14 +56,18 @@ def hello_of(line: bytes) -> Hello:
         raise Nonsense(f"copy, key: want {_ID_DIGITS} hexadecimal digits")
     if not isinstance(version, str) or len(version) > _VERSION_MOST:
         raise Nonsense(f"version: want at most {_VERSION_MOST} characters")
-    flags = told.get("is_device"), told.get("carries")
+    seal = told.get("seal")
+    if seal != "" and not _is_random(seal, _SEAL_DIGITS):
+        raise Nonsense(f"seal: want {_SEAL_DIGITS} hexadecimal digits, or none")
+    flags = [told.get(each) for each in ("is_device", "carries", "files")]
     if not all(isinstance(each, bool) for each in flags):
-        raise Nonsense("is_device, carries: want true or false")
-    return Hello(str(copy), str(key), version, bool(flags[0]), bool(flags[1]))
+        raise Nonsense("is_device, carries, files: want true or false")
+    is_device, carries, files = (bool(each) for each in flags)
+    return Hello(str(copy), str(key), version, is_device, carries, str(seal), files)
 
 
-def _is_random(said: Any) -> bool:
-    return isinstance(said, str) and len(said) == _ID_DIGITS and set(said) <= _DIGITS
+def _is_random(said: Any, digits: int = _ID_DIGITS) -> bool:
+    return isinstance(said, str) and len(said) == digits and set(said) <= _DIGITS
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import secrets
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -22,11 +22,13 @@ from cdi.images import errors
 from cdi.images.sources.disk import DiskSource
 from cdi.images.sources.nbd.transport import TICK, Transport, Watch
 from cdi.images.transfer.meter import Meter
-from cdi.workers.ranged import greeting
+from cdi.workers.ranged import greeting, sealed
 from cdi.workers.ranged.digests import Digest
 from cdi.workers.ranged.export import Export, serve
+from cdi.workers.ranged.files import Files
 from cdi.workers.ranged.greeting import Answer, Hello
 from cdi.workers.ranged.keepalive import keep_alive
+from cdi.workers.ranged.sealed import Seal, Sealed
 
 log = logging.getLogger(__name__)
 
@@ -52,32 +54,52 @@ class Refused(errors.SourceError):
 class Sender:
     """Sends one disk. `run` is all there is to do."""
 
-    def __init__(self, disk: DiskSource, connect: Connect, shown: str, *, is_device: bool) -> None:
-        """`connect` makes a connection that may or may not speak PROTOCOL."""
+    def __init__(
+        self,
+        disk: DiskSource,
+        connect: Connect,
+        shown: str,
+        *,
+        is_device: bool,
+        files: Files | None = None,
+    ) -> None:
+        """`connect` makes a connection that may or may not speak PROTOCOL; `files` are those that
+        there are beside the disk."""
         self._disk, self._connect, self._shown = disk, connect, shown
+        self._files = files
         self._is_device = is_device
         self._moved_at = time.monotonic()
 
     def run(self, first: ssl.SSLSocket, meter: Meter, cancel: threading.Event) -> None:
         """Send all of it; `first` is a connection that speaks PROTOCOL."""
-        export = Export(self._disk)
-        meter.total = export.size
-
-        def sent(offset: int, length: int) -> None:
-            meter.received(length)
-            meter.reached(offset + length)
-            self._moved_at = time.monotonic()
-
+        meter.total = self._disk.size
+        exports = self._exports(meter)
         control: ssl.SSLSocket | None = first
         while True:
             try:
-                self._once(control or self._connected(), export, sent, cancel)
+                self._once(control or self._connected(), exports, cancel)
             except (OSError, greeting.Nonsense, errors.ConnectionLost, Refused) as error:
                 self._pause_after(error, cancel)
             else:
-                meter.reached(export.size)
+                meter.reached(self._disk.size)
                 return
             control = None
+
+    def _exports(self, meter: Meter) -> dict[str, Export]:
+        """What can be asked for; progress is that of the disk."""
+
+        def moved(_offset: int, length: int) -> None:
+            meter.received(length)
+            self._moved_at = time.monotonic()
+
+        def sent(offset: int, length: int) -> None:
+            moved(offset, length)
+            meter.reached(offset + length)
+
+        found = {greeting.DISK: Export(self._disk, sent)}
+        if self._files is not None:
+            found[greeting.FILES] = Export(self._files, moved)
+        return found
 
     def _pause_after(self, error: Exception, cancel: threading.Event) -> None:
         final = isinstance(error, Refused) and error.status not in _TEMPORARY
@@ -100,14 +122,18 @@ class Sender:
     def _once(
         self,
         control: ssl.SSLSocket,
-        export: Export,
-        sent: Callable[[int, int], None],
+        exports: Mapping[str, Export],
         cancel: threading.Event,
     ) -> None:
         """Send it, if nothing goes wrong. Raises Refused, Nonsense, TransferError, OSError."""
-        version = f"{self._disk.identity.version} of {export.size} bytes"
+        version = f"{self._disk.identity.version} of {self._disk.size} bytes"
         hello = Hello(
-            secrets.token_hex(16), secrets.token_hex(16), version, self._is_device, carries=False
+            secrets.token_hex(16),
+            secrets.token_hex(16),
+            version,
+            self._is_device,
+            carries=False,
+            files=self._files is not None,
         )
         over = threading.Event()
         with contextlib.closing(control):
@@ -115,9 +141,7 @@ class Sender:
             self._insist(_answer(control, ANSWER, cancel))
             carrying = replace(hello, carries=True)
             threads = [
-                threading.Thread(
-                    target=self._carry, args=(carrying, export, sent, over), daemon=True
-                )
+                threading.Thread(target=self._carry, args=(carrying, exports, over), daemon=True)
                 for _ in range(greeting.CONNECTIONS)
             ]
             try:
@@ -131,23 +155,33 @@ class Sender:
         if not answer.is_good:
             raise Refused(answer, self._shown)
 
-    def _carry(
-        self, hello: Hello, export: Export, sent: Callable[[int, int], None], over: threading.Event
-    ) -> None:
+    def _carry(self, hello: Hello, exports: Mapping[str, Export], over: threading.Event) -> None:
         """Answer over one connection after the other until the copy is over."""
         digest = Digest(hello.key)
         while not over.is_set():
             try:
-                line = self._connected()
-                line.sendall(hello.line())
-                watch = Watch(over, STALL, time.monotonic)
-                with Transport(line, watch, self._shown) as transport:
-                    serve(transport, export, digest, sent)
+                with self._greeted(hello, over) as transport:
+                    serve(transport, exports, digest)
             except errors.Cancelled:
                 return
-            except (OSError, errors.TransferError) as error:
+            except (OSError, greeting.Nonsense, errors.TransferError) as error:
                 log.info("a connection of the copy ended", extra={"cause": str(error)})
             over.wait(TICK)
+
+    def _greeted(self, hello: Hello, over: threading.Event) -> Transport:
+        """Make a connection of the copy. Raises Refused, Nonsense, TransferError, OSError."""
+        line, watch = self._connected(), Watch(over, STALL, time.monotonic)
+        try:
+            seal = sealed.key_for(line)
+            line.sendall(replace(hello, seal=seal).line())
+            self._insist(_answer(line, ANSWER, over))
+        except BaseException:
+            line.close()
+            raise
+        if not seal:
+            return Transport(line, watch, self._shown)
+        keys = Seal(seal, sealed.SENDER), Seal(seal, sealed.SERVER)
+        return Sealed(sealed.after_tls(line), watch, self._shown, *keys)
 
 
 def _answer(line: ssl.SSLSocket, patience: float | None, cancel: threading.Event) -> Answer:

@@ -17,17 +17,19 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from cdi.api.termination import Termination
 from cdi.images import errors
 from cdi.images.http import retry
 from cdi.images.sources.nbd.source import NbdSource, Settings
-from cdi.images.sources.nbd.transport import TICK
-from cdi.workers.ranged import greeting
+from cdi.images.sources.nbd.transport import TICK, Transport, Watch
+from cdi.workers.ranged import greeting, sealed
 from cdi.workers.ranged.digests import Digest
 from cdi.workers.ranged.greeting import Answer, Hello
 from cdi.workers.ranged.keepalive import keep_alive
+from cdi.workers.ranged.sealed import Seal, Sealed
 from cdi.workers.uploadserver import answers, sockets, tls
 from cdi.workers.uploadserver.answers import Refused
 from cdi.workers.uploadserver.filling import Filling, Inflow
@@ -42,21 +44,36 @@ _REQUEST: Final = 1 << 20  # bytes that are asked for at once: what an export al
 _SHOWN: Final = "the sender"
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One connection of a copy, and the key with which it goes on after TLS; empty within TLS."""
+
+    sock: socket.socket
+    seal: str
+
+    def transport(self, watch: Watch, shown: str) -> Transport:
+        """See `transport.Carrier`."""
+        if not self.seal:
+            return Transport(self.sock, watch, shown)
+        keys = Seal(self.seal, sealed.SERVER), Seal(self.seal, sealed.SENDER)
+        return Sealed(self.sock, watch, shown, *keys)
+
+
 class Lines:
     """The connections of one copy that wait to be asked over. Any thread may call."""
 
     def __init__(self, hello: Hello) -> None:
         self.hello, self.digest = hello, Digest(hello.key)
-        self._waiting: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Line] = queue.SimpleQueue()
         self._closed = threading.Event()
 
-    def add(self, line: socket.socket) -> None:
+    def add(self, line: Line) -> None:
         """Take one in, or close it if the copy is over."""
         self._waiting.put(line)
         if self._closed.is_set():
             self.close()
 
-    def dial(self) -> socket.socket:
+    def dial(self) -> Line:
         """Return the next one. Raises ConnectionLost."""
         until = time.monotonic() + DIAL
         while not self._closed.is_set() and time.monotonic() < until:
@@ -69,26 +86,31 @@ class Lines:
         self._closed.set()
         with contextlib.suppress(queue.Empty):
             while True:
-                self._waiting.get_nowait().close()
+                self._waiting.get_nowait().sock.close()
 
     def open(self, halt: threading.Event) -> Ranged:
-        """Open the source that is behind them."""
-        return Ranged(self, halt)
+        """Open the disk that is behind them."""
+        return Ranged(self, halt, greeting.DISK, self.hello.version)
+
+    def open_files(self, halt: threading.Event) -> Ranged:
+        """Open the tar of what is beside it; nobody vouches that it is that of an earlier copy."""
+        return Ranged(self, halt, greeting.FILES, "")
 
 
 class Ranged(NbdSource):
-    """A sender's disk."""
+    """A sender's disk, or its files."""
 
     preferred_request = _REQUEST  # see `source.PrefersLargeRequests`
 
-    def __init__(self, lines: Lines, halt: threading.Event) -> None:
+    def __init__(self, lines: Lines, halt: threading.Event, export: str, version: str) -> None:
         settings = Settings(
+            export=export,
             connections=greeting.CONNECTIONS,
             read_bytes=_REQUEST,
             digest=lines.digest,
             retries=retry.Policy(tries=6, opening_tries=3),
         )
-        super().__init__(lines.dial, _SHOWN, settings, version=lines.hello.version, cancel=halt)
+        super().__init__(lines.dial, _SHOWN, settings, version=version, cancel=halt)
 
 
 class Copying(Upload):
@@ -124,8 +146,7 @@ class Receiver:
             hello = await asyncio.wait_for(self._hello(line), HEAD)
             if hello is not None and hello.carries:
                 if self._lines is not None and self._lines.hello.copy == hello.copy:
-                    keep_alive(line)
-                    self._lines.add(line)
+                    await self._take(line, hello.seal, self._lines)
                     return
             elif hello is not None:
                 await self._copy(line, hello)
@@ -154,6 +175,12 @@ class Receiver:
             return None
         return hello
 
+    async def _take(self, line: ssl.SSLSocket, seal: str, lines: Lines) -> None:
+        """Have a connection asked over."""
+        keep_alive(line)
+        await _say(line, Answer(200))
+        lines.add(Line(sealed.after_tls(line) if seal else line, seal))
+
     async def _copy(self, line: ssl.SSLSocket, hello: Hello) -> None:
         """Take one disk, and say how it ended."""
         keep_alive(line)
@@ -164,7 +191,10 @@ class Receiver:
         lines = Lines(hello)
 
         def fill(inflow: Inflow) -> Termination:
-            return self._filling.ranges(inflow, lines.open, lines.digest, is_device=hello.is_device)
+            files = lines.open_files if hello.files else None
+            return self._filling.ranges(
+                inflow, lines.open, lines.digest, files, is_device=hello.is_device
+            )
 
         upload = Copying("copy in ranges", fill)
         try:

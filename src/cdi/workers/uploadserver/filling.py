@@ -119,10 +119,23 @@ class Filling:
         return ended
 
     def ranges(
-        self, inflow: Inflow, opening: Opening, digest: Digest, *, is_device: bool
+        self,
+        inflow: Inflow,
+        opening: Opening,
+        digest: Digest,
+        files: Opening | None = None,
+        *,
+        is_device: bool,
     ) -> Termination:
-        """Make a disk of the one of a sender that can be asked for any part of it."""
+        """Make a disk of the one of a sender that can be asked for any part of it.
+
+        The few `files` beside it come first: they begin anew with each attempt, the disk goes on.
+        """
         self.note.remove()
+        if files is not None and self._volume.device is None:
+            beside = archive.UnpackRequest(source=files, directory=self._volume.directory)
+            archive.run(beside, Meter(), inflow.cancel)
+            volume.sync(beside.directory)
         spec = SourceSpec(open=opening, as_is=True)
         wanted = self._volume.request(spec, greeting.CONNECTIONS, keep_size=True)
         result = comparing.run(wanted, digest, inflow.meter, inflow.cancel)

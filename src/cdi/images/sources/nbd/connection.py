@@ -12,7 +12,7 @@ import errno
 import os
 import struct
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from cdi.images import errors
 from cdi.images.sources.nbd.handshake import Export
@@ -21,6 +21,7 @@ from cdi.images.sources.nbd.transport import Transport
 _REQUEST = struct.Struct(">IHHQQI")
 _REQUEST_MAGIC = 0x25609513
 _READ, _DISCONNECT, _BLOCK_STATUS = 0, 2, 7
+Bytes: TypeAlias = bytes | bytearray
 # Not of the protocol: a copy's sender answers it, and nobody else is asked.
 DIGEST, DIGEST_BYTES = 0x4344, 16
 
@@ -47,17 +48,22 @@ class Connection:
         self._line = line
         self._cookie = 0
 
-    def read(self, offset: int, length: int) -> bytearray:
+    def read(self, offset: int, length: int) -> Bytes:
         """Return the bytes [offset, offset + length)."""
         self._ask(_READ, offset, length)
         return self._filled(offset, length)
 
-    def read_with_digest(self, offset: int, length: int) -> tuple[bytearray, bytearray]:
+    @property
+    def vouches(self) -> bool:
+        """See `Transport.vouches`."""
+        return self._line.vouches
+
+    def read_with_digest(self, offset: int, length: int) -> tuple[Bytes, Bytes]:
         """Return the bytes [offset, offset + length), and their digest as their server has it."""
         # Both at once: an answer each would cost a way there and back.
-        self._ask(_READ, offset, length)
-        asked = self._cookie
-        self._ask(DIGEST, offset, length)
+        asked = self._cookie + 1
+        wanted = self._request(_READ, offset, length) + self._request(DIGEST, offset, length)
+        self._line.send(wanted)
         last, self._cookie = self._cookie, asked
         try:
             found = self._filled(offset, length)
@@ -68,21 +74,24 @@ class Connection:
         self._cookie = last
         return found, self._filled(offset, DIGEST_BYTES)
 
-    def digest(self, offset: int, length: int) -> bytearray:
+    def digest(self, offset: int, length: int) -> Bytes:
         """Return the digest of the bytes [offset, offset + length), as their server has them."""
         self._ask(DIGEST, offset, length)
         return self._filled(offset, DIGEST_BYTES)
 
-    def _filled(self, offset: int, length: int) -> bytearray:
+    def _filled(self, offset: int, length: int) -> Bytes:
         """Return the `length` bytes of a reply."""
-        found = bytearray(length)
         if not self.export.structured:
             self._simple_reply()
-            self._line.receive_into(memoryview(found))
-            return found
+            return self._line.receive(length)
+        found: Bytes | None = None  # the whole of it in one piece is the rule
         came, problem = 0, ""
         for kind, size in self._chunks():
-            if kind == _DATA:
+            if kind == _DATA and found is None and size == 8 + length:
+                found = self._whole(offset, length)
+                came += length
+            elif kind == _DATA:
+                found = bytearray(found or length)
                 came += self._data(memoryview(found), offset, size)
             elif kind == _HOLE:
                 came += self._hole(offset, length, size)
@@ -92,7 +101,7 @@ class Connection:
             raise Failed(f"{self._line.shown}: cannot read at byte {offset}: {problem}")
         if came != length:
             self._violated(f"{came} bytes where {length} were asked for")
-        return found
+        return bytearray(length) if found is None else found
 
     def status(self, offset: int, length: int) -> list[tuple[int, bool]]:
         """Return (length, whether it is zero) of the parts from `offset` on, at least one.
@@ -126,8 +135,11 @@ class Connection:
         self._line.close()
 
     def _ask(self, command: int, offset: int, length: int) -> None:
+        self._line.send(self._request(command, offset, length))
+
+    def _request(self, command: int, offset: int, length: int) -> bytes:
         self._cookie += 1
-        self._line.send(_REQUEST.pack(_REQUEST_MAGIC, 0, command, self._cookie, offset, length))
+        return _REQUEST.pack(_REQUEST_MAGIC, 0, command, self._cookie, offset, length)
 
     def _magic(self) -> int:
         return int.from_bytes(self._line.receive(4), "big")
@@ -159,6 +171,11 @@ class Connection:
             yield kind, size
             if flags & _DONE:
                 return
+
+    def _whole(self, asked: int, length: int) -> Bytes:
+        if int.from_bytes(self._line.receive(8), "big") != asked:
+            self._violated("data that nobody asked for")
+        return self._line.take(length)
 
     def _data(self, found: memoryview, asked: int, size: int) -> int:
         count = size - 8

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
 from cdi.images import errors
 from cdi.images.closing import Closing
@@ -30,9 +31,13 @@ class Watch:
 class Transport(Closing):
     """One connected socket, which it owns."""
 
+    # Whether it vouches that bytes are those that the other end has read, by a digest of its own.
+    vouches = False
+
     def __init__(self, sock: socket.socket, watch: Watch, shown: str) -> None:
         sock.settimeout(TICK)
         self._sock, self._watch, self.shown = sock, watch, shown
+        self._receive: Callable[[memoryview], int] = sock.recv_into
 
     def send(self, data: bytes | memoryview) -> None:
         """Send all of `data`."""
@@ -46,10 +51,14 @@ class Transport(Closing):
         self.receive_into(memoryview(found))
         return found
 
+    def take(self, count: int) -> bytes | bytearray:
+        """Return exactly `count` bytes, as they come with the least copying."""
+        return self.receive(count)
+
     def receive_into(self, view: memoryview) -> None:
         """Fill `view`."""
         self._insist_not_cancelled()
-        receive = self._sock.recv_into
+        receive = self._receive
         while view:
             # A call of TLS brings 16 KiB at most, so that there are many: this is all of one.
             try:
@@ -70,7 +79,7 @@ class Transport(Closing):
             self._insist_not_cancelled()
             try:
                 return attempt(view)
-            except TimeoutError:
+            except (TimeoutError, BlockingIOError):
                 if self._watch.clock() - since >= self._watch.stall:
                     raise errors.Stalled(
                         f"{self.shown}: nothing moved for {self._watch.stall:g} s"
@@ -83,3 +92,20 @@ class Transport(Closing):
     def _insist_not_cancelled(self) -> None:
         if self._watch.cancel.is_set():
             raise errors.Cancelled("the transfer was asked to stop")
+
+
+class Carrier(Protocol):
+    """A connection that is more than a socket."""
+
+    def transport(self, watch: Watch, shown: str) -> Transport:
+        """What speaks over it, and owns it from then on."""
+
+
+Dialled: TypeAlias = socket.socket | Carrier
+
+
+def over(dialled: Dialled, watch: Watch, shown: str) -> Transport:
+    """Return what speaks over a connection."""
+    if isinstance(dialled, socket.socket):
+        return Transport(dialled, watch, shown)
+    return dialled.transport(watch, shown)
