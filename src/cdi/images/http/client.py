@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from cdi.images import errors
-from cdi.images.http import codings, connection, failures, pool, request, response, sockets, urls
+from cdi.images.http import codings, connection, failures, pool, request, response, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Response
 
@@ -67,7 +67,7 @@ class Client:
         self,
         origin: urls.Url,
         options: HttpOptions,
-        watch: sockets.Watch,
+        watch: connection.Watch,
         service: Service = PLAIN,
     ) -> None:
         self._options, self._watch = options, watch

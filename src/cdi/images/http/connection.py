@@ -15,11 +15,13 @@ import math
 import select
 import socket
 import struct
-from typing import Final
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from cdi.images import errors
 from cdi.images.http import failures
-from cdi.images.http.sockets import Socket, Watch
 
 # How often a waiting reader looks up: soon enough for a process that has 5 s to leave.
 TICK: Final = 0.25
@@ -28,6 +30,25 @@ TICK: Final = 0.25
 _NOT_YET = (BlockingIOError, TimeoutError)
 _TICK_OF_KERNEL = struct.pack("ll", int(TICK), int(TICK % 1 * 1_000_000))  # a timeval
 _QUICKLY: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
+
+
+class Socket(Protocol):
+    """What is used of a socket; those of TLS within TLS have little more."""
+
+    def recv(self, count: int, /) -> bytes: ...
+    def send(self, data: memoryview, /) -> int: ...
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
+    def settimeout(self, value: float | None, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What ends a wait for bytes."""
+
+    cancel: threading.Event
+    stall: float
+    clock: Callable[[], float]
 
 
 class Connection:

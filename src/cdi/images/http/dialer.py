@@ -14,10 +14,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cdi.images.http import failures, request, response, urls
-from cdi.images.http.connection import Connection, connected
+from cdi.images.http.connection import Connection, Watch, connected
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.proxies import Proxy
-from cdi.images.http.sockets import Watch
 
 if TYPE_CHECKING:
     import ssl

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from cdi.images import errors
 from cdi.images.closing import Closing
 from cdi.images.codecs import codec
-from cdi.images.http import client, failures, response, sockets, urls
+from cdi.images.http import client, connection, failures, response, urls
 from cdi.images.http.client import PLAIN, Fields, Service
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import EndedEarly, Response
@@ -90,7 +90,7 @@ class HttpSource(Closing):
         self._client = client.Client(
             self._start.location,
             options,
-            sockets.Watch(cancel, options.stall, clock),
+            connection.Watch(cancel, options.stall, clock),
             service,
         )
         try:

@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from cdi.images import errors
-from cdi.images.http import client, failures, sockets, urls
+from cdi.images.http import client, connection, failures, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Response
 from cdi.images.layout import Extent
@@ -82,7 +82,7 @@ class Daemon:
     def __init__(self, options: HttpOptions, cancel: threading.Event) -> None:
         """`options` as for the bytes: without credentials, the path being a secret."""
         nobody = urls.Url("https", "imageio.invalid", 443, "/")  # credentials of none
-        watch = sockets.Watch(cancel, options.stall, time.monotonic)
+        watch = connection.Watch(cancel, options.stall, time.monotonic)
         self._client = client.Client(nobody, options, watch)
 
     def abilities(self, url: str) -> Abilities:

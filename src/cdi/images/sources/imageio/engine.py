@@ -24,7 +24,7 @@ from typing import Final, TypeVar
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.http import client, failures, given, retry, sockets, urls
+from cdi.images.http import client, connection, failures, given, retry, urls
 from cdi.images.http.client import Fields
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Response
@@ -88,7 +88,7 @@ class Engine(Closing):
         self._wait = cancel.wait if wait is None else wait
         self._rng = rng
         bare = replace(options, user="", password="", headers=(), secret_headers=())
-        watch = sockets.Watch(cancel, options.stall, time.monotonic)
+        watch = connection.Watch(cancel, options.stall, time.monotonic)
         self._client = client.Client(self._place, bare, watch)
 
     @property

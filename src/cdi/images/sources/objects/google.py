@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cdi.images import errors
-from cdi.images.http import client, failures, sockets, urls
+from cdi.images.http import client, connection, failures, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import MAX_TEXT, Response
 from cdi.images.sources.objects.tokens import Token
@@ -133,7 +133,7 @@ class Granter:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._options = replace(options, user="", password="", headers=(), secret_headers=())
-        self._watch = sockets.Watch(cancel, options.stall, time.monotonic)
+        self._watch = connection.Watch(cancel, options.stall, time.monotonic)
         self._now = now
 
     def for_credentials(self, credentials: ServiceAccount | AuthorizedUser) -> Grant:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cdi.images import digest, errors
-from cdi.images.http import client, sockets, urls
+from cdi.images.http import client, connection, urls
 from cdi.images.http.client import Fields
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Response
@@ -69,7 +69,7 @@ def image_at(
     if not image_id or "/" in image_id:
         raise errors.InvalidRequest("imageId is the ID of an image: it has no slashes")
     place = urls.parse_url(keystone.joined(base, f"images/{image_id}"))
-    watch = sockets.Watch(cancel, options.stall, time.monotonic)
+    watch = connection.Watch(cancel, options.stall, time.monotonic)
     asked = client.Client(place, options, watch, service)
     try:
         answer, _ = asked.follow(urls.Route(place), (("Accept", "application/json"),))

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from cdi.images import errors
-from cdi.images.http import client, failures, retry, sockets, urls
+from cdi.images.http import client, connection, failures, retry, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Response
 from cdi.images.sources.objects.tokens import Token
@@ -87,7 +87,7 @@ class Keystone:
                 raise errors.Cancelled("the transfer was asked to stop")
 
     def _granted(self) -> Granted:
-        watch = sockets.Watch(self._cancel, self._options.stall, time.monotonic)
+        watch = connection.Watch(self._cancel, self._options.stall, time.monotonic)
         asked = client.Client(self._place, self._options, watch)
         body = json.dumps(self._credentials.request).encode()
         now = time.time()

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from cdi.images import errors
-from cdi.images.http import client, retry, sockets, urls
+from cdi.images.http import client, connection, retry, urls
 from cdi.images.http.client import PLAIN, Fields, Service
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Response
@@ -198,7 +198,7 @@ class Registry:
         options: HttpOptions,
         service: Service = PLAIN,
     ) -> client.Client:
-        watch = sockets.Watch(self._cancel, options.stall, self._clock)
+        watch = connection.Watch(self._cancel, options.stall, self._clock)
         return client.Client(location, options, watch, service)
 
     def _retried(self, step: Callable[[], T]) -> T:
