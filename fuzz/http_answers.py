@@ -6,7 +6,8 @@ from fuzz import harness
 
 with harness.instrumented():
     from cdi.images import errors
-    from cdi.images.http import client, failures, given, redirects, response, urls
+    from cdi.images.http import client, failures, redirects, response, urls
+    from cdi.images.http.options import parse_lines
 
 _HERE = urls.Route(urls.parse_url("https://user:secret@host/a/b?c=d"))
 
@@ -40,7 +41,7 @@ def check(data: bytes) -> None:
     client.PLAIN.unwanted_coding(seen, text)
     failures.retry_after(seen)
     _check_location(text)
-    for name, value in given.parse_lines(text.split("\n")):
+    for name, value in parse_lines(text.split("\n")):
         assert "\n" not in name + value
         assert "\r" not in name + value
 

@@ -1,8 +1,8 @@
 import pytest
 
 from cdi.images import errors
-from cdi.images.http import given, request, urls
-from cdi.images.http.options import HttpOptions
+from cdi.images.http import request, urls
+from cdi.images.http.options import HttpOptions, parse_lines
 
 HOME = urls.parse_url("https://a.test/x")
 
@@ -23,12 +23,12 @@ def sent(trusted=True, origin=HOME, fields=(), **options):
     ],
 )
 def test_a_line_is_a_name_and_a_value(line, pair):
-    assert given.parse_lines([line]) == [pair]
+    assert parse_lines([line]) == [pair]
 
 
 @pytest.mark.parametrize("line", ["no colon here", "", "Range: bytes=0-1", "accept-encoding: gzip"])
 def test_lines_without_a_colon_and_headers_of_the_transfer_are_dropped(line):
-    assert given.parse_lines([line]) == []
+    assert parse_lines([line]) == []
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_lines_without_a_colon_and_headers_of_the_transfer_are_dropped(line):
 )
 def test_injection_is_refused_without_repeating_it(line):
     with pytest.raises(errors.InvalidRequest) as refusal:
-        given.parse_lines([line])
+        parse_lines([line])
     assert "canary" not in str(refusal.value).lower()
 
 

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cdi.images import errors
-from cdi.images.http import given, urls
+from cdi.images.http import urls
+from cdi.images.http.options import basic
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Proxy:
         """What the proxy wants to see before it works for us."""
         if not self.user:
             return []
-        return [("Proxy-Authorization", given.basic(self.user, self.password))]
+        return [("Proxy-Authorization", basic(self.user, self.password))]
 
 
 def choose_proxy(proxies: Mapping[str, str], target: urls.Url) -> Proxy | None:

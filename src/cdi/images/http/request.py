@@ -1,8 +1,8 @@
 """
 A request: its headers, who may see which of them, and how it is sent.
 
-Elsewhere: what a user wants to be sent (`given`). Values of headers are secrets: messages name the
-header only.
+Elsewhere: what a user wants to be sent (`options`). Values of headers are secrets: messages name
+the header only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from types import MappingProxyType
 from typing import Final
 
-from cdi.images.http.options import HttpOptions
+from cdi.images.http.options import HttpOptions, headers_for
 from cdi.images.http.urls import Route, Url
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -76,9 +76,7 @@ class RequestHeaders:
     def __init__(self, origin: Url, options: HttpOptions) -> None:
         self._private: list[tuple[str, str]] = []
         if origin.user or options.user or options.headers or options.secret_headers:
-            from cdi.images.http import given
-
-            self._private = given.headers_for(origin, options)
+            self._private = headers_for(origin, options)
         self._user_agent = options.user_agent
 
     def for_route(

@@ -24,9 +24,9 @@ from typing import Final, TypeVar
 
 from cdi.images import errors
 from cdi.images.closing import Closing
-from cdi.images.http import client, connection, failures, given, retry, urls
+from cdi.images.http import client, connection, failures, retry, urls
 from cdi.images.http.client import Fields
-from cdi.images.http.options import HttpOptions
+from cdi.images.http.options import HttpOptions, basic
 from cdi.images.http.response import Response
 from cdi.images.sources.imageio import markup
 from cdi.images.sources.imageio.markup import Node
@@ -202,9 +202,7 @@ class Engine(Closing):
             if not login.authorization:
                 login.token = self._token()
                 login.authorization = (
-                    f"Bearer {login.token}"
-                    if login.token
-                    else given.basic(login.user, login.password)
+                    f"Bearer {login.token}" if login.token else basic(login.user, login.password)
                 )
             return login.authorization
 

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdi.images import errors
-from cdi.images.http import client, failures, given
+from cdi.images.http import client, failures
+from cdi.images.http.options import basic
 from cdi.images.http.response import Response
 from cdi.images.http.urls import Route
 from cdi.images.sources.registry.credentials import Credentials
@@ -121,7 +122,7 @@ class Registry(client.Service):
             if "bearer" in offered:
                 self._header = f"Bearer {self._token(offered['bearer'])}"
             elif "basic" in offered and self._credentials and not self._header:
-                self._header = given.basic(self._credentials.user, self._credentials.password)
+                self._header = basic(self._credentials.user, self._credentials.password)
             else:
                 return False
             self._got_at = self._clock()
