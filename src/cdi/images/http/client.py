@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from cdi.images import errors
-from cdi.images.http import codings, connection, failures, pool, request, response, urls
+from cdi.images.http import connection, failures, pool, request, response, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Response
 
@@ -49,7 +49,11 @@ class Service:
     def unwanted_coding(self, headers: Mapping[str, str], path: str) -> str:
         """The coding that stands between the answer's body and the object, or nothing."""
         coding = headers.get("Content-Encoding", "").strip().lower()
-        return codings.unwanted(coding, path) if coding else ""
+        if not coding:
+            return ""
+        from cdi.images.http import codings
+
+        return codings.unwanted(coding, path)
 
     def refusal(self, shown: str, response: Response) -> errors.SourceError:
         """The error that an answer without the object stands for."""

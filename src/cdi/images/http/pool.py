@@ -117,7 +117,7 @@ def response_of(
     """Return an answer with the body that its head frames; with none where it is `empty`."""
     chunked, length = framing(head)
     if chunked and not empty:
-        from cdi.images.http import chunks
+        from cdi.images.http import codings
 
-        return chunks.ChunkedResponse(talk, head, ended, shown)
+        return codings.ChunkedResponse(talk, head, ended, shown)
     return Response(talk, head, 0 if empty else length, ended, shown)
