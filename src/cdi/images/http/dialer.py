@@ -80,11 +80,11 @@ class Dialer:
 
     def trust(self) -> ssl.SSLContext:
         """Return which certificates are trusted. Raises InvalidRequest for one of no use."""
-        from cdi.images.http import trust
+        from cdi.images.http import tls
 
         with self._lock:
             if self._trust is None:
-                self._trust = trust.context_for(self._options)
+                self._trust = tls.context_for(self._options)
             return self._trust
 
 

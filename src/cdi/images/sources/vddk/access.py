@@ -16,7 +16,7 @@ import urllib.parse
 from dataclasses import dataclass, field
 
 from cdi.images import errors
-from cdi.images.http import trust
+from cdi.images.http import tls
 from cdi.images.http.options import HttpOptions
 
 HTTPS = 443
@@ -58,8 +58,8 @@ class Credentials:
 
 def context_for(credentials: Credentials) -> ssl.SSLContext:
     """Return a client context; a thumbprint is not part of it, see `pinned`."""
-    context = trust.context_for(credentials.trusted)
-    if credentials.thumbprint and not trust.is_extended(credentials.trusted):
+    context = tls.context_for(credentials.trusted)
+    if credentials.thumbprint and not tls.is_extended(credentials.trusted):
         # The thumbprint says more than any authority: it names this one certificate.
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
