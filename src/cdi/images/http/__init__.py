@@ -10,9 +10,9 @@ Every request goes through six rooms:
     response    the head that comes back, and what it means; the body
     urls        where things are, and whether credentials may go there
 
-and some open others: `dialer` where TLS or a proxy is in between (`trust`, `proxies`), `redirects`,
-`chunks`, `codings` and `retry` when a server makes it necessary, `given`, `parsing` and `hiding`
-for what users name beyond a plain URL, `failures` for all that goes wrong.
+and some open others: `dialer` where TLS (`tls`) or a proxy (`proxies`) is in between, `redirects`,
+`codings` and `retry` when a server makes it necessary, `urlparts` for more than a plain URL,
+`failures` for all that goes wrong. `options` is what users name.
 
 Elsewhere: what is read over it, and when to go on after a break (`sources`).
 """

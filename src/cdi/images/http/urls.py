@@ -3,7 +3,7 @@ URLs of sources: taken apart, compared, and made fit to be shown.
 
 Connections go by what is parsed here: two parsers that disagree about where the host ends would
 let a crafted redirect carry credentials away. URLs in which nothing needs care are read by one
-pattern; all others by urllib3 (`parsing`). Raises InvalidRequest.
+pattern; all others by urllib3 (`urlparts`). Raises InvalidRequest.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ class Url:
         """The URL as it may be stored and logged: query values and secret paths are hashed."""
         if not self.secret_path and "?" not in self.target:
             return self.url
-        from cdi.images.http import hiding
+        from cdi.images.http import urlparts
 
         path, _, query = self.target.partition("?")
         if self.secret_path:
-            path = f"/{hiding.hidden(path)}"
-        return f"{self._base}{path}" + (f"?{hiding.hidden_query(query)}" if query else "")
+            path = f"/{urlparts.hidden(path)}"
+        return f"{self._base}{path}" + (f"?{urlparts.hidden_query(query)}" if query else "")
 
     @property
     def authority(self) -> str:
@@ -95,9 +95,9 @@ def parsed(url: str) -> Url:
         scheme, host, digits, target = plain.groups()
         if (port := int(digits or PORTS[scheme])) <= _LAST_PORT:
             return Url(scheme, host, port, target or "/")
-    from cdi.images.http import parsing
+    from cdi.images.http import urlparts
 
-    scheme, host, given, target, user, password = parsing.taken_apart(url)
+    scheme, host, given, target, user, password = urlparts.taken_apart(url)
     if scheme not in PORTS:
         raise ValueError("is neither http nor https")
     if not host:
