@@ -30,9 +30,9 @@ from pathlib import Path
 from typing import Final
 
 from bench import table
+from cdi import pki
 from cdi.api.quantity import parse
 from cdi.api.workorder import CloneOrder, CopyOrder, UploadOrder
-from cdi.kube import pki
 
 MIB: Final = 1 << 20
 ROUNDS: Final = 3

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Final
 
 from bench import contenders, disk, race, table, tools, watch, webserver
+from cdi import pki
 from cdi.api import roles
 from cdi.api.workorder import UploadOrder
-from cdi.kube import pki
 
 MIB: Final = 1 << 20
 AT_MOST: Final = 0.5  # of the rival's time

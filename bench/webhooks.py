@@ -34,7 +34,7 @@ import aiohttp
 from bench import contenders, table, tools
 from bench.controlplane import Row
 from bench.machine import Machine
-from cdi.kube import pki
+from cdi import pki
 
 RATE: Final = 50  # requests a second
 SECONDS: Final = 20

@@ -16,8 +16,9 @@ from typing import Any
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from cdi import pki
 from cdi.api import crds
-from cdi.kube import connection, pki
+from cdi.kube import connection
 from cdi.kube.client import Client
 from cdi.kube.manager import Manager
 from cdi.kube.transport import Settings as TransportSettings

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from cdi.kube import pki
+from cdi import pki
 from cdi.web.serving.health import Health
 from cdi.web.serving.server import Address, WebServer
 from cdi.web.serving.tls import Files, ServerTls

@@ -27,8 +27,9 @@ import aiohttp
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from cdi import pki
 from cdi.api import names
-from cdi.kube import connection, pki
+from cdi.kube import connection
 from cdi.kube.client import Client
 from cdi.kube.clock import Clock
 from cdi.web.metrics import ProcessMetrics

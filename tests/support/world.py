@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cdi import pki
 from cdi.api import annotations as known
 from cdi.api.quantity import parse
 from cdi.controllers import cdiconfig, storageprofile
@@ -34,7 +35,7 @@ from cdi.controllers.populating import reconciler as populating
 from cdi.controllers.populating.registry import POPULATORS
 from cdi.controllers.settings import Settings
 from cdi.controllers.uploading import reconciler as uploading
-from cdi.kube import errors, objects, pki
+from cdi.kube import errors, objects
 from cdi.kube.mergepatch import merge_patch_for, merged
 from cdi.kube.objects import Key, Object
 from cdi.kube.resource import SECRETS, Resource

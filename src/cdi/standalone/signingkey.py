@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from cdi.kube import pki
+from cdi import pki
 from cdi.standalone.apiserver.certificates import write_private
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cdi.kube import connection, pki
+from cdi import pki
+from cdi.kube import connection
 from cdi.kube.client import Client
 from cdi.kube.transport import Settings
 from cdi.web.admission import resources

@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from cdi.kube import pki
+from cdi import pki
 from support import apiserver, serving
 
 START = [sys.executable, "-m", "cdi", "uploadproxy", "--listen", "127.0.0.1:0"]

@@ -5,7 +5,7 @@ import datetime
 
 import pytest
 
-from cdi.kube import pki
+from cdi import pki
 from cdi.kube.client import Client
 from cdi.kube.transport import Settings
 from cdi.operator.certificates import chains, contents

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from cdi.kube import pki
+from cdi import pki
 from cdi.storage.tlsprofile import PROFILES, TLSProfile
 from cdi.web.serving import process
 from cdi.web.serving.tls import SMALL_BUFFER, Files, ServerTls, keep_connections_small

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from cdi.kube import connection, pki
+from cdi import pki
+from cdi.kube import connection
 from cdi.kube.client import Client
 from cdi.web.apiserver.servingcertificate import FollowedSecret
 from cdi.web.serving.tls import ServerTls

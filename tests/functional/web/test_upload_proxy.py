@@ -7,9 +7,9 @@ import json
 import pytest
 from aiohttp import web
 
+from cdi import pki
 from cdi.api import uploadsession
 from cdi.api.uploadsession import FinishedSession
-from cdi.kube import pki
 from cdi.web.tokens.keys import KeySet
 from cdi.web.tokens.payload import CLAIM, ClonePayload, UploadPayload
 from cdi.web.tokens.signing import Tokens

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from cdi import pki
 from cdi.api import annotations as known
 from cdi.controllers import plan
 from cdi.controllers.clonesource import CLAIM, CloneSource
@@ -17,7 +18,7 @@ from cdi.controllers.origins import restored
 from cdi.controllers.origins.origin import Origin
 from cdi.controllers.settings import Settings
 from cdi.controllers.working.context import Context
-from cdi.kube import objects, pki
+from cdi.kube import objects
 from cdi.kube.objects import Object
 from cdi.storage import lifetimes
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from cdi import pki
 from cdi.controllers import cdiconfig, plan, storageprofile
-from cdi.kube import pki
 from cdi.kube.objects import Key, Object
 from support import world
 

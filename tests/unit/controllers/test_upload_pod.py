@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from cdi import pki
 from cdi.api import annotations as known
 from cdi.api.workorder import UploadOrder
 from cdi.controllers.settings import Settings
 from cdi.controllers.uploading import certificates, pod
 from cdi.controllers.uploading.certificates import CannotIssue, Issuer
 from cdi.controllers.working.context import Context
-from cdi.kube import pki
 from cdi.kube.objects import Object
 from cdi.storage.lifetimes import DEFAULT, Lifetime, Lifetimes
 from support import world

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from cdi import pki
 from cdi.api import signingkey as layout
-from cdi.kube import pki
 from cdi.operator.certificates import chains, contents, decide, renewal, signingkey
 from cdi.operator.certificates.decide import Held
 from cdi.operator.certificates.renewal import Seen, renew

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdi.kube import pki
+from cdi import pki
 from cdi.web.tokens.keys import BadKeys, KeySet
 from cdi.web.tokens.payload import UploadPayload
 from cdi.web.tokens.signing import NotGenuine, Tokens

@@ -6,7 +6,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from cdi.kube.pki import make_rsa_pair
+from cdi.pki import make_rsa_pair
 from cdi.standalone.signingkey import SigningKey
 from cdi.web.tokens.keys import BadKeys, KeySet, parse_secret
 from cdi.web.tokens.payload import CLAIM, SNAPSHOT, ClonePayload, UploadPayload, WrongPayload

@@ -10,12 +10,13 @@ import binascii
 from dataclasses import dataclass
 from datetime import datetime
 
+from cdi import pki
 from cdi.api import annotations, labels, names
 from cdi.controllers import plan
 from cdi.controllers.uploading import requests
-from cdi.kube import objects, owners, pki
+from cdi.kube import objects, owners
 from cdi.kube.objects import Object
-from cdi.kube.pki import Pair, Use
+from cdi.pki import Pair, Use
 from cdi.storage.lifetimes import Lifetimes
 
 _CERTIFICATE, _KEY = "tls.crt", "tls.key"

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from cdi import pki
 from cdi.api import annotations, labels, names
 from cdi.controllers import plan
 from cdi.controllers.uploading import pod
-from cdi.kube import objects, owners, pki
+from cdi.kube import objects, owners
 from cdi.kube.objects import Object
-from cdi.kube.pki import Pair, Use
+from cdi.pki import Pair, Use
 from cdi.storage.lifetimes import Lifetimes
 
 _TYPE: Final = "kubernetes.io/tls"

@@ -18,15 +18,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from cdi import pki
 from cdi.hostpath.operator import kinds
 from cdi.hostpath.operator.inventory import marks
 from cdi.hostpath.operator.settings import Settings
-from cdi.kube import apply, errors, objects, pki
+from cdi.kube import apply, errors, objects
 from cdi.kube.client import Client
 from cdi.kube.clock import Clock, wait_for
 from cdi.kube.objects import Object
-from cdi.kube.pki import Pair
 from cdi.kube.resource import SECRETS, VALIDATING_WEBHOOKS
+from cdi.pki import Pair
 
 log = logging.getLogger(__name__)
 

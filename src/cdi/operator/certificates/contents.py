@@ -17,11 +17,12 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from cdi.kube import objects, pki
+from cdi import pki
+from cdi.kube import objects
 from cdi.kube.objects import Object
-from cdi.kube.pki import BACKDATED, BrokenPem, Pair
 from cdi.operator.certificates.chains import BUNDLE_KEY
 from cdi.operator.certificates.decide import Held
+from cdi.pki import BACKDATED, BrokenPem, Pair
 from cdi.storage.lifetimes import Lifetime
 
 TYPE: Final = "kubernetes.io/tls"

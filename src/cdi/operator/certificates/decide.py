@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from cdi.kube import pki
+from cdi import pki
 from cdi.storage.lifetimes import Lifetime
 
 _LATEST: Final = 0.8  # share of its life after which a certificate is renewed whatever else is said

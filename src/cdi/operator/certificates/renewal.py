@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from cdi.kube import pki
+from cdi import pki
 from cdi.kube.objects import Object
-from cdi.kube.pki import Pair, Use
 from cdi.operator.certificates import contents, decide
 from cdi.operator.certificates.chains import BUNDLE_KEY, Chain, Target
 from cdi.operator.certificates.contents import Stored
 from cdi.operator.certificates.decide import Held
+from cdi.pki import Pair, Use
 from cdi.storage.lifetimes import Lifetime, Lifetimes
 
 

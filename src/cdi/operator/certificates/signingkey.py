@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from cdi import pki
 from cdi.api import signingkey as layout
-from cdi.kube import objects, pki
+from cdi.kube import objects
 from cdi.kube.objects import Object
 
 AGE: Final = timedelta(days=30)

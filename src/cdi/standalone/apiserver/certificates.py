@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from cdi.kube import pki
+from cdi import pki
 from cdi.volumes.pool import sync_directory
 
 CA_LIFE = timedelta(days=3650)

@@ -17,8 +17,9 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from cdi import pki
 from cdi.api import labels, names, signingkey
-from cdi.kube import errors, objects, owners, pki
+from cdi.kube import errors, objects, owners
 from cdi.kube.cache import Change
 from cdi.kube.client import Client
 from cdi.kube.clock import Clock, SystemClock

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
-from cdi.kube import pki
+from cdi import pki
 from cdi.storage.tlsprofile import INTERMEDIATE, TLSProfile
 
 log = logging.getLogger(__name__)

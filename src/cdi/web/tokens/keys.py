@@ -15,8 +15,8 @@ from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from cdi import pki
 from cdi.api import signingkey
-from cdi.kube import pki
 
 _HOME: Final = f"Secret {signingkey.SECRET}"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from cdi import pki
 from cdi.api import signingkey
-from cdi.kube import pki
 from cdi.web.tokens.keys import BadKeys
 
 log = logging.getLogger(__name__)
