@@ -1,19 +1,22 @@
 """
 Keys and certificates as PEM text: authorities, what they sign, and RSA pairs.
 
-Here: making them, and reading back what was made. Elsewhere: when they are made anew, and where
-they are kept. Times are handed in; a certificate begins a little before the time it is made at,
-because clocks of machines differ. Raises BrokenPem.
+Here: making them, reading back what was made, and showing it. Elsewhere: when they are made anew,
+and where they are kept. Times are handed in; a certificate begins a little before the time it is
+made at, because clocks of machines differ. Raises BrokenPem.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import ssl
+import tempfile
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from pathlib import Path
 from typing import Final
 
 from cryptography import x509
@@ -98,6 +101,16 @@ def issue(
         begun = begun.add_extension(x509.SubjectAlternativeName(names), critical=False)
     made = begun.sign(issuer_key, hashes.SHA256())
     return Pair(_text(made) + _text(issuer), _key_text(key))
+
+
+def load_pair(context: ssl.SSLContext, pair: Pair) -> None:
+    """Let a context show a certificate. Raises OSError, ValueError."""
+    # The ssl module takes keys from files only.
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "tls.pem"
+        path.touch(mode=0o600)
+        path.write_text(f"{pair.key}\n{pair.certificate}", encoding="ascii")
+        context.load_cert_chain(path)
 
 
 def common_name(certificate: x509.Certificate) -> str:

@@ -11,11 +11,9 @@ import asyncio
 import base64
 import logging
 import ssl
-import tempfile
 from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from cdi import pki
@@ -69,12 +67,7 @@ class WebhookCertificate:
         """Raises OSError as long as there is none."""
         if self._held is None:
             raise OSError("there is no certificate yet")
-        # The ssl module takes keys from files only.
-        with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory) / "tls.pem"
-            path.touch(mode=0o600)
-            path.write_text(self._held.pair.key + self._held.pair.certificate, encoding="ascii")
-            context.load_cert_chain(path)
+        pki.load_pair(context, self._held.pair)
 
     # A part.
 

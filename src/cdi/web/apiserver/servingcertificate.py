@@ -16,12 +16,13 @@ import ssl
 from collections.abc import Hashable
 from typing import Final
 
+from cdi import pki
 from cdi.kube import objects
 from cdi.kube.cache import Change
 from cdi.kube.client import Client
 from cdi.kube.informer import Informer
 from cdi.kube.resource import SECRETS
-from cdi.web.serving.tls import Certificate, load_pair
+from cdi.web.serving.tls import Certificate
 
 log = logging.getLogger(__name__)
 
@@ -34,18 +35,18 @@ class FollowedSecret:
 
     def __init__(self, client: Client, namespace: str, name: str, mounted: Certificate) -> None:
         self._mounted = mounted
-        self._pair: tuple[str, str] | None = None  # key and certificate, PEM
+        self._pair: pki.Pair | None = None
         self.informer = Informer(client, SECRETS, namespace, fields=f"metadata.name={name}")
         self.informer.on_change(self._follow)
 
     def stamp(self) -> Hashable:
-        return self._mounted.stamp() if self._pair is None else self._pair[1]
+        return self._mounted.stamp() if self._pair is None else self._pair.certificate
 
     def load_into(self, context: ssl.SSLContext) -> None:
         if self._pair is None:
             self._mounted.load_into(context)
         else:
-            load_pair(context, *self._pair)
+            pki.load_pair(context, self._pair)
 
     def _follow(self, change: Change) -> None:
         data = objects.get(change.new, "data", default={})
@@ -53,11 +54,12 @@ class FollowedSecret:
             key, certificate = (_decoded(data.get(each)) for each in (_KEY, _CERTIFICATE))
             if not (key and certificate):
                 return  # made empty, and filled in a moment
-            load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), key, certificate)
+            pair = pki.Pair(certificate, key)
+            pki.load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), pair)
         except (OSError, ValueError) as error:
             log.warning("the serving certificate cannot be used", extra={"cause": str(error)})
             return
-        self._pair = (key, certificate)
+        self._pair = pair
 
 
 def _decoded(text: str | None) -> str:

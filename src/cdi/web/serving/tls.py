@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import ssl
-import tempfile
 import warnings
 from asyncio import sslproto
 from collections.abc import Callable, Hashable
@@ -80,17 +79,7 @@ class SelfSigned:
         return ""
 
     def load_into(self, context: ssl.SSLContext) -> None:
-        load_pair(context, self._pair.key, self._pair.certificate)
-
-
-def load_pair(context: ssl.SSLContext, key: str, certificate: str) -> None:
-    """Let a context show a certificate; both are PEM. Raises OSError, ValueError."""
-    # The ssl module takes keys from files only.
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "tls.pem"
-        path.touch(mode=0o600)
-        path.write_text(f"{key}\n{certificate}", encoding="ascii")
-        context.load_cert_chain(path)
+        pki.load_pair(context, self._pair)
 
 
 def _intermediate() -> TLSProfile:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 import aiohttp
 
+from cdi import pki
 from cdi.kube import errors
 from cdi.kube.clock import Clock, SystemClock
 from cdi.kube.transport import watched_socket
@@ -133,12 +132,7 @@ def _context(identity: Identity) -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=identity.authorities)
     # Python 3.13 insists on key identifiers, which an installation's own CA may lack.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    # The ssl module takes keys from files only.
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "tls.pem"
-        path.touch(mode=0o600)
-        path.write_text(identity.key + "\n" + identity.certificate, encoding="ascii")
-        context.load_cert_chain(path)
+    pki.load_pair(context, pki.Pair(identity.certificate, identity.key))
     return context
 
 
