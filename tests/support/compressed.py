@@ -64,18 +64,23 @@ def every(data: bytes, size: int) -> Iterator[bytes]:
     return cut(data, range(0, len(data), size))
 
 
-def decode(name: str, pieces: Iterable[bytes], at: codec.Restart | None = None) -> bytes:
+def decode(
+    name: str, pieces: Iterable[bytes], at: codec.Restart | None = None, *, marking: bool = False
+) -> bytes:
     """Return all that a decoder makes of the pieces."""
-    decoder = codec.codec_named(name).decoder(at)
+    decoder = codec.codec_named(name).decoder(at, marking=marking)
     out = [part for piece in pieces for part in decoder.feed(piece)]
     return b"".join([*out, *decoder.finish()])
 
 
-def restarts(name: str, data: bytes) -> list[codec.Restart]:
-    """Return all points that a decoder passes."""
-    decoder = codec.codec_named(name).decoder()
+def restarts(
+    name: str, data: bytes, size: int = 1, *, marking: bool = False
+) -> list[codec.Restart]:
+    """Return all points that a decoder passes that is fed pieces of a size."""
+    decoder = codec.codec_named(name).decoder(marking=marking)
     found = dict.fromkeys([decoder.restart])
-    for piece in every(data, 1):
-        list(decoder.feed(piece))
+    for piece in every(data, size):
+        for _ in decoder.feed(piece):
+            found[decoder.restart] = None
         found[decoder.restart] = None
     return [point for point in found if point]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdi.images import errors
-from cdi.images.codecs import codec, decoder
+from cdi.images.codecs import codec, decoder, gzipmarks
 from support import compressed
 from support.compressed import halves, run, xz_in_blocks
 
@@ -183,6 +183,49 @@ def test_a_restart_is_passed_only_when_all_before_it_was_yielded() -> None:
     for out in scripted.feed(data):
         assert scripted.restart is None or scripted.restart.output <= got
         got += len(out)
+
+
+GZIPS = [name for name in NAMES if codec_of(name) == "gz"]
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+@pytest.mark.parametrize("name", GZIPS)
+def test_gzip_that_marks_places_decodes_alike(name: str, size: int) -> None:
+    data = MADE["small", name]
+    assert compressed.decode("gz", compressed.every(data, size), marking=True) == SMALL
+
+
+@pytest.mark.parametrize("name", GZIPS)
+def test_damage_is_found_by_gzip_that_marks_places(name: str) -> None:
+    data = MADE["small", name]
+    for at in range(200, len(data) // 2, 97):
+        broken = bytearray(data)
+        broken[at] ^= 0x10
+        with pytest.raises(errors.ContentError):
+            compressed.decode("gz", [bytes(broken)], marking=True)
+    with pytest.raises(errors.TruncatedSource):
+        compressed.decode("gz", [data[: len(data) // 4]], marking=True)
+
+
+@pytest.mark.parametrize("command", ["gzip -1 -c", "gzip -9 -c"])
+def test_a_gzip_member_is_gone_on_with_from_its_middle(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gzipmarks, "EVERY", 100_000)
+    data = run(command, LARGE)
+    points = compressed.restarts("gz", data, 997, marking=True)
+    assert len(points) > 6
+    assert {point.state[0] for point in points if point.state} > {0}  # places within bytes, too
+    for point in points:
+        rest = compressed.every(data[point.source :], 5000)
+        assert compressed.decode("gz", rest, point) == LARGE[point.output :]
+
+
+@pytest.mark.parametrize("state", [b"?", b"\x09" + bytes(30), b"\x02\xff" + bytes(30)])
+def test_a_place_that_makes_no_sense_is_refused(state: bytes) -> None:
+    place = codec.Restart(1000, 2000, 0, state)
+    with pytest.raises(errors.CorruptImage, match="no sense"):
+        compressed.decode("gz", [b"x" * 100], place)
 
 
 @pytest.mark.parametrize("name", ["gz-members", "zst", "xz-blocks", "bz2", "lz4"])

@@ -23,11 +23,15 @@ class Codec:
     name: str
     magic: re.Pattern[bytes]
 
-    def decoder(self, at: Restart | None = None) -> Decoder:
-        """Return a decoder for the object from its beginning, or from `at.source` on."""
+    def decoder(self, at: Restart | None = None, *, marking: bool = False) -> Decoder:
+        """Return a decoder for the object from its beginning, or from `at.source` on.
+
+        With `marking` it passes as many restart points as the compression can have, although it may
+        be slower for that.
+        """
         from cdi.images.codecs import decoders
 
-        return decoders.decoder_of(self.name, at)
+        return decoders.decoder_of(self.name, at, marking=marking)
 
 
 CODECS = (

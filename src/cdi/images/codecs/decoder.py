@@ -27,13 +27,14 @@ Script: TypeAlias = Generator[bytes | None, None, None]  # None: suspended until
 class Restart:
     """A point where decoding can begin anew, without anything that came before it.
 
-    `source` counts in the compressed object, `output` in the decompressed one. `detail` is what
-    else the codec must know to begin there; it has to be kept with the rest.
+    `source` counts in the compressed object, `output` in the decompressed one. `detail` and `state`
+    are what else the codec must know to begin there; they have to be kept with the rest.
     """
 
     source: int
     output: int
     detail: int = 0
+    state: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

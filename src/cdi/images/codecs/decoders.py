@@ -5,9 +5,13 @@ from __future__ import annotations
 from cdi.images.codecs.decoder import Decoder, Restart
 
 
-def decoder_of(name: str, at: Restart | None) -> Decoder:
-    """Return a decoder of the codec called `name`, from `at.source` on. Raises KeyError."""
+def decoder_of(name: str, at: Restart | None, *, marking: bool = False) -> Decoder:
+    """Return a decoder of the codec called `name`; see `Codec.decoder`. Raises KeyError."""
     match name:
+        case "gz" if marking or (at is not None and at.state):
+            from cdi.images.codecs import gzipmarks
+
+            return gzipmarks.decoder_of(at)
         case "gz":
             from cdi.images.codecs.gzip import GzipDecoder
 

@@ -80,11 +80,18 @@ class Tap:
 
 
 def content(
-    codec: Codec | None, pieces: Iterable[bytes], start: int, point: StreamPoint, meter: Meter
+    codec: Codec | None,
+    pieces: Iterable[bytes],
+    start: int,
+    point: StreamPoint,
+    meter: Meter,
+    *,
+    marking: bool = False,
 ) -> Iterator[Chunk]:
     """Yield what `pieces`, which begin at `start` of the source, hold from `point` on.
 
-    Without a codec that is the pieces themselves, and every one a place to begin anew.
+    Without a codec that is the pieces themselves, and every one a place to begin anew. `marking` is
+    for transfers that are likely to be interrupted; see `Codec.decoder`.
     """
     pieces = _behind(pieces, point.source - start)
     if codec is None:
@@ -93,8 +100,10 @@ def content(
             yield Chunk(piece, Restart(offset, offset))
             offset += len(piece)
         return
-    at = Restart(point.source, point.output, point.detail) if point.source else None
-    decoder = codec.decoder(at)
+    at = None
+    if point.source:
+        at = Restart(point.source, point.output, point.detail, point.state)
+    decoder = codec.decoder(at, marking=marking)
     yield from _marked(meter.timed("decompress", _decoded(decoder, pieces)), decoder, point.output)
 
 
@@ -208,7 +217,7 @@ def write(
                     crew.wait()
                     if _is_due(work, place.output - noted):
                         noted = place.output
-                        _note(work, StreamPoint(place.source, noted, place.detail, state, codec))
+                        _note(work, _point_at(place, state, codec))
             for batch in _batches(decoder.feed(chunk.data)):
                 length = max(length, *(item.end for item in batch))
                 insist_fits(decoder.virtual_size or length)
@@ -234,6 +243,10 @@ def _note(work: Work, point: StreamPoint) -> None:
     if put := work.target.put():
         work.journal.done(put)
     work.journal.at(point)
+
+
+def _point_at(place: Restart, state: bytes, codec: str | None) -> StreamPoint:
+    return StreamPoint(place.source, place.output, place.detail, state, codec, place.state)
 
 
 def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:

@@ -235,7 +235,11 @@ def _digest_record(offset: int, state: bytes | None) -> dict[str, Any]:
 
 def _stream_record(point: StreamPoint) -> dict[str, Any]:
     decoder = None if point.decoder is None else _to_text(point.decoder)
-    return {"stream": [point.source, point.output, point.detail, decoder, point.codec]}
+    return {
+        "stream": [
+            point.source, point.output, point.detail, decoder, point.codec, _to_text(point.state),
+        ]
+    }  # fmt: skip
 
 
 def _to_text(state: bytes) -> str:

@@ -33,8 +33,9 @@ class Progress:
 class StreamPoint:
     """A place where a forward transfer can begin anew: offsets in the source and in its content.
 
-    `codec` names the source's compression, `detail` is that codec's note about the place, and
-    `decoder` the state of what reads the content: a stream can go on without its first bytes.
+    `codec` names the source's compression, `detail` and `state` are that codec's notes about the
+    place, and `decoder` the state of what reads the content: a stream can go on without its first
+    bytes.
     """
 
     source: int
@@ -42,3 +43,4 @@ class StreamPoint:
     detail: int = 0
     decoder: bytes | None = None
     codec: str | None = None
+    state: bytes = b""

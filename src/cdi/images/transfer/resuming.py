@@ -85,9 +85,16 @@ def _replay(record: dict[str, Any], progress: Progress) -> None:
         progress.digested = record["digested"]
         progress.digest = None if state is None else base64.b85decode(state)
     if "stream" in record:
-        source, output, detail, decoder, *codec = record["stream"]  # which was not always there
-        state = None if decoder is None else base64.b85decode(decoder)
-        progress.stream = StreamPoint(source, output, detail, state, *codec)
+        source, output, detail, decoder, *rest = record["stream"]  # which was not always there
+        codec, state = (*rest, None, "")[:2] if len(rest) < 2 else rest
+        progress.stream = StreamPoint(
+            source,
+            output,
+            detail,
+            None if decoder is None else base64.b85decode(decoder),
+            codec,
+            base64.b85decode(state),
+        )
 
 
 def parse(line: bytes) -> dict[str, Any] | None:
