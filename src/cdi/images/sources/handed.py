@@ -17,9 +17,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from cdi.images import errors
-from cdi.images.sources.source import Identity, Source
+from cdi.images.sources.source import PIECE, Identity, Source
 
 WAITING = 4 << 20  # bytes handed in that nobody has taken yet
+# A reader is woken for so many bytes, or after _TICK for fewer: each time costs both sides as much
+# as a good part of decoding them. It takes at most PIECE at once.
+_WORTH_WAKING = 512 << 10
 _TICK = 0.25  # seconds; how often a waiting reader looks up
 
 
@@ -95,7 +98,8 @@ class HandedSource:
             self._pieces.append(piece)
             self._waiting += len(piece)
             self._given += len(piece)
-            self._changed.notify_all()
+            if self._waiting >= _WORTH_WAKING or self.is_full:
+                self._changed.notify_all()
         return True
 
     def end(self) -> None:
@@ -148,10 +152,19 @@ class HandedSource:
                 if self._ended:
                     return b""
                 self._changed.wait(_TICK)
-            piece = self._pieces.popleft()
+            piece = self._joined()
             was_full = self.is_full
             self._waiting -= len(piece)
             told = (was_full and not self.is_full) or self.is_read
         if told:
             self._moved()
         return piece
+
+    def _joined(self) -> bytes:
+        """Take what waits, up to PIECE of it."""
+        pieces = [self._pieces.popleft()]
+        length = len(pieces[0])
+        while self._pieces and length + len(self._pieces[0]) <= PIECE:
+            pieces.append(self._pieces.popleft())
+            length += len(pieces[-1])
+        return b"".join(pieces) if len(pieces) > 1 else pieces[0]
