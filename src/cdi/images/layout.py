@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from cdi.images.writes import Buffer, Change, Zeros
 
@@ -94,6 +94,27 @@ class RandomLayout(Protocol):
         Lazy, and bounded in memory whatever the disk's size. A unit is at most a few MiB of
         host bytes where the format allows.
         """
+
+
+class Room(Protocol):
+    """Where a forward decoder may keep bytes of the file for a while. Raises NoSpace."""
+
+    def put(self, offset: int, data: Buffer) -> None:
+        """Keep bytes of the file that begin at `offset` of it."""
+
+    def get(self, offset: int, length: int) -> bytes:
+        """Return bytes that were put there."""
+
+    def free(self, start: int, end: int) -> None:
+        """These are not needed any more."""
+
+
+@runtime_checkable
+class Parking(Protocol):
+    """A forward decoder that may have to keep more than it can in memory."""
+
+    def park_in(self, room: Room) -> None:
+        """Take this room, before anything is fed in this process."""
 
 
 class ForwardDecoder(Protocol):

@@ -131,6 +131,40 @@ def test_more_than_fits_to_be_parked_needs_scratch() -> None:
         qcow2_images.read_forward(file, spill_limit=16 << 10)
 
 
+class Room:
+    """Room for what does not fit, with as much of it as there is at a time."""
+
+    def __init__(self) -> None:
+        self.pieces: dict[int, bytes] = {}
+        self.most = 0
+
+    def put(self, offset: int, data: bytes) -> None:
+        self.pieces |= {offset + at: bytes(data[at : at + 1]) for at in range(len(data))}
+        self.most = max(self.most, len(self.pieces))
+
+    def get(self, offset: int, length: int) -> bytes:
+        return b"".join(self.pieces[offset + at] for at in range(length))
+
+    def free(self, start: int, end: int) -> None:
+        for at in range(start, end):
+            del self.pieces[at]
+
+
+def test_what_does_not_fit_waits_elsewhere() -> None:
+    image = everything()
+    file = image.build(image.items()[::-1])
+    room = Room()
+
+    def decoder(state: bytes | None) -> qcow2_images.qcow2.ForwardQcow2:
+        made = qcow2_images.qcow2.ForwardQcow2(state=state, spill_limit=16 << 10)
+        made.park_in(room)
+        return made
+
+    assert readers.forward(decoder, file, 0, resume=True) == image.content()
+    assert room.most > 16 << 10
+    assert room.pieces == {}
+
+
 def test_zeros_before_their_table_take_no_room() -> None:
     image = everything()
     image.clusters = {guest: Plain(bytes(image.size)) for guest in range(900)}

@@ -465,12 +465,25 @@ def long_image() -> Image:
     return Image({at: Plain(cluster) for at in range(34 * MIB >> 16)}, 36 * MIB, cluster_bits=16)
 
 
+def test_an_image_with_its_tables_behind_its_data_waits_behind_its_own_disk(
+    serve: Starter, mounts: worker.Mounts
+) -> None:
+    image = long_image()
+    late = ["l1", *(each for each in image.items()[::-1] if each != "l1")]
+    for order in (image.items()[::-1], late):
+        server = serve(size="40Mi")
+        assert server.post("/v1beta1/upload", image.build(order)).status == 200
+        server.ended()
+        assert mounts.disk.read_bytes() == image.content().ljust(40 * MIB, b"\0")
+        assert mounts.disk.stat().st_blocks * 512 <= 36 * MIB
+
+
 def test_an_image_with_its_tables_behind_its_data_goes_through_scratch_space_at_once(
     serve: Starter, mounts: worker.Mounts
 ) -> None:
     mounts.scratch.mkdir()
     image = long_image()
-    server = serve(size="40Mi")
+    server = serve(size="40Mi", preallocation=True)  # which leaves no room behind the disk
     assert server.post("/v1beta1/upload", image.build(image.items()[::-1])).status == 200
     server.ended()
     assert mounts.disk.read_bytes() == image.content().ljust(40 * MIB, b"\0")
@@ -483,7 +496,7 @@ def test_an_image_whose_tables_turn_out_to_be_late_is_taken_when_it_comes_again(
     mounts.scratch.mkdir()
     image = long_image()
     data = image.build(["l1", *(each for each in image.items()[::-1] if each != "l1")])
-    server = serve(size="40Mi")
+    server = serve(size="40Mi", preallocation=True)
     answer = server.post("/v1beta1/upload", data)
     assert (answer.status, answer.told["reason"]) == (503, "SourceUnavailable")
     assert answer.headers["Retry-After"]

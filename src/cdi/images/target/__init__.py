@@ -15,6 +15,7 @@ from cdi.images.target.failures import target_error
 from cdi.images.target.file import FileTarget, remove_partial
 from cdi.images.target.filling import BLOCK
 from cdi.images.target.paths import (
+    free_space,
     is_device,
     partial_path,
     path_of_work,
@@ -32,6 +33,7 @@ __all__ = [
     "Target",
     "data_runs",
     "device_size",
+    "free_space",
     "is_device",
     "partial_path",
     "path_of_work",

@@ -23,6 +23,7 @@ from pathlib import Path
 from cdi.images import errors, storage_calls
 from cdi.images.target import failures, paths, writing
 from cdi.images.target.filling import BLOCK
+from cdi.images.writes import Buffer
 
 _MODE = 0o660  # spec/import.md, "Resize and final checks"
 
@@ -110,6 +111,20 @@ class FileTarget(writing.Target):
     def _size_to_fill(self, size: int) -> int:
         return size if self._preallocate and not self._update else 0
 
+    def behind(self, disk: int) -> Behind | None:
+        """Room behind a disk of so many bytes, as long as it is not complete; None where a larger
+        file would not do."""
+        return None if self._preallocate or self._update else Behind(self, disk)
+
+    def write_behind(self, offset: int, data: Buffer) -> None:
+        """Write what is no part of the disk, and lies behind it."""
+        self._put([data], offset)
+
+    def give_back(self, start: int, end: int) -> None:
+        """Give the blocks of what lies behind the disk back, as far as the file system can."""
+        with self._translated():
+            storage_calls.punch(self._fd, start, end - start)
+
     def finish(self, size: int, committing: Callable[[], None] = lambda: None) -> None:
         with self._translated():
             found = os.fstat(self._fd).st_size
@@ -128,6 +143,23 @@ class FileTarget(writing.Target):
                 self._partial.replace(self._final)
                 paths.sync_directory(self._final.parent)
         self.close()
+
+
+class Behind:
+    """The room behind the disk in its own file; see `layout.Room`. Raises TargetError."""
+
+    def __init__(self, target: FileTarget, disk: int) -> None:
+        self._target = target
+        self._base = -(-disk // BLOCK) * BLOCK
+
+    def put(self, offset: int, data: Buffer) -> None:
+        self._target.write_behind(self._base + offset, data)
+
+    def get(self, offset: int, length: int) -> bytes:
+        return self._target.read_back(self._base + offset, length)
+
+    def free(self, start: int, end: int) -> None:
+        self._target.give_back(self._base + start, self._base + end)
 
 
 def remove_partial(path: Path) -> None:

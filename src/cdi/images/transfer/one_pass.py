@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 from cdi.images import errors
+from cdi.images import target as targets
 from cdi.images.codecs.codec import Codec, codec_for, codec_named
 from cdi.images.formats import inspect
 from cdi.images.formats.image import Image
-from cdi.images.sources.source import Continued, Unpacked
+from cdi.images.layout import Parking
+from cdi.images.sources.source import Continued, Source, Unpacked
 from cdi.images.transfer import copying, fetch, forward, pipeline, verifying
 from cdi.images.transfer.attempt import (
     EMPTY,
@@ -68,33 +70,17 @@ class _OnePass:
         earlier = attempt.earlier() if stream is None else stream.earlier
         point = (earlier and earlier.stream) or StreamPoint(0, 0)
         name = codec.name if codec else None
-        tap: forward.Tap | None = None
-        start = _start_of(attempt, earlier)
-        if attempt.request.algorithm is not None:
-            digest, offset = verifying.begun(attempt.request, earlier)
-            tap = forward.Tap(digest, offset, self._note_digest, self._meter)
+        tap = self._tap(earlier)
         with ExitStack() as stack:
             stack.callback(attempt.halt.set)  # before the threads are waited for
-            pieces = fetch.received(stream or self._in_order(start), start, self._meter)
-            if stream is not None or tap is not None:
-                tapped = pieces if tap is None else tap.pass_on(pieces, start)
-                pieces = stack.enter_context(
-                    closing(pipeline.ahead(tapped, forward.AHEAD, "fetch"))
-                )
-            content = forward.content(codec, pieces, start, point, self._meter)
-            if attempt.request.part is not None:
-                content = forward.cut_out(
-                    attempt.request.part, content, point.output, drain=tap is not None
-                )
-            chunks: Iterator[forward.Chunk] = stack.enter_context(
-                closing(pipeline.ahead(content, forward.AHEAD, "decompress"))
-            )
+            pieces = self._pieces(stream, _start_of(attempt, earlier), tap, stack)
+            chunks = self._chunks(codec, pieces, earlier, tap, stack)
             if point.decoder is not None:
                 disk = forward.Disk.restored(point.decoder)
                 virtual_size = disk.decoder.virtual_size
             else:
                 image, chunks, name = look(attempt, codec, chunks, stack)
-                in_order = image.native and not image.tables_late
+                in_order = image.native and (not image.tables_late or _has_room(attempt, codec))
                 if not in_order:
                     self._copy_instead(image)
                 virtual_size = image.virtual_size if in_order else None
@@ -102,6 +88,7 @@ class _OnePass:
             insist_fits(attempt.request, virtual_size)
             job = stack.enter_context(attempt.open(virtual_size, earlier if point.output else None))
             self._job = job
+            _give_room(disk, job, virtual_size, attempt.request.size)
             limit = limit_of(attempt.request)  # once: looking at the target for each piece costs
             size = forward.write(
                 chunks,
@@ -116,6 +103,50 @@ class _OnePass:
         if attempt.copied:
             copying.note_complete(attempt.request, attempt.source.identity, made)
         return made
+
+    def _tap(self, earlier: Progress | None) -> forward.Tap | None:
+        """Return what computes the digest, if one is wanted."""
+        if self._attempt.request.algorithm is None:
+            return None
+        digest, offset = verifying.begun(self._attempt.request, earlier)
+        return forward.Tap(digest, offset, self._note_digest, self._meter)
+
+    def _pieces(
+        self, stream: Stream | None, start: int, tap: forward.Tap | None, stack: ExitStack
+    ) -> Iterator[bytes]:
+        """Yield the source's bytes from `start` on; who reads them need not wait for the source."""
+        pieces = fetch.received(stream or self._in_order(start), start, self._meter)
+        if tap is not None:
+            pieces = tap.pass_on(pieces, start)
+        elif stream is None or self._is_handed:
+            return pieces
+        return stack.enter_context(closing(pipeline.ahead(pieces, forward.AHEAD, "fetch")))
+
+    @property
+    def _is_handed(self) -> bool:
+        """Whether what comes waits for us anyway: a thread more would only pass it on."""
+        return isinstance(self._attempt.source, Continued)
+
+    def _chunks(
+        self,
+        codec: Codec | None,
+        pieces: Iterator[bytes],
+        earlier: Progress | None,
+        tap: forward.Tap | None,
+        stack: ExitStack,
+    ) -> Iterator[forward.Chunk]:
+        """Yield the content of `pieces` from where `earlier` has come to."""
+        attempt, start = self._attempt, _start_of(self._attempt, earlier)
+        point = (earlier and earlier.stream) or StreamPoint(0, 0)
+        marking = is_continued(attempt.source)
+        content = forward.content(codec, pieces, start, point, self._meter, marking=marking)
+        if attempt.request.part is not None:
+            content = forward.cut_out(
+                attempt.request.part, content, point.output, drain=tap is not None
+            )
+        if codec is None and self._is_handed:
+            return content
+        return stack.enter_context(closing(pipeline.ahead(content, forward.AHEAD, "decompress")))
 
     def _note_digest(self, offset: int, state: bytes | None) -> None:
         if self._job is not None:
@@ -138,6 +169,24 @@ class _OnePass:
         return fetch.in_order(
             attempt.source, start, attempt.whole, request_bytes, most, self._meter
         )
+
+
+def _has_room(attempt: Attempt, codec: Codec | None) -> bool:
+    """Whether all of an image can lie behind its own disk for a while; see `_give_room`."""
+    request, size = attempt.request, attempt.source.size
+    if codec is not None or size is None or request.preallocate or request.update:
+        return False
+    folder = request.target.parent
+    return not targets.is_device(request.target) and size < targets.free_space(folder)
+
+
+def _give_room(disk: forward.Disk, job: Work, virtual_size: int | None, size: int | None) -> None:
+    """Let a decoder that has to keep much do so in the file in which the disk grows."""
+    if virtual_size is None or not isinstance(job.target, targets.FileTarget):
+        return
+    room = job.target.behind(max(virtual_size, size or 0))
+    if room is not None and isinstance(disk.decoder, Parking):
+        disk.decoder.park_in(room)
 
 
 def look(
@@ -171,6 +220,11 @@ def _start_of(attempt: Attempt, earlier: Progress | None) -> int:
     if attempt.request.algorithm is None:
         return earlier.stream.source
     return min(earlier.stream.source, verifying.begun(attempt.request, earlier)[1])
+
+
+def is_continued(source: Source) -> bool:
+    """Whether a stream would go on in a later run where this one has come to."""
+    return isinstance(source, Continued) and bool(source.identity.version)
 
 
 class Stream:

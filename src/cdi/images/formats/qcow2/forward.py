@@ -13,6 +13,7 @@ from cdi.images.formats.qcow2 import state as states
 from cdi.images.formats.qcow2.header import HEAD_BYTES, Header, parse_header
 from cdi.images.formats.qcow2.walk import Walk
 from cdi.images.formats.tabled.forward import Forward
+from cdi.images.layout import Room
 
 SPILL_LIMIT = 32 << 20
 _COUNTS = 50  # reference counts, which are not parked, take less than this part of a file
@@ -43,10 +44,17 @@ class ForwardQcow2(Forward[Walk]):
     ) -> None:
         super().__init__()
         self._limit = spill_limit
+        self._room: Room | None = None
         if state is not None:
             self._head, self._walk = states.parse_state(state, spill_limit)
         elif header is not None:
             self._walk = Walk(header, spill_limit)
+
+    def park_in(self, room: Room) -> None:
+        """See `layout.Parking`."""
+        self._room = room
+        if self._walk is not None:
+            self._walk.spill.room = room
 
     def snapshot(self) -> bytes | None:
         """Return the state to continue from, or None while it would be large."""
@@ -55,4 +63,6 @@ class ForwardQcow2(Forward[Walk]):
         return states.state_of(self._walk)
 
     def _begin(self, head: bytes) -> tuple[Walk, bytes]:
-        return Walk(parse_header(head[:HEAD_BYTES], None), self._limit), head
+        walk = Walk(parse_header(head[:HEAD_BYTES], None), self._limit)
+        walk.spill.room = self._room
+        return walk, head

@@ -1,8 +1,9 @@
 """
 Host bytes that went by before any table had told what they mean.
 
-Here: pieces by offset, in memory. Zeros are remembered as ranges and take no room, since sparse
-files are full of them. Elsewhere: how much may be parked, and when it may go (`forward`).
+Here: pieces by offset, in memory, or in a room elsewhere where there is one. Zeros are remembered
+as ranges and take no room, since sparse files are full of them. Elsewhere: how much may be parked,
+and when it may go (`walk`).
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
+from cdi.images.layout import Room
 from cdi.images.writes import Buffer
 
 _STEP = 4 << 10  # zeros are looked for in steps of this size
 _ZEROS = bytes(1 << 20)
 _OVERHEAD = 200  # what one piece costs beside its bytes
+_ELSEWHERE = b""  # the piece that is in the room
 
 
 def is_zero(data: Buffer) -> bool:
@@ -26,6 +29,7 @@ class Spill:
     """Parked bytes: sorted pieces that do not overlap, None for zeros."""
 
     def __init__(self) -> None:
+        self.room: Room | None = None
         self._starts: list[int] = []
         self._ends: list[int] = []
         self._pieces: list[bytes | None] = []
@@ -34,8 +38,15 @@ class Spill:
     def __bool__(self) -> bool:
         return bool(self._starts)
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether anything is in the room."""
+        return _ELSEWHERE in self._pieces
+
     def clear(self) -> None:
         """Forget everything."""
+        for start, end, piece in self.items():
+            self._free(start, end, piece)
         for column in (self._starts, self._ends, self._pieces):
             column.clear()
         self.bytes = 0
@@ -63,8 +74,26 @@ class Spill:
         if held < at:
             self._append(start + held, start + at, bytes(data[held:at]))
 
+    def move_out(self) -> None:
+        """Let the room have what is in memory, if there is one. Raises NoSpace."""
+        if self.room is None:
+            return
+        held = list(self.items())
+        for column in (self._starts, self._ends, self._pieces):
+            column.clear()
+        self.bytes = 0
+        for start, end, piece in held:
+            if piece:
+                self.room.put(start, piece)
+            self._append(start, end, None if piece is None else _ELSEWHERE)
+
+    def _free(self, start: int, end: int, piece: bytes | None) -> None:
+        if self.room is not None and piece == _ELSEWHERE:
+            self.room.free(start, end)
+
     def _append(self, start: int, end: int, piece: bytes | None) -> None:
-        if piece is None and self._pieces and self._pieces[-1] is None and self._ends[-1] == start:
+        takes_no_room = piece is None or piece == _ELSEWHERE
+        if takes_no_room and self._pieces and self._ends[-1] == start and self._pieces[-1] == piece:
             self._ends[-1] = end
         else:
             self._insert(len(self._starts), start, end, piece)
@@ -91,9 +120,18 @@ class Spill:
         while at < len(self._starts) and self._starts[at] < end:
             first, piece = self._starts[at], self._pieces[at]
             if piece is not None and self._ends[at] > start:
-                begin = max(first, start)
-                yield begin, memoryview(piece)[begin - first : end - first]
+                begin, stop = max(first, start), min(self._ends[at], end)
+                if piece == _ELSEWHERE:
+                    yield from self._fetched(begin, stop)
+                else:
+                    yield begin, memoryview(piece)[begin - first : stop - first]
             at += 1
+
+    def _fetched(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+        if self.room is None:
+            raise RuntimeError("what is parked elsewhere cannot be had without that room")
+        for at in range(start, end, len(_ZEROS)):
+            yield at, self.room.get(at, min(len(_ZEROS), end - at))
 
     def joined(self, start: int, end: int) -> bytearray:
         """Return the bytes [start, end), all of which are parked."""
@@ -113,8 +151,10 @@ class Spill:
             (end, self._ends[after - 1], self._pieces[after - 1]),
         ]
         low, high = self._starts[first], self._starts[after - 1]
-        for piece in self._pieces[first:after]:
+        for index in range(first, after):
+            piece = self._pieces[index]
             self.bytes -= len(piece or b"") + _OVERHEAD
+            self._free(max(self._starts[index], start), min(self._ends[index], end), piece)
         del self._starts[first:after]
         del self._ends[first:after]
         del self._pieces[first:after]

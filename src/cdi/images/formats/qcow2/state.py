@@ -34,6 +34,8 @@ def state_of_head(head: bytes) -> bytes:
 
 def state_of(walk: Walk) -> bytes | None:
     """Write the state of a walk, or None while it would be large."""
+    if walk.spill.is_elsewhere:
+        return None  # what is taken from there is gone, and a later run would ask for it again
     tail = b"".join(walk.passing.parts(walk.at, walk.passing.end))
     if walk.spill.bytes > _MAX_PARKED or walk.agenda.bytes + len(tail) > _MAX_BYTES:
         return None

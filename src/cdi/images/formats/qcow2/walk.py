@@ -166,11 +166,21 @@ class Walk:
 
     def _check_limit(self) -> None:
         if self.spill.bytes + self.agenda.bytes > self._limit:
+            self._move_out()
+        if self.spill.bytes + self.agenda.bytes > self._limit:
             raise errors.NeedsScratch(
                 f"the image's tables lie so far from its data that more than {self._limit} bytes "
                 "would have to be kept in memory to read it in one pass; it needs scratch space, "
                 "or a source that can be read at any offset"
             )
+
+    def _move_out(self) -> None:
+        try:
+            self.spill.move_out()
+        except errors.NoSpace as full:
+            raise errors.NeedsScratch(
+                f"there is no room to keep what lies before the image's tables: {full}"
+            ) from full
 
     def _pass(self, run: Run) -> Iterator[Write | Packed]:
         """Pass plain bytes on as they lie; skip those that are no data."""
