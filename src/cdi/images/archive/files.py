@@ -17,14 +17,18 @@ _SPECIAL = 0o6000  # setuid and setgid
 class Files:
     """Writes one file after the other; `written` counts bytes handed to the kernel."""
 
-    def __init__(self) -> None:
-        self.written = 0
+    def __init__(self, written: int = 0) -> None:
+        """`written` is what an earlier run has done that is gone on with."""
+        self.written = written
         self._dirty = 0  # since the file system was last synced
         # Whoever runs as root unpacks for others: no archive gets programs that run as root.
         self._modes = 0o7777 & ~_SPECIAL if os.geteuid() == 0 else 0o7777
 
     def fill(self, fd: int, size: int, placed: Iterable[tuple[int, bytes]]) -> None:
-        """Write a new file of `size` bytes; what is zero or left out stays a hole."""
+        """Write a file of `size` bytes, a new one or one whose beginning is there.
+
+        What is zero or left out stays a hole.
+        """
         own = started = 0
         for offset, data in placed:
             for low, high in data_runs(data, offset):

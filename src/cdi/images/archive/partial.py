@@ -2,10 +2,12 @@
 The hidden directory in which an archive is unpacked, and the marker that commits it.
 
     .cdi-partial/tree/       entries, invisible to whoever uses the volume
+    .cdi-partial/place       how far the unpacking is (`places`); durable, as is what it tells of
+    .cdi-partial/place-now   the same and newer, but it holds until the machine restarts
     .cdi-partial/verified    JSON: which archive this is, and what was done
 
-Without `verified` a crash leaves rubbish, which the next run removes before anything else. The
-marker is written when the tree is complete, verified and synced: from then on the next run for
+Without any of the three a crash leaves rubbish, which the next run removes before anything else.
+The marker is written when the tree is complete, verified and synced: from then on the next run for
 the same archive fetches nothing, and only moves into place what is not there yet.
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +24,12 @@ from cdi.images import errors, storage_calls
 from cdi.images import target as targets
 from cdi.images.archive import tree
 from cdi.images.closing import Closing
+from cdi.images.transfer import documents
+from cdi.images.transfer.journal import boot_id
 
 HIDDEN = ".cdi-partial"
 
-_TREE, _MARKER = "tree", "verified"
+_TREE, _MARKER, _PLACE, _NOW = "tree", "verified", "place", "place-now"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LONGEST_MARKER = 64 << 10
 
@@ -59,6 +64,33 @@ class Partial(Closing):
         self._path.mkdir(mode=0o700)
         (self._path / _TREE).mkdir(mode=0o700)
         self._open_tree()
+
+    def go_on(self) -> None:
+        """Take the tree as it is."""
+        self._open_tree()
+
+    def note(self, place: dict[str, Any], *, durable: bool) -> None:
+        """Keep how far it is; all of that is made durable first, if that is wanted."""
+        if durable and not storage_calls.sync_filesystem(self.root):
+            os.fsync(self.root)
+        said = {"boot": "" if durable else boot_id(), **place}
+        documents.save(self._path / (_PLACE if durable else _NOW), said, durable=durable)
+        if durable:
+            (self._path / _NOW).unlink(missing_ok=True)  # which is older
+
+    def noted(self) -> Iterator[dict[str, Any]]:
+        """Yield what was kept of how far it is and still holds, the newest first."""
+        for name in (_NOW, _PLACE):
+            found = documents.load(self._path / name)
+            if found is not None and found.get("boot") in ("", boot_id()):
+                yield found
+
+    def forget_notes(self) -> None:
+        """What was kept is no longer true."""
+        for name in (_NOW, _PLACE):
+            if (self._path / name).exists():
+                (self._path / name).unlink()
+                targets.sync_directory(self._path)
 
     def verified(self, key: dict[str, Any]) -> dict[str, Any] | None:
         """Open the tree if it is complete, and of the archive `key`; return what was noted."""

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from types import MappingProxyType
 
 from cdi.images import errors
 from cdi.images.archive import names
@@ -23,11 +24,13 @@ from cdi.images.formats.tar import Entry
 # What is remembered of directories until the end is bounded: tens of megabytes.
 _MOST_DIRECTORIES = 100_000
 _MOST_NAMES = 16 << 20  # bytes
+_MOST_LINKED = 10_000  # files with other names since it was last noted how far it is
 
 _BY_DEFAULT = 0o755  # of directories that the archive does not name
 _WHILE_FILLED = 0o700
 _FEW = 1000  # names looked at together
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_OLD_FILE = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -42,11 +45,23 @@ class Facts:
 class Tree:
     """Files, directories and links beneath one directory. Use as a context manager."""
 
-    def __init__(self, root: int) -> None:
-        """Fill the directory that the descriptor `root` is of; it stays the caller's."""
+    def __init__(
+        self,
+        root: int,
+        folders: Mapping[Path, Facts] = MappingProxyType({}),
+        replacing: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Fill the directory that the descriptor `root` is of; it stays the caller's.
+
+        `folders` are those of an earlier run that is gone on with. `replacing` is called before
+        what was done since `noted` could not be done once more: a file that has got another name
+        since then loses its own.
+        """
         self._root = root
-        self._folders: dict[Path, Facts] = {}
-        self._named = 0
+        self._replacing = replacing
+        self._linked: set[Path] = set()
+        self._folders: dict[Path, Facts] = dict(folders)
+        self._named = sum(len(part) for path in folders for part in path)
         self._last: tuple[Path, int] | None = None  # entries mostly follow their neighbours
 
     def __enter__(self) -> Tree:
@@ -60,6 +75,36 @@ class Tree:
         path, folder = self._place(entry)
         self._clear(folder, path, entry)
         return os.open(path[-1], _NEW_FILE, 0o600, dir_fd=folder)
+
+    @property
+    def folders(self) -> Mapping[Path, Facts]:
+        """What will be set on directories in the end."""
+        return self._folders
+
+    def noted(self) -> None:
+        """A later run would go on here."""
+        self._linked.clear()
+
+    def cannot_be_repeated(self) -> None:
+        """From here on a later run could not go on where this one was last `noted`."""
+        self._replacing()
+        self._linked.clear()
+
+    @property
+    def bytes_of_names(self) -> int:
+        """How much is remembered of directories."""
+        return self._named
+
+    def file_again(self, entry: Entry, length: int) -> int:
+        """Open a file of which an earlier run has made the first `length` bytes, cut to those."""
+        path, folder = self._place(entry)
+        fd = os.open(path[-1], _OLD_FILE, dir_fd=folder)
+        try:
+            os.ftruncate(fd, length)
+        except OSError:
+            os.close(fd)
+            raise
+        return fd
 
     def add_folder(self, entry: Entry) -> None:
         """Make a directory, or take the one that is there."""
@@ -102,6 +147,9 @@ class Tree:
             if path == source:
                 return
             self._clear(folder, path, entry)
+            self._linked.add(source)
+            if len(self._linked) > _MOST_LINKED:
+                self.cannot_be_repeated()
             os.link(
                 source[-1], path[-1], src_dir_fd=there, dst_dir_fd=folder, follow_symlinks=False
             )
@@ -112,6 +160,8 @@ class Tree:
     def finish(self) -> None:
         """Give the directories their modes and times, those inside of others first."""
         self._forget_last()
+        if any(facts.mode & stat.S_IRWXU != stat.S_IRWXU for facts in self._folders.values()):
+            self.cannot_be_repeated()  # nothing could be put into those
         for path, facts in reversed(self._folders.items()):
             folder = self._existing((*path, b""))
             if folder is not None:
@@ -173,6 +223,8 @@ class Tree:
         kind = _kind_of(path[-1], folder)
         if kind is None:
             return
+        if path in self._linked:
+            self.cannot_be_repeated()
         if not stat.S_ISDIR(kind):
             os.unlink(path[-1], dir_fd=folder)
             return

@@ -10,17 +10,19 @@ from cdi.images.target import sync_directory
 from cdi.images.transfer import journal, resuming
 
 
-def save(path: Path, value: dict[str, Any]) -> None:
-    """Put one record into a file of its own: all of it and durably, or not at all."""
+def save(path: Path, value: dict[str, Any], *, durable: bool = True) -> None:
+    """Put one record into a file of its own: all of it or nothing, and durably unless told not."""
     fresh = path.with_name(path.name + ".new")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.write(fd, journal.line_of(value))
-        os.fsync(fd)
+        if durable:
+            os.fsync(fd)
     finally:
         os.close(fd)
     fresh.replace(path)
-    sync_directory(path.parent)
+    if durable:
+        sync_directory(path.parent)
 
 
 def load(path: Path) -> dict[str, Any] | None:

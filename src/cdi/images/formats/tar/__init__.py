@@ -9,6 +9,6 @@ hostile: no field is believed before it has been checked, and memory is bounded.
 
 from cdi.images.formats.tar.block import BLOCK, matches
 from cdi.images.formats.tar.entry import Entry, Kind
-from cdi.images.formats.tar.walk import ENTRIES, Walker, walk_at
+from cdi.images.formats.tar.walk import ENTRIES, Standing, Walker, walk_at
 
-__all__ = ["BLOCK", "ENTRIES", "Entry", "Kind", "Walker", "matches", "walk_at"]
+__all__ = ["BLOCK", "ENTRIES", "Entry", "Kind", "Standing", "Walker", "matches", "walk_at"]

@@ -12,6 +12,7 @@ UnsafeImage for absurd numbers of entries.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 from cdi.images import errors
@@ -34,18 +35,56 @@ _KINDS = {
 _WITHOUT_DATA = b"123456"
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a walk is, so that another one can go on there: `at` bytes into the archive.
+
+    That is right before a header, or within the data of `entry`.
+    """
+
+    at: int
+    headers: int = 0  # that have been read
+    records: pax.Records = field(default_factory=dict)  # that hold for all entries to come
+    entry: Entry | None = None
+
+
 class Walker:
     """Iterate over the entries of an archive that comes in order.
 
     What is not read of an entry's data is skipped when the next entry is asked for.
     """
 
-    def __init__(self, pieces: Iterator[bytes], at: int = 0, *, entries: int = ENTRIES) -> None:
-        """Begin at a header, `at` bytes into the archive. At most `entries` headers are read."""
+    def __init__(
+        self,
+        pieces: Iterator[bytes],
+        at: int = 0,
+        *,
+        entries: int = ENTRIES,
+        standing: Standing | None = None,
+    ) -> None:
+        """Begin at a header, `at` bytes into the archive. At most `entries` headers are read.
+
+        With `standing` go on there, which may lie behind the first of the `pieces`.
+        """
+        standing = standing or Standing(at)
         self._tape = Forward(pieces, at)
-        self._entries = _Entries(self._tape, entries)
-        self._entry: Entry | None = None
+        self._tape.skip(standing.at - at)
+        self._entries = _Entries(self._tape, entries, standing)
+        self._entry = standing.entry
         self._end = 0  # of the current entry, padding included
+        if self._entry is not None:
+            self._end = self._entry.start + _padded(self._entry.stored)
+
+    @property
+    def position(self) -> int:
+        """How far the archive has been read."""
+        return self._tape.position
+
+    def standing(self, *, within: bool) -> Standing:
+        """Where the walk is: `within` the current entry's data, or right behind it."""
+        entry = self._entry if within else None
+        at = self._tape.position if within else max(self._end, self._tape.position)
+        return Standing(at, self._entries.headers, dict(self._entries.records), entry)
 
     def __iter__(self) -> Iterator[Entry]:
         return self
@@ -105,10 +144,10 @@ def walk_at(read: Reader, size: int, *, entries: int = ENTRIES) -> Iterator[Entr
 class _Entries:
     """Reads headers off a tape; whoever iterates winds the tape past the data."""
 
-    def __init__(self, tape: Tape, most: int) -> None:
+    def __init__(self, tape: Tape, most: int, standing: Standing | None = None) -> None:
         self._tape, self._most = tape, most
-        self._headers = 0
-        self._global: pax.Records = {}
+        self.headers = standing.headers if standing else 0
+        self.records: pax.Records = dict(standing.records) if standing else {}
         self._ended = False
 
     def __iter__(self) -> Iterator[Entry]:
@@ -125,11 +164,11 @@ class _Entries:
                 case b"x" | b"X":  # pax, for one entry; the latter is Solaris's
                     own |= pax.parse_records(self._record(header), self._tape.position)
                 case b"g":
-                    self._global |= pax.parse_records(self._record(header), self._tape.position)
+                    self.records |= pax.parse_records(self._record(header), self._tape.position)
                 case b"V":  # a label of the archive, and no file
                     self._tape.skip(_padded(header.size))
                 case _:
-                    return self._entry(header, self._global | own)
+                    return self._entry(header, self.records | own)
         raise StopIteration
 
     def _header(self) -> Header | None:
@@ -141,8 +180,8 @@ class _Entries:
             return None
         if len(block) < BLOCK:
             raise truncated(self._tape.position)
-        self._headers += 1
-        if self._headers > self._most:
+        self.headers += 1
+        if self.headers > self._most:
             raise errors.UnsafeImage(
                 f"the tar archive has more than {self._most} entries, too many to be unpacked "
                 "here; split it"
