@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
+import random
 import signal
 import socket
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -224,7 +227,7 @@ def _head(path: str, offset: int, length: int) -> bytes:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize("kind", ["raw", "qcow2", "xz"])
+@pytest.mark.parametrize("kind", ["raw", "qcow2", "xz", "gz"])
 def test_a_session_survives_the_server(
     serve: Starter,
     mounts: worker.Mounts,
@@ -280,6 +283,22 @@ def test_an_upload_that_is_given_up_leaves_nothing(
     assert server.post("/v1beta1/upload", images["qcow2"].read_bytes()).status == 200
 
 
+def test_a_session_ends_with_its_claim(serve: Starter, images: dict[str, Path]) -> None:
+    data = images["raw"].read_bytes()
+    first = serve(claim_uid="claim-1")
+    client = Client(first)
+    client.create(len(data))
+    client.send(data, 8 * MIB, 0, 24 * MIB)
+    first.process.kill()
+    first.ended()
+
+    client.server = serve(claim_uid="claim-2")  # the storage is as the first one has left it
+    assert client.ask("HEAD").status == 404
+    client.path = PATH
+    assert client.create(len(data)).status == 201
+    assert client.offset == 0
+
+
 def test_another_upload_takes_the_volume_of_a_session_that_is_silent(
     serve: Starter, mounts: worker.Mounts, images: dict[str, Path]
 ) -> None:
@@ -301,6 +320,64 @@ def test_an_archive_can_be_sent_in_chunks(serve: Starter, mounts: worker.Mounts)
     assert client.send(data, MIB) == len(data)
     client.server.ended()
     assert [path.name for path in mounts.data.iterdir()] == ["one"]
+
+
+def files() -> bytes:
+    """An archive of a large file, many small ones, and names that come twice."""
+    noise = random.Random(5).randbytes
+    small = [tars.member(f"small/{number}", noise(9000)) for number in range(1000)]
+    large = tars.member("large", noise(24 * MIB), mode=0o600, mtime=1)
+    return tars.archive(
+        tars.folder("small", 0o750), *small[:500], large, *small[500:],
+        tars.hardlink("link", "small/1"), tars.member("small/1", b"newer"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("packer", "share"),
+    [pytest.param("cat", 0.7, id="in-a-file"), pytest.param("gzip -1 -c", 0.95, id="gz")],
+)
+def test_an_archives_session_survives_the_server(
+    serve: Starter, mounts: worker.Mounts, packer: str, share: float
+) -> None:
+    plain = files()
+    data = compressed.run(packer, plain)
+    first = serve()
+    client = Client(first)
+    client.create(len(data), **said(contentType="archive", sha256=hashlib.sha256(data).hexdigest()))
+    sent = client.send(data, 4 * MIB, 0, int(len(data) * share))
+    notes = [mounts.data / ".cdi-partial" / name for name in ("place", "place-now")]
+    uploading.wait_until(lambda: any(note.exists() for note in notes))
+    first.process.kill()
+    first.ended()
+
+    client.server = second = serve()
+    at = client.offset
+    assert 0 < at <= sent
+    assert client.send(data, 16 * MIB, at) == len(data)
+    assert second.ended().termination.message == "Upload Complete"
+    with tarfile.open(fileobj=io.BytesIO(plain)) as archive:
+        newest = {member.name: member for member in archive}
+        for name, member in newest.items():
+            if member.isfile():
+                found = archive.extractfile(member)
+                assert found is not None
+                assert (mounts.data / name).read_bytes() == found.read()
+    assert (mounts.data / "link").read_bytes() != b"newer"
+    assert (mounts.data / "small").stat().st_mode & 0o777 == 0o750
+    assert (mounts.data / "large").stat().st_mtime == 1
+    assert sorted(path.name for path in mounts.data.iterdir()) == ["large", "link", "small"]
+
+
+def test_an_archives_session_that_is_given_up_leaves_nothing(
+    serve: Starter, mounts: worker.Mounts
+) -> None:
+    data = files()
+    client = Client(serve())
+    client.create(len(data), **said(contentType="archive"))
+    client.send(data, 8 * MIB, 0, 24 * MIB)
+    assert client.ask("DELETE").status == 204
+    assert list(mounts.data.iterdir()) == []
 
 
 def test_a_client_that_others_wrote_uploads(
@@ -399,6 +476,43 @@ def test_a_session_on_a_device_survives_its_pod(
         with pod("third") as third:
             client.server = third
             assert client.ask("HEAD").status == 404  # a finished disk carries no notes
+
+
+@loopdev.needs_root
+@pytest.mark.root
+def test_a_disk_that_fills_its_device_begins_anew_in_another_pod(
+    certificates: uploading.Certificates, images: dict[str, Path], tmp_path: Path
+) -> None:
+    data = images["qcow2"].read_bytes()
+    file = tmp_path / "file"
+    file.write_bytes(b"\xff" * 96 * MIB)  # as large as the disk: there is no room for notes
+    order = {"destination": "/dev/cdi-block-volume", "claim_uid": "claim-1"}
+    with loopdev.device(file) as device:
+        (tmp_path / "first").mkdir()
+        mounts = worker.Mounts(tmp_path / "first", block=device)
+        with uploading.Server(certificates, mounts, **order) as first:
+            client = Client(first)
+            client.create(len(data))
+            sent = client.send(data, 4 * MIB, 0, len(data) // 2)
+            first.process.send_signal(signal.SIGTERM)
+            first.ended()
+        with uploading.Server(certificates, mounts, **order) as again:  # of the same pod
+            client.server = again
+            at = client.offset
+            assert 0 < at <= sent
+            client.send(data, 4 * MIB, at, len(data) * 3 // 4)
+        (tmp_path / "second").mkdir()
+        others = worker.Mounts(tmp_path / "second", block=device)
+        with uploading.Server(certificates, others, **order) as second:
+            client.server = second
+            answer = client.ask("GET")
+            assert (answer.status, answer.told["reason"]) == (404, "NotFound")
+            assert "begin it again" in answer.told["message"]
+            client.path = PATH
+            assert client.create(len(data)).status == 201
+            assert client.send(data, 4 * MIB) == len(data)
+            assert second.ended().termination.message == "Upload Complete"
+        assert disks.differs(images["raw"], device) == ""
 
 
 @loopdev.needs_root

@@ -47,7 +47,7 @@ IMPORTER_VARIABLES = [
     "IMPORTER_CHECKSUM",
 ]
 SOMETIMES = [
-    "CLAIM_UID",  # ours: for Block volumes
+    "CLAIM_UID",  # ours: for Block volumes and uploads
     "IMPORTER_SESSION_TOKEN",  # ours: temporary credentials for S3
     "IMPORTER_ACCESS_KEY_ID",
     "IMPORTER_SECRET_KEY",

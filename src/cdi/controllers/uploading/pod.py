@@ -102,10 +102,9 @@ def order_for(claim: Object, context: Context, deadline: datetime) -> UploadOrde
         image_size=quantity.parse(asked),
         filesystem_overhead=Decimal(context.overhead),
         preallocation=given.get(annotations.PREALLOCATION_REQUESTED) == annotations.TRUE,
+        claim_uid=objects.uid(claim),
     )
-    if not mounts.is_block(claim):
-        return order
-    return replace(order, destination=BLOCK_DEVICE, claim_uid=objects.uid(claim))
+    return replace(order, destination=BLOCK_DEVICE) if mounts.is_block(claim) else order
 
 
 def _metadata(name: str, claim: Object, context: Context) -> Object:

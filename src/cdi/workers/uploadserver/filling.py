@@ -70,6 +70,11 @@ class Filling:
         return completion.Note(self._volume.beside("cdi-complete"), self._volume.disk, self._order)
 
     @property
+    def claim(self) -> str:
+        """The UID of the claim; empty where nobody told."""
+        return self._order.claim_uid
+
+    @property
     def session_file(self) -> Path:
         """Where a resumable upload is kept in mind."""
         return self._volume.beside("cdi-upload")
@@ -81,6 +86,8 @@ class Filling:
     def abandon(self) -> None:
         """Remove what an upload has left that is not gone on with."""
         self._volume.forget()
+        if self._volume.device is None:
+            archive.clear(self._volume.directory)
 
     def has_notes_of(self, upload: HandedSource, checksum: tuple[str, str] | None) -> bool:
         """Whether an earlier server has begun to make a disk of this very upload."""

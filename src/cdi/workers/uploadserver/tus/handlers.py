@@ -46,7 +46,7 @@ class Tus:
         """`finish` is told how an upload ended well, when its last answer is about to go out."""
         self._uploads, self._filling = uploads, filling
         self._insist_known, self._finish, self._idle = insist_known, finish, idle
-        self._store = Store(filling.session_file)
+        self._store = Store(filling.session_file, filling.claim)
         self._session: Session | None = None
         self._upload: Upload | None = None
         self._sending: asyncio.Task[None] | None = None
@@ -121,7 +121,7 @@ class Tus:
             PATH,
             self._filling.files if creation.is_archive else self._filling.disk,
             size=creation.length,
-            version=session.version,
+            version=session.version(self._filling.claim),
             checksum=session.checksum,
             session=session.finished,
         )
@@ -182,8 +182,13 @@ class Tus:
     async def _delete(self) -> web.Response:
         async with self._turn:
             await self._interrupt()
-            if self._upload is not None and not self._upload.is_finishing:
-                await self._upload.stop(errors.Cancelled("the upload was given up"))
+            if (upload := self._upload) is not None and not upload.ended.done():
+                if upload.is_finishing:
+                    raise Refused(
+                        423, answers.BUSY, "all bytes are there; it is being finished just now",
+                        retry_after=answers.RETRY_AFTER,
+                    )  # fmt: skip
+                await upload.stop(errors.Cancelled("the upload was given up"))
             if self._uploads.completed is None:
                 self.forget()
                 await asyncio.to_thread(self._filling.abandon)

@@ -35,10 +35,9 @@ class Session:
     hashed: str
     creation: Creation
 
-    @property
-    def version(self) -> str:
-        """What vouches that bytes are of this upload, and no other one."""
-        return f"session {self.hashed}"
+    def version(self, claim: str) -> str:
+        """What vouches that bytes are of this upload to a claim, and of no other one."""
+        return f"session {self.hashed} {claim}".rstrip()
 
     @property
     def checksum(self) -> tuple[str, str] | None:
@@ -82,8 +81,9 @@ def _text(data: bytes) -> str:
 class Store:
     """The file that a session is kept in. Raises OSError where it cannot be written."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, claim: str) -> None:
+        """`claim` is the UID of the claim: storage may be given to another one as it is."""
+        self._path, self._claim = path, claim
 
     @property
     def directory(self) -> Path:
@@ -92,15 +92,15 @@ class Store:
 
     def save(self, session: Session) -> None:
         """Keep this session, and no other."""
-        documents.save(self._path, dataclasses.asdict(session))
+        documents.save(self._path, {"claim": self._claim, **dataclasses.asdict(session)})
 
     def load(self) -> Session | None:
-        """Return the session that is kept; None in doubt."""
+        """Return the session that is kept for this claim; None in doubt."""
         found = documents.load(self._path)
+        if found is None or found.get("claim") != self._claim:
+            return None
         try:
-            return (
-                None if found is None else Session(found["hashed"], Creation(**found["creation"]))
-            )
+            return Session(found["hashed"], Creation(**found["creation"]))
         except (KeyError, TypeError):
             return None
 
