@@ -17,13 +17,15 @@ def test_an_upload_is_raced_against_scratch(tmp_path: Path) -> None:
     row = uploads.measured(tmp_path, "qcow2-zlib", original, rounds=1)
     assert row.ours > 0
     assert row.scratch > 0
+    assert row.proxied > 0
     assert row.memory > 10 * MIB
+    assert row.proxy_memory > 10 * MIB
     assert "qcow2-zlib" in uploads.shown([row])
 
 
 def test_missed_budgets_are_said() -> None:
-    good = uploads.Row("qcow2-zlib", MIB, 1.0, 3.0, 100 * MIB)
-    slow = uploads.Row("qcow2-zlib", MIB, 2.0, 3.0, 100 * MIB)
-    large = uploads.Row("raw", MIB, 2.0, 3.0, 200 * MIB)
+    good = uploads.Row("qcow2-zlib", MIB, 1.0, 2.0, 3.0, 100 * MIB, 100 * MIB)
+    slow = uploads.Row("qcow2-zlib", MIB, 2.0, 2.0, 3.0, 100 * MIB, 100 * MIB)
+    large = uploads.Row("raw", MIB, 2.0, 2.0, 3.0, 200 * MIB, 200 * MIB)
     assert uploads.missed([good]) == []
-    assert len(uploads.missed([slow, large])) == 2
+    assert len(uploads.missed([slow, large])) == 3
