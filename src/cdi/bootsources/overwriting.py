@@ -14,7 +14,7 @@ from cdi.kube import objects
 from cdi.kube.objects import Key, Object
 
 
-class Told(Protocol):
+class Counts(Protocol):
     """Who counts; objects are `kind/name`, in lower case."""
 
     def known(self, component: str) -> None: ...
@@ -25,7 +25,7 @@ class Told(Protocol):
 class Overwriting:
     """Remembers what was wanted of each object."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, told: Counts) -> None:
         self._told = told
         self._wanted: dict[tuple[str, Key], Object] = {}
 

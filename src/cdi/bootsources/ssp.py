@@ -49,7 +49,7 @@ def ssp_for(
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Wanted:
     """What an SSP asks for."""
 
     templates: tuple[InEffect, ...] = ()
@@ -58,7 +58,7 @@ class Order:
     paused: bool = False
 
 
-def order_of(ssp: Object) -> Order:
+def wanted_by(ssp: Object) -> Wanted:
     """Read an SSP."""
     cluster = objects.get(ssp, "spec", "cluster", default={})
     known = Architectures(
@@ -66,7 +66,7 @@ def order_of(ssp: Object) -> Order:
         tuple(cluster.get("workloadArchitectures") or ()),
     )
     given = objects.get(ssp, "spec", "commonTemplates", "dataImportCronTemplates", default=[])
-    return Order(
+    return Wanted(
         templates=tuple(InEffect(each) for each in given),
         architectures=known.all,
         multi_arch=objects.get(ssp, "spec", "enableMultipleArchitectures") is True,

@@ -11,7 +11,7 @@ from cdi.api import finalizers
 from cdi.bootsources import fixed, golden, kinds, plan
 from cdi.bootsources.plan import Plan
 from cdi.bootsources.settings import golden_namespace
-from cdi.bootsources.ssp import order_of
+from cdi.bootsources.ssp import wanted_by
 from cdi.kube import objects
 from cdi.kube.objects import Key, Object
 from cdi.kube.resource import NAMESPACES
@@ -36,7 +36,7 @@ def decide(seen: Seen) -> Plan:
     """Choose what to do. No I/O, no clock."""
     if objects.is_deleting(seen.ssp):
         return _end(seen)
-    if order_of(seen.ssp).paused:
+    if wanted_by(seen.ssp).paused:
         return Plan(status={**(seen.ssp.get("status") or {}), "paused": True})
     try:
         return _keep(seen)
@@ -46,14 +46,14 @@ def decide(seen: Seen) -> Plan:
 
 
 def _keep(seen: Seen) -> Plan:
-    order, owner = order_of(seen.ssp), objects.key(seen.ssp)
+    wanted, owner = wanted_by(seen.ssp), objects.key(seen.ssp)
     found = golden.decide(
         golden.Seen(
             owner=owner,
             namespace=golden_namespace(owner.namespace),
-            templates=order.templates,
-            architectures=order.architectures,
-            multi_arch=order.multi_arch,
+            templates=wanted.templates,
+            architectures=wanted.architectures,
+            multi_arch=wanted.multi_arch,
             crons=seen.crons,
             data_sources=seen.data_sources,
             claims=seen.claims,

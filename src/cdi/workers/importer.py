@@ -170,7 +170,7 @@ class Import:
 
     def _once(self, fill: Callable[[completion.Note], Termination]) -> Termination:
         """Make the disk, unless an earlier start has done so and nobody heard of it."""
-        place = self._volume.beside("cdi-complete")
+        place = self._volume.sibling("cdi-complete")
         self._note = note = completion.Note(place, self._volume.disk, self._order)
         if (ended := self._noted_before(note)) is None:
             return fill(note)

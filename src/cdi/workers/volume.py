@@ -74,7 +74,7 @@ class Volume:
         """Remove the journal of a disk that turned out to be complete."""
         (self.journal or journal_path(self.disk)).unlink(missing_ok=True)
 
-    def beside(self, name: str) -> Path:
+    def sibling(self, name: str) -> Path:
         """Where a file of the worker lies whose name says what it is: where the journal does."""
         return (self.journal or self.disk).with_name(f"{self.disk.name}.{name}")
 

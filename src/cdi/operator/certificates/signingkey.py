@@ -31,7 +31,7 @@ NEXT_SINCE: Final = "operator.cdi.kubevirt.io/nextSigningKeySince"
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class KeyChange:
     """A merge patch for the Secret, None where nothing is due, and when to look again."""
 
     patch: Object | None
@@ -41,21 +41,21 @@ class Exchange:
 
 def exchange(
     secret: Object | None, now: datetime, age: timedelta = AGE, spread: timedelta = SPREAD
-) -> Exchange:
+) -> KeyChange:
     """The next step for a Secret, if one is due."""
     data: Mapping[str, str] = objects.get(secret, "data", default={})
     if secret is None or not data.get(layout.PRIVATE):
-        return Exchange(None, now + spread)
+        return KeyChange(None, now + spread)
     announced = _moment(objects.annotations(secret).get(NEXT_SINCE))
     if data.get(layout.NEXT_PRIVATE) and data.get(layout.NEXT_PUBLIC) and announced is not None:
         if now < announced + spread:
-            return Exchange(None, announced + spread)
-        return Exchange(_promoted(data, now), now + age, "the next key signs")
+            return KeyChange(None, announced + spread)
+        return KeyChange(_promoted(data, now), now + age, "the next key signs")
     since = _moment(objects.annotations(secret).get(SIGNS_SINCE))
     since = since or _moment(objects.metadata(secret).get("creationTimestamp")) or now
     if now < since + age:
-        return Exchange(None, since + age)
-    return Exchange(_announced(now), now + spread, "a next key is announced")
+        return KeyChange(None, since + age)
+    return KeyChange(_announced(now), now + spread, "a next key is announced")
 
 
 def _announced(now: datetime) -> Object:

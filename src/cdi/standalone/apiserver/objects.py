@@ -233,7 +233,7 @@ class Objects:
         document, said = await self._admitted("CREATE", ref, document, None, options, user)
         warnings = [*warnings, *said]
         document = manage(document)
-        async with self.quotas.turn(ref.namespace):
+        async with self.quotas.locked(ref.namespace):
             self.quotas.check(ref, document, None)
             return await self._store_new(ref, document, options, warnings)
 
@@ -284,7 +284,7 @@ class Objects:
             )
         if metadata.same_content(live, document):
             return Result(live, warnings)
-        async with self.quotas.turn(ref.namespace):
+        async with self.quotas.locked(ref.namespace):
             self.quotas.check(ref, document, live)
             return await self._store_change(ref, entry, document, options, warnings)
 

@@ -36,7 +36,7 @@ class Quotas:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._measured: dict[Key, tuple[int, Usage]] = {}  # usage by the revision it is of
 
     def namespaces(self) -> set[str]:
@@ -44,19 +44,19 @@ class Quotas:
         return {key.namespace for key, _ in self._store.entries(RESOURCE)}
 
     @asynccontextmanager
-    async def turn(self, namespace: str) -> AsyncIterator[None]:
+    async def locked(self, namespace: str) -> AsyncIterator[None]:
         """Held from the check of a write to its commit; at once where there is no quota."""
         if not namespace or not self._store.entries(RESOURCE, namespace):
             yield
             return
-        lock = self._turns.get(namespace)
+        lock = self._locks.get(namespace)
         if lock is None:
-            lock = self._turns[namespace] = asyncio.Lock()
+            lock = self._locks[namespace] = asyncio.Lock()
         async with lock:
             yield
 
     def check(self, ref: ObjectRef, new: Document, old: Document | None) -> None:
-        """Refuse what goes beyond a quota; call while holding the turn. Raises ApiError (403)."""
+        """Refuse what goes beyond a quota; call while it is locked. Raises ApiError (403)."""
         resource = ref.key.resource
         if not ref.namespace or (old is not None and resource not in _MEASURED):
             return

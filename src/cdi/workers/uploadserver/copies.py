@@ -45,7 +45,7 @@ _SHOWN: Final = "the sender"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CopyConnection:
     """One connection of a copy, and the key with which it goes on after TLS; empty within TLS."""
 
     sock: socket.socket
@@ -64,16 +64,16 @@ class Lines:
 
     def __init__(self, hello: Hello) -> None:
         self.hello, self.digest = hello, Digest(hello.key)
-        self._waiting: queue.SimpleQueue[Line] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[CopyConnection] = queue.SimpleQueue()
         self._closed = threading.Event()
 
-    def add(self, line: Line) -> None:
+    def add(self, line: CopyConnection) -> None:
         """Take one in, or close it if the copy is over."""
         self._waiting.put(line)
         if self._closed.is_set():
             self.close()
 
-    def dial(self) -> Line:
+    def dial(self) -> CopyConnection:
         """Return the next one. Raises ConnectionLost."""
         until = time.monotonic() + DIAL
         while not self._closed.is_set() and time.monotonic() < until:
@@ -179,7 +179,7 @@ class Receiver:
         """Have a connection asked over."""
         keep_alive(line)
         await _say(line, Answer(200))
-        lines.add(Line(sealed.after_tls(line) if seal else line, seal))
+        lines.add(CopyConnection(sealed.after_tls(line) if seal else line, seal))
 
     async def _copy(self, line: ssl.SSLSocket, hello: Hello) -> None:
         """Take one disk, and say how it ended."""

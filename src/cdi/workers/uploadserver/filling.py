@@ -67,7 +67,7 @@ class Filling:
     @property
     def note(self) -> completion.Note:
         """What tells the next start that a disk is complete of which nobody has been told."""
-        return completion.Note(self._volume.beside("cdi-complete"), self._volume.disk, self._order)
+        return completion.Note(self._volume.sibling("cdi-complete"), self._volume.disk, self._order)
 
     @property
     def claim(self) -> str:
@@ -77,7 +77,7 @@ class Filling:
     @property
     def session_file(self) -> Path:
         """Where a resumable upload is kept in mind."""
-        return self._volume.beside("cdi-upload")
+        return self._volume.sibling("cdi-upload")
 
     def trouble(self, error: OSError) -> errors.TargetError:
         """What a failed call on the volume means."""
