@@ -9,12 +9,13 @@ thread may call. Raises SourceError, InvalidRequest, Cancelled.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from cdi.images import errors
-from cdi.images.http import connection, failures, pool, request, response, urls
+from cdi.images.http import connection, failures, pool, request, urls
 from cdi.images.http.options import HttpOptions
 from cdi.images.http.response import Response
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from cdi.images.http.dialer import Dialer
     from cdi.images.http.proxies import Proxy
     from cdi.images.http.redirects import Cookies
-
-MAX_REDIRECTS = 10
 
 
 Fields = tuple[tuple[str, str], ...]
@@ -89,30 +88,14 @@ class Client:
     ) -> tuple[Response, urls.Route]:
         """Send a GET along `route`; return the first answer that is no redirect, and its route."""
         fields = tuple(fields)
-        start = route
-        for _ in range(MAX_REDIRECTS + 1):
-            answer = self.call(route, fields)
-            again = self._retry_route(route, answer)
-            if again is None and answer.status not in response.REDIRECTS:
-                return answer, route
-            answer.close()
-            from cdi.images.http import redirects
+        answer = self.call(route, fields)
+        if answer.status < 300:
+            return answer, route
+        from cdi.images.http import redirects
 
-            self._cookies = self._cookies or redirects.Cookies()
-            route = redirects.onward(route, answer.headers, again, self._cookies)
-        raise errors.SourceRefused(
-            f"{start.location.printable} redirects more than {MAX_REDIRECTS} times; "
-            "check the address"
-        )
-
-    def _retry_route(self, route: urls.Route, answer: Response) -> urls.Route | None:
-        if answer.status < 300 or not route.trusted:
-            return None
-        try:
-            return self._service.retry_route(route, answer)
-        except BaseException:
-            answer.close()
-            raise
+        self._cookies = self._cookies or redirects.Cookies()
+        asked = functools.partial(self.call, fields=fields)
+        return redirects.followed(answer, route, asked, self._service.retry_route, self._cookies)
 
     def close(self) -> None:
         self._pool.close()

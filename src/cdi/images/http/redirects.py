@@ -13,13 +13,19 @@ import logging
 import re
 import threading
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from cdi.images import errors
-from cdi.images.http import urls
+from cdi.images.http import response, urls
+from cdi.images.http.response import Response
 
 log = logging.getLogger(__name__)
+
+MAX_REDIRECTS = 10
+
+Ask = Callable[[urls.Route], Response]
+RetryRoute = Callable[[urls.Route, Response], urls.Route | None]
 
 _RAW = re.compile(r"[\x80-\xff]")
 _MOST = 50  # of one host
@@ -54,6 +60,31 @@ class Cookies:
                 for name, (value, secure) in kept.items()
                 if place.scheme == "https" or not secure
             )
+
+
+def followed(
+    answer: Response, route: urls.Route, ask: Ask, retry_route: RetryRoute, cookies: Cookies
+) -> tuple[Response, urls.Route]:
+    """Go on from an answer of 300 or more; return the first that is no redirect, and its route.
+
+    `retry_route` says where a refusal is asked anew at once.
+    """
+    start = route
+    for left in range(MAX_REDIRECTS, -1, -1):
+        try:
+            again = retry_route(route, answer) if answer.status >= 300 and route.trusted else None
+        except BaseException:
+            answer.close()
+            raise
+        if again is None and answer.status not in response.REDIRECTS:
+            return answer, route
+        answer.close()
+        if left:
+            route = onward(route, answer.headers, again, cookies)
+            answer = ask(route)
+    raise errors.SourceRefused(
+        f"{start.location.printable} redirects more than {MAX_REDIRECTS} times; check the address"
+    )
 
 
 def onward(
