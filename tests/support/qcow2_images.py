@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import zstandard
 
 from cdi.images.formats import qcow2
+from cdi.images.formats.image import Ranged
 from cdi.images.layout import Unit
 from support import readers
 
@@ -188,9 +189,8 @@ class Image:
 def units_of(file: bytes, done: object = None, **options: int) -> list[Unit]:
     """Return all units of an image."""
     header = qcow2.parse_header(file[: qcow2.HEAD_BYTES], len(file))
-    layout = qcow2.RandomQcow2(
-        lambda offset, length: file[offset : offset + length], len(file), header, **options
-    )
+    source = Ranged(lambda offset, length: file[offset : offset + length], len(file), **options)
+    layout = qcow2.RandomQcow2(source, header)
     return list(layout.units(done or readers.Nothing()))
 
 

@@ -15,6 +15,7 @@ import zstandard
 
 from cdi.images import errors
 from cdi.images.errors import CorruptImage, NeedsScratch, TruncatedSource
+from cdi.images.formats.image import Ranged
 from support import qcow2_images, readers
 from support.qcow2_images import COMPRESSED, COPIED, Image, Packed, Parts, Plain, Zero
 
@@ -276,7 +277,7 @@ def test_many_tables_of_zero_clusters_far_apart_take_bounded_memory() -> None:
     header, reader, size = huge(table, bits, tables=40)
 
     def read() -> None:
-        layout = qcow2_images.qcow2.RandomQcow2(reader, size, header)
+        layout = qcow2_images.qcow2.RandomQcow2(Ranged(reader, size), header)
         with pytest.raises(CorruptImage, match="in use"):
             list(layout.units(readers.Nothing()))
 
@@ -302,7 +303,7 @@ def test_a_disk_of_many_windows_is_named_in_bounded_memory() -> None:
         entries.byteswap()
         return entries.tobytes()
 
-    layout = qcow2_images.qcow2.RandomQcow2(reader, file_size, header)
+    layout = qcow2_images.qcow2.RandomQcow2(Ranged(reader, file_size), header)
     covered = 0
 
     def read() -> None:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cdi.images import errors
+from cdi.images.formats.image import Ranged
 from support import qcow2_images, readers
 from support.qcow2_images import Image, Packed, Parts, Plain, Zero
 
@@ -244,6 +245,6 @@ def test_near_tables_are_fetched_together() -> None:
         return file[offset : offset + length]
 
     header = qcow2_images.qcow2.parse_header(file, len(file))
-    layout = qcow2_images.qcow2.RandomQcow2(reader, len(file), header)
+    layout = qcow2_images.qcow2.RandomQcow2(Ranged(reader, len(file)), header)
     assert list(layout.units(readers.Nothing()))
     assert len(reads) == 2  # one for the L1 table, one for forty L2 tables

@@ -8,15 +8,21 @@ from typing import TypeAlias
 
 from cdi.images.layout import RandomLayout, Reader
 
+UNIT_BYTES = 512 << 10
+
 
 @dataclass(frozen=True, slots=True)
 class Ranged:
-    """A source that can be read at any offset, and how: sizes in bytes, tables read at a time."""
+    """A source that can be read at any offset, and how.
+
+    A unit has about `unit_bytes`. With `table_readers` above 1, that many threads call the reader
+    at a time: each table that lies by itself costs a round trip.
+    """
 
     reader: Reader
     size: int
-    unit_bytes: int
-    table_readers: int
+    unit_bytes: int = UNIT_BYTES
+    table_readers: int = 1
 
 
 Layout: TypeAlias = Callable[[Ranged], RandomLayout]

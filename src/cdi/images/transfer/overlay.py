@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from cdi.images import errors
 from cdi.images.formats import extents, qcow2
+from cdi.images.formats.image import Ranged
 from cdi.images.sources.source import Mapped
 from cdi.images.transfer import parallel
 from cdi.images.transfer.attempt import Attempt
@@ -29,12 +30,8 @@ def _changes(attempt: Attempt, base: str | None) -> Result:
         raise errors.NeedsScratch("changes are read from a copy where ranges are not served")
     whole = attempt.whole
     head = b"".join(attempt.source.stream(0, min(qcow2.HEAD_BYTES, whole)))
-    layout = qcow2.RandomQcow2(
-        attempt.read,
-        whole,
-        qcow2.parse_header(head, whole, base=base),
-        unit_bytes=min(attempt.bytes_at_once(), UNIT_MOST),
-        table_readers=TABLE_READERS,
-        delta=True,
-    )
+    unit = min(attempt.bytes_at_once(), UNIT_MOST)
+    source = Ranged(attempt.read, whole, unit, TABLE_READERS)
+    header = qcow2.parse_header(head, whole, base=base)
+    layout = qcow2.RandomQcow2(source, header, delta=True)
     return parallel.at_random(attempt, "qcow2", layout)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 
 from cdi.images import errors
 from cdi.images.formats import image
@@ -21,10 +21,8 @@ from cdi.images.formats.qcow2.packing import Unpacker, unpacked, unpacker_for
 from cdi.images.formats.tabled.runs import Run
 from cdi.images.formats.tabled.units import READ_BYTES, Cutter, Part, Tables
 from cdi.images.formats.window import Window
-from cdi.images.layout import Ranges, Reader, Unit
+from cdi.images.layout import Ranges, Unit
 from cdi.images.writes import Buffer
-
-UNIT_BYTES = 512 << 10
 
 _WINDOW_ENTRIES = 64 << 10  # L2 entries looked at together: about 12 MiB when all are compressed
 
@@ -32,21 +30,11 @@ _WINDOW_ENTRIES = 64 << 10  # L2 entries looked at together: about 12 MiB when a
 def inspect(view: Window, _deep: bool) -> image.Image:
     """Check the header; the tables are checked as they are read."""
     header = parse_header(view.head, view.size)
-
-    def layout(source: image.Ranged) -> RandomQcow2:
-        return RandomQcow2(
-            source.reader,
-            source.size,
-            header,
-            unit_bytes=source.unit_bytes,
-            table_readers=source.table_readers,
-        )
-
     return image.Image(
         "qcow2",
         header.virtual_size,
         native=True,
-        layout=layout,
+        layout=partial(RandomQcow2, header=header),
         tables_late=view.only_forward and _comes_too_late(header),
     )
 
@@ -60,27 +48,18 @@ def _comes_too_late(header: Header) -> bool:
 class RandomQcow2:
     """The layout of one image. The constructor reads the L1 table; `units` reads the L2 tables.
 
-    With `table_readers` above 1, that many threads call the reader at a time: each table that
-    lies by itself costs a round trip. `delta` says that the image holds changes of another disk:
-    what it calls zero is cleared there, and what it does not map stays as it is.
+    `delta` says that the image holds changes of another disk: what it calls zero is cleared there,
+    and what it does not map stays as it is.
     """
 
-    def __init__(
-        self,
-        reader: Reader,
-        size: int,
-        header: Header,
-        *,
-        unit_bytes: int = UNIT_BYTES,
-        table_readers: int = 1,
-        delta: bool = False,
-    ) -> None:
+    def __init__(self, source: image.Ranged, header: Header, *, delta: bool = False) -> None:
         self.virtual_size = header.virtual_size
-        self._tables = Tables(reader, table_readers)
-        self._size = size
+        self._tables = Tables(source.reader, source.table_readers)
+        self._size = source.size
         self._header = header
         self._delta = delta
-        self._cutter = Cutter(header.cluster_size, header.virtual_size, self._unpack, unit_bytes)
+        unit = source.unit_bytes
+        self._cutter = Cutter(header.cluster_size, header.virtual_size, self._unpack, unit)
         self._l1 = self._read_l1()
         self._table_claims()  # refuses before anything is written
 

@@ -47,18 +47,8 @@ def inspect(view: window.Window, _deep: bool) -> image.Image:
     if header.directory != AT_END:
         view.insist_on(SECTOR * header.directory + ENTRY * header.tables, "VMDK grain directory")
         view.insist_on(SECTOR * header.metadata, "VMDK metadata")
-    found = partial(_layout, header)
+    found = partial(RandomVmdk, header=header)
     return image.Image("vmdk", header.virtual_size, native=True, layout=found, checks_left=left)
-
-
-def _layout(header: Header, source: image.Ranged) -> RandomVmdk:
-    return RandomVmdk(
-        source.reader,
-        source.size,
-        header,
-        unit_bytes=source.unit_bytes,
-        table_readers=source.table_readers,
-    )
 
 
 def _check_descriptor(view: window.Window, header: Header) -> None:

@@ -16,13 +16,12 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from cdi.images import errors
+from cdi.images.formats.image import Ranged
 from cdi.images.formats.tabled.runs import Kind, Run
 from cdi.images.formats.tabled.units import READ_BYTES, Bitmap, Cutter, Part, Tables
 from cdi.images.formats.vmdk import markers, tables
 from cdi.images.formats.vmdk.header import ENTRY, SECTOR, Header
-from cdi.images.layout import Ranges, Reader, Unit
-
-UNIT_BYTES = 512 << 10
+from cdi.images.layout import Ranges, Unit
 
 _WINDOW_TABLES = 128  # looked at together: about 12 MiB when all grains are compressed
 
@@ -33,21 +32,13 @@ class RandomVmdk:
     `header` tells where the directory is: for some disks it is the one in the footer.
     """
 
-    def __init__(
-        self,
-        reader: Reader,
-        size: int,
-        header: Header,
-        *,
-        unit_bytes: int = UNIT_BYTES,
-        table_readers: int = 1,
-    ) -> None:
+    def __init__(self, source: Ranged, header: Header) -> None:
         self.virtual_size = header.virtual_size
-        self._tables = Tables(reader, table_readers)
-        self._size = size
+        self._tables = Tables(source.reader, source.table_readers)
+        self._size = source.size
         self._header = header
         unpack = partial(markers.unpacked, header)
-        self._cutter = Cutter(header.grain_bytes, header.virtual_size, unpack, unit_bytes)
+        self._cutter = Cutter(header.grain_bytes, header.virtual_size, unpack, source.unit_bytes)
         self._directory = self._read_directory()
         self._edges = sorted({header.directory, *self._directory})  # grains end before these
         self._table_places()  # refuses before anything is written
