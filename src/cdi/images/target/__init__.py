@@ -3,8 +3,9 @@ The file or block device that receives a disk.
 
 A target takes guest bytes at guest offsets, from several threads at once, writes only what is not
 zero (`writing`), and in the end holds exactly the disk: what nobody wrote reads as zeros, never as
-old data. `file` and `device` are the two kinds there are, `paths` says where they lie and what
-tells them apart, and `samples` whether the bytes of an earlier run are still there.
+old data. `target` is what all of them promise, `file` and `device` are the two kinds there are,
+`paths` says where they lie and what tells them apart, and `samples` whether the bytes of an earlier
+run are still there.
 
 Raises NoSpace, TargetFailed, TooSmall, InvalidRequest. Offsets and sizes are in bytes.
 """
@@ -23,7 +24,8 @@ from cdi.images.target.paths import (
     tag_of,
 )
 from cdi.images.target.samples import samples_of, still_holds
-from cdi.images.target.writing import Target, data_runs
+from cdi.images.target.target import Target
+from cdi.images.target.writing import data_runs
 
 __all__ = [
     "BLOCK",

@@ -32,7 +32,7 @@ _STEP = 256 << 20
 RESERVE = 1 << 20  # bytes at the end for notes about a disk that is not complete
 
 
-class BlockTarget(writing.Target):
+class BlockTarget(writing.Writer):
     """A block device, written in place."""
 
     def __init__(

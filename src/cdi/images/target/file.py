@@ -28,7 +28,7 @@ from cdi.images.writes import Buffer
 _MODE = 0o660  # spec/import.md, "Resize and final checks"
 
 
-class FileTarget(writing.Target):
+class FileTarget(writing.Writer):
     """A regular file, invisible under its own name until it is complete."""
 
     def __init__(

@@ -11,13 +11,12 @@ import os
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 from cdi.images import storage_calls
-from cdi.images.closing import Closing
 from cdi.images.target import failures, samples
 from cdi.images.target.filling import BLOCK, ZEROS, Filling
+from cdi.images.target.target import Target
 from cdi.images.writes import Buffer, Change, Zeros
 
 # One pwritev takes at most this much, so that a slow device shows in progress and cancelling.
@@ -35,11 +34,8 @@ _ZERO_BLOCK = ZEROS[:BLOCK]
 _RUNS = (ZEROS, ZEROS[: 64 << 10], _ZERO_BLOCK)  # long ones first: one call for many blocks
 
 
-class Target(Closing):
-    """Where a disk goes. Use as a context manager; leaving it closes without finishing.
-
-    Threads may call `write` at the same time for different bytes. The rest is for one owner.
-    """
+class Writer(Target):
+    """A target that is an open file, be it a device."""
 
     def __init__(self, fd: int, name: str, *, direct_io: bool = False) -> None:
         """Write to `fd`. `direct_io`: leave next to nothing in the page cache."""
@@ -55,8 +51,7 @@ class Target(Closing):
         self._dirty = 0
         self._started = 0
         self._filling: Filling | None = None
-        self.written = 0  # bytes handed to the kernel
-        self.seconds = 0.0  # spent in looking for zeros and writing the rest, all threads together
+        self.written, self.seconds = 0, 0.0
 
     def close(self) -> None:
         """Let go of the file descriptor; safe to repeat."""
@@ -65,7 +60,6 @@ class Target(Closing):
             self._fd = -1
 
     def write(self, writes: Iterable[Change]) -> list[tuple[int, int]]:
-        """Write all of `writes`, joining neighbours, leaving zeros out; return their ranges."""
         began = time.perf_counter()
         ranges = self._write(writes)
         with self._lock:
@@ -114,19 +108,13 @@ class Target(Closing):
         """Make [start, end) zero without writing it; False where that cannot be done."""
 
     def already(self, done: Iterable[tuple[int, int]]) -> None:
-        """Tell what an earlier run has completed, so that it is not zeroed at the end."""
         if self._filling is not None:
             self._filling.wrote(done)
 
     def put(self) -> tuple[tuple[int, int], ...]:
-        """Return what a later run has to be told by `already`; nothing where holes are zeros."""
         return () if self._filling is None else self._filling.written()
 
     def fill(self, size: int) -> Iterator[tuple[int, int]]:
-        """Make zero what nobody wrote of a disk of `size` bytes; yield each range that is done.
-
-        Nothing where holes are zeros. Whoever stops in between can go on later, by `already`.
-        """
         return iter(()) if self._filling is None else self._filling.rest(self._size_to_fill(size))
 
     @abstractmethod
@@ -182,35 +170,11 @@ class Target(Closing):
         if self._direct_io:
             os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
-    @property
-    @abstractmethod
-    def path(self) -> Path:
-        """Where the bytes are while the disk is not complete."""
-
-    @property
-    def held_from(self) -> int | None:
-        """From where on nothing is in its place before the commit; None: all is at once."""
-        return None
-
-    @property
-    def holds_content(self) -> bool:
-        """Whether anything but zeros was written that is not in its place."""
-        return False
-
-    def let_go(self) -> None:
-        """Put what is held back in its place, and hold nothing back from now on."""
-
-    def written_by_others(self, size: int) -> None:
-        """Another program writes the first `size` bytes, zeros included, through `path`."""
-        self.already([(0, size)])
-
     def read_back(self, start: int, length: int) -> bytes:
-        """Return what was written there."""
         with self._translated():
             return os.pread(self._fd, length, start)
 
     def flush(self) -> None:
-        """Return when all that was written before the call would survive a power cut."""
         with self._syncing, self._reported():
             os.fdatasync(self._fd)
             self._forget_pages()
@@ -222,24 +186,10 @@ class Target(Closing):
 
     @property
     def lossy(self) -> bool:
-        """Whether the storage has lost something that was written since the last `flush`."""
         return self._failed is not None
 
     def samples(self, ranges: Iterable[tuple[int, int]]) -> list[samples.Sample]:
-        """Return samples of what has been written, by which a later run knows it again."""
         return samples.samples_of(self._fd, ranges)
-
-    @abstractmethod
-    def finish(self, size: int, committing: Callable[[], None] = lambda: None) -> None:
-        """Make the target the complete disk of `size` bytes, durably. The commit point.
-
-        `committing` is called when all of it is durable, and a file has not got its name yet.
-        """
-
-    @property
-    @abstractmethod
-    def tag(self) -> str:
-        """Tells this very file or device from another one at the same path; see `tag_of`."""
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
