@@ -167,8 +167,8 @@ def _path(parts: list[str]) -> tuple[bytes, ...]:
 
 
 def _text(data: bytes) -> str:
-    return base64.b85encode(data).decode("ascii")
+    return base64.b64encode(data).decode("ascii")
 
 
 def _bytes(text: str) -> bytes:
-    return base64.b85decode(text)
+    return base64.b64decode(text, validate=True)

@@ -31,6 +31,7 @@ AHEAD = 8 << 20  # bytes that may wait between two stages
 _ZEROS = bytes(1 << 20)
 _BATCH = 2 << 20  # guest bytes that a thread unpacks and writes at a time
 _WRITERS = min(4, 1 + (os.cpu_count() or 1))  # one may wait for the disk
+_LAST_WRITES = 1.0  # seconds that a pass which ends early may wait for what is being written
 _PLACE_EVERY = 16 << 20  # content bytes between two notes of a place to begin anew
 # The same while the disk's end is held back for the sake of notes on the device: it is the last
 # that most disks write, and with those that do not, a new pod is rarer than so many bytes.
@@ -207,17 +208,13 @@ def write(
     `insist_fits` is called with what is known of the size, and raises TooSmall. Notes in the
     journal where a later run can begin anew; `codec` is the source's compression.
     """
-    decoder, noted, length = disk.decoder, 0, 0
-    with pipeline.Crew(work.target.write, _WRITERS, "write") as crew:
+    decoder, length = disk.decoder, 0
+    with (
+        pipeline.Crew(work.target.write, _WRITERS, "write") as crew,
+        _Places(work, crew, disk, codec) as places,
+    ):
         for chunk in chunks:
-            place = chunk.restart
-            if place is not None and _is_due(work, place.output - noted):
-                state = disk.snapshot()
-                if state is not None:
-                    crew.wait()
-                    if _is_due(work, place.output - noted):
-                        noted = place.output
-                        _note(work, _point_at(place, state, codec))
+            places.pass_by(chunk.restart)
             for batch in _batches(decoder.feed(chunk.data)):
                 length = max(length, *(item.end for item in batch))
                 insist_fits(decoder.virtual_size or length)
@@ -231,22 +228,66 @@ def write(
     return decoder.virtual_size
 
 
-def _is_due(work: Work, distance: int) -> bool:
-    """Whether a place so many content bytes after the one before is to be noted."""
-    return distance >= (_LATER_EVERY if work.target.holds_content else _PLACE_EVERY)
+class _Places:
+    """Notes places to begin anew, once all that lies before them has been written.
 
+    Nobody waits for that. Use as a context manager: leaving it notes the last place if it can.
+    """
 
-def _note(work: Work, point: StreamPoint) -> None:
-    """Note a place to begin anew: all before it is written, and has to be where it belongs."""
-    if work.target.holds_content:
-        work.let_go()
-    if put := work.target.put():
-        work.journal.done(put)
-    work.journal.at(point)
+    def __init__(
+        self, work: Work, crew: pipeline.Crew[Iterable[Change]], disk: Disk, codec: str | None
+    ) -> None:
+        self._work, self._crew, self._disk, self._codec = work, crew, disk, codec
+        self._passed = 0  # content bytes before the latest place that was, or is to be, noted
+        self._next: tuple[StreamPoint, pipeline.Begun] | None = None
 
+    def __enter__(self) -> _Places:
+        return self
 
-def _point_at(place: Restart, state: bytes, codec: str | None) -> StreamPoint:
-    return StreamPoint(place.source, place.output, place.detail, state, codec, place.state)
+    def __exit__(self, *_: object) -> None:
+        if self._next is not None:
+            self._next[1].wait(_LAST_WRITES)
+            self._note_next()
+
+    def pass_by(self, place: Restart | None) -> None:
+        """Content from `place` on comes next, if decoding could begin there."""
+        self._note_next()
+        if place is None or self._next is not None or not self._is_due(place):
+            return
+        state = self._disk.snapshot()
+        if state is None:
+            return
+        self._next = self._point_at(place, state), self._crew.begun()
+        if not self._work.target.holds_content:
+            self._passed = place.output
+            return
+        self._crew.wait()
+        if self._is_due(place):  # what is held may have become less, or more
+            self._passed = place.output
+            self._note_next()
+        self._next = None
+
+    def _is_due(self, place: Restart) -> bool:
+        """Whether it is far enough from the place before."""
+        every = _LATER_EVERY if self._work.target.holds_content else _PLACE_EVERY
+        return place.output - self._passed >= every
+
+    def _note_next(self) -> None:
+        """Note the next place if all before it is written, and where it belongs."""
+        if self._next is None or not self._next[1].is_done:
+            return
+        point, _ = self._next
+        self._next = None
+        if self._work.target.holds_content:
+            self._work.let_go()
+        if put := self._work.target.put():
+            self._work.journal.done(put)
+        self._work.journal.at(point)
+
+    def _point_at(self, place: Restart, state: bytes) -> StreamPoint:
+        return StreamPoint(
+            place.source, place.output, place.detail, state, self._codec, place.state
+        )
 
 
 def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:

@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 Copy = Callable[[list[dict[str, Any]]], None]  # keeps durable records in a second place
 
 VERSION = 1
+BASE64 = "b64:"  # before bytes as text; what was written without it is in Base 85, which is slow
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -243,7 +244,7 @@ def _stream_record(point: StreamPoint) -> dict[str, Any]:
 
 
 def _to_text(state: bytes) -> str:
-    return base64.b85encode(state).decode("ascii")
+    return BASE64 + base64.b64encode(state).decode("ascii")
 
 
 def line_of(record: dict[str, Any]) -> bytes:

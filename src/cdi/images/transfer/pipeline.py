@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
@@ -189,6 +190,24 @@ class InOrder:
             self._changed.notify_all()
 
 
+class Begun:
+    """Work that a crew had at one moment."""
+
+    def __init__(self, work: tuple[Future[object], ...]) -> None:
+        self._work = work
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of it is done, and none has failed."""
+        return all(
+            each.done() and not each.cancelled() and each.exception() is None for each in self._work
+        )
+
+    def wait(self, seconds: float) -> None:
+        """Return when it is done, or so much later."""
+        futures.wait(self._work, seconds)
+
+
 class Crew(Generic[Job]):
     """Threads that share one kind of work. What is put is done in any order, and soon.
 
@@ -213,6 +232,10 @@ class Crew(Generic[Job]):
         while self._begun and (self._begun[0].done() or len(self._begun) >= self._most):
             self._begun.popleft().result()
         self._begun.append(self._threads.submit(self._do, item))
+
+    def begun(self) -> Begun:
+        """Return what has been put and may not be done yet."""
+        return Begun(tuple(self._begun))
 
     def wait(self) -> None:
         """Return when everything is done."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cdi.images.sources.source import Identity
-from cdi.images.transfer.journal import VERSION, boot_id
+from cdi.images.transfer.journal import BASE64, VERSION, boot_id
 from cdi.images.transfer.progress import Progress, StreamPoint
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def _replay(record: dict[str, Any], progress: Progress) -> None:
     if "digested" in record:
         state = record["state"]
         progress.digested = record["digested"]
-        progress.digest = None if state is None else base64.b85decode(state)
+        progress.digest = None if state is None else _bytes_of(state)
     if "stream" in record:
         source, output, detail, decoder, *rest = record["stream"]  # which was not always there
         codec, state = (*rest, None, "")[:2] if len(rest) < 2 else rest
@@ -91,10 +91,16 @@ def _replay(record: dict[str, Any], progress: Progress) -> None:
             source,
             output,
             detail,
-            None if decoder is None else base64.b85decode(decoder),
+            None if decoder is None else _bytes_of(decoder),
             codec,
-            base64.b85decode(state),
+            _bytes_of(state),
         )
+
+
+def _bytes_of(text: str) -> bytes:
+    if text.startswith(BASE64):
+        return base64.b64decode(text.removeprefix(BASE64), validate=True)
+    return base64.b85decode(text)
 
 
 def parse(line: bytes) -> dict[str, Any] | None:
