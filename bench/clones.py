@@ -8,8 +8,9 @@ Measure copies of volumes: `python -m bench.clones [--mib 512] [--folder DIR]`.
     sparse     the same data at the end of a disk ten times as large: beside, and in ranges
     shared     the copier on a loop-mounted xfs, for a disk of any size (root, mkfs.xfs)
 
-Whole processes, over fresh volumes; medians of rounds, contenders alternating; everything is synced
-at the end. Sizes in bytes, times in seconds.
+Whole processes, over fresh volumes, both ends of a copy started side by side as on a cluster;
+medians of rounds, contenders alternating; everything is synced at the end. Sizes in bytes, times in
+seconds.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ import argparse
 import contextlib
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -184,14 +186,11 @@ def piped(source: Path, target: Path) -> None:
     """Copy by plain tools."""
     with _keys(target.parent) as keys:
         (target / "data").mkdir()
-        module = [sys.executable, "-m", "bench.plaincopy"]
+        module, port = [sys.executable, "-m", "bench.plaincopy"], str(_free_port())
         receiver = subprocess.Popen(
-            [*module, "receive", target / "data", keys.folder / "crt", keys.folder / "key"],
-            stdout=subprocess.PIPE,
-            text=True,
+            [*module, "receive", target / "data", port, keys.folder / "crt", keys.folder / "key"]
         )
         with receiver:
-            port = receiver.stdout.readline().strip() if receiver.stdout else ""
             subprocess.run([*module, "send", source, port, keys.folder / "servers"], check=True)
         if receiver.returncode:
             raise SystemExit("the plain copy has failed")
@@ -201,10 +200,12 @@ def sent(source: Path, target: Path) -> None:
     """Send from a clone source to an upload server."""
     state = target.with_name(f"{target.name}-sender")
     with _keys(target.parent) as keys:
-        server = _start("cdi.workers.uploadserver", keys.order.to_env() | _env(target))
+        port = _free_port()
+        receiving = replace(keys.order, listen_port=port)
+        server = _start("cdi.workers.uploadserver", receiving.to_env() | _env(target))
         try:
             order = CloneOrder(
-                upload_url=f"https://localhost:{_port(server, target)}/v1beta1/upload",
+                upload_url=f"https://localhost:{port}/v1beta1/upload",
                 client_key=keys.client.key,
                 client_cert=keys.client.certificate,
                 server_ca=keys.servers,
@@ -234,7 +235,6 @@ class _Keys:
         return UploadOrder(
             client_name="bench",
             listen_address="127.0.0.1",
-            listen_port=0,
             tls_key_file=str(self.folder / "key"),
             tls_cert_file=str(self.folder / "crt"),
             client_cert_file=str(self.folder / "ca"),
@@ -258,13 +258,11 @@ def _keys(place: Path) -> Iterator[_Keys]:
         yield _Keys(folder, servers.certificate, client)
 
 
-def _port(server: subprocess.Popen[bytes], target: Path) -> int:
-    file = target / "upload-port"
-    while not file.exists():
-        if server.poll() is not None:
-            raise SystemExit("the upload server has ended")
-        time.sleep(0.01)
-    return int(file.read_text())
+def _free_port() -> int:
+    """A port that is free just now: whoever is to connect knows it before there is a server."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
 
 
 def _env(target: Path) -> dict[str, str]:

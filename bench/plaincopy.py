@@ -1,8 +1,9 @@
 """
 The plain way to copy a volume over a network: `tar | snappy | TLS`, and back.
 
-`python -m bench.plaincopy receive FOLDER CERTIFICATE KEY` prints its port, takes one copy and syncs
-it; `... send FOLDER PORT AUTHORITY` sends one. tar and the codec of cramjam do the work.
+`python -m bench.plaincopy receive FOLDER PORT CERTIFICATE KEY` takes one copy and syncs it;
+`... send FOLDER PORT AUTHORITY` sends one, and may be started before. tar and the codec of cramjam
+do the work.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
@@ -18,6 +20,7 @@ from typing import IO, Final
 import cramjam
 
 _PIECE: Final = 1 << 20
+_COMING_UP, _PAUSE = 10.0, 0.02  # seconds
 _HEAD: Final = 4  # of a chunk: its kind, its length
 _BEGIN: Final = b"\xff\x06\x00\x00sNaPpY"
 
@@ -27,7 +30,7 @@ def send(folder: Path, port: int, authority: Path) -> None:
     context = ssl.create_default_context(cafile=str(authority))
     packing = ["tar", "--create", "--sparse", "--directory", str(folder), "."]
     with (
-        socket.create_connection(("localhost", port)) as plain,
+        _connected(port) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as line,
         subprocess.Popen(packing, stdout=subprocess.PIPE) as tar,
     ):
@@ -40,13 +43,24 @@ def send(folder: Path, port: int, authority: Path) -> None:
             pass
 
 
-def receive(folder: Path, certificate: Path, key: Path) -> None:
+def _connected(port: int) -> socket.socket:
+    """Connect to a receiver that may still be on its way up."""
+    until = time.monotonic() + _COMING_UP
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port))
+        except ConnectionRefusedError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE)
+
+
+def receive(folder: Path, port: int, certificate: Path, key: Path) -> None:
     """Take one copy into a folder."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     unpacking = ["tar", "--extract", "--sparse", "--directory", str(folder)]
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        print(listener.getsockname()[1], flush=True)
+    with socket.create_server(("127.0.0.1", port)) as listener:
         plain, _ = listener.accept()
     with (
         context.wrap_socket(plain, server_side=True) as line,
@@ -78,7 +92,7 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["send", folder, port, authority]:
             send(Path(folder), int(port), Path(authority))
-        case ["receive", folder, certificate, key]:
-            receive(Path(folder), Path(certificate), Path(key))
+        case ["receive", folder, port, certificate, key]:
+            receive(Path(folder), int(port), Path(certificate), Path(key))
         case _:
             raise SystemExit(__doc__)

@@ -24,7 +24,7 @@ from cdi.workers.progresslog import ProgressLog
 log = logging.getLogger(__name__)
 
 LEAVE_WITHIN = 4.0  # from a signal to the end, whatever network and disk do
-METRICS_AFTER = 0.3  # what is small is over by then
+METRICS_AFTER = 1.0  # what is small is over by then; nobody asks before that
 PORT_FILE = "metrics-port"  # beside the termination log, where the port is not fixed
 
 

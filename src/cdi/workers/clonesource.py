@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 PIECE: Final = 1 << 20
 PATIENCE: Final = 600.0  # for one piece to be taken, or an answer: a server may be writing it out
 COMING_UP: Final = 60.0  # for a server to be there: both ends are started side by side
-PAUSE: Final = 0.25  # between two looks for it
+PAUSE: Final = 0.05  # between two looks for it
 CONTENT_TYPE: Final = "x-cdi-content-type"
 _JOURNALS: Final = ".*cdi-*"  # of workers: none is part of a volume
 

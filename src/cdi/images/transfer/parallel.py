@@ -105,7 +105,7 @@ class _Crew:
 
     def run(self) -> None:
         """Transfer every unit. The first failure of any worker stops all, and is raised."""
-        pace = Pace(self._most, time.monotonic())
+        pace = Pace(self._most, time.monotonic(), self._attempt.request.at_first)
         while True:
             meter = self._meter
             wanted = pace.look(time.monotonic(), meter.fetched, meter.waited(), len(self._threads))

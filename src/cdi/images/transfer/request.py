@@ -14,6 +14,7 @@ from cdi.images.layout import Part
 from cdi.images.sources.source import Identity, Source
 from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer.journal import journal_path
+from cdi.images.transfer.threads import START
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class TransferRequest:
     preallocate: bool = False  # thin storage gives every block
     direct_io: bool = False  # leave next to nothing in the page cache
     connections: int = 16  # at most
+    at_first: int = START  # as many to begin with
     as_is: bool = False  # decompress, but take the content as a raw disk whatever it looks like
     part: Part | None = None  # the disk is this file inside the content, not all of it
     by_copy: bool = False  # by way of a temporary copy, although one pass might do

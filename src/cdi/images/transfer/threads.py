@@ -40,8 +40,8 @@ _SETTINGS = {
 class Pace:
     """Decides the number of connections from the bytes that have arrived by a time: no clock."""
 
-    def __init__(self, most: int, now: float) -> None:
-        self.count = min(START, most)
+    def __init__(self, most: int, now: float, start: int = START) -> None:
+        self.count = min(start, most)
         self._most = most
         self._since, self._bytes, self._waited = now, 0, 0.0
         self._best = 0.0

@@ -14,6 +14,9 @@ PROTOCOL: Final = "cdi-copy/2"  # in ALPN
 HTTP: Final = "http/1.1"
 DISK, FILES = "", "files"  # names of exports
 CONNECTIONS: Final = 4  # beside the one that is told the end
+# To begin with: while one range is written the next ones are under way. A copy is over before the
+# transfer has seen that more of them pay.
+AT_FIRST: Final = 3
 LINE_MOST: Final = 4096  # bytes
 _ID_DIGITS: Final = 32
 _SEAL_DIGITS: Final = 64

@@ -144,7 +144,8 @@ class Filling:
             archive.run(beside, Meter(), inflow.cancel)
             volume.sync(beside.directory)
         spec = SourceSpec(open=opening, as_is=True)
-        wanted = self._volume.request(spec, greeting.CONNECTIONS, keep_size=True)
+        asked = self._volume.request(spec, greeting.CONNECTIONS, keep_size=True)
+        wanted = replace(asked, at_first=greeting.AT_FIRST)
         result = comparing.run(wanted, digest, inflow.meter, inflow.cancel)
         volume.sync(self._volume.disk)
         of_files = not is_device and self._volume.device is None  # as `files_clone` says it
