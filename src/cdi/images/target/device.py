@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cdi.images import errors, storage_calls
-from cdi.images.target import failures, paths, writing
+from cdi.images.target import failures, writing
 from cdi.images.target.filling import BLOCK
 from cdi.images.writes import Buffer
 
@@ -77,10 +77,6 @@ class BlockTarget(writing.Writer):
         except BaseException:
             self.close()
             raise
-
-    @property
-    def tag(self) -> str:
-        return paths.tag_for(self._fd)
 
     @property
     def path(self) -> Path:

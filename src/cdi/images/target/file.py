@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cdi.images import errors, storage_calls
+from cdi.images.layout import Room
 from cdi.images.target import failures, paths, writing
 from cdi.images.target.filling import BLOCK
 from cdi.images.writes import Buffer
@@ -78,10 +79,6 @@ class FileTarget(writing.Writer):
             raise
 
     @property
-    def tag(self) -> str:
-        return paths.tag_for(self._fd)
-
-    @property
     def path(self) -> Path:
         return self._partial
 
@@ -111,10 +108,14 @@ class FileTarget(writing.Writer):
     def _size_to_fill(self, size: int) -> int:
         return size if self._preallocate and not self._update else 0
 
-    def behind(self, disk: int) -> Behind | None:
+    def behind(self, disk: int) -> Room | None:
         """Room behind a disk of so many bytes, as long as it is not complete; None where a larger
         file would not do."""
-        return None if self._preallocate or self._update else Behind(self, disk)
+        if self._preallocate or self._update:
+            return None
+        from cdi.images.target import behind
+
+        return behind.Behind(self, disk)
 
     def write_behind(self, offset: int, data: Buffer) -> None:
         """Write what is no part of the disk, and lies behind it."""
@@ -143,23 +144,6 @@ class FileTarget(writing.Writer):
                 self._partial.replace(self._final)
                 paths.sync_directory(self._final.parent)
         self.close()
-
-
-class Behind:
-    """The room behind the disk in its own file; see `layout.Room`. Raises TargetError."""
-
-    def __init__(self, target: FileTarget, disk: int) -> None:
-        self._target = target
-        self._base = -(-disk // BLOCK) * BLOCK
-
-    def put(self, offset: int, data: Buffer) -> None:
-        self._target.write_behind(self._base + offset, data)
-
-    def get(self, offset: int, length: int) -> bytes:
-        return self._target.read_back(self._base + offset, length)
-
-    def free(self, start: int, end: int) -> None:
-        self._target.give_back(self._base + start, self._base + end)
 
 
 def remove_partial(path: Path) -> None:

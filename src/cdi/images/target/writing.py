@@ -14,7 +14,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 
 from cdi.images import storage_calls
-from cdi.images.target import failures, samples
+from cdi.images.target import failures, paths, samples
 from cdi.images.target.filling import BLOCK, ZEROS, Filling
 from cdi.images.target.target import Target
 from cdi.images.writes import Buffer, Change, Zeros
@@ -52,6 +52,10 @@ class Writer(Target):
         self._started = 0
         self._filling: Filling | None = None
         self.written, self.seconds = 0, 0.0
+
+    @property
+    def tag(self) -> str:
+        return paths.tag_for(self._fd)
 
     def close(self) -> None:
         """Let go of the file descriptor; safe to repeat."""
