@@ -47,12 +47,9 @@ class Service:
 
     def unwanted_coding(self, headers: Mapping[str, str], path: str) -> str:
         """The coding that stands between the answer's body and the object, or nothing."""
-        coding = headers.get("Content-Encoding", "").strip().lower()
-        if not coding:
-            return ""
         from cdi.images.http import codings
 
-        return codings.unwanted(coding, path)
+        return codings.unwanted(headers.get("Content-Encoding", "").strip().lower(), path)
 
     def refusal(self, shown: str, response: Response) -> errors.SourceError:
         """The error that an answer without the object stands for."""

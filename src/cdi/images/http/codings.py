@@ -108,5 +108,5 @@ def unwanted(coding: str, path: str) -> str:
 
     Some servers put `gzip` on every file called *.gz: it then tells what the file is.
     """
-    own = coding == "identity" or path.lower().endswith(_SUFFIXES.get(coding, ()))
+    own = coding in {"", "identity"} or path.lower().endswith(_SUFFIXES.get(coding, ()))
     return "" if own else coding
