@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from cdi.images.writes import Buffer, Change, Zeros
 
@@ -73,6 +73,11 @@ class Part:
     stored: int
     size: int
     extents: tuple[tuple[int, int], ...] | None = None
+
+    def as_json(self) -> list[Any]:
+        """Itself as it comes back from JSON, where pairs are lists."""
+        stored = None if self.extents is None else [list(each) for each in self.extents]
+        return [self.start, self.stored, self.size, stored]
 
 
 class Ranges(Protocol):

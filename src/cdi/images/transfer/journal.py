@@ -22,7 +22,6 @@ device (`mirror`).
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import logging
@@ -35,14 +34,13 @@ from typing import Any
 
 from cdi.images.target import sync_directory
 from cdi.images.target.samples import Sample
-from cdi.images.transfer.progress import Progress, StreamPoint
+from cdi.images.transfer.progress import Progress, StreamPoint, digest_record, stream_record
 
 log = logging.getLogger(__name__)
 
 Copy = Callable[[list[dict[str, Any]]], None]  # keeps durable records in a second place
 
 VERSION = 1
-BASE64 = "b64:"  # before bytes as text; what was written without it is in Base 85, which is slow
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -97,13 +95,13 @@ class Journal:
         """The first `offset` bytes of the source have gone into the digest."""
         with self._lock:
             self._progress.digested, self._progress.digest = offset, state
-            self._append(_digest_record(offset, state))
+            self._append(digest_record(offset, state))
 
     def at(self, point: StreamPoint) -> None:
         """All content before `point.output` has been written."""
         with self._lock:
             self._progress.stream = point
-            self._append(_stream_record(point))
+            self._append(stream_record(point))
 
     def checkpoint(
         self,
@@ -224,27 +222,10 @@ def _records(progress: Progress) -> list[dict[str, Any]]:
     if len(progress.done):
         records.append({"done": list(progress.done)})
     if progress.digested:
-        records.append(_digest_record(progress.digested, progress.digest))
+        records.append(digest_record(progress.digested, progress.digest))
     if progress.stream is not None:
-        records.append(_stream_record(progress.stream))
+        records.append(stream_record(progress.stream))
     return records
-
-
-def _digest_record(offset: int, state: bytes | None) -> dict[str, Any]:
-    return {"digested": offset, "state": None if state is None else _to_text(state)}
-
-
-def _stream_record(point: StreamPoint) -> dict[str, Any]:
-    decoder = None if point.decoder is None else _to_text(point.decoder)
-    return {
-        "stream": [
-            point.source, point.output, point.detail, decoder, point.codec, _to_text(point.state),
-        ]
-    }  # fmt: skip
-
-
-def _to_text(state: bytes) -> str:
-    return BASE64 + base64.b64encode(state).decode("ascii")
 
 
 def line_of(record: dict[str, Any]) -> bytes:

@@ -81,7 +81,7 @@ class TransferRequest:
             "checksum": None if self.checksum is None else self.checksum[1],
             "preallocate": self.preallocate,
             "as_is": self.as_is,
-            "part": None if self.part is None else _as_json(self.part),
+            "part": None if self.part is None else self.part.as_json(),
             "update": self.update,
         }
 
@@ -121,9 +121,3 @@ class Result:
     digest: tuple[str, str] | None = None
     resumed: bool = False
     seconds: dict[str, float] = field(default_factory=dict)  # by stage, summed over threads
-
-
-def _as_json(part: Part) -> list[Any]:
-    """A part as it comes back from JSON, where pairs are lists."""
-    stored = None if part.extents is None else [list(each) for each in part.extents]
-    return [part.start, part.stored, part.size, stored]

@@ -6,7 +6,6 @@ Every doubt means that nothing was noted.
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
 import zlib
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from cdi.images.sources.source import Identity
-from cdi.images.transfer.journal import BASE64, VERSION, boot_id
-from cdi.images.transfer.progress import Progress, StreamPoint
+from cdi.images.transfer.journal import VERSION, boot_id
+from cdi.images.transfer.progress import Progress, digest_in, stream_in
 
 log = logging.getLogger(__name__)
 
@@ -81,26 +80,9 @@ def _replay(record: dict[str, Any], progress: Progress) -> None:
     if "samples" in record:
         progress.samples = [(int(at), int(crc)) for at, crc in record["samples"]]
     if "digested" in record:
-        state = record["state"]
-        progress.digested = record["digested"]
-        progress.digest = None if state is None else _bytes_of(state)
+        progress.digested, progress.digest = digest_in(record)
     if "stream" in record:
-        source, output, detail, decoder, *rest = record["stream"]  # which was not always there
-        codec, state = (*rest, None, "")[:2] if len(rest) < 2 else rest
-        progress.stream = StreamPoint(
-            source,
-            output,
-            detail,
-            None if decoder is None else _bytes_of(decoder),
-            codec,
-            _bytes_of(state),
-        )
-
-
-def _bytes_of(text: str) -> bytes:
-    if text.startswith(BASE64):
-        return base64.b64decode(text.removeprefix(BASE64), validate=True)
-    return base64.b85decode(text)
+        progress.stream = stream_in(record)
 
 
 def parse(line: bytes) -> dict[str, Any] | None:
