@@ -130,7 +130,11 @@ def test_a_release_is_tried_installed_upgraded_and_removed(cluster: Cluster, cha
         assert cluster.get("dv", "before", "-n", SPACE)["metadata"]["uid"] == kept
         fill(cluster, "after")
 
+        own = cluster.kubectl("get", "deployments,secrets", "-n", NAMESPACE, "-o", "name")
+        made = marked(cluster) - before
         cluster.remove()
         by.uninstall(RELEASE)
-        assert marked(cluster) == before
-        assert cluster.get("deployments,secrets", "-n", NAMESPACE)["items"] == []
+        # What the CDI object owned goes a moment after it.
+        for each in (*made, *own.splitlines()):
+            cluster.wait(each, "delete", "-n", NAMESPACE)
+        assert by.list() == []
