@@ -453,6 +453,29 @@ def test_optional_objects_come_with_their_apis():
     }
 
 
+# What OpenShift refuses a SecurityContextConstraints without, as its definition has it.
+SAID = {
+    "allowHostDirVolumePlugin",
+    "allowHostIPC",
+    "allowHostNetwork",
+    "allowHostPID",
+    "allowHostPorts",
+    "allowPrivilegedContainer",
+    "allowedCapabilities",
+    "defaultAddCapabilities",
+    "priority",
+    "readOnlyRootFilesystem",
+    "requiredDropCapabilities",
+    "volumes",
+}
+
+
+def test_constraints_say_what_openshift_wants_to_be_said():
+    found = made(facts=EVERYTHING)["SecurityContextConstraints", "containerized-data-importer"]
+    assert found.keys() >= SAID
+    assert {key for key, value in found.items() if value is True} == set()
+
+
 def test_users_that_others_added_to_the_constraints_stay():
     facts = Facts(has_constraints=True, constrained_users=("somebody",))
     found = made(facts=facts)["SecurityContextConstraints", "containerized-data-importer"]

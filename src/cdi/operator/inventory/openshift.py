@@ -44,8 +44,17 @@ def security_constraints(
         seccompProfiles=["runtime/default"],
         requiredDropCapabilities=["ALL"],
         defaultAddCapabilities=None,
-        allowPrivilegeEscalation=False,
         volumes=list(_VOLUMES),
+        # OpenShift wants what is forbidden to be said.
+        allowedCapabilities=None,
+        allowHostDirVolumePlugin=False,
+        allowHostIPC=False,
+        allowHostNetwork=False,
+        allowHostPID=False,
+        allowHostPorts=False,
+        allowPrivilegeEscalation=False,
+        allowPrivilegedContainer=False,
+        readOnlyRootFilesystem=False,
     )
 
 

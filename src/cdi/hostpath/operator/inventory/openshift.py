@@ -51,6 +51,10 @@ def _constraints(name: str, account: str, settings: Settings, **content: object)
         allowHostPID=False,
         allowHostPorts=False,
         readOnlyRootFilesystem=False,
+        # Null where there is none: OpenShift wants each of these to be said.
+        priority=None,
+        allowedCapabilities=None,
+        defaultAddCapabilities=None,
         runAsUser=dict(_ANY),
         seLinuxContext=dict(_ANY),
         fsGroup=dict(_ANY),
