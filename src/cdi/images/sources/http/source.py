@@ -27,7 +27,7 @@ from cdi.images.codecs import codec
 from cdi.images.http import client, connection, failures, response, urls
 from cdi.images.http.client import PLAIN, Fields, Service
 from cdi.images.http.options import HttpOptions
-from cdi.images.http.response import EndedEarly, Response
+from cdi.images.http.response import ContentRange, EndedEarly, Response
 from cdi.images.http.retry import Budget
 from cdi.images.sources import source
 from cdi.images.sources.http import codings, refused, whole
@@ -231,26 +231,27 @@ class HttpSource(Closing):
     def _check_range(self, answer: Response, start: int) -> None:
         if answer.status != 206:
             raise refused.error_for(self, answer)
-        self.check_same(answer)
+        part = self.check_same(answer)
         if "Content-Encoding" in answer.headers:
             codings.check(self.shown, answer, self.service, known=self.found.coding)
-        part = response.parse_content_range(answer.headers.get("Content-Range"))
         if part is None or part.start != start:
             raise errors.SourceRefused(
                 f"{self.shown}: the server answers another range than the one asked for; "
                 "its ranges are broken"
             )
 
-    def check_same(self, answer: Response) -> None:
-        """Raise SourceChanged unless `answer` is about the object this source was opened with."""
+    def check_same(self, answer: Response) -> ContentRange | None:
+        """Return what range is answered. Raises SourceChanged for one of another object."""
         if self.found.validators.contradict(response.validators_of(answer.headers)):
             raise changed(self.shown, "its ETag or date is another one")
-        size = response.parse_length(answer.headers.get("Content-Length"))
+        part = response.parse_content_range(answer.headers.get("Content-Range"))
         if answer.status == 206:
-            part = response.parse_content_range(answer.headers.get("Content-Range"))
             size = part.total if part else None
+        else:
+            size = response.parse_length(answer.headers.get("Content-Length"))
         if None not in {size, self.found.size} and size != self.found.size:
             raise changed(self.shown, "its length is another one")
+        return part
 
 
 def _probe(shown: str, ask: Callable[[Fields], Response], service: Service) -> Findings:
@@ -288,7 +289,9 @@ def _ranged(shown: str, answer: Response, service: Service) -> Findings | None:
     length = response.parse_length(answer.headers.get("Content-Length"))
     if coding and length != part.end - part.start:
         return None  # packed on its way: offsets count something else than what comes
-    head = _read_exactly(answer, min(part.end, HEAD))
+    head = answer.look(min(part.end, HEAD))
+    if len(head) < min(part.end, HEAD):
+        raise answer.ended_early()
     validators = response.validators_of(answer.headers)
     kind = answer.headers.get("Content-Type", "")
     return Findings(part.total, validators, kind, ranged=True, head=head, coding=coding)
@@ -299,18 +302,6 @@ def _smaller(answer: Response) -> int:
     part = response.parse_content_range(answer.headers.get("Content-Range"))
     total = part.total if part and answer.status == 416 else None
     return total if total and total < HEAD else 0
-
-
-def _read_exactly(answer: Response, length: int) -> bytes:
-    """Read `length` bytes of a body. Raises ConnectionLost if it ends before."""
-    pieces: list[bytes] = []
-    while length:
-        piece = answer.read(length)
-        if not piece:
-            raise answer.ended_early()
-        pieces.append(piece)
-        length -= len(piece)
-    return b"".join(pieces)
 
 
 def _warn_of_text(shown: str, kind: str) -> None:
