@@ -171,6 +171,27 @@ def test_requests_that_make_no_sense_change_nothing(
     assert client.send(data, 8 * MIB, MIB) == len(data)
 
 
+def test_a_chunk_of_unknown_length_brings_no_more_than_was_announced(
+    serve: Starter, mounts: worker.Mounts, images: dict[str, Path]
+) -> None:
+    data = images["qcow2"].read_bytes()
+    server = serve()
+    client = Client(server)
+    client.create(len(data))
+    headers = {
+        "Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream",
+        "Upload-Offset": "0",
+    }  # fmt: skip
+    pieces = uploading.in_pieces(data + b"more" * MIB)
+    answer = server.request("PATCH", client.path, pieces, headers)
+    assert (answer.status, answer.told["reason"]) == (413, "TooMuch")
+    at = client.offset
+    assert at < len(data)
+    assert client.send(data, 32 * MIB, at) == len(data)
+    server.ended()
+    assert disks.differs(images["raw"], mounts.disk) == ""
+
+
 @pytest.mark.parametrize("algorithm", ["sha256", "sha1", "md5"])
 def test_chunks_with_checksums_are_taken(
     serve: Starter, mounts: worker.Mounts, images: dict[str, Path], algorithm: str
