@@ -6,7 +6,7 @@ the upload server, and through the upload proxy, each time by TLS with certifica
 The rival gets the bytes in clear from nginx, which favours it. Memory is that of the server, and of
 the proxy.
 
-By itself it takes about a minute. With `--size 3200M --cases qcow2-zlib --rounds 1` there is a
+By itself it takes about a minute. With `--size 4100M --cases qcow2-zlib --rounds 1` there is a
 compressed qcow2 of about 650 MB. Where the device is what both wait for, the ratio is that of the
 bytes they write: ours the disk, the rival's the disk and the image. What programs make of it shows
 in memory: `--dir /dev/shm`.
