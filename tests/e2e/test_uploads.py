@@ -29,6 +29,8 @@ TARGET = {"cdi.kubevirt.io/storage.upload.target": ""}
 POPULATOR = "cdi.kubevirt.io/storage.usePopulator"
 WAYS = [pytest.param("false", id="direct"), pytest.param("true", id="populator")]
 PATIENCE = 120.0  # seconds
+# Of each pod its volumes, and whether it takes bytes.
+SERVERS = "{.spec.volumes[*].name} {.status.containerStatuses[*].ready}"
 
 
 def by_way(way: str) -> dict[str, str]:
@@ -134,6 +136,21 @@ def test_why_an_upload_failed_is_on_the_data_volume_and_the_next_one_is_taken(sp
     small = bytes(1 << 20) + b"disk" * 1000
     assert sender.send(small).status == 200
     space.wait_phase("disk", "Succeeded")
+
+
+def test_a_disk_that_needs_scratch_space_is_taken_by_the_server_that_has_it(space, images):
+    data = disks.convert(images.raw, "vdi").read_bytes()
+    space.apply(data_volume("disk", UPLOAD, annotations=by_way("false")))
+    sender = ready(space, "disk")
+    with space.watch("pod", SERVERS) as servers:
+        answer = sender.send(data)
+        assert (answer.status, answer.told["reason"]) == (409, "ScratchSpaceRequired")
+        servers.until(lambda lines: any("cdi-scratch-vol" in x and "true" in x for x in lines))
+    assert ready(space, "disk").send(data).status == 200
+    space.wait_phase("disk", "Succeeded")
+    is_same(space, "disk", images.raw)
+    nothing_left(space, "disk")
+    assert "UploadFailed" not in space.kubectl("get", "events", "-ojsonpath={.items[*].reason}")
 
 
 def test_an_upload_waits_for_the_consumer_unless_it_is_asked_not_to(space, images):
