@@ -77,6 +77,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "raw": disk,
         "qcow2": disks.convert(disk, "qcow2"),
         "gz": disks.compress(disk, "gz"),
+        "bz2": disks.compress(disk, "bz2"),
         "xz": blocks,
     }
 
@@ -95,7 +96,7 @@ def test_what_is_handed_in_becomes_the_disk(
     assert disks.differs(images["raw"], tmp_path / "disk.img") == ""
 
 
-@pytest.mark.parametrize("kind", ["raw", "qcow2", "xz"])
+@pytest.mark.parametrize("kind", ["raw", "qcow2", "gz", "xz"])
 def test_a_stream_goes_on_at_its_last_checkpoint(
     images: dict[str, Path], tmp_path: Path, kind: str
 ) -> None:
@@ -117,7 +118,7 @@ def test_a_stream_goes_on_at_its_last_checkpoint(
 
 
 def test_a_stream_without_places_begins_anew(images: dict[str, Path], tmp_path: Path) -> None:
-    data = images["gz"].read_bytes()
+    data = images["bz2"].read_bytes()
     first = Sending(tmp_path / "disk.img", len(data), "session")
     first.send(data[: len(data) // 2])
     first.source.fail(errors.ConnectionLost("the sender is gone"))
