@@ -39,6 +39,14 @@ class InvalidQuantity(ValueError):
         self.text = text
 
 
+class TooLarge(InvalidQuantity, OverflowError):
+    """A quantity that nobody can calculate with."""
+
+    def __init__(self, why: str) -> None:
+        ValueError.__init__(self, why)
+        self.text = why
+
+
 # The pattern that Kubernetes publishes in the schema of every quantity. Its parser takes a few
 # texts more (`.`, `+`, a lone sign); the API server never lets those through.
 PATTERN: Final = (
@@ -212,7 +220,7 @@ def _bounded(number: Decimal, form: Format) -> Quantity:
 
 def _expect_ordinary(*numbers: Decimal) -> None:
     if any(number and number.adjusted() > _LARGEST_MAGNITUDE for number in numbers):
-        raise OverflowError("the quantity is too large to calculate with")
+        raise TooLarge("the quantity is too large to calculate with")
 
 
 def _canonical(number: Decimal, form: Format) -> str:

@@ -40,7 +40,27 @@ _ORDER: Final = (">", "<")
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL: Final = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _PREFIX: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_LONGEST: Final = 63
 _LONGEST_PREFIX: Final = 253
+
+_LETTERS: Final = (
+    "consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+    "alphanumeric character (e.g. "
+)
+_NAME_PART: Final = (
+    f"must {_LETTERS}'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+_PREFIX_PART: Final = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
+    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
+    "for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+_VALUE: Final = (
+    f"{_LETTERS}'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+)
 
 
 def parse(text: str) -> tuple[Term, ...]:
@@ -107,7 +127,8 @@ class _Parser:
             raise self._expected("'('")
         self._take()
         if self._next == ")":
-            raise _Unexpected("for 'in', 'notin' operators, values set can't be empty")
+            self._take()
+            return frozenset({""})
         found = {self._place()}
         while self._next == ",":
             self._take()
@@ -143,24 +164,29 @@ class _Parser:
 
 def _checked_key(key: str) -> str:
     prefix, slash, name = key.rpartition("/")
-    good = _NAME.fullmatch(name) is not None
-    if slash:
-        good = good and len(prefix) <= _LONGEST_PREFIX and _PREFIX.fullmatch(prefix) is not None
-    if not good:
-        raise _Unexpected(
-            f'key: Invalid value: "{key}": a label key is a name of at most 63 letters, digits, '
-            "'-', '_' and '.', with or without a DNS name and '/' in front"
-        )
+    problem = ""
+    if len(name) > _LONGEST:
+        problem = f"name part must be no more than {_LONGEST} characters"
+    elif not _NAME.fullmatch(name):
+        problem = f"name part {_NAME_PART}"
+    elif slash and (len(prefix) > _LONGEST_PREFIX or not _PREFIX.fullmatch(prefix)):
+        problem = f"prefix part {_PREFIX_PART}"
+    if problem:
+        raise _Unexpected(f'key: Invalid value: "{key}": {problem}')
     return key
 
 
 def _checked(term: Term) -> Term:
     for value in term.values:
+        if len(value) > _LONGEST:
+            problem = f"must be no more than {_LONGEST} characters"
+            raise _Unexpected(f'values[0][{term.key}]: Invalid value: "{value}": {problem}')
         if value and not _NAME.fullmatch(value):
             raise _Unexpected(
-                f'values[0][{term.key}]: Invalid value: "{value}": a label value is empty, or at '
-                "most 63 letters, digits, '-', '_' and '.' between letters or digits"
+                f'values[0][{term.key}]: Invalid value: "{value}": a valid label must be an empty '
+                f"string or {_VALUE}"
             )
         if term.operator in _ORDER and not re.fullmatch(r"[+-]?\d+", value, re.ASCII):
-            raise _Unexpected("for 'Gt', 'Lt' operators, the value must be an integer")
+            problem = "for 'Gt', 'Lt' operators, the value must be an integer"
+            raise _Unexpected(f'values[0]: Invalid value: "{value}": {problem}')
     return term

@@ -180,13 +180,20 @@ _FIELD = re.compile(r"\s*([A-Za-z][\w.\-]*)\s*(==|=|!=)\s*(.*)")
 def _parse_field(part: str, text: str) -> FieldRequirement:
     found = _FIELD.fullmatch(part)
     if not found:
-        raise ValueError(f"invalid field selector: '{text}'; can't understand '{part}'")
+        raise ValueError(f"invalid selector: '{text}'; can't understand '{part}'")
     path, sign, value = found.groups()
     if wrong := _MISPLACED.search(_ESCAPED.sub("", value)):
         # Otherwise `a!==b` would mean everything but "=b", which is everything.
-        raise ValueError(f"invalid field selector: '{text}'; '{wrong[0]}' has to be escaped")
+        raise ValueError(f"invalid field selector: {_unescaped(value, wrong[0])}")
     value = _ESCAPED.sub(r"\1", value)
     return FieldRequirement(tuple(path.split(".")), value, equal=sign != "!=")
+
+
+def _unescaped(value: str, sign: str) -> str:
+    if sign == "=":
+        return f"unescaped character in value: {ord(sign)}"
+    left = _ESCAPED.sub("", value)
+    return f"invalid escape sequence: {left[left.index(sign) :][:2]}"
 
 
 def _field_text(obj: Mapping[str, Any], path: tuple[str, ...]) -> str:

@@ -55,7 +55,6 @@ def test_a_label_selector_matches(text: str, matches: bool) -> None:
         pytest.param(",", id="only-a-comma"),
         pytest.param("a,", id="a-comma-at-the-end"),
         pytest.param(",a", id="a-comma-in-front"),
-        pytest.param("a in ()", id="an-empty-set"),
         pytest.param("a in (b", id="an-open-bracket"),
         pytest.param("a in (b) c", id="a-word-too-many"),
         pytest.param("a)", id="a-bracket-too-many"),
@@ -172,5 +171,5 @@ def test_a_field_selector_matches(text: str, matches: bool) -> None:
     "text", ["metadata.name", "=x", "a b=c", "metadata.name===p", "metadata.name!==p", "a=b\\c"]
 )
 def test_a_field_selector_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="field selector"):
+    with pytest.raises(ValueError, match=r"^invalid (field )?selector: "):
         selectors.parse_fields(text)

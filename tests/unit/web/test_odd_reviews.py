@@ -16,7 +16,9 @@ ODD = st.one_of(
     st.integers(-(2**70), 2**70),
     st.floats(allow_nan=False),
     st.text(max_size=5),
-    st.sampled_from(["1Gi", "-1", "9" * 40, "pvc", "Block", "docker://", "http://[", "a:b", "@"]),
+    st.sampled_from(
+        ["1Gi", "-1", "9" * 40, "1e9999999", "pvc", "Block", "docker://", "http://[", "a:b", "@"]
+    ),
     st.lists(st.one_of(st.none(), st.integers(), st.text(max_size=3)), max_size=3),
     st.dictionaries(st.sampled_from(["name", "pvc", "storage", ""]), st.none(), max_size=2),
 )

@@ -10,6 +10,7 @@ what a client may leave out say so.
 from dataclasses import replace
 from typing import Any
 
+from cdi.kube import objects
 from cdi.standalone.apiserver import patching, status
 from cdi.standalone.apiserver.options import DeleteOptions, WriteOptions
 from cdi.standalone.apiserver.reference import ObjectRef
@@ -26,19 +27,28 @@ def check_type(kind: KindInfo, document: Document) -> None:
     """The object is of the kind that the address names; fills in both where they are missing."""
     api_version = document.setdefault("apiVersion", kind.api_version)
     if api_version != kind.api_version:
-        raise status.bad_request(
-            f"the API version in the data ({api_version}) does not match the expected API "
-            f"version ({kind.api_version})"
-        )
+        if kind.custom:
+            raise status.bad_request(
+                f"the API version in the data ({api_version}) does not match the expected API "
+                f"version ({kind.api_version})"
+            )
+        raise _unregistered(kind, document.get("kind") or kind.kind, str(api_version))
     if kind.custom:
         _check_custom_kind(kind, document)
     if document.setdefault("kind", kind.kind) != kind.kind:
-        raise status.bad_request(
-            f'{document["kind"]} in version "{kind.version}" cannot be handled as a {kind.kind}'
-        )
-    if not isinstance(document.get("metadata") or {}, dict):
-        raise status.bad_request("metadata must be an object")
+        raise _unregistered(kind, document["kind"], kind.api_version)
+    if problem := admit.metadata_problem(kind, document):
+        raise status.unreadable(kind, problem)
     document["metadata"] = document.get("metadata") or {}
+
+
+def _unregistered(kind: KindInfo, given: str, api_version: str) -> status.ApiError:
+    """The body is of a kind that is not that of the address."""
+    version = api_version.rpartition("/")[2]
+    return status.bad_request(
+        f'{given} in version "{version}" cannot be handled as a {kind.kind}: no kind "{given}" is '
+        f'registered for version "{api_version}" here'
+    )
 
 
 def _check_custom_kind(kind: KindInfo, document: Document) -> None:
@@ -46,7 +56,7 @@ def _check_custom_kind(kind: KindInfo, document: Document) -> None:
     given = document.get("kind", kind.kind)
     if given != kind.kind:
         wrong = causes.invalid("kind", given, f"must be {kind.kind}")
-        name = (document.get("metadata") or {}).get("name", "")
+        name = objects.get(document, "metadata", "name", default="")
         raise status.invalid(replace(kind, kind=str(given)), name, [wrong])
 
 

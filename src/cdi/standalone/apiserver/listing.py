@@ -15,7 +15,7 @@ from typing import Any
 from cdi.standalone.apiserver import conversion, negotiation, selectors, status
 from cdi.standalone.apiserver.negotiation import Shape, View
 from cdi.standalone.apiserver.objects import Objects
-from cdi.standalone.apiserver.options import ListOptions
+from cdi.standalone.apiserver.options import ListOptions, parse_number
 from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.apiserver.timestamps import Clock
 from cdi.standalone.schema import causes, table
@@ -164,24 +164,38 @@ def parse_revision(text: str) -> int:
     """A resourceVersion parameter; empty counts as 0. Raises ApiError."""
     if not text:
         return 0
-    if not text.isascii() or not text.isdigit():
-        why = f'resourceVersion: Invalid value: "{text}"'
-        raise status.bad_request(f"invalid resource version: {why}")
-    return int(text)
+    try:
+        return parse_number(text)
+    except ValueError as error:
+        why = f'resourceVersion: Invalid value: "{text}": {error}'
+        raise status.bad_request(f"invalid resource version: {why}") from error
+
+
+_TOKENS = "meta.k8s.io/v1"
 
 
 def _token(revision: int, last: Key) -> str:
-    content = {"v": "meta.k8s.io/v1", "rv": revision, "start": [last.namespace, last.name]}
+    content = {"v": _TOKENS, "rv": revision, "start": [last.namespace, last.name]}
     return base64.urlsafe_b64encode(encode_plain(content)).decode().rstrip("=")
 
 
 def _parse_token(token: str) -> tuple[int, tuple[str, str]]:
     try:
-        content = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise _no_token("illegal base64 data at input byte 0") from error
+    try:
+        content = json.loads(text)
+        if content.get("v") != _TOKENS:
+            raise _no_token("server does not recognize this encoded version ")
         namespace, name = content["start"]
         return int(content["rv"]), (str(namespace), str(name))
-    except (ValueError, KeyError, TypeError, binascii.Error) as error:
-        raise status.bad_request("continue key is not valid") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _no_token("incorrect encoded start resourceVersion") from error
+
+
+def _no_token(why: str) -> status.ApiError:
+    return status.bad_request(f"invalid continue token: continue key is not valid: {why}")
 
 
 def _expired(options: ListOptions, error: errors.Compacted) -> status.ApiError:

@@ -49,7 +49,9 @@ _SHAPES = {
     "PartialObjectMetadata": Shape.METADATA,
     "PartialObjectMetadataList": Shape.METADATA,
 }
+_VERSIONS = ("v1", "v1beta1")
 _JSON = ("application/json", "application/*", "*/*")
+_PROTOBUF = "application/vnd.kubernetes.protobuf"
 _YAML = ("application/yaml", "application/x-yaml", "text/yaml")
 
 
@@ -64,13 +66,20 @@ def parse_accept(header: str) -> View:
         wanted = parameters.get("as")
         if wanted is None:
             return View(yaml=media in _YAML)
-        if wanted in _SHAPES and parameters.get("g") == "meta.k8s.io":
-            version = parameters.get("v", "v1")
+        version = parameters.get("v", "v1")
+        known = parameters.get("g") == "meta.k8s.io" and version in _VERSIONS
+        if wanted in _SHAPES and known:
             return View(_SHAPES[wanted], media in _YAML, version)
     # A client that only speaks protobuf still understands a JSON body with its media type.
-    if "application/vnd.kubernetes.protobuf" in header:
+    if _PROTOBUF in header:
         return View()
     raise status.not_acceptable()
+
+
+def is_known(header: str) -> bool:
+    """Whether one of the forms is one that we know, whatever is to be made of the object."""
+    known = (*_JSON, *_YAML, _PROTOBUF)
+    return not header.strip() or any(_parse_range(each)[0] in known for each in header.split(","))
 
 
 def parameters_of(header: str, media: str) -> list[dict[str, str]]:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cdi.standalone.apiserver import status
-from cdi.standalone.schema import causes
+from cdi.standalone.schema import causes, decoding, definitions
 
 Document = dict[str, Any]
 Query = Mapping[str, str]
 
 VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 MAX_MANAGER = 128  # bytes of a field manager's name
+_MOST_DIGITS = 20
 POLICIES = ("Orphan", "Background", "Foreground")
 
 
@@ -74,7 +75,7 @@ def parse_write(
     if wrong:
         raise status.invalid_options(what, *wrong)
     return WriteOptions(
-        dry_run=_dry_run(query.get("dryRun", "")),
+        dry_run=query.get("dryRun", "") == "All",
         manager=query.get("fieldManager", "") or _manager_of(agent),
         force=_flag(query, "force"),
         validation=validation or "Warn",
@@ -100,7 +101,12 @@ def _manager_of(agent: str) -> str:
 
 def parse_delete(query: Query, body: Document) -> DeleteOptions:
     """The deletion options; what the body says wins over the query."""
-    dry_runs = body.get("dryRun") or [query.get("dryRun", "")]
+    if problem := decoding.problem(definitions.schema_of("meta", "DeleteOptions"), body):
+        raise status.bad_request(problem)
+    dry_runs = body.get("dryRun") or [each for each in [query.get("dryRun", "")] if each]
+    if any(each != "All" for each in dry_runs):
+        wrong = causes.unsupported("dryRun", list(dry_runs), ("All",))
+        raise status.invalid_options("DeleteOptions", wrong)
     preconditions = body.get("preconditions") or {}
     policy = body.get("propagationPolicy") or query.get("propagationPolicy", "")
     if policy and policy not in POLICIES:
@@ -120,7 +126,7 @@ def parse_delete(query: Query, body: Document) -> DeleteOptions:
     if grace is None and query.get("gracePeriodSeconds"):
         grace = _number(query, "gracePeriodSeconds")
     return DeleteOptions(
-        dry_run=any(_dry_run(str(value)) for value in dry_runs),
+        dry_run=bool(dry_runs),
         grace=grace,
         policy=policy,
         uid=preconditions.get("uid") or "",
@@ -148,17 +154,25 @@ def parse_list(query: Query) -> ListOptions:
 
 
 def _flag(query: Query, name: str) -> bool:
-    return name in query and query[name].lower() in ("", "1", "t", "true")
+    """Whatever is not said to be false is true, as in Kubernetes."""
+    return name in query and query[name].lower() not in ("0", "false")
 
 
 def _number(query: Query, name: str) -> int:
     try:
         return int(query[name])
     except ValueError as error:
-        raise status.bad_request(f'{name}: Invalid value: "{query[name]}"') from error
+        raise status.bad_request(_not_parsed("Int", query[name])) from error
 
 
-def _dry_run(value: str) -> bool:
-    if value not in ("", "All"):
-        raise status.bad_request(f'dryRun: Unsupported value: "{value}": supported values: "All"')
-    return value == "All"
+def _not_parsed(how: str, text: str) -> str:
+    return f'strconv.Parse{how}: parsing "{text}": invalid syntax'
+
+
+def parse_number(text: str) -> int:
+    """A number without a sign, of 64 bits. Raises ValueError, in Kubernetes' words."""
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(_not_parsed("Uint", text))
+    if len(text) > _MOST_DIGITS or int(text) >= 1 << 64:
+        raise ValueError(f'strconv.ParseUint: parsing "{text}": value out of range')
+    return int(text)

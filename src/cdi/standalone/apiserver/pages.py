@@ -13,6 +13,7 @@ from aiohttp import web
 from cdi.standalone.apiserver import metrics, negotiation, openapi_v2, status
 from cdi.standalone.apiserver.discovery import Discovery
 from cdi.standalone.apiserver.openapi import OpenApi
+from cdi.standalone.schema import registry
 
 Document = dict[str, Any]
 Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -113,11 +114,13 @@ class Pages:
         return web.json_response(self._discovery.groups())
 
     async def _group(self, request: web.Request) -> web.StreamResponse:
-        return _found(self._discovery.group(request.match_info["group"]))
+        group = request.match_info["group"]
+        return _found(self._discovery.group(group), group)
 
     async def _resources(self, request: web.Request) -> web.StreamResponse:
         place = request.match_info
-        return _found(self._discovery.resources(place.get("group", ""), place["version"]))
+        group = place.get("group", "")
+        return _found(self._discovery.resources(group, place["version"]), group)
 
     async def _openapi_v2(self, request: web.Request) -> web.StreamResponse:
         if "protobuf" in request.headers.get("Accept", ""):
@@ -137,6 +140,11 @@ class Pages:
         response = web.Response(body=body, content_type="application/json", headers={"ETag": tag})
         response.enable_compression()
         return response
+
+
+def nothing_in(group: str) -> status.ApiError:
+    """The error for what a group does not have: nobody looks after groups that are unknown."""
+    return status.no_such_path() if group in registry.builtin_groups() else status.NoPage()
 
 
 def _aggregated_version(request: web.Request) -> str:
@@ -159,7 +167,7 @@ def _aggregated(document: Document, version: str) -> web.Response:
     return response
 
 
-def _found(document: Document | None) -> web.Response:
+def _found(document: Document | None, group: str) -> web.Response:
     if document is None:
-        raise status.no_such_path()
+        raise nothing_in(group)
     return web.json_response(document)

@@ -14,7 +14,7 @@ import msgspec
 
 from cdi.kube import mergepatch
 from cdi.standalone.apiserver import bodies, status
-from cdi.standalone.schema import admit, causes, strategic
+from cdi.standalone.schema import admit, causes, decoding, strategic
 from cdi.standalone.schema.registry import KindInfo
 
 Document = dict[str, Any]
@@ -32,30 +32,52 @@ MAX_COPIED = 3 * 1024 * 1024  # bytes that the copies of one JSON patch may add,
 
 def parse_patch(kind: KindInfo, media: str, body: bytes) -> Patch:
     """A function that applies the patch to a copy of the live object."""
-    content = bodies.parse_json(body)
+    known = tuple(name for name in KNOWN if not (kind.custom and name == STRATEGIC_PATCH))
+    if media not in known:
+        raise status.unsupported_media_type(known) if kind.custom else status.unknown_patch()
+    content = _content_of(media, body)
     if media == JSON_PATCH:
         apply = _json_patch(content)
         return lambda live: _patched(kind, apply(live))
     if not isinstance(content, dict):
-        raise status.bad_request("a patch must be a JSON object")
+        raise _no_patch(media, content)
     if media == MERGE_PATCH:
         return lambda live: _patched(kind, mergepatch.merged(live, content))
-    if media == STRATEGIC_PATCH and not kind.custom:
-        return lambda live: _patched(kind, _strategic(kind, live, content))
-    known = tuple(name for name in KNOWN if not (kind.custom and name == STRATEGIC_PATCH))
-    raise status.unsupported_media_type(media, known)
+    return lambda live: _patched(kind, _strategic(kind, live, content))
+
+
+def _content_of(media: str, body: bytes) -> object:
+    try:
+        return bodies.parse_json(body)
+    except bodies.NoJson as error:
+        raise status.bad_request(_in_front(media) + error.problem) from error
+
+
+def _no_patch(media: str, content: object) -> status.ApiError:
+    if content is None and media == MERGE_PATCH:
+        return status.bad_request("Invalid JSON Patch")
+    found = decoding.go_name(content)
+    wanted = "[]handlers.jsonPatchOp" if media == JSON_PATCH else "map[string]interface {}"
+    problem = f"json: cannot unmarshal {found} into Go value of type {wanted}"
+    return status.bad_request(_in_front(media) + problem)
+
+
+def _in_front(media: str) -> str:
+    return "" if media == STRATEGIC_PATCH else "error decoding patch: "
 
 
 def parse_plain(media: str, body: bytes) -> Patch:
     """A patch of what is shown and not stored, and has no schema here: a Scale."""
-    content = bodies.parse_json(body)
+    if media not in (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH):
+        raise status.unknown_patch()
+    content = _content_of(media, body)
     if media == JSON_PATCH:
         apply = _json_patch(content)
         return lambda shown: _object(apply(shown))
-    if media in (MERGE_PATCH, STRATEGIC_PATCH) and isinstance(content, dict):
-        # Nothing in it is a list, and so both mean the same.
-        return lambda shown: _object(mergepatch.merged(shown, content))
-    raise status.unsupported_media_type(media, KNOWN[:-1])
+    if not isinstance(content, dict):
+        raise _no_patch(media, content)
+    # Nothing in it is a list, and so both other ways mean the same.
+    return lambda shown: _object(mergepatch.merged(shown, content))
 
 
 def _object(value: object) -> Document:
@@ -73,7 +95,7 @@ def _strategic(kind: KindInfo, live: Document, content: Document) -> Document:
 
 def _json_patch(content: object) -> Callable[[Document], object]:
     if not isinstance(content, list):
-        raise status.bad_request("a JSON patch must be a list of operations")
+        raise _no_patch(JSON_PATCH, content)
     if len(content) > MAX_OPERATIONS:
         raise status.ApiError(
             413,
@@ -85,11 +107,16 @@ def _json_patch(content: object) -> Callable[[Document], object]:
     def apply(live: Document) -> object:
         try:
             return _steps(live, content)
-        except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
-            message = f"the server rejected our request due to an error in our request: {error}"
+        except (
+            jsonpatch.JsonPatchException,
+            jsonpatch.JsonPointerException,
+            AttributeError,
+            KeyError,
+            TypeError,
+            ValueError,
+        ) as error:
+            message = "the server rejected our request due to an error in our request"
             raise status.ApiError(422, "Invalid", message, {}) from error
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise status.bad_request(f"the JSON patch is malformed: {error}") from error
 
     return apply
 
@@ -99,14 +126,30 @@ def _steps(document: object, operations: list[Any]) -> object:
     copied = 0
     for operation in operations:
         if operation["op"] == "copy":
-            source = jsonpatch.JsonPointer(operation["from"]).resolve(document)
+            source = jsonpatch.JsonPointer(operation["from"]).resolve(document, None)
             copied += len(msgspec.json.encode(source))
             if copied > MAX_COPIED:
                 raise jsonpatch.JsonPatchException(
                     f"the copies of a JSON patch may add {MAX_COPIED} bytes, these add {copied}"
                 )
-        document = jsonpatch.apply_patch(document, [operation], in_place=True)
+        meant = _lenient(document, operation)
+        document = jsonpatch.apply_patch(document, [meant], in_place=True)
     return document
+
+
+def _lenient(document: object, operation: Document) -> Document:
+    """Kubernetes replaces a key that is not there, and copies what is not there as null."""
+    if operation["op"] == "replace" and _lacks(document, operation["path"]):
+        return {**operation, "op": "add"}
+    if operation["op"] == "copy" and _lacks(document, operation["from"]):
+        return {"op": "add", "path": operation["path"], "value": None}
+    return operation
+
+
+def _lacks(document: object, path: str) -> bool:
+    """Whether a path ends with a key that its map has not."""
+    parent, key = jsonpatch.JsonPointer(path).to_last(document)
+    return isinstance(parent, dict) and key is not None and key not in parent
 
 
 def _patched(kind: KindInfo, value: object) -> Document:

@@ -15,10 +15,12 @@ from aiohttp import web
 
 from cdi.standalone.apiserver import (
     bodies,
+    checks,
     duplicates,
     listing,
     negotiation,
     options,
+    pages,
     patching,
     paths,
     purge,
@@ -37,7 +39,7 @@ from cdi.standalone.apiserver.reviews import Reviews
 from cdi.standalone.apiserver.subresources import Call, Subresources, body_of
 from cdi.standalone.apiserver.unstored import UnstoredKind
 from cdi.standalone.apiserver.watching import Stream
-from cdi.standalone.schema import causes, table
+from cdi.standalone.schema import causes, decoding, table
 from cdi.standalone.schema.registry import KindInfo
 
 Document = dict[str, Any]
@@ -71,17 +73,19 @@ class Rest:
         """Answer one request to a resource address. Raises ApiError."""
         target = paths.parse_target(request.path)
         if target is None:
-            raise status.no_such_path()
+            raise status.NoPage
         user = request[USER]
         verb = _verb(request, target)
         self._authorize(user, verb, target)
         kind = self._objects.catalog.find(target.group, target.version, target.plural)
         if kind is None:
-            raise status.no_such_path()
+            raise pages.nothing_in(target.group)
         if kind.namespaced and target.name and not target.namespace:
             raise status.no_such_path()
         if not kind.namespaced and target.namespace:
             raise status.no_such_path()
+        if not kind.custom and not negotiation.is_known(request.headers.get("Accept", "")):
+            raise status.no_representation()
         ref = ObjectRef(kind, target.namespace, target.name, target.subresource)
         if target.subresource and not _is_view(kind, target.subresource):
             return await self._subresource(request, ref, user, target)
@@ -162,11 +166,14 @@ class Rest:
     async def _create(self, request: web.Request, ref: ObjectRef, user: User) -> web.StreamResponse:
         if ref.name:
             raise status.method_not_allowed()
-        document = await body_of(request)
+        if ref.kind.namespaced and not ref.namespace:
+            raise status.method_not_allowed()
+        document = await body_of(request, ref.kind.kind)
         resource = ref.key.resource
         if self._reviews.answers(resource):
             document.setdefault("apiVersion", ref.kind.api_version)
             document.setdefault("kind", ref.kind.kind)
+            document = checks.normal(ref.kind, document)
             answer = self._reviews.answer(resource, document, ref.namespace, user)
             return web.Response(
                 body=View().render(answer), status=201, content_type="application/json"
@@ -183,7 +190,7 @@ class Rest:
         return await self._written(request, ref, result)
 
     async def _update(self, request: web.Request, ref: ObjectRef, user: User) -> web.StreamResponse:
-        document = await body_of(request)
+        document = await body_of(request, ref.kind.kind)
         wanted = await self._write_options(request, "UpdateOptions")
         result = await self._objects.update(ref, document, wanted, user)
         return await self._written(request, ref, result)
@@ -307,7 +314,7 @@ def _applied(
     if wanted.duplicates and wanted.validation == "Strict":
         problem = f"error converting YAML to JSON: {wanted.duplicates[0]}"
         raise status.bad_request(f"error strict decoding YAML: {problem}")
-    document = bodies.parse_object(body, "application/yaml")
+    document = _applied_document(body)
     named = (document.get("apiVersion", ""), document.get("kind", ""))
     if named != (ref.kind.api_version, ref.kind.kind):
         version = named[0] if "/" in named[0] else f"/{named[0]}"
@@ -318,6 +325,18 @@ def _applied(
     if isinstance(metadata, dict) and not metadata.get("name"):
         why = "undeterminable: name must be provided"
         raise status.bad_request(f"the name of the object ({ref.name} based on URL) was {why}")
+    return document
+
+
+def _applied_document(body: bytes) -> Document:
+    try:
+        document = bodies.parse_yaml(body)
+    except bodies.NoYaml as error:
+        problem = f"error converting YAML to JSON: {error.problem}"
+        raise status.bad_request(f"error decoding YAML: {problem}") from error
+    if not isinstance(document, dict):
+        problem = f"json: cannot unmarshal {decoding.go_name(document)} into Go value of type"
+        raise status.bad_request(f"error decoding YAML: {problem} map[string]interface {{}}")
     return document
 
 

@@ -309,6 +309,8 @@ async def _statuses(request: web.Request, handler: Handler) -> web.StreamRespons
     except Exception as error:
         _logger.exception("%s %s failed", request.method, request.path)
         failure = status.internal(str(error))
+    if isinstance(failure, status.NoPage):
+        return web.Response(text=failure.message, status=failure.code)
     headers = {"WWW-Authenticate": "Bearer"} if failure.code == 401 else {}
     if failure.details and "retryAfterSeconds" in failure.details:
         headers["Retry-After"] = str(failure.details["retryAfterSeconds"])

@@ -79,6 +79,13 @@ def no_such_path() -> ApiError:
     return ApiError(404, "NotFound", "the server could not find the requested resource", {})
 
 
+class NoPage(ApiError):
+    """There is nothing at this address, nor anybody who would know a Status."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "NotFound", "404 page not found\n")
+
+
 def already_exists(kind: KindInfo, name: str) -> ApiError:
     """Somebody was first."""
     message = f'{qualified(kind.plural, kind.group)} "{name}" already exists'
@@ -168,23 +175,37 @@ def method_not_allowed() -> ApiError:
     )
 
 
+_FORMS = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+
+
 def not_acceptable() -> ApiError:
     """None of the media types of the Accept header can be served."""
     return ApiError(
         406,
         "NotAcceptable",
-        "only the following media types are accepted: application/json, application/yaml",
+        f"only the following media types are accepted: {_FORMS}",
     )
 
 
-def unsupported_media_type(given: str, known: Iterable[str]) -> ApiError:
+def no_representation() -> ApiError:
+    """The same, where it is seen before it is known what is asked for."""
+    message = f"406: Not Acceptable\n\nAvailable representations: {_FORMS}"
+    return ApiError(406, "NotAcceptable", message)
+
+
+def unsupported_media_type(known: Iterable[str]) -> ApiError:
     """The body is in a form that nobody reads."""
     return ApiError(
         415,
         "UnsupportedMediaType",
-        f"the body of the request was in an unknown format ({given or 'none given'}) - accepted "
-        f"media types include: {', '.join(known)}",
+        "the body of the request was in an unknown format - accepted media types include: "
+        f"{', '.join(known)}",
     )
+
+
+def unknown_patch() -> ApiError:
+    """The patch of a built-in kind is in a form that nobody reads."""
+    return ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type")
 
 
 def expired(message: str) -> ApiError:

@@ -11,12 +11,14 @@ from typing import Any
 
 from aiohttp import web
 
+from cdi.kube import objects
 from cdi.standalone.apiserver import bodies, status, tokens
 from cdi.standalone.apiserver.identity import User
 from cdi.standalone.apiserver.objects import Objects
 from cdi.standalone.apiserver.options import WriteOptions, parse_delete
 from cdi.standalone.apiserver.reference import ObjectRef
 from cdi.standalone.apiserver.timestamps import rfc3339
+from cdi.standalone.schema import decoding, definitions
 
 Document = dict[str, Any]
 
@@ -105,6 +107,7 @@ class Builtin:
     async def token(self, call: Call) -> web.StreamResponse:
         """Issue a token for a service account (`kubectl create token`)."""
         document = await body_of(call.request)
+        _insist_readable("authentication/v1", "TokenRequest", document)
         spec = document.get("spec") or {}
         seconds = spec.get("expirationSeconds") or tokens.DEFAULT_SECONDS
         if not tokens.MIN_SECONDS <= seconds <= tokens.MAX_SECONDS:
@@ -138,7 +141,7 @@ class Builtin:
     async def bind(self, call: Call) -> web.StreamResponse:
         """Put a pod on a node, once."""
         document = await body_of(call.request)
-        node = (document.get("target") or {}).get("name", "")
+        node = objects.get(document, "target", "name", default="")
         if not node:
             raise status.bad_request("target.name: Required value")
 
@@ -154,6 +157,7 @@ class Builtin:
     async def evict(self, call: Call) -> web.StreamResponse:
         """Delete a pod; there are no disruption budgets here."""
         document = await body_of(call.request)
+        _insist_readable("policy/v1", "Eviction", document)
         options = parse_delete({}, document.get("deleteOptions") or {})
         ref = ObjectRef(call.ref.kind, call.ref.namespace, call.ref.name)
         await self._objects.delete(ref, options, call.user)
@@ -173,7 +177,16 @@ class Builtin:
         )
 
 
-async def body_of(request: web.Request) -> Document:
-    """The object that a request carries; empty when it has no body."""
+def _insist_readable(table: str, kind: str, document: Document) -> None:
+    if problem := decoding.problem(definitions.schema_of(table, kind), document):
+        version = table.rpartition("/")[2]
+        raise status.bad_request(
+            f'{kind} in version "{version}" cannot be handled as a {kind}: {problem}'
+        )
+
+
+async def body_of(request: web.Request, kind: str = "") -> Document:
+    """The object that a request carries; empty when it has no body and no `kind` is wanted."""
     body = await request.read()
-    return bodies.parse_object(body, request.headers.get("Content-Type", "")) if body else {}
+    content_type = request.headers.get("Content-Type", "")
+    return bodies.parse_object(body, content_type, kind) if body or kind else {}

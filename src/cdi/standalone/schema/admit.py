@@ -15,6 +15,7 @@ from cdi.standalone.schema import (
     cel_rules,
     decoding,
     defaulting,
+    definitions,
     object_meta,
     pruning,
     structural,
@@ -22,7 +23,15 @@ from cdi.standalone.schema import (
 from cdi.standalone.schema.causes import FieldError
 from cdi.standalone.schema.kinds import KindInfo
 
-__all__ = ["FieldError", "decode_problem", "default", "prune", "unknown_fields", "validate"]
+__all__ = [
+    "FieldError",
+    "decode_problem",
+    "default",
+    "metadata_problem",
+    "prune",
+    "unknown_fields",
+    "validate",
+]
 
 
 def decode_problem(info: KindInfo, obj: dict[str, Any]) -> str | None:
@@ -31,6 +40,14 @@ def decode_problem(info: KindInfo, obj: dict[str, Any]) -> str | None:
     The server puts `<Kind> in version "<version>" cannot be handled as a <Kind>: ` in front.
     """
     return None if info.custom else decoding.problem(info.schema, obj)
+
+
+def metadata_problem(info: KindInfo, obj: dict[str, Any]) -> str | None:
+    """Why the metadata of a body cannot be read; None when it can."""
+    metadata = obj.get("metadata")
+    if info.custom:
+        return decoding.metadata_problem(metadata)
+    return decoding.problem(info.schema, {"metadata": metadata})
 
 
 def unknown_fields(info: KindInfo, obj: dict[str, Any]) -> list[str]:
@@ -46,6 +63,7 @@ def prune(info: KindInfo, obj: dict[str, Any]) -> None:
 def default(info: KindInfo, obj: dict[str, Any]) -> None:
     """Fill in what the user may leave out; what the user nulled is left out, too."""
     if info.custom:
+        defaulting.drop_nulls(definitions.schema_of("meta", "ObjectMeta"), obj.get("metadata"))
         defaulting.apply(info.schema, obj)
     else:
         defaulting.drop_nulls(info.schema, obj)

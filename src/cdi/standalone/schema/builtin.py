@@ -95,6 +95,12 @@ _SHARED_STORAGE = {("events.k8s.io", "Event")}
 
 
 @functools.cache
+@functools.cache
+def groups() -> frozenset[str]:
+    """The groups of all of them."""
+    return frozenset(kind.group for kind in kinds())
+
+
 def kinds() -> tuple[KindInfo, ...]:
     """Every built-in kind. Cheap: no table is read before a kind's schema is asked for."""
     return tuple(_rows())

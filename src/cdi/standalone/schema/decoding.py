@@ -20,12 +20,26 @@ _GO_TYPES = {
     ("boolean", None): "bool",
     ("string", None): "string",
 }
+_DEFINITION = "JSONSchemaProps"
 _GO_NAMES = {"boolean": "bool", "integer": "number"}
 
 
 def problem(schema: dict[str, Any], obj: dict[str, Any]) -> str | None:
     """What the decoder would say, without the sentence in front; None when all is well."""
     return _in_value(schema, obj, "", getattr(schema, "component", "").rpartition(".")[2])
+
+
+def metadata_problem(metadata: Any) -> str | None:
+    """The same of the metadata of a user's kind, of which nothing else is decoded."""
+    schema = definitions.schema_of("meta", "ObjectMeta")
+    if metadata is None or isinstance(metadata, dict):
+        return problem(schema, metadata or {})
+    return f"json: cannot unmarshal {go_name(metadata)} into Go value of type v1.ObjectMeta"
+
+
+def go_name(value: Any) -> str:
+    """What the decoder calls a value of JSON."""
+    return _GO_NAMES.get(type_name(value), type_name(value))
 
 
 def _in_value(schema: dict[str, Any], value: Any, path: str, owner: str) -> str | None:
@@ -56,7 +70,7 @@ def _fits(kind: str, value: Any) -> bool:
 
 
 def _mismatch(schema: dict[str, Any], value: Any, path: str, owner: str) -> str:
-    found = _GO_NAMES.get(type_name(value), type_name(value))
+    found = go_name(value)
     wanted = _go_type(schema)
     if isinstance(value, float):
         found = f"number {value}"
@@ -90,9 +104,23 @@ def _in_object(schema: dict[str, Any], value: Any, path: str, owner: str) -> str
     for key, each in value.items():
         field = properties.get(key, others)
         if isinstance(field, dict):
-            found = _in_value(field, each, paths.child(path, key), name)
+            # Nor does the decoder name the keys of maps.
+            below = paths.child(path, key) if key in properties else path
+            found = _in_value(field, each, below, name)
             if found:
                 return found
+    return _in_definition(schema, value, path) if name == _DEFINITION else None
+
+
+def _in_definition(schema: dict[str, Any], value: dict[str, Any], path: str) -> str | None:
+    """The schemas within a user's schema, which may stand in for something simpler."""
+    for key in ("items", "additionalItems", "additionalProperties"):
+        below = value.get(key)
+        for each in below if isinstance(below, list) else [below]:
+            if isinstance(each, dict):
+                found = _in_value(schema, each, paths.child(path, key), _DEFINITION)
+                if found:
+                    return found
     return None
 
 
@@ -120,12 +148,12 @@ def _quantity(value: Any) -> str | None:
 def _int_or_string(value: Any) -> str | None:
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         return None
-    return f"json: cannot unmarshal {_GO_NAMES.get(type_name(value), type_name(value))} into Go value of type int32"  # noqa: E501
+    return f"json: cannot unmarshal {go_name(value)} into Go value of type int32"
 
 
 def _instant(value: Any) -> str | None:
     if not isinstance(value, str):
-        return f"json: cannot unmarshal {_GO_NAMES.get(type_name(value), type_name(value))} into Go value of type string"  # noqa: E501
+        return f"json: cannot unmarshal {go_name(value)} into Go value of type string"
     if formats.fits("date-time", value):
         return None
     return (
@@ -135,7 +163,7 @@ def _instant(value: Any) -> str | None:
 
 def _base64(value: Any) -> str | None:
     if not isinstance(value, str):
-        return f"json: cannot unmarshal {_GO_NAMES.get(type_name(value), type_name(value))} into Go value of type []uint8"  # noqa: E501
+        return f"json: cannot unmarshal {go_name(value)} into Go value of type []uint8"
     return None if formats.fits("byte", value) else "illegal base64 data at input byte 0"
 
 

@@ -9,7 +9,7 @@ inside list items and map values, and is always a copy. Defaults of built-in kin
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Final
 
 from cdi.standalone.schema import pruning
 
@@ -41,11 +41,24 @@ def _into_object(schema: dict[str, Any], value: dict[str, Any]) -> None:
                 apply(others, each)
 
 
+_ZEROS: Final = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
+
+
+def _zero(schema: dict[str, Any]) -> Any:
+    made = _ZEROS.get(schema.get("type", ""))
+    return made() if made else None
+
+
 def drop_nulls(schema: dict[str, Any], value: Any) -> None:
-    """Drop nulls in place, as reading into one of Kubernetes' own types does."""
+    """Drop nulls in place, as reading into one of Kubernetes' own types does.
+
+    A null in a list leaves what such an item is without a word: empty, or zero.
+    """
     if isinstance(value, list):
+        items = schema.get("items", {})
+        value[:] = [_zero(items) if each is None else each for each in value]
         for each in value:
-            drop_nulls(schema.get("items", {}), each)
+            drop_nulls(items, each)
     if not isinstance(value, dict) or schema.get(pruning.PRESERVE):
         return
     properties = schema.get("properties", {})
@@ -54,3 +67,9 @@ def drop_nulls(schema: dict[str, Any], value: Any) -> None:
         del value[name]
     for name, each in value.items():
         drop_nulls(properties.get(name, others), each)
+    if getattr(schema, "component", "").endswith(".JSONSchemaProps"):
+        # Schemas within a user's schema, which may stand in for something simpler.
+        for name in ("items", "additionalItems", "additionalProperties"):
+            drop_nulls(
+                {"items": schema} if isinstance(value.get(name), list) else schema, value.get(name)
+            )

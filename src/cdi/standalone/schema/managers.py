@@ -52,7 +52,7 @@ def read(obj: dict[str, Any] | None) -> Managers:
     entries = ((obj or {}).get("metadata") or {}).get("managedFields") or ()
     found: Managers = {}
     for entry in entries:
-        if entry.get("fieldsType") != "FieldsV1" or not entry.get("operation"):
+        if not entry or entry.get("fieldsType") != "FieldsV1" or not entry.get("operation"):
             continue
         manager = Manager(
             entry.get("manager", ""),
@@ -60,7 +60,10 @@ def read(obj: dict[str, Any] | None) -> Managers:
             entry.get("apiVersion", ""),
             entry.get("subresource", ""),
         )
-        paths = fieldset.parse_fields(entry.get("fieldsV1") or {})
+        try:
+            paths = fieldset.parse_fields(entry.get("fieldsV1") or {})
+        except (AttributeError, TypeError, ValueError, RecursionError):
+            continue
         before = found.get(manager)
         merged = paths | before.paths if before else paths
         found[manager] = Owned(merged, entry.get("time"))

@@ -7,7 +7,7 @@ Formatting and arithmetic for CDI's own sizes are in `cdi.api`; this module only
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))([eE][+-]?\d+|[KMGTPE]i|[numkMGTPE])?")
@@ -30,6 +30,9 @@ _FACTORS = {
 }
 
 
+_LONGEST = 100  # characters; what anybody can count to has fewer
+
+
 class InvalidQuantity(ValueError):
     """The value is no quantity."""
 
@@ -38,10 +41,14 @@ def parse_quantity(value: Any) -> Decimal:
     """The number that a quantity stands for."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Decimal(str(value))
-    shape = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
+    sane = isinstance(value, str) and len(value) <= _LONGEST
+    shape = _QUANTITY.fullmatch(value) if sane else None
     if shape is None:
         raise InvalidQuantity(f"{value!r} is no quantity")
     number, suffix = Decimal(shape[1]), shape[2] or ""
     if suffix in _FACTORS:
         return number * _FACTORS[suffix]
-    return number.scaleb(int(suffix[1:])) if suffix else number
+    try:
+        return number.scaleb(int(suffix[1:])) if suffix else number
+    except (InvalidOperation, ValueError):  # beyond what anybody can count to
+        raise InvalidQuantity(f"{value!r} is no quantity") from None

@@ -6,6 +6,7 @@ The door to `builtin`, `crd` and `openapi`; nothing is decided here.
 
 from __future__ import annotations
 
+from cdi.standalone.schema.builtin import groups as builtin_groups
 from cdi.standalone.schema.builtin import kinds as builtin_kinds
 from cdi.standalone.schema.crd import InvalidCrd, kinds_of_crd, kinds_of_stored
 from cdi.standalone.schema.kinds import Column, KindInfo, Scale
@@ -16,6 +17,7 @@ __all__ = [
     "InvalidCrd",
     "KindInfo",
     "Scale",
+    "builtin_groups",
     "builtin_kinds",
     "kinds_of_crd",
     "kinds_of_stored",

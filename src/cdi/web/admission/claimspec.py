@@ -98,11 +98,12 @@ def size_large_enough(spec: DataVolumeSpec, root: str) -> list[Cause]:
         return [Cause(f"PVC size is missing; {_why_needed(spec)}", field)]
     try:
         size = quantity.parse(asked)
+        in_bytes = size.value()
     except quantity.InvalidQuantity as error:
         return [Cause(f"PVC size is not valid: {error}", field)]
     if size.number <= 0:
         return [Cause("PVC size can't be equal or less than zero", field)]
-    if size.value() < sizes.SMALLEST:
+    if in_bytes < sizes.SMALLEST:
         return [Cause(f"PVC size is {asked}: it has to be at least 1Mi", field)]
     return []
 

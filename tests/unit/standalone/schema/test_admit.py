@@ -511,7 +511,7 @@ def test_finalizers_cannot_be_added_to_what_is_being_deleted():
          ("json: cannot unmarshal string into Go struct field PodSpec.spec.containers of type "
          "[]v1.Container")),
         ("ConfigMap", {"data": {"a": 1}},
-         "json: cannot unmarshal number into Go struct field ConfigMap.data.a of type string"),
+         "json: cannot unmarshal number into Go struct field ConfigMap.data of type string"),
         ("Secret", {"data": {"a": "?"}}, "illegal base64 data at input byte 0"),
         ("Pod", {"spec": {"terminationGracePeriodSeconds": True}},
          ("json: cannot unmarshal bool into Go struct field "
