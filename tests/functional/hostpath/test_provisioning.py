@@ -12,7 +12,7 @@ import pytest
 
 from cdi.hostpath.csi.identity import Driver
 from cdi.hostpath.keeper import Keeper
-from cdi.hostpath.pools import HostPool, PoolSettings
+from cdi.hostpath.pools import MARKER, HostPool, PoolSettings
 from cdi.hostpath.provisioning.capacities import Place
 from cdi.hostpath.provisioning.claims import Rules
 from cdi.hostpath.provisioning.legacy import LegacyBackend, LegacySettings
@@ -104,11 +104,12 @@ class World:
             await self.server.until(condition)
 
     @asynccontextmanager
-    async def node(self, name: str = "node-a", legacy: bool = False) -> AsyncIterator[Keeper]:
-        """A node that provisions."""
-        keeper = Keeper(
-            [HostPool(PoolSettings(name="local", path=str(self.home / name / "local")))]
-        )
+    async def node(
+        self, name: str = "node-a", legacy: bool = False, mounted: bool = False
+    ) -> AsyncIterator[Keeper]:
+        """A node that provisions; its pool is `mounted` by somebody else."""
+        path = str(self.home / name / "local")
+        keeper = Keeper([HostPool(PoolSettings(name="local", path=path, mounted=mounted))])
         await keeper.start()
         async with Client.to(connection.direct(self.server.url)) as client:
             manager, stop = Manager(), asyncio.Event()
@@ -241,6 +242,21 @@ def test_room_is_published_for_each_class(tmp_path: Path) -> None:
             assert named == {"waiting", "at-once"}
             cluster.server.drop("storageclasses", "at-once")
             await cluster.until(lambda: len(found("csistoragecapacities")) == 1)
+
+    asyncio.run(check())
+
+
+def test_room_of_a_pool_is_published_when_the_pool_is_there(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with world(tmp_path) as cluster, cluster.node(mounted=True):
+            found = cluster.server.objects
+            await cluster.until(
+                lambda: any("capacities" in each.path for each in cluster.server.requests)
+            )
+            assert found("csistoragecapacities") == {}
+            cluster.pool().mkdir(parents=True)
+            (cluster.pool() / MARKER).touch()
+            await cluster.until(lambda: len(found("csistoragecapacities")) == 2)
 
     asyncio.run(check())
 

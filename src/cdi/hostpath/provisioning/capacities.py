@@ -2,7 +2,8 @@
 How much room this node has for volumes of each class: CSIStorageCapacity objects.
 
 They are for the scheduler: one object a class, in the driver's namespace, owned by the driver's pod
-if it runs in one. They are brought up to date now and then, and whenever a class changes.
+if it runs in one. They are brought up to date now and then, whenever a class changes, and when a
+pool that was missing is there: pods that want volumes of it are not scheduled before.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ CAPACITIES: Final = Resource("storage.k8s.io", "v1", "csistoragecapacities", "CS
 _DRIVER_LABEL: Final = "csi.storage.k8s.io/drivername"
 _KEEPER_LABEL: Final = "csi.storage.k8s.io/managed-by"
 _EVERY: Final = 60.0  # seconds: as often as the stock sidecar looks
+_SOON: Final = 2.0  # seconds between two looks for a missing pool, which ask nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,30 @@ class Capacities:
     async def _sleep(self, stop: asyncio.Event) -> None:
         either = asyncio.Event()
         waits = [asyncio.ensure_future(_set_after(each, either)) for each in (stop, self._news)]
+        waits.append(asyncio.ensure_future(self._set_when_pools_come(either)))
         try:
             await wait_for(self._clock, _EVERY, either)
         finally:
             for wait in waits:
                 wait.cancel()
+
+    async def _set_when_pools_come(self, either: asyncio.Event) -> None:
+        missing = before = await self._missing()
+        while missing and missing == before:
+            await self._clock.sleep(_SOON)
+            missing = await self._missing()
+        if before:
+            either.set()
+
+    async def _missing(self) -> set[str]:
+        """The pools that are not there."""
+        found = set()
+        for name, pool in self._keeper.pools.items():
+            try:
+                await self._keeper.space(pool)
+            except OSError:
+                found.add(name)
+        return found
 
     async def _publish(self) -> None:
         labels = {_DRIVER_LABEL: self._driver.name, _KEEPER_LABEL: f"hostpath-{self._driver.node}"}
