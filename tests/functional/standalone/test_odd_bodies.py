@@ -91,6 +91,41 @@ def test_one_odd_value_anywhere_is_taken_or_refused(server, path, body):
             assert answer.status < 500, (place, str(odd)[:40], answer.body)
 
 
+@pytest.mark.parametrize("key", ["apiVersion", "kind", "metadata"])
+def test_odd_changes_are_taken_or_refused(server, key):
+    there = f"{NAMESPACED}/configmaps/there?dryRun=All&fieldManager=m"
+    for odd in ODD:
+        applied = config_map("there") | {key: odd}
+        replaced = [{"op": "replace", "path": f"/{key}", "value": odd}]
+        for body, media in (
+            (applied, "application/apply-patch+yaml"),
+            (replaced, "application/json-patch+json"),
+            ({key: odd}, "application/merge-patch+json"),
+        ):
+            answer = server.request("PATCH", there, body, content_type=media)
+            assert answer.status < 500, (media, str(odd)[:40], answer.body)
+
+
+def test_a_claim_without_a_volume_is_not_made_smaller(server):
+    claims = f"{NAMESPACED}/persistentvolumeclaims"
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}}
+    server.create(
+        claims,
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "claim"},
+            "spec": {**spec, "storageClassName": "none"},
+        },
+    )
+    smaller = {"spec": {"resources": {"requests": {"storage": "1Gi"}}}}
+    answer = server.request(
+        "PATCH", f"{claims}/claim", smaller, content_type="application/merge-patch+json"
+    )
+    assert answer.status == 422
+    assert "field can not be less than status.capacity" in answer.json["message"]
+
+
 @pytest.mark.parametrize("key", [
     "gracePeriodSeconds", "preconditions", "dryRun", "propagationPolicy", "orphanDependents",
 ])  # fmt: skip

@@ -92,7 +92,7 @@ def check_names_revision(ref: ObjectRef, given: Document) -> None:
 
 def check_identity(ref: ObjectRef, live: Document, wanted: Document) -> None:
     """The object is meant for the live one: same name, uid and revision, where given."""
-    given = wanted.setdefault("metadata", {})
+    wanted["metadata"] = given = wanted.get("metadata") or {}
     check_name(ref, given)
     check_namespace(ref, given)
     old = live["metadata"]

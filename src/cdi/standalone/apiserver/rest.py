@@ -315,7 +315,7 @@ def _applied(
         problem = f"error converting YAML to JSON: {wanted.duplicates[0]}"
         raise status.bad_request(f"error strict decoding YAML: {problem}")
     document = _applied_document(body)
-    named = (document.get("apiVersion", ""), document.get("kind", ""))
+    named = (str(document.get("apiVersion") or ""), str(document.get("kind") or ""))
     if named != (ref.kind.api_version, ref.kind.kind):
         version = named[0] if "/" in named[0] else f"/{named[0]}"
         raise status.bad_request(f"invalid object type: {version}, Kind={named[1]}")

@@ -84,9 +84,8 @@ def _claim_update(obj: Object, old: Object) -> Iterator[FieldError]:
     was = parse_quantity(_size(before) or "0")
     now = parse_quantity(_size(after) or "0")
     if now < was:
-        floor = parse_quantity(
-            ((old.get("status") or {}).get("capacity") or {}).get("storage", was)
-        )
+        capacity = ((old.get("status") or {}).get("capacity") or {}).get("storage")
+        floor = was if capacity is None else parse_quantity(capacity)
         if now < floor or not bound:
             detail = "field can not be less than status.capacity"
             yield causes.forbidden("spec.resources.requests.storage", detail)
