@@ -20,7 +20,7 @@ import pytest
 
 from cdi.kube import connection, errors, objects
 from cdi.kube.client import Client
-from cdi.kube.resource import NAMESPACES, PERSISTENT_VOLUME_CLAIMS, SECRETS, Resource
+from cdi.kube.resource import NAMESPACES, PERSISTENT_VOLUME_CLAIMS, PODS, SECRETS, Resource
 from cdi.kube.transport import Settings
 
 pytestmark = [
@@ -39,6 +39,7 @@ PAUSE = 0.1  # seconds between two requests of one client
 # Good for less than a kubelet may take to show a pod what its Secrets hold now.
 LIFE = 90  # seconds
 SHORT = {"duration": f"{LIFE}s", "renewBefore": f"{LIFE - EVERY}s"}
+CLIENT_CERTIFICATE = "cdi-uploadserver-client-cert"  # what the upload proxy shows to the servers
 ROTATED = (
     "cdi-apiserver-signer",
     "cdi-apiserver-server-cert",
@@ -46,7 +47,7 @@ ROTATED = (
     "cdi-uploadproxy-server-cert",
     "cdi-uploadserver-signer",
     "cdi-uploadserver-client-signer",
-    "cdi-uploadserver-client-cert",
+    CLIENT_CERTIFICATE,
 )
 
 CDIS = Resource("cdi.kubevirt.io", "v1beta1", "cdis", "CDI", namespaced=False)
@@ -128,7 +129,7 @@ async def keep_looking(client: Client, namespace: str, told: Told) -> None:
 
 
 @asynccontextmanager
-async def short_lived(client: Client, name: str) -> AsyncIterator[None]:
+async def short_lived(client: Client, name: str, lives: str) -> AsyncIterator[None]:
     """The CDI object asks for certificates that live short, while the block runs."""
     found = await client.get(CDIS, name)
     before = objects.get(found, "spec", "certConfig")
@@ -137,7 +138,20 @@ async def short_lived(client: Client, name: str) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        last = await client.get(SECRETS, CLIENT_CERTIFICATE, lives)
         await client.patch(CDIS, name, None, {"spec": {"certConfig": before}})
+        await renewed(client, last, lives)
+        # A kubelet shows the old ones for a minute to a pod that runs; some are over by then.
+        await client.delete_all(PODS, lives, labels="cdi.kubevirt.io=cdi-uploadproxy")
+
+
+async def renewed(client: Client, secret: dict[str, Any], lives: str) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            found = await client.get(SECRETS, CLIENT_CERTIFICATE, lives)
+            if found["data"] != secret["data"]:
+                return
+            await asyncio.sleep(PAUSE)
 
 
 @asynccontextmanager
@@ -170,7 +184,7 @@ async def rotated_under_load(kubeconfig: str, seconds: float) -> Told:
         if not cdis:
             pytest.skip("this cluster has no CDI that an operator keeps")
         lives = await installed_in(client)
-        async with space(client) as namespace, short_lived(client, objects.name(cdis[0])):
+        async with space(client) as namespace, short_lived(client, objects.name(cdis[0]), lives):
             work = [
                 asyncio.ensure_future(keep_asking(client, namespace, ask, told))
                 for ask in (allowed, denied, tokened)
