@@ -220,6 +220,26 @@ def test_a_bad_image_is_not_sent_again(tmp_path):
     play(tmp_path, act)
 
 
+@pytest.mark.parametrize("offset", ["-1", "x", "9" * 5000, "99999999999"])
+def test_a_server_that_talks_nonsense_is_told_on(tmp_path, offset):
+    async def act(desk: Desk) -> None:
+        server = desk.world.server
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            if request.method == "PATCH":
+                await request.read()
+                return web.Response(status=204, headers={"Upload-Offset": offset})
+            return await server._resumable(request)
+
+        server.answer = answer
+        ended = await desk.upload("dv", "disk", "--size", "1Gi", "--image-path", str(desk.image))
+        assert ended.status == 1
+        assert f"the server claims to have {offset:.40} bytes" in ended.errors
+        assert "Traceback" not in ended.errors
+
+    play(tmp_path, act)
+
+
 def test_what_makes_waiting_pointless_is_told_at_once(tmp_path):
     async def act(desk: Desk) -> None:
         desk.world.claim("disk", ready=False, uid="u1")

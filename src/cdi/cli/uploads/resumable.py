@@ -18,6 +18,7 @@ from typing import Final
 import aiohttp
 import yarl
 
+from cdi.api.counts import parse_count
 from cdi.cli.uploads.chunks import ChunkSize
 from cdi.cli.uploads.failure import Failed
 from cdi.cli.uploads.progress import Bar
@@ -158,7 +159,7 @@ class Upload:
             answer = await answer_of(response)
         if answer.status not in (200, 204):
             raise self._trouble(answer)
-        self._at(int(answer.headers.get("upload-offset", "0")))
+        self._at(answer.headers.get("upload-offset", "0"))
 
     async def _send(self, offset: int) -> bool:
         """One chunk; an empty one at the end asks how it has ended."""
@@ -185,12 +186,13 @@ class Upload:
         if answer.status not in (200, 204):
             raise self._trouble(answer)
         self._chunk.went_through(size, self._with.clock.now() - began)
-        self._at(int(answer.headers.get("upload-offset", offset + size)))
+        self._at(answer.headers.get("upload-offset", str(offset + size)))
         return self._offset == self._source.size
 
-    def _at(self, offset: int) -> None:
-        if not 0 <= offset <= self._source.size:
-            raise Failed(f"the server claims to have {offset} bytes, of {self._source.size}")
+    def _at(self, told: str) -> None:
+        offset = parse_count(told)
+        if offset is None or offset > self._source.size:
+            raise Failed(f"the server claims to have {told:.40} bytes, of {self._source.size}")
         self._offset = offset
         if offset > self._reached:
             self._reached = offset
