@@ -10,6 +10,7 @@ from cdi.kube import objects
 from cdi.operator.inventory import networkpolicies, operator, rules
 from cdi.operator.inventory.installed import NO_FACTS, Facts, installed
 from cdi.operator.settings import Images, Settings
+from support.openshift import CONSTRAINTS_SAY
 from support.permissions import RBAC, allowed_by_table
 
 SETTINGS = Settings(namespace="cdi", version="v1.2.3", images=Images.all("registry/cdi:1"))
@@ -453,26 +454,9 @@ def test_optional_objects_come_with_their_apis():
     }
 
 
-# What OpenShift refuses a SecurityContextConstraints without, as its definition has it.
-SAID = {
-    "allowHostDirVolumePlugin",
-    "allowHostIPC",
-    "allowHostNetwork",
-    "allowHostPID",
-    "allowHostPorts",
-    "allowPrivilegedContainer",
-    "allowedCapabilities",
-    "defaultAddCapabilities",
-    "priority",
-    "readOnlyRootFilesystem",
-    "requiredDropCapabilities",
-    "volumes",
-}
-
-
 def test_constraints_say_what_openshift_wants_to_be_said():
     found = made(facts=EVERYTHING)["SecurityContextConstraints", "containerized-data-importer"]
-    assert found.keys() >= SAID
+    assert found.keys() >= CONSTRAINTS_SAY
     assert {key for key, value in found.items() if value is True} == set()
 
 
