@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from cdi.api import labels
+from cdi.api.alerts import RUNBOOKS, Alert
 from cdi.bootsources import definitions, kinds, metrics
 from cdi.kube import objects, owners
 from cdi.kube.objects import Object, Objects
 
 NAME: Final = "kubevirt-hyperconverged-prometheus-rule"
-RUNBOOKS: Final = "https://kubevirt.io/monitoring/runbooks/"
+_COMPONENT: Final = "hyperconverged-cluster-operator"
 _WINDOW: Final = "10m"
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """When somebody is called, and how urgent it is."""
-
-    name: str
-    expression: str
-    summary: str
-    severity: str = "warning"
 
 
 _IMAGE: Final = "{{ $labels.data_import_cron_name }}"
@@ -31,29 +21,43 @@ ALERTS: Final = (
     Alert(
         "HCOGoldenImageWithNoArchitectureAnnotation",
         f"{metrics.ANNOTATED} == 0",
+        "",
+        "warning",
+        "none",
         f"Boot image {_IMAGE} does not say which architectures it has",
     ),
     Alert(
         "HCOGoldenImageWithNoSupportedArchitecture",
         f"{metrics.SUPPORTED} == 0",
+        "",
+        "warning",
+        "none",
         f"Boot image {_IMAGE} has no architecture of any node, and is not imported",
     ),
     Alert(
         "HCOMultiArchGoldenImagesDisabled",
         f"{metrics.MULTI_ARCH} == 0",
+        "",
+        "warning",
+        "none",
         "Nodes are of several architectures, and boot images of one of them",
     ),
     Alert(
         "KubeVirtCRModified",
         f"sum by (component_name) (increase({metrics.OVERWRITTEN}[{_WINDOW}])) > 0",
+        "",
+        "warning",
+        "none",
         "Somebody changes {{ $labels.component_name }}, which the HyperConverged changes back",
     ),
     Alert(
         "UnsupportedHCOModification",
         f"sum by (annotation_name) ({metrics.PATCHED}) > 0",
+        "",
+        "info",
+        "none",
         "Annotation {{ $labels.annotation_name }} of the HyperConverged changes what has no "
         "setting",
-        severity="info",
     ),
 )
 
@@ -82,18 +86,4 @@ def rule_for(hyperconverged: Object) -> Object:
 
 def groups() -> Objects:
     """The content of a rule file."""
-    return [{"name": "alerts.rules", "rules": [_rule(each) for each in ALERTS]}]
-
-
-def _rule(alert: Alert) -> Object:
-    return {
-        "alert": alert.name,
-        "expr": alert.expression,
-        "labels": {
-            "severity": alert.severity,
-            "operator_health_impact": "none",
-            "kubernetes_operator_part_of": "kubevirt",
-            "kubernetes_operator_component": "hyperconverged-cluster-operator",
-        },
-        "annotations": {"summary": alert.summary, "runbook_url": f"{RUNBOOKS}{alert.name}"},
-    }
+    return [{"name": "alerts.rules", "rules": [each.rule(_COMPONENT, RUNBOOKS) for each in ALERTS]}]

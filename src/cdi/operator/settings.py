@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Final
 
-RUNBOOKS: Final = "https://kubevirt.io/monitoring/runbooks/%s"
+from cdi.api.alerts import RUNBOOKS
 
 
 class InvalidSettings(ValueError):

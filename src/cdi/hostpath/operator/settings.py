@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-RUNBOOKS: Final = "https://kubevirt.io/monitoring/runbooks/%s"
+from cdi.api.alerts import RUNBOOKS
+
 KUBELET: Final = "/var/lib/kubelet"
 _POLICIES: Final = ("Always", "IfNotPresent", "Never")
 

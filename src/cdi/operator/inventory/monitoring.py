@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cdi.api import labels
+from cdi.api.alerts import Alert
 from cdi.kube.objects import Object, Objects
 from cdi.operator.inventory import access, marks, rules
 from cdi.operator.settings import Settings
@@ -23,6 +24,7 @@ TOKEN: Final = "cdi-metrics-reader-token"  # noqa: S105 (a name)
 ACCESS: Final = "cdi-monitoring"
 PROMETHEUS: Final = "prometheus-k8s"
 
+_COMPONENT: Final = "containerized-data-importer"
 _STORAGE_PROFILES: Final = "kubevirt_cdi_storageprofile_info"
 
 
@@ -33,18 +35,6 @@ class Record:
     deprecated: str
     name: str
     expression: str
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """When somebody is called, and how urgent it is."""
-
-    name: str
-    expression: str
-    after: str
-    severity: str
-    impact: str
-    summary: str
 
 
 def _restarts(pods: str, container: str) -> str:
@@ -193,7 +183,9 @@ def rule_groups(settings: Settings) -> Objects:
     return [
         {
             "name": "alerts.rules",
-            "rules": sorted((_alert(each, settings.runbooks) for each in ALERTS), key=_name),
+            "rules": sorted(
+                (each.rule(_COMPONENT, settings.runbooks) for each in ALERTS), key=_name
+            ),
         },
         {
             "name": "recordingRules.rules",
@@ -204,21 +196,6 @@ def rule_groups(settings: Settings) -> Objects:
 
 def _name(alert: Object) -> str:
     return str(alert["alert"])
-
-
-def _alert(alert: Alert, runbooks: str) -> Object:
-    return {
-        "alert": alert.name,
-        "expr": alert.expression,
-        "for": alert.after,
-        "labels": {
-            "severity": alert.severity,
-            "operator_health_impact": alert.impact,
-            "kubernetes_operator_part_of": "kubevirt",
-            "kubernetes_operator_component": "containerized-data-importer",
-        },
-        "annotations": {"summary": alert.summary, "runbook_url": runbooks % alert.name},
-    }
 
 
 def _token(namespace: str) -> Object:

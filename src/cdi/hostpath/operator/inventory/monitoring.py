@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from cdi.api.alerts import Alert
 from cdi.hostpath.operator.inventory import access, marks
 from cdi.hostpath.operator.settings import Settings
 from cdi.kube.objects import Object, Objects
@@ -16,23 +16,15 @@ _ACCESS: Final = "hostpath-provisioner-monitoring"
 _UP: Final = "cluster:kubevirt_hpp_operator_up:sum"
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """When somebody is called, and how urgent it is."""
-
-    name: str
-    expression: str
-    after: str
-    impact: str
-    summary: str
-
-
 ALERTS: Final = (
-    Alert("HPPOperatorDown", f"{_UP} == 0", "5m", "critical", "Hostpath operator is down"),
+    Alert(
+        "HPPOperatorDown", f"{_UP} == 0", "5m", "warning", "critical", "Hostpath operator is down"
+    ),
     Alert(
         "HPPNotReady",
         "kubevirt_hpp_cr_ready == 0",
         "5m",
+        "warning",
         "critical",
         "Hostpath provisioner is not available to use",
     ),
@@ -41,6 +33,7 @@ ALERTS: Final = (
         "kubevirt_hpp_pool_path_shared_with_os == 1",
         "1m",
         "warning",
+        "warning",
         "A storage pool of the hostpath provisioner shares a file system with the operating "
         "system, so that full volumes can stop the node",
     ),
@@ -48,6 +41,7 @@ ALERTS: Final = (
         "HPPPoolMissing",
         "kubevirt_hpp_pool_present == 0",
         "5m",
+        "warning",
         "critical",
         "The directory of storage pool {{ $labels.pool }} of the hostpath provisioner is gone",
     ),
@@ -93,24 +87,12 @@ def rule_groups(settings: Settings) -> Objects:
     )
     records = [{"record": name, "expr": up} for name in ("kubevirt_hpp_operator_up", _UP)]
     return [
-        {"name": "alerts.rules", "rules": [_alert(each, settings.runbooks) for each in ALERTS]},
+        {
+            "name": "alerts.rules",
+            "rules": [each.rule(marks.OPERATOR_NAME, settings.runbooks) for each in ALERTS],
+        },
         {"name": "recordingRules.rules", "rules": records},
     ]
-
-
-def _alert(alert: Alert, runbooks: str) -> Object:
-    return {
-        "alert": alert.name,
-        "expr": alert.expression,
-        "for": alert.after,
-        "labels": {
-            "severity": "warning",
-            "operator_health_impact": alert.impact,
-            "kubernetes_operator_part_of": "kubevirt",
-            "kubernetes_operator_component": marks.OPERATOR_NAME,
-        },
-        "annotations": {"summary": alert.summary, "runbook_url": runbooks % alert.name},
-    }
 
 
 def _service_monitor(settings: Settings) -> Object:
