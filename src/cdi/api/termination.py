@@ -60,6 +60,7 @@ class Termination:
     labels: Mapping[str, str] = field(default_factory=dict)  # for the claim
     sha256: str = ""  # of the source, hexadecimal, where it was computed
     version: str = ""  # of a source, as a poller found it: `sha256:<hex>` or `uid:<text>`
+    ended_at: str = ""  # by the own clock of a poller, RFC 3339 in UTC with microseconds
     upload_session: str = ""  # a resumable upload that filled the volume: api/uploadsession.py
     virtual_size: int | None = None  # of the disk, in bytes, where somebody only asked for it
     bytes_fetched: int | None = None
@@ -114,6 +115,7 @@ class Termination:
                 labels=_labels(keys.get("labels")),
                 sha256=_text(keys, "sha256"),
                 version=_text(keys, "version"),
+                ended_at=_text(keys, "endedAt"),
                 upload_session=_text(keys, "uploadSession"),
                 virtual_size=_count(keys, "virtualSize"),
                 bytes_fetched=_count(keys, "bytesFetched"),
@@ -138,6 +140,7 @@ def _json_of(ended: Termination) -> str:
         "reason": ended.reason or None,
         "sha256": ended.sha256 or None,
         "version": ended.version or None,
+        "endedAt": ended.ended_at or None,
         "uploadSession": ended.upload_session or None,
         "virtualSize": ended.virtual_size,
         "bytesFetched": ended.bytes_fetched,

@@ -20,6 +20,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from cdi.api.termination import Termination
 from cdi.api.workersettings import WorkerSettings
@@ -82,6 +83,8 @@ def _failed(error: errors.TransferError, source: str) -> Termination:
 
 
 def _report(ended: Termination, settings: WorkerSettings) -> int:
+    # A kubelet tells whole seconds, within which a tag can move and be polled again.
+    ended = replace(ended, ended_at=datetime.now(UTC).isoformat(timespec="microseconds"))
     settings.termination_log.write_text(ended.to_message(), encoding="utf-8")
     return ended.exit_code
 

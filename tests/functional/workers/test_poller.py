@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,13 @@ def test_a_poll_costs_a_registry_few_requests(tmp_path):
         url = running.push("a/b", "latest", registry.disk_image(DISK))
         version(tmp_path, "registry", url)
         assert len(running.server.requests) <= 5  # TLS or not, token, manifest
+
+
+def test_polls_of_one_second_can_be_told_apart(tmp_path, server):
+    url = server.put("/disk", httpd.Blob(DISK))
+    _, first = polled(tmp_path, "http", url)
+    _, second = polled(tmp_path, "http", url)
+    assert datetime.fromisoformat(first.ended_at) < datetime.fromisoformat(second.ended_at)
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,7 @@ words = st.text(max_size=60)
         labels=st.dictionaries(words, words, max_size=3),
         sha256=st.text("0123456789abcdef", max_size=64),
         upload_session=words,
+        ended_at=words,
         bytes_fetched=st.none() | st.integers(0, 2**63),
         bytes_written=st.none() | st.integers(0, 2**63),
     )

@@ -524,6 +524,16 @@ def test_a_poller_that_fails_leaves_the_last_image_and_says_so():
     assert said(better)["Progressing"] == ("False", "NoImport")
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_answers_in_one_second_the_later_counts(turned):
+    before = poller({"version": A, "endedAt": "2030-01-01T11:59:30.200000+00:00"})
+    after = poller({"version": B, "endedAt": "2030-01-01T11:59:30.700000+00:00"})
+    pods = (after, before) if turned else (before, after)
+    given = cron(**POLLED)
+    planned = look(given, cron_job=cron_job(given), pollers=pods)
+    assert objects.annotations(written(planned))[known.DESIRED_DIGEST] == B
+
+
 def of_others(status: Object) -> Object:
     """A poller of another operator's: its own program, which writes on the cron what it finds."""
     job = {"kind": "Job", "name": "initial-job-cron-uid-cron", "uid": "j", "controller": True}

@@ -14,7 +14,7 @@ from cdi.controllers.dataimportcron.seen import Seen
 from cdi.kube import objects
 from cdi.kube.objects import Object
 
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def labels_for(seen: Seen) -> dict[str, str | None]:
@@ -54,7 +54,7 @@ def parsed(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        return _NEVER
+        return NEVER
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
@@ -67,4 +67,4 @@ def _is_fresh(obj: Object, seen: Seen) -> bool:
         if product.name != objects.name(obj)
         for each in product.there
     )
-    return at > _NEVER and at >= polled and all(at > each for each in others)
+    return at > NEVER and at >= polled and all(at > each for each in others)

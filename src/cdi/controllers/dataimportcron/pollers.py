@@ -48,15 +48,19 @@ _SPREAD_SHARE: Final = 10
 class Answer:
     """How a poller ended."""
 
-    at: datetime
+    at: datetime  # whole seconds, as a kubelet tells them
+    exactly: datetime = marks.NEVER  # by its own clock
     version: str = ""
     failure: str = ""
 
 
 def latest_answer(pods: tuple[Object, ...]) -> Answer | None:
-    """What the pod that ended last has said; None if none has."""
+    """What the pod that ended last has said; None if none has.
+
+    Which of those that ended within one second was the last, they say themselves.
+    """
     ended = [answer for pod in pods if (answer := _answer_of(pod)) is not None]
-    return max(ended, key=lambda each: each.at, default=None)
+    return max(ended, key=lambda each: (each.at, each.exactly), default=None)
 
 
 def _answer_of(pod: Object) -> Answer | None:
@@ -67,11 +71,12 @@ def _answer_of(pod: Object) -> Answer | None:
         at = marks.parsed(str(ended.get("finishedAt") or ""))
         code = int(ended.get("exitCode") or 0)
         said = Termination.from_message(str(ended.get("message") or ""), code)
+        exactly = marks.parsed(said.ended_at)
         if code == 0 and said.version:
-            return Answer(at, version=said.version)
+            return Answer(at, exactly, version=said.version)
         if code == 0 and not _is_ours(pod):
             return None  # it wrote what it found on the cron itself
-        return Answer(at, failure=said.message or f"the poller ended with {code}")
+        return Answer(at, exactly, failure=said.message or f"the poller ended with {code}")
     return None
 
 
