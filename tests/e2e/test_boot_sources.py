@@ -111,7 +111,7 @@ def test_a_registry_in_trouble_leaves_the_last_image(space, cluster):
         assert space.get("datasource", "fedora")["spec"]["source"] == last
 
         fake.push("boot/fedora", "latest", good)  # the tag is moved back
-        poll(space, "trouble", "back")
+        poll(space, "trouble", "good-again")
         space.gone(f"dv/{failed}")
         space.wait("dic/trouble", UP_TO_DATE)
 

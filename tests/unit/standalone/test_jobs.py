@@ -137,3 +137,13 @@ def test_old_jobs_go_and_the_last_of_each_kind_stays():
     ]
     given = cron_job(NOW, successfulJobsHistoryLimit=1, failedJobsHistoryLimit=1)
     assert [each["metadata"]["name"] for each in cronjobs.decide(given, own, NOW).remove] == ["old"]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_jobs_that_ended_in_one_second_the_later_stays(turned):
+    own = [finished("first", "Complete", NOW), finished("second", "Complete", NOW)]
+    for job, version in zip(own, ("9", "10"), strict=True):
+        job["metadata"]["resourceVersion"] = version
+    given = cron_job(NOW, successfulJobsHistoryLimit=1)
+    removed = cronjobs.decide(given, own[::-1] if turned else own, NOW).remove
+    assert [each["metadata"]["name"] for each in removed] == ["first"]

@@ -120,10 +120,15 @@ def _outlived(cron_job: Object, own: Sequence[Object]) -> tuple[Object, ...]:
     ):
         ended = [each for each in own if jobs.is_finished(each)]
         ended = [each for each in ended if jobs.has_succeeded(each) is succeeded]
-        ended.sort(key=_finished, reverse=True)
+        ended.sort(key=_age, reverse=True)
         kept = spec.get(key)
         found += ended[usual if kept is None else int(kept) :]
     return tuple(each for each in found if not objects.is_deleting(each))
+
+
+def _age(job: Object) -> tuple[str, int]:
+    """What finished Jobs sort by; of those of one second, the one written last is the last."""
+    return _finished(job), int(objects.metadata(job).get("resourceVersion") or 0)
 
 
 def _finished(job: Object) -> str:
