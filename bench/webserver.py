@@ -53,7 +53,7 @@ class Nginx:
 
     def __enter__(self) -> Nginx:
         self._work = Path(tempfile.mkdtemp(prefix="nginx-"))
-        self.port = _free_port()
+        self.port = free_port()
         config = self._work / "nginx.conf"
         config.write_text(
             _CONFIG.format(
@@ -103,7 +103,8 @@ class Nginx:
         raise tools.ToolFailed(f"nginx does not listen: {said}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody has just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
