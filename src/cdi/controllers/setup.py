@@ -276,6 +276,7 @@ class _Maker:
             self._watch(controller, cache, made.keys_of_made)
         for cache in ("classes", "profiles", "snapshot_classes", "configs", "installations"):
             self._watch(controller, cache, made.keys_of_all)
+        self._watch(controller, "config_maps", made.keys_of_config_map)
         return controller
 
     def copying_in_place(self) -> Controller:

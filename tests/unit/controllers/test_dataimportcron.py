@@ -790,6 +790,33 @@ def test_authorities_of_a_proxy_are_copied_for_a_poller_and_go_with_it():
     assert (owner["kind"], owner["name"], owner["uid"]) == ("Pod", "poller-cron-uid-cron", "u")
 
 
+def test_what_pollers_of_the_installation_wait_for_is_said_until_it_is_there():
+    config = {"status": {"importProxy": {"trustedCAProxy": "proxy"}}}
+    given = cron(**POLLED)
+    planned = look(given, cron_job=cron_job(given), config=config)
+    assert made(planned, JOBS) == []  # its pod would hang
+    assert (
+        "the poller waits for ConfigMap proxy in namespace cdi (importProxy.trustedCAProxy), which "
+        "does not exist; create what is missing"
+    ) in written(planned)["status"]["conditions"][0]["message"]
+    there = look(
+        written(planned),
+        cron_job=cron_job(given),
+        config=config,
+        beside=Beside(authorities=BUNDLE),
+    )
+    assert made(there, JOBS) == ["initial-job-cron-uid-cron"]
+    assert said(there)["Progressing"] == ("False", "NoImport")
+    without = look(written(planned), cron_job=cron_job(given))
+    assert said(without)["Progressing"] == ("False", "NoImport")
+
+
+def test_what_a_poller_has_said_itself_stays_when_nothing_is_missing():
+    given = cron(A, A, annotations={known.LAST_POLL_FAILURE: "429 Too Many Requests"}, **POLLED)
+    planned = look(given, GOOD_A, cron_job=cron_job(given))
+    assert said(planned)["Progressing"] == ("False", "PollFailed")
+
+
 WAITS = {"metadata": {"name": "p", "namespace": "ns", "uid": "u"}, "status": {"phase": "Pending"}}
 
 

@@ -1,5 +1,6 @@
 """
-A poller beside its cron: what it finds there, and what it is waiting for. Pure, but for `observe`.
+A poller beside its cron: what it finds there, and what it is waiting for, as those in the
+installation's namespace may be, too. Pure, but for `observe`.
 
 Its Secrets and ConfigMaps are its user's; authorities of an import proxy are the installation's,
 and are copied for each of its pods, with which they go.
@@ -19,6 +20,7 @@ from cdi.kube.objects import Object
 from cdi.kube.resource import CONFIG_MAPS, EVENTS, SECRETS, Resource
 
 LOOK_AGAIN: Final = 15.0  # seconds; what a pod waits for is not watched
+_WAITS: Final = "the poller waits for"
 
 
 async def observe(
@@ -77,10 +79,26 @@ def trouble(seen: Seen) -> str:
     if lacks:
         exist = "does not exist" if len(lacks) == 1 else "do not exist"
         return (
-            f"the poller waits for {' and '.join(lacks)} in namespace {seen.namespace}, which "
+            f"{_WAITS} {' and '.join(lacks)} in namespace {seen.namespace}, which "
             f"{exist}; create what is missing"
         )
     return f"the poller in namespace {seen.namespace} has not started: {warning}" if warning else ""
+
+
+def trouble_at_home(seen: Seen) -> str:
+    """Why pollers in the installation's namespace will not start; empty where they will."""
+    name = objects.get(seen.config, "status", "importProxy", "trustedCAProxy", default="")
+    if not name or seen.beside.authorities is not None:
+        return ""
+    return (
+        f"{_WAITS} ConfigMap {name} in namespace {seen.settings.namespace} "
+        "(importProxy.trustedCAProxy), which does not exist; create what is missing"
+    )
+
+
+def is_waiting_said(failure: str) -> bool:
+    """Whether a failure is what pollers waited for, and not what one of them has said."""
+    return failure.startswith(_WAITS)
 
 
 async def _is_there(client: Client, resource: Resource, name: str, namespace: str) -> bool | None:

@@ -84,9 +84,17 @@ def _keep_poller(draft: Draft) -> None:
         after = merged(found, {"spec": wanted["spec"]})
         draft.before.append(plan.Change(CRON_JOBS, found, after))
     draft.before += [plan.Remove(JOBS, each) for each in pollers.left_behind(seen)]
+    _say_what_is_missing(draft)
     heard = (annotations.LAST_CRON_TIME, annotations.LAST_POLL_FAILURE)
     if seen.first_job is None and not any(draft.annotation(key) for key in heard):
         draft.before.append(plan.Create(JOBS, pollers.first_job_for(seen, found)))
+
+
+def _say_what_is_missing(draft: Draft) -> None:
+    if why := besides.trouble_at_home(draft.seen):
+        _failed(draft, why)
+    elif besides.is_waiting_said(draft.annotation(annotations.LAST_POLL_FAILURE)):
+        draft.annotations[annotations.LAST_POLL_FAILURE] = None
 
 
 def _drop_poller(draft: Draft) -> None:

@@ -98,7 +98,7 @@ class Reconciler:
             pollers=podded,
             pulling=pulling,
             polled_beside=polled_beside,
-            beside=await self._beside(cron, pulling) if polled_beside else Beside(),
+            beside=await self._beside(cron, pulling if polled_beside else None),
             looked=await self._look(cron) if due else None,
             authorized=await self._is_authorized(cron),
         )
@@ -211,6 +211,11 @@ class Reconciler:
         managed_by = f"{namespace}/{objects.get(cron, 'spec', 'managedDataSource')}"
         others = self._cluster.crons.by_index(MANAGES, managed_by)
         return [objects.key(cron), *map(objects.key, others)]
+
+    def keys_of_config_map(self, found: Object) -> Iterable[Key]:
+        """The authorities of the import proxy concern every cron."""
+        name = objects.get(self._cluster.config, "status", "importProxy", "trustedCAProxy")
+        return self.keys_of_all(found) if name and objects.name(found) == name else []
 
     def keys_of_all(self, _: Object) -> Iterable[Key]:
         """A class, a profile or a setting concerns every cron."""
