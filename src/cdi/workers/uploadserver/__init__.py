@@ -2,7 +2,10 @@
 The upload server: `python -m cdi.workers.uploadserver` takes one upload, and fills one volume.
 
     process     the order comes in, one termination message goes out
-    server      what is served where, who may send, how the server ends
+    server      where it listens, which way connections go, how it ends
+    door        where they come in
+    copies      those of disks that are asked for in ranges (`workers.ranged`)
+    requests    those of HTTP: what is served where, and who may send
     uploads     which upload has the volume, and when the next one takes over
     body        from a request to the transfer
     filling     what becomes of the bytes

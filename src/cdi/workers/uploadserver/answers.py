@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from aiohttp import web
-
 from cdi.images import errors
 from cdi.workers import ending
 
@@ -45,16 +43,16 @@ class Refused(Exception):
         self.status, self.reason, self.retry_after = status, reason, retry_after
         self._headers = headers
 
-    def response(self) -> web.Response:
-        """What to answer."""
-        response = web.json_response(
-            {"reason": self.reason, "message": str(self)},
-            status=self.status,
-            headers=self._headers,
-        )
-        if self.retry_after is not None:
-            response.headers["Retry-After"] = str(self.retry_after)
-        return response
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those of the answer."""
+        wait = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return {**self._headers, **wait}
+
+    @property
+    def body(self) -> dict[str, str]:
+        """The JSON object of the answer."""
+        return {"reason": self.reason, "message": str(self)}
 
 
 def refusal_of(error: BaseException) -> Refused:

@@ -13,8 +13,6 @@ import ssl
 from collections.abc import Mapping
 from typing import Any, Final
 
-from aiohttp import web
-
 from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import UploadOrder
 
@@ -38,11 +36,6 @@ def context_for(
     context.verify_mode = ssl.CERT_OPTIONAL
     context.set_alpn_protocols([protocol])
     return context
-
-
-def peer_of(request: web.Request) -> str | None:
-    """Return the common name in the client's certificate; None if it has shown none."""
-    return name_in(request.get_extra_info("peercert"))
 
 
 def name_in(shown: Mapping[str, Any] | None) -> str | None:

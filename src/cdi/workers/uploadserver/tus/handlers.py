@@ -17,7 +17,7 @@ from aiohttp import web
 
 from cdi.api.termination import Termination
 from cdi.images import errors
-from cdi.workers.uploadserver import answers, body
+from cdi.workers.uploadserver import answers, body, responses
 from cdi.workers.uploadserver.answers import Refused
 from cdi.workers.uploadserver.filling import Filling
 from cdi.workers.uploadserver.tus import chunk, headers
@@ -51,7 +51,8 @@ class Tus:
         self._upload: Upload | None = None
         self._sending: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
-        self._begun_here = False  # what earlier servers have noted counts no more
+        # If so, what earlier servers have noted counts no more.
+        self._begun_here = uploads.current is not None
 
     def routes(self) -> list[web.RouteDef]:
         """What is served."""
@@ -72,7 +73,7 @@ class Tus:
             try:
                 response = await handle(request)
             except Refused as refused:
-                response = refused.response()
+                response = responses.to(refused)
             response.headers["Tus-Resumable"] = headers.VERSION
             return response
 
