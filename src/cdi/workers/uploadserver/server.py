@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from cdi.api import names
 from cdi.api.termination import Termination
 from cdi.api.workorder import UploadOrder
 from cdi.images import errors
@@ -65,6 +66,8 @@ class UploadServer:
     async def run(self, listening: Callable[[int], None]) -> Termination:
         """Serve until the volume is full, the deadline has passed, or `stop`. Raises OSError."""
         try:
+            if self._order.client_name == names.UPLOAD_CLIENT:
+                await self._http()  # no copy comes, and the first upload is not to wait for it
             self._listen()
             listening(self.port)
             deadline = asyncio.create_task(self._watch_deadline())
@@ -94,9 +97,13 @@ class UploadServer:
         log.info("server listens", extra={"port": self.port})
 
     async def _speak_http(self, plain: socket.socket) -> None:
-        async with self._loading:
-            requests = self._requests = self._requests or await self._opened()
+        requests = await self._http()
         await requests.speak(plain)
+
+    async def _http(self) -> Requests:
+        async with self._loading:
+            self._requests = self._requests or await self._opened()
+            return self._requests
 
     async def _opened(self) -> Requests:
         # Not at the top: it takes longer to load than a small disk to copy.
