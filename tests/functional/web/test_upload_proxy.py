@@ -1,6 +1,7 @@
 """The upload proxy between real clients and an upload server: bytes, permissions, refusals."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 
@@ -495,6 +496,39 @@ def test_a_client_of_http_1_0_is_served(tmp_path):
         said = await _raw(world, head, b"abc")
         assert b" 200 OK\r\n" in said
         assert world.server.received[0].size == 3
+
+    play(tmp_path, act)
+
+
+def test_a_body_that_turns_out_malformed_is_no_upload(tmp_path):
+    async def act(world: World) -> None:
+        world.claim("disk")
+        begun = asyncio.Event()
+
+        async def take(request: web.Request) -> web.StreamResponse:
+            with contextlib.suppress(web.RequestPayloadError, OSError):
+                while await request.content.readany():
+                    begun.set()
+                world.server.completed()
+            return web.Response()
+
+        world.server.answer = take
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", world.proxy.port, ssl=world.context, server_hostname=serving.HOST
+        )
+        head = (
+            "POST /v1beta1/upload HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n"
+            f"Authorization: Bearer {world.token()}\n"
+        )
+        writer.write(head.replace("\n", "\r\n").encode() + b"\r\n3\r\nabc\r\n")
+        async with asyncio.timeout(60):
+            await begun.wait()
+            writer.write(b"SECRET\r\n")
+            said = await reader.read()
+        writer.close()
+        assert said.startswith(b"HTTP/1.1 400")
+        assert b"Cdi-Reason: BrokenBody" in said
+        assert b"SECRET" not in said
 
     play(tmp_path, act)
 

@@ -12,11 +12,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from cdi.web.serving import connection
+from cdi.web.serving.connection import Connection
 from cdi.web.serving.health import Health
 from cdi.web.serving.tls import LiveContext, ServerTls
 
@@ -64,8 +66,9 @@ class WebServer:
         self._health = health
         self._drain = drain
         self._head = head
-        self._buffer = buffer
-        self._as_sent = as_sent
+        self._options: dict[str, Any] = {
+            "access_log": None, "read_bufsize": buffer, "auto_decompress": not as_sent,
+        }  # fmt: skip
         self._sleep = sleep
         self._listening = asyncio.Event()
         self._closed = asyncio.Event()
@@ -85,13 +88,7 @@ class WebServer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raises OSError where the address cannot be had."""
-        runner = web.AppRunner(
-            self._app,
-            access_log=None,
-            shutdown_timeout=GRACE,
-            read_bufsize=self._buffer,
-            auto_decompress=not self._as_sent,
-        )
+        runner = web.AppRunner(self._app, shutdown_timeout=GRACE, **self._options)
         await runner.setup()
         try:
             server = await self._listen(runner)
@@ -115,7 +112,7 @@ class WebServer:
         loop = asyncio.get_running_loop()
 
         def connected() -> asyncio.Protocol:
-            handler = serve()
+            handler = Connection(serve, loop=loop, **self._options)
             self._silent.add(handler)
             loop.call_later(self._head, self._hang_up_on_silence, handler)
             return handler
@@ -136,7 +133,10 @@ class WebServer:
     @web.middleware
     async def _note(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self._silent.discard(request.protocol)
-        response = await handler(request)
+        try:
+            response = await handler(request)
+        except web.RequestPayloadError:
+            return connection.malformed(connection.BODY)
         if self._draining:
             response.force_close()  # the next request had better find another server
         return response

@@ -151,7 +151,7 @@ def _client_error(trouble: Exception) -> Exception:
     if isinstance(trouble, TimeoutError):
         return Refused(408, "ClientSilent", "the client sent nothing for too long")
     if isinstance(trouble, web.RequestPayloadError):
-        return Refused(400, "BrokenBody", f"the body cannot be read: {trouble}")
+        return Refused(400, "BrokenBody", "the body is malformed, or was broken off")
     return ConnectionResetError("the client is gone")
 
 
