@@ -307,6 +307,17 @@ def test_a_pod_that_a_clock_saw_lost_that_was_ahead_is_replaced() -> None:
     assert removed(decide(seen(pod=server(lost), service=service()))) == ["Pod"]
 
 
+def test_a_pod_on_a_node_whose_clock_is_far_ahead_is_replaced_now_and_then() -> None:
+    hasty = server(DEADLINE)
+    hasty["metadata"]["creationTimestamp"] = "2030-01-01T00:00:00Z"
+    found = decide(seen(pod=hasty, service=service()))
+    assert removed(found) == []
+    assert found.again_in == 10
+    assert "the clock of its node is ahead" in str(changes(found)[known.RUNNING_MESSAGE])
+    late = world.START + timedelta(seconds=11)
+    assert removed(decide(seen(pod=hasty, service=service(), now=late))) == ["Pod"]
+
+
 def test_a_pod_that_is_paused_for_a_moment_stays() -> None:
     short = ended("x", 1) | {"startedAt": "2030-01-01T00:00:00Z"}
     paused = served("Running", 1, waiting=BACK, last=short)

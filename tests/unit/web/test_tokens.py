@@ -128,7 +128,14 @@ def test_a_token_is_good_for_nothing_but_its_operation(tokens):
 def test_an_upload_token_expires(tokens, clock):
     token = tokens.sign_upload(UPLOAD)
     clock.seconds += 311
-    with pytest.raises(NotGenuine, match="expired"):
+    with pytest.raises(NotGenuine, match="expired 11 s ago by the clock of this machine"):
+        tokens.read_upload(token)
+
+
+def test_a_clock_that_is_behind_is_told_from_a_token_that_is_none(tokens, clock):
+    token = tokens.sign_upload(UPLOAD)
+    clock.seconds -= 25
+    with pytest.raises(NotGenuine, match="not good for another 25 s: the clock of this machine"):
         tokens.read_upload(token)
 
 

@@ -18,7 +18,7 @@ that goes.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from cdi.api import annotations, features, phases, reasons
@@ -33,7 +33,14 @@ from cdi.controllers.uploading.claimupdate import (
 )
 from cdi.controllers.uploading.seen import Seen
 from cdi.controllers.working import claims, disksize, scratchclaim
-from cdi.controllers.working.report import Report, is_left_behind, is_over, lost_at, report_of
+from cdi.controllers.working.report import (
+    Report,
+    is_left_behind,
+    is_over,
+    lost_at,
+    parse_moment,
+    report_of,
+)
 from cdi.controllers.working.runningcondition import simplified, with_next_attempt
 from cdi.kube import objects, owners
 from cdi.kube.errors import ApiError
@@ -41,6 +48,9 @@ from cdi.kube.objects import Object
 from cdi.kube.resource import PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES
 
 REPLACE_AFTER: Final = timedelta(seconds=10)  # a pod that is evicted again and again stays bounded
+_HASTY: Final = (
+    "the upload server found its time over as soon as it had begun: the clock of its node is ahead"
+)
 LONGEST_PAUSE: Final = timedelta(seconds=10)  # people wait with their upload
 SERVED: Final = timedelta(seconds=2)  # so long lives a server that has come up
 _LONGEST_LIST: Final = 1000  # characters; a claim may be used by hundreds of pods
@@ -245,7 +255,7 @@ def _with_pod(seen: Seen, found: Object, bound: Changes) -> plan.Plan:
     if objects.is_deleting(found):
         return updated(seen, found, report, bound)  # the next pod has to wait for its name
     if report.deadline_passed:
-        return _relieved(seen, found, bound)
+        return _relieved(seen, found, report, bound)
     if is_left_behind(found, pod.CONTAINER, seen.context.settings.server_image):
         return _replaced(seen, found, report, bound)
     if report.wants_scratch and not report.has_scratch:
@@ -286,8 +296,11 @@ def _completed(seen: Seen, found: Object, report: Report, bound: Changes) -> pla
     return done.with_events(plan.normal(claim, reasons.UPLOAD_SUCCEEDED, message))
 
 
-def _relieved(seen: Seen, found: Object, bound: Changes) -> plan.Plan:
+def _relieved(seen: Seen, found: Object, report: Report, bound: Changes) -> plan.Plan:
     """A pod whose time is over makes way; nothing was sent, or nothing came of it."""
+    begun = parse_moment(objects.metadata(found).get("creationTimestamp"))
+    if begun is not None and not is_over(REPLACE_AFTER, begun + REPLACE_AFTER, seen.now):
+        return _replaced_at(seen, found, report, _HASTY, begun + REPLACE_AFTER, bound)
     changes = {
         **bound,
         annotations.POD_PHASE: phases.Pod.EMPTY.value,
@@ -316,7 +329,12 @@ def _why_lost(report: Report) -> str:
 
 def _lost(seen: Seen, found: Object, report: Report, why: str, bound: Changes) -> plan.Plan:
     """A pod that was evicted, or whose node is gone, makes way for another one after a pause."""
-    due = lost_at(found) + REPLACE_AFTER
+    return _replaced_at(seen, found, report, why, lost_at(found) + REPLACE_AFTER, bound)
+
+
+def _replaced_at(
+    seen: Seen, found: Object, report: Report, why: str, due: datetime, bound: Changes
+) -> plan.Plan:
     message = with_next_attempt(simplified(why), due)
     said = {
         **bound,

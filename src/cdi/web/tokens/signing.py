@@ -89,9 +89,14 @@ class Tokens:
             begins, ends = max(claims["iat"], claims["nbf"]), claims["exp"]
             now = self._clock()
             if begins > now + LEEWAY:
-                raise NotGenuine("the token is not good yet")
+                raise NotGenuine(
+                    f"the token is not good for another {begins - now:.0f} s: the clock of this "
+                    "machine is behind that of its signer"
+                )
             if ends < now - LEEWAY:
-                raise NotGenuine("the token has expired")
+                raise NotGenuine(
+                    f"the token expired {now - ends:.0f} s ago by the clock of this machine"
+                )
         except (KeyError, TypeError) as error:
             raise NotGenuine("the token does not say when it is good") from error
         return claims
