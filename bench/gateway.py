@@ -19,6 +19,7 @@ from aiohttp import web
 
 from cdi import pki
 from cdi.api import annotations
+from cdi.images.transfer import threads
 from cdi.kube import connection
 from cdi.kube.client import Client
 from cdi.web.metrics import ProcessMetrics
@@ -99,4 +100,5 @@ async def _serve(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    threads.keep_buffers()
     asyncio.run(_serve(Path(sys.argv[1])))

@@ -15,6 +15,7 @@ in memory: `--dir /dev/shm`.
 from __future__ import annotations
 
 import argparse
+import compileall
 import contextlib
 import os
 import statistics
@@ -275,6 +276,7 @@ def main() -> int:
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--dir", type=Path, help="where to work; a temporary directory otherwise")
     asked = parser.parse_args()
+    compileall.compile_dir(_ROOT / "src" / "cdi", quiet=1)  # as an installed package is
     with tempfile.TemporaryDirectory(prefix="uploads-", dir=asked.dir) as name:
         folder = Path(name)
         original = disk.make_raw(folder, asked.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -36,6 +37,7 @@ def start(
         order = order_of(env)
     except InvalidVariable as error:
         return report.write(wrong(error), settings)
+    gc.freeze()  # all that was loaded: looking through it again and again takes a while
     return run(order, settings)
 
 

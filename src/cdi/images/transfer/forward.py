@@ -36,6 +36,8 @@ _PLACE_EVERY = 16 << 20  # content bytes between two notes of a place to begin a
 # The same while the disk's end is held back for the sake of notes on the device: it is the last
 # that most disks write, and with those that do not, a new pod is rarer than so many bytes.
 _LATER_EVERY = 64 << 20
+# The state of a large image takes some 10 ms to write down: no more than this share of the time.
+_NOTING = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,7 @@ class _Places:
     ) -> None:
         self._work, self._crew, self._disk, self._codec = work, crew, disk, codec
         self._passed = 0  # content bytes before the latest place that was, or is to be, noted
+        self._not_before = 0.0
         self._next: tuple[StreamPoint, pipeline.Begun] | None = None
 
     def __enter__(self) -> _Places:
@@ -254,7 +257,9 @@ class _Places:
         self._note_next()
         if place is None or self._next is not None or not self._is_due(place):
             return
-        state = self._disk.snapshot()
+        if time.monotonic() < self._not_before:
+            return
+        state = self._state()
         if state is None:
             return
         self._next = self._point_at(place, state), self._crew.begun()
@@ -266,6 +271,12 @@ class _Places:
             self._passed = place.output
             self._note_next()
         self._next = None
+
+    def _state(self) -> bytes | None:
+        began = time.thread_time()
+        state = self._disk.snapshot()
+        self._not_before = time.monotonic() + (time.thread_time() - began) / _NOTING
+        return state
 
     def _is_due(self, place: Restart) -> bool:
         """Whether it is far enough from the place before."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 import struct
 import zlib
 
+from isal import isal_zlib
+
 from cdi.images.formats.qcow2.header import Compression, Header
 from cdi.images.formats.qcow2.spill import Spill
 from cdi.images.formats.qcow2.walk import Walk
@@ -55,7 +57,7 @@ def state_of(walk: Walk) -> bytes | None:
         + _POSITION.pack(walk.at, walk.l1_seen, walk.l2_left, *map(len, parts))
         + b"".join(parts)
     )  # fmt: skip
-    return bytes([_VERSION]) + _WALK + zlib.compress(body, 1)
+    return bytes([_VERSION]) + _WALK + isal_zlib.compress(body, 1)
 
 
 def parse_state(state: bytes, limit: int) -> tuple[bytes, Walk | None]:

@@ -13,6 +13,8 @@ from __future__ import annotations
 import struct
 import zlib
 
+from isal import isal_zlib
+
 from cdi.images.formats.tabled.agenda import packed_runs, unpacked_runs
 from cdi.images.formats.tabled.forward import Forward
 from cdi.images.formats.vmdk.header import HEADER_BYTES
@@ -57,7 +59,7 @@ class ForwardVmdk(Forward[Walk]):
             walk.at, walk.directory_left, walk.directory_at, walk.footer_at, walk.ended, *lengths
         )
         body = b"".join((walk.raw, position, *parts))
-        return bytes([_VERSION]) + _WALK + zlib.compress(body, 1)
+        return bytes([_VERSION]) + _WALK + isal_zlib.compress(body, 1)
 
     def _begin(self, head: bytes) -> tuple[Walk, bytes]:
         return Walk(header_of(head), self._limit), head
