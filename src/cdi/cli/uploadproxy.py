@@ -16,6 +16,7 @@ import click
 
 from cdi.api import names
 from cdi.api import resources as ours
+from cdi.images.transfer import threads
 from cdi.kube import connection, errors, objects
 from cdi.kube.client import Client
 from cdi.kube.informer import Informer
@@ -59,6 +60,7 @@ class Settings:
 def run(kubeconfig: str, context: str, settings: Settings, verbosity: int) -> None:
     """Serve until SIGTERM. Exits with EXIT_FAILED where it cannot go on."""
     process.log_to_stderr(verbosity)
+    threads.keep_buffers()
     try:
         asyncio.run(_run(kubeconfig, context, settings))
     except (errors.KubeError, BadKeys, OSError) as error:
