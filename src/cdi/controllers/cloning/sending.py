@@ -171,7 +171,14 @@ def _without_pod(seen: Seen) -> plan.Plan:
     if why := seen.issuer.why_not():
         return plan.Plan(failure=sendingkeys.CannotIssue(why))
     pod = pod_for(seen, source)
-    return plan.Plan((plan.Create(PODS, pod, refused=lambda error: _refused(seen, pod, error)),))
+    create = plan.Create(
+        PODS,
+        pod,
+        refused=lambda error: _refused(seen, pod, error),
+        # At once: a kubelet that misses them looks again only after a pause.
+        made=lambda made: _keys_for(seen, made),
+    )
+    return plan.Plan((create,))
 
 
 def _busy(seen: Seen) -> use.Busy | None:
@@ -225,6 +232,12 @@ def pod_for(seen: Seen, source: Object) -> Object:
     }
 
 
+def _keys_for(seen: Seen, pod: Object) -> plan.Plan:
+    """The keys of a clone source; a Secret of its name that is there already stays as it is."""
+    keys = sendingkeys.secret_for(pod, seen.claim, seen.issuer, seen.now)
+    return plan.Plan((plan.Create(SECRETS, keys),))
+
+
 def _owner_uid(claim: Object) -> str:
     owner = owners.controller_of(claim) or {}
     named = objects.annotations(claim).get(annotations.OWNER_UID)
@@ -255,8 +268,7 @@ def _with_pod(seen: Seen, pod: Object) -> plan.Plan:
         return plan.Plan((plan.Remove(PODS, pod),))
     wanted = change(seen.claim, _source_says(seen))
     if phase in (None, "", phases.Pod.PENDING):
-        keys = sendingkeys.secret_for(pod, seen.claim, seen.issuer, seen.now)
-        return plan.Plan((plan.Create(SECRETS, keys),), again_in=SOON).then(wanted)
+        return _keys_for(seen, pod).then(plan.Plan(again_in=SOON)).then(wanted)
     return wanted
 
 
