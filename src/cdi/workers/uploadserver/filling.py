@@ -2,7 +2,8 @@
 What becomes of the bytes of an upload: a disk, or files. It blocks: for a thread.
 
 The volume is full, and all of it durable, when a function here returns; it then says how the
-server has to end. Raises TransferError.
+server has to end. Raises TransferError. What only archives and framed copies take is loaded when
+one comes: a disk that is asked for in ranges may be over sooner.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from cdi.api.termination import Termination
 from cdi.api.uploadsession import FinishedSession
 from cdi.api.workersettings import WorkerSettings
 from cdi.api.workorder import UploadOrder
-from cdi.images import archive, errors
+from cdi.images import errors
 from cdi.images import target as targets
-from cdi.images.codecs.snappy import SnappyDecoder
-from cdi.images.sources import decoded
 from cdi.images.sources.handed import HandedSource
 from cdi.images.sources.nbd.source import NbdSource
+from cdi.images.sources.source import Source
 from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result
-from cdi.workers import archives, completion, ending, volume
+from cdi.workers import completion, ending, volume
+from cdi.workers.contents import DISK
 from cdi.workers.ranged import comparing, greeting
 from cdi.workers.ranged.digests import Digest
 
@@ -48,6 +49,7 @@ class Inflow:
 
 Fill = Callable[[Inflow], Termination]
 Opening = Callable[[threading.Event], NbdSource]
+OpenAny = Callable[[threading.Event], Source]
 
 
 class Filling:
@@ -87,6 +89,8 @@ class Filling:
         """Remove what an upload has left that is not gone on with."""
         self._volume.forget()
         if self._volume.device is None:
+            from cdi.images import archive
+
             archive.clear(self._volume.directory)
 
     def has_notes_of(self, upload: HandedSource, checksum: tuple[str, str] | None) -> bool:
@@ -104,20 +108,15 @@ class Filling:
 
     def files(self, inflow: Inflow) -> Termination:
         """Unpack an archive."""
+        limit = None if self._order.image_size is None else self._order.image_size.value()
         result = self._unpack(
-            archive.UnpackRequest(
-                source=inflow.source.open,
-                directory=self._volume.directory,
-                limit=None if self._order.image_size is None else self._order.image_size.value(),
-                checksum=inflow.checksum,
-            ),
-            inflow,
+            inflow.source.open, inflow, inflow.meter, limit=limit, checksum=inflow.checksum
         )
         return self._complete(result, inflow, preallocated=False)
 
     def device_clone(self, inflow: Inflow) -> Termination:
         """Make a disk of another volume's device."""
-        spec = SourceSpec(open=decoded.decoded(inflow.source.open, SnappyDecoder), as_is=True)
+        spec = SourceSpec(open=_unframed(inflow.source.open), as_is=True)
         result = self._transfer(spec, inflow, keep_size=True)
         ended = self._complete(
             result, inflow, preallocated=False, message=reasons.CLONE_COMPLETE_MESSAGE
@@ -140,9 +139,7 @@ class Filling:
         """
         self.note.remove()
         if files is not None and self._volume.device is None:
-            beside = archive.UnpackRequest(source=files, directory=self._volume.directory)
-            archive.run(beside, Meter(), inflow.cancel)
-            volume.sync(beside.directory)
+            self._unpack(files, inflow, Meter())
         spec = SourceSpec(open=opening, as_is=True)
         asked = self._volume.request(spec, greeting.CONNECTIONS, keep_size=True)
         wanted = replace(asked, at_first=greeting.AT_FIRST)
@@ -160,12 +157,13 @@ class Filling:
 
     def files_clone(self, inflow: Inflow) -> Termination:
         """Fill the volume with another volume's files, or make a disk of the one among them."""
-        opening = decoded.decoded(inflow.source.open, SnappyDecoder)
+        opening = _unframed(inflow.source.open)
         if self._volume.device is None:
-            wanted = archive.UnpackRequest(source=opening, directory=self._volume.directory)
-            result = self._unpack(wanted, inflow)
+            result = self._unpack(opening, inflow, inflow.meter)
         else:
-            spec = SourceSpec(open=decoded.member(opening, volume.DISK), as_is=True)
+            from cdi.images.sources import decoded
+
+            spec = SourceSpec(open=decoded.member(opening, DISK), as_is=True)
             result = self._transfer(spec, inflow)
         # In a file system, what the archive does not hold was never asked for.
         return self._complete(
@@ -175,9 +173,24 @@ class Filling:
             message=reasons.CLONE_COMPLETE_MESSAGE,
         )
 
-    def _unpack(self, wanted: archive.UnpackRequest, inflow: Inflow) -> Result:
+    def _unpack(
+        self,
+        source: OpenAny,
+        inflow: Inflow,
+        meter: Meter,
+        *,
+        limit: int | None = None,
+        checksum: tuple[str, str] | None = None,
+    ) -> Result:
+        """Unpack a tar; what has come counts for `meter`."""
+        from cdi.images import archive
+        from cdi.workers import archives
+
         archives.insist_unpackable(self._volume.device)
-        result = archive.run(wanted, inflow.meter, inflow.cancel)
+        wanted = archive.UnpackRequest(
+            source=source, directory=self._volume.directory, limit=limit, checksum=checksum
+        )
+        result = archive.run(wanted, meter, inflow.cancel)
         volume.sync(wanted.directory)
         return result
 
@@ -222,3 +235,11 @@ class Filling:
         )
         ended = ending.complete(result, preallocated=preallocated)
         return replace(ended, message=message, upload_session=str(inflow.session or ""))
+
+
+def _unframed(opening: OpenAny) -> OpenAny:
+    """Open a copy that is framed by snappy."""
+    from cdi.images.codecs.snappy import SnappyDecoder
+    from cdi.images.sources import decoded
+
+    return decoded.decoded(opening, SnappyDecoder)
