@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 LEAVE_WITHIN = 4.0  # from a signal to the end, whatever network and disk do
 METRICS_AFTER = 1.0  # what is small is over by then; nobody asks before that
+CLONED = "kubevirt_cdi_clone_progress_total"  # the metric of copies, at either end
 PORT_FILE = "metrics-port"  # beside the termination log, where the port is not fixed
 
 

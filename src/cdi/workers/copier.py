@@ -30,13 +30,12 @@ from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import TransferRequest
 from cdi.volumes import copying, trees
 from cdi.workers import report, starting, volume
-from cdi.workers.attended import Attended
+from cdi.workers.attended import CLONED, Attended
+from cdi.workers.contents import DISK, LOST_AND_FOUND
 
 log = logging.getLogger(__name__)
 
-METRIC = "kubevirt_cdi_clone_progress_total"
 READERS = 8  # at most: a disk that is faster with more has not been met
-LOST_AND_FOUND = "lost+found"
 
 
 def main(env: Mapping[str, str]) -> int:
@@ -46,7 +45,7 @@ def main(env: Mapping[str, str]) -> int:
 
 def _run(order: CopyOrder, settings: WorkerSettings) -> int:
     work = Copy(order, settings).run
-    return report.write(Attended(settings, order.owner_uid, METRIC, work).run(), settings)
+    return report.write(Attended(settings, order.owner_uid, CLONED, work).run(), settings)
 
 
 class Copy:
@@ -59,7 +58,7 @@ class Copy:
     def run(self, meter: Meter, cancel: threading.Event) -> Termination:
         """Fill the target, complete and durable. Raises TransferError."""
         device = self._settings.clone_source_device
-        disk = device if device.exists() else self._settings.clone_source_dir / volume.DISK
+        disk = device if device.exists() else self._settings.clone_source_dir / DISK
         written, is_disk = 0, disk == device or disk.is_file()
         if is_disk:
             written = self._disk(disk, meter, cancel)
@@ -123,7 +122,7 @@ class Copy:
         # One machine has links where a pod has mounts.
         source = self._settings.clone_source_dir.resolve()
         target = self._volume.directory.resolve()
-        kept = {volume.DISK, LOST_AND_FOUND}
+        kept = {DISK, LOST_AND_FOUND}
         for left in target.iterdir():
             if left.name not in kept:
                 shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()

@@ -25,11 +25,14 @@ import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from cdi.api import reasons
 from cdi.api.termination import Termination, VDDKInfo
 from cdi.images import errors
-from cdi.images.transfer.request import Result
+
+if TYPE_CHECKING:  # a sender has none, and it brings all that a transfer takes
+    from cdi.images.transfer.request import Result
 
 OK, FAILED, STOPPED = 0, 1, 128 + signal.SIGTERM
 UNEXPECTED = "InternalError"  # a defect of ours

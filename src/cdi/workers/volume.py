@@ -26,11 +26,10 @@ from cdi.images.transfer import attempt, transfer
 from cdi.images.transfer.journal import journal_path
 from cdi.images.transfer.request import TransferRequest
 from cdi.workers import room
+from cdi.workers.contents import DISK
 from cdi.workers.room import Room
 
 log = logging.getLogger(__name__)
-
-DISK = "disk.img"
 
 
 @dataclass(frozen=True, slots=True)

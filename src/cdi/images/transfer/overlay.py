@@ -5,7 +5,7 @@ Of a disk only what matters, in parallel: where the source knows that, or holds 
 from __future__ import annotations
 
 from cdi.images import errors
-from cdi.images.formats import extents, qcow2
+from cdi.images.formats import extents
 from cdi.images.formats.image import Ranged
 from cdi.images.sources.source import Mapped
 from cdi.images.transfer import parallel
@@ -26,6 +26,8 @@ def run(attempt: Attempt) -> Result:
 
 def _changes(attempt: Attempt, base: str | None) -> Result:
     """Write the clusters of a qcow2 image over the disk that it builds on."""
+    from cdi.images.formats import qcow2  # most come from a source that knows its extents
+
     if not attempt.source.ranged:
         raise errors.NeedsScratch("changes are read from a copy where ranges are not served")
     whole = attempt.whole
