@@ -175,6 +175,16 @@ def test_its_certificate_is_for_this_one_claim() -> None:
     assert objects.metadata(made.object)["ownerReferences"][0]["uid"] == "p"
 
 
+def test_the_source_gets_its_keys_as_soon_as_it_has_a_uid() -> None:
+    create = sending.decide(seen(claim(**READY))).steps[0]
+    assert isinstance(create, plan.Create)
+    assert create.made is not None
+    (secret,) = create.made(pod("Pending")).steps
+    assert isinstance(secret, plan.Create)
+    assert (secret.object["kind"], objects.name(secret.object)) == ("Secret", "u-source-pod")
+    assert objects.metadata(secret.object)["ownerReferences"][0]["uid"] == "p"
+
+
 def test_without_an_installation_it_says_what_is_missing() -> None:
     bare = Issuer("cdi", None, None, lifetimes.parse_lifetimes(None))
     failure = sending.decide(seen(claim(**READY), issuer=bare)).failure
