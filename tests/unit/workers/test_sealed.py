@@ -77,6 +77,21 @@ def test_what_is_sent_comes(ends: Ends, size: int) -> None:
     relay.join()
 
 
+@pytest.mark.parametrize("size", [1, RECORD, RECORD + 1, 2 * RECORD])
+def test_what_leaves_together_comes_one_after_the_other(ends: Ends, size: int) -> None:
+    data, heads = os.urandom(size), (b"first", b"second")
+    sending = threading.Thread(target=lambda: [ends.sender.send(head, data) for head in heads])
+    sending.start()
+    whole = sum(len(head) + 20 + size + -(-size // RECORD) * 20 for head in heads)
+    relay = threading.Thread(target=lambda: ends.to_server.sendall(passed_on(ends, whole)))
+    relay.start()
+    for head in heads:
+        assert bytes(ends.server.take(len(head))) == head
+        assert bytes(ends.server.take(size)) == data
+    sending.join()
+    relay.join()
+
+
 def test_nothing_can_be_read_in_between(ends: Ends) -> None:
     assert b"a secret of the guest" not in record(ends, b"a secret of the guest" * 10)
 

@@ -182,9 +182,8 @@ class _Session:
         self, flags: int, kind: int, cookie: int, body: bytes, data: memoryview | None = None
     ) -> None:
         size = len(body) + (0 if data is None else len(data))
-        self._line.send(_CHUNK.pack(_CHUNK_MAGIC, flags, kind, cookie, size) + body)
-        if data is not None:
-            self._line.send(data)
+        told = _CHUNK.pack(_CHUNK_MAGIC, flags, kind, cookie, size) + body
+        self._line.send(told, *([] if data is None else [data]))
 
     def _error(self, cookie: int, number: int) -> None:
         self._chunk(_DONE, _ERROR_CHUNK, cookie, struct.pack(">IH", number, 0))

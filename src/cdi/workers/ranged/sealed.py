@@ -21,9 +21,11 @@ from __future__ import annotations
 import functools
 import hmac
 import secrets
+import select
 import socket
 import ssl
 import struct
+from collections.abc import Iterator
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -40,6 +42,9 @@ _REKEY: Final = 1 << 16  # records
 _HEAD: Final = struct.Struct(">I")
 _NONCE: Final = struct.Struct(">IQ")
 _TAG: Final = 16
+_AROUND: Final = _HEAD.size + _TAG
+_SHORT: Final = 64 << 10  # bytes, which come at once
+_TOGETHER: Final = RECORD + _SHORT  # at most, that leave with one call
 
 
 def key_for(line: ssl.SSLSocket) -> str:
@@ -83,24 +88,36 @@ class Sealed(Transport):
     ) -> None:
         super().__init__(sock, watch, shown)
         _wait_in_kernel(sock)
+        self._arrived = select.poll()
+        self._arrived.register(sock, select.POLLIN)
         self._receive = functools.partial(_received, sock)
         self._outgoing, self._incoming = outgoing, incoming
         self._leaving, self._coming = memoryview(bytearray()), memoryview(bytearray())
         self._left = memoryview(b"")  # of a record that was larger than what was wanted
 
-    def send(self, data: bytes | memoryview) -> None:
-        view = memoryview(data)
-        for at in range(0, len(view), RECORD):
-            self._send_one(view[at : at + RECORD])
+    def send(self, *data: bytes | memoryview) -> None:
+        filled = 0
+        for part in _parts(data):
+            size = _AROUND + len(part)
+            if filled + size > _TOGETHER:
+                super().send(self._leaving[:filled])
+                filled = 0
+            self._make_room(filled, size)
+            self._seal(part, self._leaving[filled : filled + size])
+            filled += size
+        super().send(self._leaving[:filled])
 
-    def _send_one(self, part: memoryview) -> None:
-        size = _HEAD.size + len(part) + _TAG
-        if len(self._leaving) < size:
-            self._leaving = memoryview(bytearray(size))
-        record, head = self._leaving[:size], _HEAD.pack(len(part))
+    def _make_room(self, filled: int, size: int) -> None:
+        """Have room for so many bytes behind those that wait to leave."""
+        if filled + size > len(self._leaving):
+            larger = memoryview(bytearray(filled + size))
+            larger[:filled] = self._leaving[:filled]
+            self._leaving = larger
+
+    def _seal(self, part: memoryview, record: memoryview) -> None:
+        head = _HEAD.pack(len(part))
         record[: _HEAD.size] = head
         self._outgoing.close(part, head, record[_HEAD.size :])
-        super().send(record)
 
     def receive_into(self, view: memoryview) -> None:
         while view:
@@ -127,14 +144,33 @@ class Sealed(Transport):
         if len(self._coming) < size + _TAG:
             self._coming = memoryview(bytearray(size + _TAG))
         sealed = self._coming[: size + _TAG]
+        if size > _SHORT:
+            self._await(len(sealed))
         super().receive_into(sealed)
         try:
             return self._incoming.open(sealed, bytes(head))
         except InvalidTag:
             raise self._broken() from None
 
+    def _await(self, size: int) -> None:
+        """Have the kernel wake us when so many bytes are there, and not for each of its pieces.
+
+        They may be fewer after TICK, or where that is all that fits.
+        """
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+        self._arrived.poll(TICK * 1000)
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+
     def _broken(self) -> errors.TransferError:
         return errors.ConnectionLost(f"{self.shown}: what came was not sealed by the other end")
+
+
+def _parts(data: tuple[bytes | memoryview, ...]) -> Iterator[memoryview]:
+    """Yield what goes into one record each."""
+    for each in data:
+        view = memoryview(each)
+        for at in range(0, len(view), RECORD):
+            yield view[at : at + RECORD]
 
 
 def _wait_in_kernel(sock: socket.socket) -> None:

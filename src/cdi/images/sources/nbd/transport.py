@@ -39,11 +39,12 @@ class Transport(Closing):
         self._sock, self._watch, self.shown = sock, watch, shown
         self._receive: Callable[[memoryview], int] = sock.recv_into
 
-    def send(self, data: bytes | memoryview) -> None:
-        """Send all of `data`."""
-        left = memoryview(data)
-        while left:
-            left = left[self._patiently(self._sock.send, left) :]
+    def send(self, *data: bytes | memoryview) -> None:
+        """Send all of it, one after the other."""
+        for each in data:
+            left = memoryview(each)
+            while left:
+                left = left[self._patiently(self._sock.send, left) :]
 
     def receive(self, count: int) -> bytearray:
         """Return exactly `count` bytes; the caller has checked that it wants so many."""
