@@ -159,7 +159,8 @@ class Requests:
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
         """Answer when the volume is full."""
-        upload = await self._accepted(request, self._fill_of(request))
+        fill = self._fill_of(request)
+        upload = await self._accepted(request, fill, as_form=body.is_form(request))
         return self._finished(await self._end_of(upload))
 
     async def _receive_archive(self, request: web.Request) -> web.StreamResponse:
@@ -175,7 +176,10 @@ class Requests:
             return web.Response()
         if request.headers.get(CONTENT_TYPE) in CLONES:
             raise answers.refusal_of(errors.InvalidRequest("copies are sent to /v1beta1/upload"))
-        return await self._goes_on(await self._accepted(request, self._filling.disk))
+        as_form = body.is_form(request)
+        return await self._goes_on(
+            await self._accepted(request, self._filling.disk, as_form=as_form)
+        )
 
     async def _receive_form_async(self, request: web.Request) -> web.StreamResponse:
         if request.method == "HEAD":
