@@ -337,6 +337,32 @@ def test_a_server_that_comes_back_is_found_before_the_client_sends(tmp_path):
     play(tmp_path, act)
 
 
+@pytest.mark.parametrize(
+    ("size", "status"),
+    [
+        pytest.param(1, 200, id="little"),
+        pytest.param(4 * MIB, 502, id="too-much-to-keep"),
+    ],
+)
+def test_few_bytes_are_sent_again_to_the_next_server(tmp_path, size, status):
+    async def act(world: World) -> None:
+        world.claim("disk")
+        content = b"x" * size
+
+        async def vanish(request: web.Request) -> web.StreamResponse:
+            await request.content.readexactly(size)
+            world.server.answer = None
+            request.transport.abort()
+            return web.Response()
+
+        world.server.answer = vanish
+        assert await _status(world.post("upload", content)) == status
+        if status == 200:
+            assert world.server.received[-1].digest == digest(content)
+
+    play(tmp_path, act)
+
+
 def test_a_server_that_stays_away_is_a_bad_gateway(tmp_path):
     async def act(world: World) -> None:
         world.claim("disk")

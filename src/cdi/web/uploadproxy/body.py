@@ -16,6 +16,9 @@ from aiohttp import web
 from aiohttp.http import HttpVersion11
 
 IDLE: Final = 600.0  # a client that is silent for longer is gone, as for importers
+# So many bytes are kept for another try: a connection that was kept may turn out to be gone once
+# the first bytes have been written to it.
+KEPT: Final = 512 << 10
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -24,7 +27,7 @@ async def not_yet(request: web.Request) -> None:
 
 
 class Body:
-    """What a client sends: an iterator of blocks, to be used once."""
+    """What a client sends, block by block; to be iterated again only while it `can_begin_anew`."""
 
     def __init__(
         self, request: web.Request, passed: Callable[[int], None], idle: float = IDLE
@@ -32,7 +35,9 @@ class Body:
         self._request = request
         self._passed = passed
         self._idle = idle
-        self.touched = False  # once bytes were asked for, nobody else can have them
+        self._begun: list[bytes] | None = []  # what has passed, as long as that is little
+        self._count = 0
+        self._asked = request.headers.get("Expect", "").lower() != "100-continue"
         self.ended = not request.body_exists
         self.trouble: Exception | None = None  # why the client sent no more
 
@@ -40,27 +45,44 @@ class Body:
     def exists(self) -> bool:
         return self._request.body_exists
 
+    @property
+    def can_begin_anew(self) -> bool:
+        """Whether somebody else can have all of it, once whoever had it asks for no more."""
+        return self._begun is not None
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Raises whatever goes wrong at the client's side; `trouble` is set then."""
-        self.touched = True
+        for block in self._begun or ():
+            yield block
+        if self.ended:
+            return
         try:
             await self._say_continue()
             while block := await self._block():
                 self._passed(len(block))
+                self._keep(block)
                 yield block
         except (OSError, aiohttp.ClientError, web.RequestPayloadError) as error:
             self.trouble = error  # a TimeoutError is an OSError
             raise
         self.ended = True
 
+    def _keep(self, block: bytes) -> None:
+        self._count += len(block)
+        if self._begun is not None:
+            self._begun.append(block)
+            if self._count > KEPT:
+                self._begun = None
+
     async def _block(self) -> bytes:
         async with asyncio.timeout(self._idle):
             return await self._request.content.readany()
 
     async def _say_continue(self) -> None:
-        request = self._request
-        if request.headers.get("Expect", "").lower() != "100-continue":
+        if self._asked:
             return
+        self._asked = True
+        request = self._request
         if request.version == HttpVersion11:
             writer = request.writer
             await writer.write(_CONTINUE)

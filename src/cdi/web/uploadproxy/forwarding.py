@@ -1,8 +1,8 @@
 """
 One request, passed on to the server of its claim, and the answer passed back; both as they come.
 
-A server that cannot be reached is looked for again, as long as the client has not been asked for
-its bytes; after that, only the client can send them once more. If it goes away amid its body, the
+A server that cannot be reached is looked for again, as long as few of the client's bytes are on
+their way; after that, only the client can send them once more. If it goes away amid its body, the
 connection to the server is cut, so that nobody takes what there is for all. If it goes away after
 that, the server's work goes on. Times are in seconds.
 """
@@ -92,7 +92,7 @@ class Forwarder:
                 self._peers.doubt()
                 if body.trouble is not None:
                     raise _client_error(body.trouble) from error
-                if body.touched or self._clock.now() + PAUSE > until:
+                if not body.can_begin_anew or self._clock.now() + PAUSE > until:
                     raise _server_error(ready, error) from error
             await self._clock.sleep(PAUSE)
 
