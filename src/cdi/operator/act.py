@@ -23,9 +23,9 @@ from cdi.kube.installing.steps import Event, Update
 from cdi.kube.installing.writer import Failed, Writer, attempted, summary
 from cdi.kube.objects import Object
 from cdi.kube.resource import CUSTOM_RESOURCE_DEFINITIONS, PODS, SERVICES, Resource
-from cdi.operator import definitions, kinds, status
+from cdi.operator import definitions, kinds, lettinggo, status
 from cdi.operator.certificates.sync import Certificates
-from cdi.operator.plan import Inject, Migrate, Plan, RemoveWorkers, Step
+from cdi.operator.plan import Inject, LetGo, Migrate, Plan, RemoveWorkers, Step
 from cdi.operator.settings import Settings
 from cdi.storage import lifetimes
 from cdi.storage.lifetimes import InvalidCertConfig
@@ -95,6 +95,8 @@ class Actor:
                 await self._migrate(step.definition)
             case RemoveWorkers():
                 await self._remove_workers(cdi)
+            case LetGo():
+                await lettinggo.let_go(self._client)
             case Inject():
                 await self._writer.write(Update(step.route), cdi)
                 self._writer.tell(step.route, _INJECTED)

@@ -21,9 +21,9 @@ from cdi.kube.conditions import Said
 from cdi.kube.installing.steps import Create, Event, Remove, Update
 from cdi.kube.objects import Object
 from cdi.operator import configauthority, customizing, readiness, status, takeover, versions
-from cdi.operator.inventory import deployments
+from cdi.operator.inventory import deployments, webhooks
 from cdi.operator.inventory.installed import installed
-from cdi.operator.plan import Migrate, Plan, RemoveWorkers
+from cdi.operator.plan import LetGo, Migrate, Plan, RemoveWorkers, Step
 from cdi.operator.seen import Seen
 from cdi.operator.status import DELETED, DELETING, ERROR, UPGRADING, Status
 from cdi.operator.steps import claim_for, leftovers, steps
@@ -61,7 +61,19 @@ def _remove(seen: Seen) -> Plan:
             return Plan(steps=(Remove(controller),), again_in=SOON)
         if seen.now < _asked_at(seen.cdi, seen.now) + _PATIENCE:
             return Plan(again_in=SOON)
-    return Plan(status=status.deleted(), steps=(RemoveWorkers(),), finalizer=False)
+    steps: tuple[Step, ...] = (*_webhooks(seen), RemoveWorkers(), LetGo())
+    return Plan(status=status.deleted(), steps=steps, finalizer=False)
+
+
+def _webhooks(seen: Seen) -> tuple[Remove, ...]:
+    """Those that would have to answer before anything is let go, and may be gone themselves."""
+    return tuple(
+        Remove(each)
+        for ref, each in seen.current.items()
+        if ref.kind in (webhooks.VALIDATING, webhooks.MUTATING)
+        and owners.is_controlled_by(each, seen.cdi)
+        and not objects.is_deleting(each)
+    )
 
 
 def _asked_at(obj: Object, otherwise: datetime) -> datetime:

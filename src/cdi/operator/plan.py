@@ -24,13 +24,18 @@ class RemoveWorkers:
 
 
 @dataclass(frozen=True, slots=True)
+class LetGo:
+    """Take off the finalizers of controllers that have gone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inject:
     """Write somebody's Route, which asked to be filled in, and say so on it."""
 
     route: Object
 
 
-Step: TypeAlias = CommonStep | Migrate | RemoveWorkers | Inject
+Step: TypeAlias = CommonStep | Migrate | RemoveWorkers | LetGo | Inject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

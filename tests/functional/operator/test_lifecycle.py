@@ -228,6 +228,77 @@ def test_workers_go_before_the_cdi_object_does():
     asyncio.run(check())
 
 
+HELD = {
+    "datavolumes": ("cdi.kubevirt.io/v1beta1", "DataVolume", "dataVolumeFinalizer"),
+    "dataimportcrons": ("cdi.kubevirt.io/v1beta1", "DataImportCron", "dataImportCron"),
+    "objecttransfers": ("cdi.kubevirt.io/v1beta1", "ObjectTransfer", "objectTransfer"),
+    "persistentvolumeclaims": ("v1", "PersistentVolumeClaim", "clonePopulator"),
+}
+THEIRS = "example.com/theirs"
+
+
+def held(plural, name="held", **metadata):
+    """An object that a controller of ours holds, and somebody else, too."""
+    api_version, kind, word = HELD[plural]
+    namespaced = {} if plural == "objecttransfers" else {"namespace": "users"}
+    metadata = {"finalizers": [THEIRS, f"cdi.kubevirt.io/{word}"], **metadata}
+    metadata = {"name": name, **namespaced, **metadata}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
+
+
+@pytest.mark.parametrize("faults", [(), ("patch", "list")], ids=["smoothly", "refused-at-first"])
+def test_nothing_stays_held_by_controllers_that_have_gone(faults):
+    async def check():
+        async with world() as cluster:
+            cluster.create()
+            await cluster.installed()
+            for plural in HELD:
+                cluster.server.put(plural, held(plural))
+            for verb in faults:
+                cluster.server.faults.append(Fault(verb=verb, path="/datavolumes", code=500))
+            await _deleted(cluster)
+            for plural in HELD:
+                (found,) = cluster.server.objects(plural).values()
+                assert found["metadata"]["finalizers"] == [THEIRS]
+
+    asyncio.run(check())
+
+
+def test_what_was_made_for_a_clone_goes_with_the_installation():
+    async def check():
+        async with world() as cluster:
+            cluster.create()
+            await cluster.installed()
+            target = cluster.server.put("persistentvolumeclaims", held("persistentvolumeclaims"))
+            for name, owner in (("temporary", target["metadata"]["uid"]), ("other", "x")):
+                made = {"finalizers": [], "labels": {"cdi.kubevirt.io/OwnedByUID": owner}}
+                temporary = held("persistentvolumeclaims", name, **made)
+                cluster.server.put("persistentvolumeclaims", temporary)
+            await _deleted(cluster)
+            left = {name for _, name in cluster.server.objects("persistentvolumeclaims")}
+            assert left == {"held", "other"}
+
+    asyncio.run(check())
+
+
+def test_webhooks_go_before_what_they_would_be_asked_about_is_let_go():
+    async def check():
+        async with world() as cluster:
+            cluster.create()
+            await cluster.installed()
+            cluster.server.put("datavolumes", held("datavolumes"))
+            await _deleted(cluster)
+            written = [(each.verb, each.path) for each in cluster.server.requests]
+            patched = [n for n, (verb, path) in enumerate(written)
+                       if verb == "patch" and path.endswith("/datavolumes/held")]  # fmt: skip
+            gone = [n for n, (verb, path) in enumerate(written)
+                    if verb == "delete" and "webhookconfig" in path]  # fmt: skip
+            assert gone
+            assert max(gone) < min(patched)
+
+    asyncio.run(check())
+
+
 def test_what_is_left_of_the_installation_before_is_waited_for():
     async def check():
         async with world() as cluster:
