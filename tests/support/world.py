@@ -24,7 +24,7 @@ from cdi.controllers import cdiconfig, storageprofile
 from cdi.controllers.act import Actor
 from cdi.controllers.cloning import inplace
 from cdi.controllers.cloning import reconciler as cloning
-from cdi.controllers.cluster import Cluster, empty_cluster, resource_of
+from cdi.controllers.cluster import Cluster, cron_of, empty_cluster, resource_of
 from cdi.controllers.dataimportcron import reconciler as dataimportcron
 from cdi.controllers.dataimportcron.metrics import NotCounted
 from cdi.controllers.datasource import reconciler as datasource
@@ -535,10 +535,17 @@ class World:
                 self._once(populator.reconcile, key)
             self._once(self._importing.reconcile, key)
             self._once(self._uploading.reconcile, key)
-        for key in list(self.cluster.crons.keys()):
+        for key in [*self.cluster.crons.keys(), *sorted(self._named_crons())]:
             self._once(self._crons.reconcile, key)
         for key in list(self.cluster.data_sources.keys()):
             self._once(self._sources.reconcile, key)
+
+    def _named_crons(self) -> set[Key]:
+        """Those for which something was made."""
+        caches = ("cron_jobs", "data_sources", "data_volumes", "claims", "snapshots")
+        found = (each for cache in caches for each in getattr(self.cluster, cache).list())
+        named = {key for each in found for key in cron_of(each)}
+        return named - set(self.cluster.crons.keys())
 
     def _owners_of_temporaries(self) -> set[str]:
         found = (each for cache in ("claims", "pods", "snapshots")

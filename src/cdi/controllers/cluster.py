@@ -294,6 +294,7 @@ _INDEXES: Final[Mapping[str, Mapping[str, IndexFunction]]] = {
     "clone_sources": {CLONED_FROM: _cloned_from},
     "data_sources": {STANDS_FOR: _stands_for, OF_CRON: _of_cron},
     "crons": {MANAGES: _manages},
+    "cron_jobs": {OF_CRON: _of_cron},
     "snapshots": {OWNED_BY: owned_by, OF_CRON: _of_cron},
     "pods": {USES: _uses, OWNED_BY: owned_by, OF_CRON: _of_cron},
     "events": {ABOUT: _about},

@@ -9,7 +9,15 @@ import pytest
 from cdi.api import annotations as known
 from cdi.api import finalizers, labels
 from cdi.controllers import kinds, plan
-from cdi.controllers.dataimportcron import besides, marks, metrics, nodepull, pollers, template
+from cdi.controllers.dataimportcron import (
+    besides,
+    cleanup,
+    marks,
+    metrics,
+    nodepull,
+    pollers,
+    template,
+)
 from cdi.controllers.dataimportcron.decide import Seen, decide
 from cdi.controllers.dataimportcron.seen import Beside, Product
 from cdi.kube import objects
@@ -50,7 +58,6 @@ def cron(
         "kind": "DataImportCron",
         "metadata": {
             "name": "cron", "namespace": "ns", "uid": "uid-cron-12345", "annotations": given,
-            "finalizers": [finalizers.DATA_IMPORT_CRON],
         },
         "spec": {**spec, **fields},
         "status": status,
@@ -584,26 +591,39 @@ def test_pollers_of_one_minute_are_spread_out():
 # The end.
 
 
-def test_a_cron_goes_with_what_it_made_if_asked():
+def kept(found):
+    """The same without the mark that it goes with its cron."""
+    metadata = {**found["metadata"], "labels": {labels.DATA_IMPORT_CRON: "cron"}}
+    return {**found, "metadata": metadata}
+
+
+def test_what_a_cron_made_goes_after_it_if_asked():
+    made = (
+        (CRON_JOBS, cron_job(cron(A, A))),
+        (PERSISTENT_VOLUME_CLAIMS, GOOD_A.claim),
+        (PERSISTENT_VOLUME_CLAIMS, kept(claim(NAME_B))),
+        (PERSISTENT_VOLUME_CLAIMS, {**claim(NAME_B), "metadata": {
+            **claim(NAME_B)["metadata"], "deletionTimestamp": "2030-01-01T11:59:00Z"}}),
+    )  # fmt: skip
+    planned = cleanup.swept("cron", made)
+    assert gone(planned) == [("CronJob", "cron-uid-cron"), ("PersistentVolumeClaim", NAME_A)]
+    assert gone(cleanup.swept("another", made[1:])) == []
+
+
+@pytest.mark.parametrize("deleting", [{}, {"deletionTimestamp": "2030-01-01T11:59:00Z"}])
+def test_a_cron_that_an_older_version_holds_is_let_go(deleting):
+    given = cron(A)
+    theirs = "example.com/theirs"
+    given["metadata"]["finalizers"] = [finalizers.DATA_IMPORT_CRON, theirs]
+    given["metadata"].update(deleting)
+    (step,) = look(given).steps
+    assert step.wanted["metadata"]["finalizers"] == [theirs]
+
+
+def test_nothing_is_done_for_a_cron_that_goes():
     given = cron(A, A, **POLLED)
     given["metadata"]["deletionTimestamp"] = "2030-01-01T11:59:00Z"
-    planned = look(given, GOOD_A, SNAP_A, cron_job=cron_job(given))
-    kept = {**claim(NAME_B), "metadata": {**claim(NAME_B)["metadata"], "labels": {
-        labels.DATA_IMPORT_CRON: "cron"}}}  # fmt: skip
-    planned = look(given, GOOD_A, Product(NAME_B, claim=kept), cron_job=cron_job(given))
-    assert gone(planned) == [
-        ("CronJob", "cron-uid-cron"), ("DataSource", "fedora"),
-        ("DataVolume", NAME_A), ("PersistentVolumeClaim", NAME_A),
-    ]  # fmt: skip
-    assert written(planned)["metadata"]["finalizers"] == []
-    assert planned.steps[-1].resource == kinds.DATA_IMPORT_CRONS
-
-
-def test_a_new_cron_is_held_first():
-    given = cron(A)
-    given["metadata"]["finalizers"] = []
-    (step,) = look(given).steps
-    assert step.wanted["metadata"]["finalizers"] == [finalizers.DATA_IMPORT_CRON]
+    assert look(given, GOOD_A).steps == ()
 
 
 # The metric.

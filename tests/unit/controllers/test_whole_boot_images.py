@@ -9,9 +9,11 @@ import pytest
 from cdi.api import annotations as known
 from cdi.api import labels
 from cdi.controllers.dataimportcron import pollers
+from cdi.controllers.kinds import DATA_IMPORT_CRONS
 from cdi.kube import objects
 from cdi.kube.mergepatch import merged
 from cdi.kube.objects import Object
+from cdi.kube.resource import Resource
 from support import world
 from support.world import SETTINGS, Storage, World, with_classes
 
@@ -398,3 +400,21 @@ def test_an_import_waits_for_a_default_class_and_begins_when_there_is_one() -> N
     found.settle()
     assert source(found) == {"pvc": {"namespace": "ns", "name": NAMES[A]}}
     assert conditions(found) == {"Progressing": "NoImport", "UpToDate": "UpToDate"}
+
+
+class Behind(World):
+    """Its caches do not know of a cron yet that the server has."""
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        return {} if resource == DATA_IMPORT_CRONS else await super().get(resource, name, namespace)
+
+
+@pytest.mark.parametrize(("made", "left"), [(World, set()), (Behind, {"left"})])
+def test_what_is_left_of_a_cron_goes_when_the_server_knows_of_none(
+    made: Any, left: set[str]
+) -> None:
+    found = with_classes(made([]))
+    marks = {labels.DATA_IMPORT_CRON: "gone", labels.DATA_IMPORT_CRON_CLEANUP: "true"}
+    found.put("data_sources", {"metadata": {"name": "left", "labels": marks}, "spec": {}})
+    found.settle()
+    assert there(found, "data_sources") == left

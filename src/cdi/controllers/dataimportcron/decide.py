@@ -1,7 +1,7 @@
 """
 One pass over a DataImportCron, in its order.
 
-    held or cleaned up     a cron that is being deleted goes no further
+    let go of              a cron that is being deleted goes no further
     whose DataSource       another cron that had it first keeps it
     polling                which version is wanted
     relocation             on which storage class
@@ -46,10 +46,10 @@ class NoProfile(plan.NotYet):
 
 def decide(seen: Seen) -> plan.Plan:
     """Choose the next steps. No I/O, no clock."""
+    if (released := cleanup.released(seen)) is not None:
+        return released
     if objects.is_deleting(seen.cron):
-        return cleanup.clean_up(seen)
-    if (holding := cleanup.held(seen)) is not None:
-        return holding
+        return plan.NOTHING
     if seen.class_name and seen.profile is None:
         return plan.Plan(failure=NoProfile(seen.class_name))
     draft = Draft.of(seen)

@@ -9,6 +9,7 @@ from cdi.controllers.act import Actor
 from cdi.controllers.cluster import MANAGES, OF_CRON, UNCONFIGURED, Cluster, cron_of
 from cdi.controllers.dataimportcron import (
     besides,
+    cleanup,
     lookups,
     managed,
     metrics,
@@ -33,7 +34,7 @@ from cdi.kube.client import Client
 from cdi.kube.clock import Clock
 from cdi.kube.controller import Result
 from cdi.kube.objects import Key, Object
-from cdi.kube.resource import SECRETS
+from cdi.kube.resource import CRON_JOBS, PERSISTENT_VOLUME_CLAIMS, SECRETS, Resource
 
 _DEFAULT_ACCOUNT: Final = "default"
 
@@ -61,12 +62,41 @@ class Reconciler:
         cron = self._cluster.crons.get(key)
         if cron is None:
             metrics.note(self._outdated, key, None)
-            return None
+            return await self._sweep(key)
         chosen = storage_class_for(cron, self._cluster.classes.list())
         metrics.note(self._outdated, key, cron, has_default=chosen is not None)
         if self._cluster.config is None:
             return UNCONFIGURED
         return await self._actor.act(decide(await self.observe(cron)))
+
+    async def _sweep(self, key: Key) -> Result | None:
+        """Remove what a cron has left that is gone, and not only unknown to our cache yet."""
+        wanted = cleanup.swept(key.name, self._made_for(key))
+        if not wanted.steps or await self._exists(key):
+            return None
+        return await self._actor.act(wanted)
+
+    def _made_for(self, key: Key) -> list[tuple[Resource, Object]]:
+        cluster = self._cluster
+        caches = (
+            (CRON_JOBS, cluster.cron_jobs),
+            (kinds.DATA_SOURCES, cluster.data_sources),
+            (kinds.DATA_VOLUMES, cluster.data_volumes),
+            (PERSISTENT_VOLUME_CLAIMS, cluster.claims),
+            (kinds.SNAPSHOTS, cluster.snapshots),
+        )
+        return [
+            (resource, each)
+            for resource, cache in caches
+            for each in cache.by_index(OF_CRON, str(key))
+        ]
+
+    async def _exists(self, key: Key) -> bool:
+        try:
+            await self._client.get(kinds.DATA_IMPORT_CRONS, key.name, key.namespace)
+        except errors.NotFound:
+            return False
+        return True
 
     async def observe(self, cron: Object) -> Seen:
         """Everything about one cron."""
