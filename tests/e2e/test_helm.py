@@ -20,7 +20,9 @@ import pytest
 from support.operated import LONG, NAMESPACE, NEW, OLD, Cluster
 
 # PyPI's helm-python-sdk: Helm as a library, of a quarter of a GiB; too large for every machine.
-sdk = pytest.importorskip("helm_python", reason="needs Helm: pip install helm-python-sdk")
+sdk = pytest.importorskip(
+    "helm_python", reason="needs Helm: .venv/bin/pip install helm-python-sdk (CONTRIBUTING.md)"
+)
 
 pytestmark = [
     pytest.mark.e2e,

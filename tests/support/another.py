@@ -79,10 +79,15 @@ def cdi_object(name: str = "cdi", phase: str = "Deployed") -> Object:
     }
 
 
-def installation(cdi: Object, namespace: str, *, monitoring: bool = True) -> list[Object]:
-    """Everything that the other operator has made for a CDI object that has a UID."""
+def installation(
+    cdi: Object, namespace: str, *, monitoring: bool = True, authority: str = ""
+) -> list[Object]:
+    """Everything that the other operator has made for a CDI object that has a UID.
+
+    `authority` is what its webhooks and its APIService are believed by, as PEM.
+    """
     settings = Settings(namespace=namespace, version=VERSION, images=Images.all(IMAGE))
-    facts = Facts(has_monitoring=monitoring)
+    facts = Facts(has_monitoring=monitoring, api_authority=authority)
     wanted = [_of_another(each) for each in installed(settings, cdi, facts)]
     found = [_marked(each, cdi) for each in wanted]
     for api_version, kind, name, namespaced in LEFTOVERS:

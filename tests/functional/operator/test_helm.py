@@ -12,7 +12,9 @@ from cdi.operator.manifests import helm
 from cdi.operator.settings import Images, Settings
 
 # PyPI's helm-python-sdk: Helm as a library, of a quarter of a GiB; too large for every machine.
-sdk = pytest.importorskip("helm_python", reason="needs Helm: pip install helm-python-sdk")
+sdk = pytest.importorskip(
+    "helm_python", reason="needs Helm: .venv/bin/pip install helm-python-sdk (CONTRIBUTING.md)"
+)
 
 SETTINGS = Settings(namespace="disks", version="v1.2.3", images=Images.all("registry/cdi:1"))
 RECOMMENDED = ["icon is recommended"]

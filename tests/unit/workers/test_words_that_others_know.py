@@ -1,14 +1,12 @@
 """
 What a controller of another build makes of a worker's end: never success, unless it is one.
 
-`imported` and `uploaded` read an end as the API has it since before `permanent` and the other keys
-of ours: a container with an exit code above 0 is started again, and of one with 0 only a few words
-say that its volume is not filled.
+To it, a container with an exit code above 0 is started again, and of one with 0 only a few words
+say that its volume is not filled (`support.returning`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import pytest
@@ -17,24 +15,13 @@ from cdi.api import reasons
 from cdi.api.termination import Termination
 from cdi.images import errors
 from cdi.workers import ending
+from support.returning import AGAIN, FAILED, FILLED, SCRATCH, imported, uploaded
 
-FILLED, AGAIN, FAILED, SCRATCH = "filled", "started again", "failed", "with scratch space"
-
-
-def imported(ended: Termination) -> str:
-    if ended.exit_code > 0:
-        return AGAIN
-    said = json.loads(ended.to_message())
-    if "checksum mismatch" in said["message"]:
-        return FAILED
-    return SCRATCH if said["scratchSpaceRequired"] else FILLED
+Reads = Callable[[int, str], str]
 
 
-def uploaded(ended: Termination) -> str:
-    """Upload servers, and all pods of whose messages nothing is known."""
-    if ended.exit_code > 0 or json.loads(ended.to_message()).get("deadlinePassed"):
-        return AGAIN
-    return FILLED
+def read(reads: Reads, ended: Termination) -> str:
+    return reads(ended.exit_code, ended.to_message())
 
 
 def family(of: type[errors.TransferError]) -> list[type[errors.TransferError]]:
@@ -61,19 +48,19 @@ DEFECT = pytest.param(RuntimeError("x"), id="defect")
 def test_no_failure_of_an_importer_is_taken_for_success(error: Exception, connecting: bool) -> None:
     ended = ending.recognised(ending.failed(error, "http", connecting=connecting))
     wanted = {errors.ChecksumMismatch: FAILED, errors.NeedsScratch: SCRATCH}
-    assert imported(ended) == wanted.get(type(error), AGAIN)
+    assert read(imported, ended) == wanted.get(type(error), AGAIN)
 
 
 @pytest.mark.parametrize("error", [*ALL, DEFECT])
 def test_no_failure_of_any_other_worker_is_taken_for_success(error: Exception) -> None:
-    assert uploaded(ending.failed(error, "", connecting=False)) == AGAIN
+    assert read(uploaded, ending.failed(error, "", connecting=False)) == AGAIN
 
 
 @pytest.mark.parametrize("reads", [imported, uploaded])
-def test_a_filled_volume_is(reads: Callable[[Termination], str]) -> None:
-    assert reads(ending.complete(None, preallocated=True)) == FILLED
-    assert reads(Termination(message=reasons.CLONE_COMPLETE_MESSAGE)) == FILLED
+def test_a_filled_volume_is(reads: Reads) -> None:
+    assert read(reads, ending.complete(None, preallocated=True)) == FILLED
+    assert read(reads, Termination(message=reasons.CLONE_COMPLETE_MESSAGE)) == FILLED
 
 
 def test_an_upload_server_whose_time_is_over_is_none() -> None:
-    assert uploaded(Termination(message="Deadline Passed", deadline_passed=True)) == AGAIN
+    assert read(uploaded, Termination(message="Deadline Passed", deadline_passed=True)) == AGAIN
