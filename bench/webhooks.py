@@ -94,9 +94,30 @@ def _measured(folder: Path, one: Machine, rate: int, seconds: float) -> Iterator
             p99 = times[int(len(times) * 0.99)]
             kept = None if review is None else p99 <= P99_WITHIN
             budget = "" if review is None else f"p99 {P99_WITHIN * 1000:.0f} ms"
-            shown = f"p50 {times[len(times) // 2] * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms"
-            yield Row(f"{what}, {rate} a second", shown, budget, kept)
+            yield Row(f"{what}, {rate} a second", _quantiles(times), budget, kept)
+        yield _while_certificates_change(server, rate, seconds)
         yield Row("memory then", _mib(server.memory()))
+
+
+def _while_certificates_change(server: ApiServer, rate: int, seconds: float) -> Row:
+    """Every request over a connection of its own, and another certificate every second."""
+    _, path, review = list(_cases())[1]
+
+    async def asked() -> list[float]:
+        async def exchange() -> None:
+            while True:
+                await asyncio.sleep(1)
+                await asyncio.to_thread(server.exchange_certificate)
+
+        exchanging = asyncio.ensure_future(exchange())
+        try:
+            return await _asked(server, path, review, rate, seconds, keep=False)
+        finally:
+            exchanging.cancel()
+
+    what = f"the same DataVolume, new connections and certificates, {rate} a second"
+    times = sorted(asyncio.run(asked()))
+    return Row(what, _quantiles(times))
 
 
 class ApiServer:
@@ -105,13 +126,20 @@ class ApiServer:
     def __init__(self, folder: Path, one: Machine) -> None:
         self.to_ready = 0.0
         self._folder, self._machine = folder, one
-        now = datetime.datetime.now(datetime.UTC)
-        signer = pki.make_authority("bench", now, _DAY)
-        shown = pki.issue(signer, "localhost", pki.Use.SERVER, now, _DAY, hosts=["localhost"])
-        (folder / "tls.crt").write_text(shown.certificate, encoding="ascii")
-        (folder / "tls.key").write_text(shown.key, encoding="ascii")
-        self.trust = ssl.create_default_context(cadata=signer.certificate)
+        self._signer = pki.make_authority("bench", datetime.datetime.now(datetime.UTC), _DAY)
+        self.exchange_certificate()
+        self.trust = ssl.create_default_context(cadata=self._signer.certificate)
         self.port = _free_port()
+
+    def exchange_certificate(self) -> None:
+        """Put another one of the same signer in its place, as a Secret that is mounted changes."""
+        now = datetime.datetime.now(datetime.UTC)
+        use = pki.Use.SERVER
+        shown = pki.issue(self._signer, "localhost", use, now, _DAY, hosts=["localhost"])
+        for name, text in (("tls.crt", shown.certificate), ("tls.key", shown.key)):
+            made = self._folder / f"{name}.new"
+            made.write_text(text, encoding="ascii")
+            made.replace(self._folder / name)
 
     def url(self, path: str) -> str:
         return f"https://localhost:{self.port}{path}"
@@ -159,10 +187,16 @@ class ApiServer:
 
 
 async def _asked(
-    server: ApiServer, path: str, review: Document | None, rate: int, seconds: float
+    server: ApiServer,
+    path: str,
+    review: Document | None,
+    rate: int,
+    seconds: float,
+    *,
+    keep: bool = True,
 ) -> list[float]:
     """Ask at a steady rate; return how long each answer took."""
-    connector = aiohttp.TCPConnector(ssl=server.trust, limit=_KEPT)
+    connector = aiohttp.TCPConnector(ssl=server.trust, limit=_KEPT, force_close=not keep)
     async with aiohttp.ClientSession(connector=connector) as session:
 
         async def ask(due: float) -> float:
@@ -218,6 +252,12 @@ def _review(source: Document) -> Document:
             "userInfo": {"username": "bench", "groups": ["system:masters"]},
         },
     }
+
+
+def _quantiles(times: list[float]) -> str:
+    """Of times in order."""
+    p99 = times[int(len(times) * 0.99)]
+    return f"p50 {times[len(times) // 2] * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms"
 
 
 def _free_port() -> int:
