@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cdi.images import errors
 from cdi.images import target as targets
-from cdi.images.transfer.journal import journal_path
+from cdi.images.transfer.journalfile import journal_path
 
 MIB = 1 << 20
 _BLOCK = 512  # what st_blocks counts in

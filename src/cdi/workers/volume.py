@@ -23,7 +23,7 @@ from cdi.images import target as targets
 from cdi.images.sources.source import Identity, Source
 from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import attempt, transfer
-from cdi.images.transfer.journal import journal_path
+from cdi.images.transfer.journalfile import journal_path
 from cdi.images.transfer.request import TransferRequest
 from cdi.workers import room
 from cdi.workers.contents import DISK

@@ -14,7 +14,7 @@ from cdi.images import errors, target
 from cdi.images.sources.blank import BlankSource
 from cdi.images.sources.http import HttpSource
 from cdi.images.target import paths
-from cdi.images.transfer import attempt, journal, resuming, transfer
+from cdi.images.transfer import attempt, journalfile, resuming, transfer
 from cdi.images.transfer.journal import Journal
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.progress import Progress
@@ -157,7 +157,7 @@ KEY = {"source": "http://host/disk"}
 def test_an_unknown_boot_is_not_the_same_as_another_unknown_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "_BOOT_ID", tmp_path / "absent")
+    monkeypatch.setattr(journalfile, "_BOOT_ID", tmp_path / "absent")
     Journal(tmp_path / "j", KEY, Progress()).done(((0, 10),))
     found = resuming.load(tmp_path / "j", KEY)
     assert found is not None
@@ -174,7 +174,7 @@ def test_what_is_durable_stays_so_when_a_transfer_is_taken_up(
     found = resuming.load(tmp_path / "j", KEY)
     assert found is not None
     Journal(tmp_path / "j", KEY, found)  # and the power goes
-    monkeypatch.setattr(journal, "_BOOT_ID", tmp_path / "another-boot")
+    monkeypatch.setattr(journalfile, "_BOOT_ID", tmp_path / "another-boot")
     (tmp_path / "another-boot").write_text("another\n")
     after = resuming.load(tmp_path / "j", KEY)
     assert after is not None

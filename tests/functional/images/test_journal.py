@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cdi.images.intervals import Intervals
-from cdi.images.transfer import journal, resuming
+from cdi.images.transfer import journalfile, resuming
 from cdi.images.transfer.journal import Journal
 from cdi.images.transfer.progress import Progress, StreamPoint
 
@@ -44,7 +44,7 @@ def test_after_a_reboot_only_what_was_flushed_counts(
     kept.done(((10, 20),))
     other_boot = tmp_path / "boot_id"
     other_boot.write_text("another boot\n")
-    monkeypatch.setattr(journal, "_BOOT_ID", other_boot)
+    monkeypatch.setattr(journalfile, "_BOOT_ID", other_boot)
     found = resuming.load(tmp_path / "j", KEY)
     assert flushed
     assert found is not None
@@ -58,7 +58,7 @@ def test_what_completes_while_the_target_is_flushed_is_not_called_durable(
     kept.done(((0, 10),))
     kept.checkpoint(lambda: kept.done(((10, 20),)))
     same_boot = resuming.load(tmp_path / "j", KEY)
-    monkeypatch.setattr(journal, "_BOOT_ID", tmp_path / "absent")
+    monkeypatch.setattr(journalfile, "_BOOT_ID", tmp_path / "absent")
     rebooted = resuming.load(tmp_path / "j", KEY)
     assert same_boot is not None
     assert rebooted is not None

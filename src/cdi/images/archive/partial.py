@@ -25,7 +25,7 @@ from cdi.images import target as targets
 from cdi.images.archive import tree
 from cdi.images.closing import Closing
 from cdi.images.transfer import documents
-from cdi.images.transfer.journal import boot_id
+from cdi.images.transfer.journalfile import boot_id
 
 HIDDEN = ".cdi-partial"
 

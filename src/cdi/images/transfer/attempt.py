@@ -24,7 +24,8 @@ from cdi.images.formats import inspect, signatures
 from cdi.images.formats.image import Image
 from cdi.images.sources.source import Identity, PrefersLargeRequests, Source
 from cdi.images.transfer import resuming
-from cdi.images.transfer.journal import Copy, Journal
+from cdi.images.transfer.journal import Journal
+from cdi.images.transfer.journalfile import Copy
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.progress import Progress
 from cdi.images.transfer.request import Result, TransferRequest
@@ -227,14 +228,7 @@ class Work:
 
     def checkpoint(self) -> None:
         """Make what is complete survive a power cut; done every CHECKPOINT_EVERY by itself."""
-        try:
-            self.journal.checkpoint(self.target.flush, self.target.samples)
-        except (OSError, errors.TargetError) as error:
-            # The target remembers, and fails at its next sync, at the latest the last one. Until
-            # then this process may be killed, and nobody else would know.
-            log.warning("checkpoint failed", extra={"cause": str(error)})
-            if self.target.lossy:
-                self.journal.believe_durable()
+        self.journal.keep(self.target)
 
 
 def earlier(request: TransferRequest, identity: Identity) -> Progress | None:

@@ -22,7 +22,7 @@ from cdi.images.formats import inspect
 from cdi.images.formats.image import Image
 from cdi.images.sources.file import FileSource
 from cdi.images.sources.source import Identity, Once, Source
-from cdi.images.transfer import documents, journal
+from cdi.images.transfer import documents, journalfile
 from cdi.images.transfer.attempt import Attempt, Work, forget, insist_fits
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
@@ -104,13 +104,13 @@ def note_complete(copy: TransferRequest, identity: Identity, made: Result) -> No
     if identity.version:
         told = {"key": _key_of_complete(copy, identity), "compression": made.compression}
         documents.save(
-            journal.note_path(copy.target), told | {"digest": made.digest, "size": made.size}
+            journalfile.note_path(copy.target), told | {"digest": made.digest, "size": made.size}
         )
 
 
 def found_complete(copy: TransferRequest, identity: Identity) -> Result | None:
     """Return how an earlier run made the copy, if it is there and still of this source."""
-    told = documents.load(journal.note_path(copy.target)) if identity.version else None
+    told = documents.load(journalfile.note_path(copy.target)) if identity.version else None
     if told is None or told.get("key") != _key_of_complete(copy, identity):
         return None
     size, digest = told["size"], told["digest"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cdi.images.target import sync_directory
-from cdi.images.transfer import journal, resuming
+from cdi.images.transfer import journalfile, resuming
 
 
 def save(path: Path, value: dict[str, Any], *, durable: bool = True) -> None:
@@ -15,7 +15,7 @@ def save(path: Path, value: dict[str, Any], *, durable: bool = True) -> None:
     fresh = path.with_name(path.name + ".new")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        os.write(fd, journal.line_of(value))
+        os.write(fd, journalfile.line_of(value))
         if durable:
             os.fsync(fd)
     finally:

@@ -11,7 +11,7 @@ from typing import Any
 from cdi.images import target as targets
 from cdi.images.sources.source import Identity
 from cdi.images.transfer import mirror
-from cdi.images.transfer.journal import Copy
+from cdi.images.transfer.journalfile import Copy
 from cdi.images.transfer.progress import Progress
 from cdi.images.transfer.request import TransferRequest
 

@@ -13,7 +13,7 @@ from cdi.images import errors
 from cdi.images.layout import Part
 from cdi.images.sources.source import Identity, Source
 from cdi.images.sources.spec import SourceSpec
-from cdi.images.transfer.journal import journal_path
+from cdi.images.transfer.journalfile import journal_path
 from cdi.images.transfer.threads import START
 
 

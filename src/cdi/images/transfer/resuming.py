@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cdi.images.sources.source import Identity
-from cdi.images.transfer.journal import VERSION, boot_id
+from cdi.images.transfer.journalfile import VERSION, boot_id
 from cdi.images.transfer.progress import Progress, digest_in, stream_in
 
 log = logging.getLogger(__name__)

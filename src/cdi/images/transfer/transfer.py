@@ -24,7 +24,7 @@ from cdi.images.sources.source import Mapped, Source
 from cdi.images.transfer import attempt as attempts
 from cdi.images.transfer import parallel
 from cdi.images.transfer.attempt import EMPTY, HEAD, Attempt, is_archive
-from cdi.images.transfer.journal import journal_path, note_path
+from cdi.images.transfer.journalfile import journal_path, note_path
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
 from cdi.images.transfer.threads import Halt

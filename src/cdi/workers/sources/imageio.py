@@ -18,7 +18,7 @@ from cdi.images import errors
 from cdi.images.sources.imageio import catalog
 from cdi.images.sources.imageio.prepare import prepare as prepared
 from cdi.images.sources.spec import SourceSpec
-from cdi.images.transfer import journal, resuming
+from cdi.images.transfer import journalfile, resuming
 from cdi.workers.sources import http
 
 
@@ -32,6 +32,6 @@ def prepare(
     wanted = catalog.WantedDisk(order.disk_id, order.current_checkpoint, order.previous_checkpoint)
     options = http.options_for(order, settings)
     # The journal of a block volume goes with its container.
-    noted = resuming.source_of(journal.journal_path(settings.data_dir / "disk.img"))
+    noted = resuming.source_of(journalfile.journal_path(settings.data_dir / "disk.img"))
     with prepared(order.endpoint, wanted, options, halt, noted) as found:
         yield found

@@ -17,7 +17,7 @@ from cdi.images import errors
 from cdi.images.sources.imageio import catalog
 from cdi.images.sources.imageio.prepare import prepare as prepared
 from cdi.images.sources.spec import SourceSpec
-from cdi.images.transfer import journal, resuming
+from cdi.images.transfer import journalfile, resuming
 from cdi.workers.sources import populators
 
 
@@ -34,7 +34,7 @@ def prepare(
         )
     options = populators.options_for(order, settings, given)
     options = replace(options, user=user, password=password)
-    noted = resuming.source_of(journal.journal_path(settings.data_dir / "disk.img"))
+    noted = resuming.source_of(journalfile.journal_path(settings.data_dir / "disk.img"))
     wanted = catalog.WantedDisk(order.disk_id)
     with prepared(order.endpoint, wanted, options, halt, noted) as found:
         yield found
