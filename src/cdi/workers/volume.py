@@ -22,7 +22,7 @@ from cdi.images import errors
 from cdi.images import target as targets
 from cdi.images.sources.source import Identity, Source
 from cdi.images.sources.spec import SourceSpec
-from cdi.images.transfer import attempt, transfer
+from cdi.images.transfer import continuing, transfer
 from cdi.images.transfer.journalfile import journal_path
 from cdi.images.transfer.request import TransferRequest
 from cdi.workers import room
@@ -124,7 +124,7 @@ class Volume:
 
     def has_notes_of(self, spec: SourceSpec, identity: Identity) -> bool:
         """Whether an unfinished transfer of this version of a source can be gone on with."""
-        return attempt.earlier(self._wanted(spec, connections=1), identity) is not None
+        return continuing.earlier(self._wanted(spec, connections=1), identity) is not None
 
     def forget(self) -> None:
         """Remove what unfinished transfers have left that nobody goes on with."""

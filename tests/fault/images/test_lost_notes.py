@@ -16,7 +16,7 @@ from cdi.images import errors, target
 from cdi.images.codecs.decoder import Restart
 from cdi.images.sources.http import HttpSource
 from cdi.images.sources.source import Identity
-from cdi.images.transfer import attempt, forward, mirror, transfer
+from cdi.images.transfer import attempt, continuing, forward, mirror, transfer
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import Result, TransferRequest
 from cdi.images.writes import Write
@@ -200,7 +200,7 @@ def test_a_torn_note_leaves_the_one_before_it(tmp_path: Path, storage: Path) -> 
         with device.open("r+b") as file:
             file.seek(ROOM - MIB + newest % 2 * MIB // 2 + 40)
             file.write(bytes(80))
-        found = attempt.earlier(request_for(device, tmp_path / "two"), VERSION)
+        found = continuing.earlier(request_for(device, tmp_path / "two"), VERSION)
         assert found is not None
         assert list(found.done) == [(0, MIB)]
 
@@ -213,7 +213,7 @@ def test_whoever_begins_anew_removes_the_notes_first(tmp_path: Path, storage: Pa
         attempt.Work(
             request_for(device, tmp_path / "two", None), VERSION, None, None
         ).target.close()
-        assert attempt.earlier(request_for(device, tmp_path / "three"), VERSION) is None
+        assert continuing.earlier(request_for(device, tmp_path / "three"), VERSION) is None
         assert not mirror.last(device)
 
 
@@ -223,7 +223,7 @@ def test_a_disk_whose_size_nobody_tells_is_gone_on_with(tmp_path: Path, storage:
         filled_in_part(request_for(device, tmp_path / "one"), None)
         begun = device.read_bytes()[: 2 * MIB]
         lost = request_for(device, tmp_path / "two")
-        found = attempt.earlier(lost, VERSION)
+        found = continuing.earlier(lost, VERSION)
         assert found is not None
         assert list(found.done) == [(0, 2 * MIB)]
         with attempt.Work(lost, VERSION, None, found) as job:
@@ -241,7 +241,7 @@ def test_notes_lie_where_nothing_of_a_disk_is_that_began_without(tmp_path: Path)
             job.target.write([Write(0, FIRST * 12)])
             job.journal.done(((0, SIZE),))
         named = request_for(device, tmp_path / "one")
-        with attempt.Work(named, VERSION, SIZE, attempt.earlier(named, VERSION)) as job:
+        with attempt.Work(named, VERSION, SIZE, continuing.earlier(named, VERSION)) as job:
             assert job.resumed
             job.checkpoint()
             job.commit(Result("raw", None, SIZE), Meter(), threading.Event())
@@ -298,7 +298,7 @@ def test_a_stream_that_has_the_end_of_its_disk_first_is_gone_on_with(
         began = forward.Disk("qcow2")
         with pytest.raises(Killed), attempt.Work(request, VERSION, 96 * MIB, None) as job:
             forward.write(ended(pieces(image, 0, mib * MIB)), began, job, lambda _: None, None)
-        found = attempt.earlier(request, VERSION)
+        found = continuing.earlier(request, VERSION)
         assert found is not None
         late = found.stream is not None
         assert late == (mib == 85)  # then what was held back has gone to its place
@@ -334,7 +334,7 @@ def test_the_commit_leaves_nothing_behind_the_disk(
         request = replace(request_for(device, tmp_path / "one"), preallocate=preallocate)
         filled_in_part(request)
         lost = replace(request_for(device, tmp_path / "two"), preallocate=preallocate)
-        with attempt.Work(lost, VERSION, SIZE, attempt.earlier(lost, VERSION)) as job:
+        with attempt.Work(lost, VERSION, SIZE, continuing.earlier(lost, VERSION)) as job:
             assert job.resumed
             job.checkpoint()
             job.commit(Result("raw", None, SIZE), Meter(), threading.Event())

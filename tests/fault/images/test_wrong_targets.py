@@ -14,7 +14,7 @@ from cdi.images import errors, target
 from cdi.images.sources.blank import BlankSource
 from cdi.images.sources.http import HttpSource
 from cdi.images.target import paths
-from cdi.images.transfer import attempt, journalfile, resuming, transfer
+from cdi.images.transfer import attempt, continuing, journalfile, resuming, transfer
 from cdi.images.transfer.journal import Journal
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.progress import Progress
@@ -207,7 +207,7 @@ def test_what_storage_has_lost_is_not_believed_by_whoever_comes_after_a_kill(
             job.checkpoint()
             job.journal.done(((4096, 8192),))
             broken.unlink()
-            found = attempt.earlier(request, source.identity)
+            found = continuing.earlier(request, source.identity)
             assert found is None or not len(found.done)
 
 
@@ -237,7 +237,7 @@ def test_zeroing_a_device_can_be_stopped_and_goes_on_where_it_was(
         meter = Meter()
         with pytest.raises(errors.Cancelled):
             transfer.run(request, meter, AfterSomeZeros(meter))
-        noted = attempt.earlier(request, BlankSource(SIZE).identity)
+        noted = continuing.earlier(request, BlankSource(SIZE).identity)
         assert noted is not None
         assert 4 * MIB <= sum(end - start for start, end in noted.done) < SIZE
         assert transfer.run(request, Meter(), threading.Event()).resumed

@@ -2,18 +2,15 @@
 One attempt at a transfer: an open source, and the target and the journal that it fills.
 
 Here: what every way of moving a disk needs: how much to ask for at once, what is refused before
-anything is written, whether an earlier attempt can be continued, and the commit. It can if it was
-of the same object at the source, the same wishes, the same partial file. An object that has no
-version (no ETag, no date) is never continued, since nobody could tell whether it is still the
-same. Elsewhere: the ways (`parallel`, `one_pass`, `wrapped`, `overlay`), and which one it is
-(`transfer`).
+anything is written, and the commit. Elsewhere: the ways (`parallel`, `one_pass`, `wrapped`,
+`overlay`), which one it is (`transfer`), and whether an earlier attempt can be continued
+(`continuing`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 import threading
 import time
 from pathlib import Path
@@ -23,14 +20,11 @@ from cdi.images import target as targets
 from cdi.images.formats import inspect, signatures
 from cdi.images.formats.image import Image
 from cdi.images.sources.source import Identity, PrefersLargeRequests, Source
-from cdi.images.transfer import resuming
 from cdi.images.transfer.journal import Journal
 from cdi.images.transfer.journalfile import Copy
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.progress import Progress
 from cdi.images.transfer.request import Result, TransferRequest
-
-log = logging.getLogger(__name__)
 
 SECTOR = 512
 CHECKPOINT_EVERY = 5.0  # seconds of work that a power cut may cost
@@ -96,7 +90,11 @@ class Attempt:
 
     def earlier(self) -> Progress | None:
         """Return what an earlier attempt has noted."""
-        return earlier(self.request, self.source.identity)
+        if targets.tag_of(self.request.target, complete=self.request.update) is None:
+            return None
+        from cdi.images.transfer import continuing
+
+        return continuing.earlier(self.request, self.source.identity)
 
     def open(self, virtual_size: int | None, progress: Progress | None) -> Work:
         """Open target and journal, to go on from `progress` or to begin."""
@@ -229,25 +227,6 @@ class Work:
     def checkpoint(self) -> None:
         """Make what is complete survive a power cut; done every CHECKPOINT_EVERY by itself."""
         self.journal.keep(self.target)
-
-
-def earlier(request: TransferRequest, identity: Identity) -> Progress | None:
-    """Return what an earlier attempt at the same request has noted, or None."""
-    tag = targets.tag_of(request.target, complete=request.update)
-    if tag is None or not identity.version:
-        return None
-    found = resuming.load(request.journal_file, request.key(identity, tag))
-    if found is None and targets.is_device(request.target):
-        from cdi.images.transfer import ondevice
-
-        found = ondevice.noted(request, identity)
-    if found is None:
-        return None
-    written = targets.path_of_work(request.target, complete=request.update)
-    if not targets.still_holds(written, found.samples):
-        log.warning("the target does not hold what its journal says, starting anew")
-        return None
-    return found
 
 
 def forget(target: Path, journal: Path) -> None:

@@ -148,6 +148,6 @@ def _go(attempt: Attempt) -> Result:
 def _copy_is_begun(request: TransferRequest, source: Source) -> bool:
     if request.scratch is None or not targets.partial_path(request.scratch).exists():
         return False
-    from cdi.images.transfer import copying
+    from cdi.images.transfer import continuing, copying
 
-    return attempts.earlier(copying.copy_of(request), source.identity) is not None
+    return continuing.earlier(copying.copy_of(request), source.identity) is not None
