@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable
 
 from cdi.images import errors
 from cdi.images.formats import foreign, signatures
@@ -50,6 +51,18 @@ def inspect_trailer(trailer: bytes, size: int) -> Image:
     What comes back is final: a raw disk, or a flat disk that is shorter than the stream.
     """
     return _inspect_raw(Window(b"", size, None), trailer)
+
+
+def reread(read_back: Callable[[int, int], bytes], size: int) -> tuple[str, int]:
+    """Return format and virtual size of what was taken for raw, now that all of it is written.
+
+    Some disks tell only by their last sector that they are not raw.
+    """
+    length = min(signatures.TRAILER_SIZE, size)
+    image = inspect_trailer(read_back(size - length, length), size)
+    if image.format == "raw" or image.virtual_size is None:
+        return "raw", size
+    return image.format, image.virtual_size
 
 
 def _refusal(head: bytes, seen: str) -> errors.TransferError:

@@ -107,12 +107,7 @@ class Attempt:
         if image_format == "raw" and not self.request.as_is:
             from cdi.images.formats import unclaimed
 
-            # Some disks tell only by their last sector that they are not raw.
-            length = min(SECTOR, virtual_size)
-            trailer = job.target.read_back(virtual_size - length, length)
-            image = unclaimed.inspect_trailer(trailer, virtual_size)
-            if image.format != "raw" and image.virtual_size is not None:
-                image_format, virtual_size = image.format, image.virtual_size
+            image_format, virtual_size = unclaimed.reread(job.target.read_back, virtual_size)
         made = Result(image_format, compression, virtual_size, digest=self.digest)
         return job.commit(made, self.meter, self.halt)
 
