@@ -16,7 +16,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +63,6 @@ class FileTarget(writing.Writer):
                 ) from error
             raise failures.target_error(error, str(path)) from error
         super().__init__(fd, str(path), direct_io=direct_io)
-        self._turn = threading.Lock()
         self._preallocate = preallocate
         try:
             _lock(fd, path)
@@ -102,12 +100,6 @@ class FileTarget(writing.Writer):
         if (size or 0) > free.f_bavail * free.f_frsize + own:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return storage_calls.allocate(self._fd, size or BLOCK)
-
-    def _put_some(self, batch: list[Buffer], offset: int) -> int:
-        # The kernel writes to a file for one thread at a time as well, but those that wait spin,
-        # and take the processors that fetch and decode what comes next.
-        with self._turn:
-            return super()._put_some(batch, offset)
 
     def _clear(self, start: int, end: int) -> bool:
         # Preallocated blocks are kept, which only writing does.

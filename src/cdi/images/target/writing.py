@@ -130,16 +130,12 @@ class Writer(Target):
             return
         length = sum(len(part) for part in batch)
         with self._translated():
-            done = self._put_some(batch, offset)
+            done = os.pwritev(self._fd, batch, offset)
             if done < length:
                 self._put_rest(b"".join(batch)[done:], offset + done)
         if self._filling is not None:
             self._filling.wrote([(offset, offset + length)])
         self._account(length)
-
-    def _put_some(self, batch: list[Buffer], offset: int) -> int:
-        """Write what the kernel takes at once; return how many bytes that is."""
-        return os.pwritev(self._fd, batch, offset)
 
     def _put_rest(self, rest: bytes, offset: int) -> None:
         view = memoryview(rest)
