@@ -154,6 +154,7 @@ def test_requests_that_make_no_sense_change_nothing(
     client = Client(server)
     assert client.create(len(data), Upload_Metadata="sha256 bm8=").status == 400
     assert client.ask("POST").status == 400
+    assert client.create(len(data), Upload_Concat="partial").status == 400
     assert client.create(len(data)).status == 201
     client.send(data, MIB, 0, MIB)
 

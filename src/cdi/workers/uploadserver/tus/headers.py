@@ -46,6 +46,9 @@ def creation_of(headers: Mapping[str, str]) -> Creation:
     """Read the announcement of an upload."""
     if "Upload-Length" not in headers:
         raise Refused(400, WRONG, "want Upload-Length: a length that is told later is not taken")
+    if "Upload-Concat" in headers:
+        # What was part of a disk would become all of it.
+        raise Refused(400, WRONG, "an upload is not put together from others: send it in one")
     metadata = headers.get("Upload-Metadata", "")
     said = _pairs(metadata)
     sha256 = said.get("sha256", "").lower()
