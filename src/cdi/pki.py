@@ -9,10 +9,12 @@ made at, because clocks of machines differ. Raises BrokenPem.
 from __future__ import annotations
 
 import ipaddress
+import os
 import ssl
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -106,11 +108,29 @@ def issue(
 def load_pair(context: ssl.SSLContext, pair: Pair) -> None:
     """Let a context show a certificate. Raises OSError, ValueError."""
     # The ssl module takes keys from files only.
+    with _file_of(f"{pair.key}\n{pair.certificate}".encode("ascii")) as path:
+        context.load_cert_chain(path)
+
+
+@contextmanager
+def _file_of(content: bytes) -> Iterator[Path]:
+    """A file for this process alone: in memory, if it can be opened there.
+
+    One on a disk that is busy takes tens of milliseconds, in which a server answers nobody.
+    """
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("tls"), "wb") as file:
+            file.write(content)
+            file.flush()
+            path = Path(f"/proc/self/fd/{file.fileno()}")
+            if os.access(path, os.R_OK):
+                yield path
+                return
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "tls.pem"
         path.touch(mode=0o600)
-        path.write_text(f"{pair.key}\n{pair.certificate}", encoding="ascii")
-        context.load_cert_chain(path)
+        path.write_bytes(content)
+        yield path
 
 
 def common_name(certificate: x509.Certificate) -> str:

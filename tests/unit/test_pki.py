@@ -1,6 +1,7 @@
 """Keys and certificates: what is made is what a TLS library accepts."""
 
 import datetime
+import os
 import ssl
 
 import pytest
@@ -120,3 +121,15 @@ def test_keys_of_another_kind_are_told_apart():
 
 def test_a_key_is_not_shown_by_accident():
     assert "PRIVATE" not in repr(pki.make_authority("signer", NOW, DAY))
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_pair_is_shown_with_and_without_files_in_memory(in_memory, monkeypatch):
+    if not in_memory:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+    pair = pki.make_authority("cdi", NOW, DAY)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    pki.load_pair(context, pair)
+    other = pki.make_authority("other", NOW, DAY)
+    with pytest.raises(ssl.SSLError):
+        pki.load_pair(context, pki.Pair(pair.certificate, other.key))
