@@ -67,6 +67,16 @@ class HeadTooLarge(BadAnswer):
     """The head of an answer is larger than any honest one."""
 
 
+class EndedEarly(errors.ConnectionLost):
+    """The other side ended a body in good order, before the length that it had announced."""
+
+    def __init__(self, shown: str) -> None:
+        super().__init__(
+            f"{shown}: the server ended its answer before the length it had announced; "
+            "the file there or a gateway in between may be damaged"
+        )
+
+
 def error_for(shown: str, failure: Exception) -> errors.TransferError:
     """Translate what was raised while speaking to `shown`."""
     import ssl  # takes longer to load than a small file does to come

@@ -123,10 +123,6 @@ def framing(head: Head) -> tuple[bool, int | None]:
     return False, length
 
 
-class EndedEarly(errors.ConnectionLost):
-    """The other side ended a body in good order, before the length that it had announced."""
-
-
 class Response(AbstractContextManager["Response"]):
     """One answer whose body has not been read. Closing it midway closes its connection."""
 
@@ -206,12 +202,9 @@ class Response(AbstractContextManager["Response"]):
         self.surplus = self._connection.has_more()
         self._ended(self._keeps and not self.surplus)
 
-    def ended_early(self) -> EndedEarly:
+    def ended_early(self) -> failures.EndedEarly:
         """The error of a body that is shorter than it should be."""
-        return EndedEarly(
-            f"{self._shown}: the server ended its answer before the length it had announced; "
-            "the file there or a gateway in between may be damaged"
-        )
+        return failures.EndedEarly(self._shown)
 
     def close(self) -> None:
         """Give up what is left, and the connection with it; safe to repeat."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from cdi.images import errors
 from cdi.images.http import retry
-from cdi.images.http.response import EndedEarly
+from cdi.images.http.failures import EndedEarly
 
 log = logging.getLogger(__name__)
 

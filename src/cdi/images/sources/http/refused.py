@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+
 from cdi.images import errors
-from cdi.images.http import response
+from cdi.images.http import response, urls
 from cdi.images.http.response import Response
 from cdi.images.sources.http import findings
 from cdi.images.sources.http.whole import Asker
+
+log = logging.getLogger(__name__)
+
+# How often a redirector is asked for another mirror. Some send to one that lacks the file yet.
+_MIRRORS = 4
 
 
 def error_for(source: Asker, answer: Response) -> errors.SourceError:
@@ -20,6 +28,27 @@ def error_for(source: Asker, answer: Response) -> errors.SourceError:
     source.check_same(answer)
     # Another server behind the same name, most likely; the next one may do better.
     return errors.SourceUnavailable(f"{source.shown}: the server no longer serves ranges")
+
+
+def other_range(shown: str) -> errors.SourceRefused:
+    """The error for a range that is answered, and is not the one that was asked for."""
+    return errors.SourceRefused(
+        f"{shown}: the server answers another range than the one asked for; its ranges are broken"
+    )
+
+
+def asked_anew(
+    ask: Callable[[], tuple[Response, urls.Route]], start: urls.Route
+) -> tuple[Response, urls.Route]:
+    """`ask` at the `start`, after a place that it has redirected to had nothing (any more)."""
+    for left in reversed(range(_MIRRORS)):
+        log.info("Where the source redirects to has nothing (any more): it is asked anew")
+        answer, arrived = ask()
+        if answer.status not in response.EXPIRED or arrived.location == start.location:
+            break
+        if left:
+            answer.close()
+    return answer, arrived
 
 
 def _no_such_range(source: Asker, answer: Response) -> errors.SourceError:

@@ -15,35 +15,24 @@ from __future__ import annotations
 
 import functools
 import http
-import logging
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 
-from cdi.images import errors
 from cdi.images.closing import Closing
 from cdi.images.codecs import codec
 from cdi.images.http import client, connection, failures, response, urls
 from cdi.images.http.client import PLAIN, Fields, Service
 from cdi.images.http.options import HttpOptions
-from cdi.images.http.response import ContentRange, EndedEarly, Response
+from cdi.images.http.response import ContentRange, Response
 from cdi.images.http.retry import Budget
 from cdi.images.sources import source
-from cdi.images.sources.http import codings, refused, whole
+from cdi.images.sources.http import codings, findings, refused, whole
 from cdi.images.sources.http.findings import HEAD, Findings, changed
 from cdi.images.sources.http.patience import Patience
 from cdi.images.sources.http.whole import RETRIED
 from cdi.images.sources.source import PIECE, Identity
-
-log = logging.getLogger(__name__)
-
-# How often a redirector is asked for another mirror. Some send to one that lacks the file yet.
-_MIRRORS = 4
-
-# Statuses of servers, and of what stands before them, that choke on the Range and may serve the
-# whole. Asking once more costs a server that means it one request.
-_WITHOUT_RANGE = frozenset({400, 403, 405, 406, 409, 412, 416, 501})
 
 
 class HttpSource(Closing):
@@ -164,7 +153,8 @@ class HttpSource(Closing):
                 budget = budget or self.patience.budget(opening=True)
                 self.patience.pause(budget, failure)
             else:
-                _warn_of_text(self.shown, found.kind)
+                if found.kind.startswith("text/"):
+                    findings.warn_of_text(self.shown, found.kind)
                 # Unequal servers behind one name would contradict each other for ever.
                 if self._version or not self._ranges:
                     found.validators = response.Validators()
@@ -174,12 +164,10 @@ class HttpSource(Closing):
         """Send one GET where the last good one went, or anew along the redirects."""
         route = self._route
         answer, arrived = self._client.follow(route, fields)
-        for _ in range(_MIRRORS):
-            if answer.status not in response.EXPIRED or arrived.location == self._start.location:
-                break
+        if answer.status in response.EXPIRED and arrived.location != self._start.location:
             answer.close()
-            log.info("Where the source redirects to has nothing (any more): it is asked anew")
-            answer, arrived = self._client.follow(self._start, fields)
+            again = functools.partial(self._client.follow, self._start, fields)
+            answer, arrived = refused.asked_anew(again, self._start)
         if answer.status < 400:
             # Where nothing redirected, there is nothing to go back to.
             self._route = self._start if arrived.location == self._start.location else arrived
@@ -202,7 +190,7 @@ class HttpSource(Closing):
                         yield piece
                 self.doubtful = False
             except RETRIED as failure:
-                self.doubtful = self.doubtful or isinstance(failure, EndedEarly)
+                self.doubtful = self.doubtful or isinstance(failure, failures.EndedEarly)
                 budget = budget or self.patience.budget()
                 if position > before:
                     budget.progressed(position - before)
@@ -235,10 +223,7 @@ class HttpSource(Closing):
         if "Content-Encoding" in answer.headers:
             codings.check(self.shown, answer, self.service, known=self.found.coding)
         if part is None or part.start != start:
-            raise errors.SourceRefused(
-                f"{self.shown}: the server answers another range than the one asked for; "
-                "its ranges are broken"
-            )
+            raise refused.other_range(self.shown)
 
     def check_same(self, answer: Response) -> ContentRange | None:
         """Return what range is answered. Raises SourceChanged for one of another object."""
@@ -259,7 +244,7 @@ def _probe(shown: str, ask: Callable[[Fields], Response], service: Service) -> F
     answer = ask((("Range", f"bytes=0-{HEAD - 1}"),))
     try:
         found = _ranged(shown, answer, service)
-        if found is None and (small := _smaller(answer)):
+        if found is None and (small := whole.smaller(answer)):
             # imageio daemons insist on ranges that lie within the disk.
             answer.close()
             answer = ask((("Range", f"bytes=0-{small - 1}"),))
@@ -268,10 +253,7 @@ def _probe(shown: str, ask: Callable[[Fields], Response], service: Service) -> F
         answer.close()
         raise
     if found is None:
-        if answer.status not in _WITHOUT_RANGE | {206}:
-            return whole.opened(shown, answer, service)
-        answer.close()
-        return whole.opened(shown, ask(()), service)
+        return whole.opened_instead(shown, answer, ask, service)
     answer.close()
     return found
 
@@ -295,20 +277,3 @@ def _ranged(shown: str, answer: Response, service: Service) -> Findings | None:
     validators = response.validators_of(answer.headers)
     kind = answer.headers.get("Content-Type", "")
     return Findings(part.total, validators, kind, ranged=True, head=head, coding=coding)
-
-
-def _smaller(answer: Response) -> int:
-    """Return how long an object is that is shorter than what was asked for; 0 otherwise."""
-    part = response.parse_content_range(answer.headers.get("Content-Range"))
-    total = part.total if part and answer.status == 416 else None
-    return total if total and total < HEAD else 0
-
-
-def _warn_of_text(shown: str, kind: str) -> None:
-    """Tell of an object that its server says is text."""
-    if kind.startswith("text/"):
-        # Existing installations look for this text, with the type inside it. Servers say
-        # text/plain of every name they do not know: no reason to alarm anybody.
-        level = logging.INFO if kind.startswith("text/plain") else logging.WARNING
-        text = "Unexpected content type '%s'. Content might not be a KubeVirt image."
-        log.log(level, text, kind.partition(";")[0], extra={"url": shown})

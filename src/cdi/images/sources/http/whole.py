@@ -8,7 +8,7 @@ thrown away: the price of a server that cannot do better. Raises SourceError, Ca
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from cdi.images import errors
@@ -21,6 +21,10 @@ from cdi.images.sources.http.findings import Findings
 from cdi.images.sources.http.patience import Patience
 from cdi.images.sources.source import PIECE
 
+# Statuses of servers, and of what stands before them, that choke on the Range and may serve the
+# whole. Asking once more costs a server that means it one request.
+_WITHOUT_RANGE = frozenset({400, 403, 405, 406, 409, 412, 416, 501})
+
 # What another try may cure. SourceChanged is transient too, but not for this run.
 RETRIED = (errors.SourceUnavailable, errors.ConnectionLost, errors.Stalled)
 
@@ -32,6 +36,23 @@ def opened(shown: str, answer: Response, service: Service) -> Findings:
     except BaseException:
         answer.close()
         raise
+
+
+def opened_instead(
+    shown: str, answer: Response, ask: Callable[[Fields], Response], service: Service
+) -> Findings:
+    """Return what is told of an object whose server has not answered the range it was asked for."""
+    if answer.status not in _WITHOUT_RANGE | {206}:
+        return opened(shown, answer, service)
+    answer.close()
+    return opened(shown, ask(()), service)
+
+
+def smaller(answer: Response) -> int:
+    """Return how long an object is that is shorter than what was asked for; 0 otherwise."""
+    part = response.parse_content_range(answer.headers.get("Content-Range"))
+    total = part.total if part and answer.status == 416 else None
+    return total if total and total < findings.HEAD else 0
 
 
 def _forward(shown: str, answer: Response, service: Service) -> Findings:
