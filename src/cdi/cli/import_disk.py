@@ -29,7 +29,8 @@ from cdi.images.sources.http import HttpSource
 from cdi.images.sources.spec import SourceOptions, SourceSpec, open_nothing
 from cdi.images.transfer import threads, transfer
 from cdi.images.transfer.meter import Meter, Throughput
-from cdi.images.transfer.request import Result, TransferRequest
+from cdi.images.transfer.request import TransferRequest
+from cdi.images.transfer.result import Result
 
 # Bytes of the longest ending that a file under way has, beside the target's own name.
 _BESIDE = len(".cdi-scratch.cdi-complete")

@@ -7,7 +7,7 @@ import time
 from typing import Self, TextIO
 
 from cdi.images.transfer.meter import Meter, Throughput
-from cdi.images.transfer.request import Result
+from cdi.images.transfer.result import Result
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 

@@ -12,7 +12,7 @@ from cdi.cli.importvalues import Arguments
 from cdi.images import archive
 from cdi.images.sources.spec import SourceSpec, open_nothing
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.request import Result
+from cdi.images.transfer.result import Result
 
 
 def job(arguments: Arguments) -> Callable[[SourceSpec, Meter, threading.Event], Result]:

@@ -32,7 +32,7 @@ from cdi.api.termination import Termination, VDDKInfo
 from cdi.images import errors
 
 if TYPE_CHECKING:  # a sender has none, and it brings all that a transfer takes
-    from cdi.images.transfer.request import Result
+    from cdi.images.transfer.result import Result
 
 OK, FAILED, STOPPED = 0, 1, 128 + signal.SIGTERM
 UNEXPECTED = "InternalError"  # a defect of ours

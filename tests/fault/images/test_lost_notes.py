@@ -18,7 +18,8 @@ from cdi.images.sources.http import HttpSource
 from cdi.images.sources.source import Identity
 from cdi.images.transfer import attempt, continuing, forward, mirror, transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.request import Result, TransferRequest
+from cdi.images.transfer.request import TransferRequest
+from cdi.images.transfer.result import Result
 from cdi.images.writes import Write
 from support import disks, httpd, loopdev, worker
 

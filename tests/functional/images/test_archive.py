@@ -21,7 +21,7 @@ from cdi.images.sources.file import FileSource
 from cdi.images.sources.source import Identity
 from cdi.images.sources.stream import StreamSource
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.request import Result
+from cdi.images.transfer.result import Result
 from support import compressed, tars
 
 MIB = 1 << 20

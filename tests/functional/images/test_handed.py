@@ -13,7 +13,8 @@ from cdi.images import errors
 from cdi.images.sources.handed import HandedSource
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.request import Result, TransferRequest
+from cdi.images.transfer.request import TransferRequest
+from cdi.images.transfer.result import Result
 from support import compressed, disks
 
 MIB = 1 << 20

@@ -17,7 +17,8 @@ from cdi.images.sources.imageio.patience import Patience
 from cdi.images.sources.spec import open_nothing
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.request import Result, TransferRequest
+from cdi.images.transfer.request import TransferRequest
+from cdi.images.transfer.result import Result
 from support import disks, httpd, importing, ovirt, stages
 
 MIB = 1 << 20

@@ -16,7 +16,8 @@ from cdi.images.sources.file import FileSource
 from cdi.images.sources.source import Identity
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.request import Result, TransferRequest
+from cdi.images.transfer.request import TransferRequest
+from cdi.images.transfer.result import Result
 from support import disks, loopdev
 
 MIB = 1 << 20

@@ -18,7 +18,8 @@ from cdi.images.http.retry import Policy
 from cdi.images.sources.http import HttpSource
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.request import Result, TransferRequest
+from cdi.images.transfer.request import TransferRequest
+from cdi.images.transfer.result import Result
 from support import cgroup, disks, filesystems, httpd, loopdev, worker
 
 pytestmark = [pytest.mark.root, loopdev.needs_root]

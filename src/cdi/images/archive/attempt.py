@@ -32,7 +32,7 @@ from cdi.images.target import target_error
 from cdi.images.transfer import fetch, forward, pipeline
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.progress import StreamPoint
-from cdi.images.transfer.request import Result
+from cdi.images.transfer.result import Result
 from cdi.images.transfer.threads import Halt
 
 log = logging.getLogger(__name__)

@@ -24,7 +24,8 @@ from cdi.images.transfer.journal import Journal
 from cdi.images.transfer.journalfile import Copy
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.progress import Progress
-from cdi.images.transfer.request import Result, TransferRequest
+from cdi.images.transfer.request import TransferRequest
+from cdi.images.transfer.result import Result
 
 SECTOR = 512
 CHECKPOINT_EVERY = 5.0  # seconds of work that a power cut may cost

@@ -25,7 +25,8 @@ from cdi.images.sources.source import Identity, Once, Source
 from cdi.images.transfer import documents, journalfile
 from cdi.images.transfer.attempt import Attempt, Work, forget, insist_fits
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.request import Result, TransferRequest
+from cdi.images.transfer.request import TransferRequest
+from cdi.images.transfer.result import Result
 
 log = logging.getLogger(__name__)
 

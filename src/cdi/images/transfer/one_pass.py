@@ -30,7 +30,7 @@ from cdi.images.transfer.attempt import (
     needs_copy,
 )
 from cdi.images.transfer.progress import Progress, StreamPoint
-from cdi.images.transfer.request import Result
+from cdi.images.transfer.result import Result
 
 log = logging.getLogger(__name__)
 

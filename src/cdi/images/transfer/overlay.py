@@ -11,7 +11,7 @@ from cdi.images.sources.source import Mapped
 from cdi.images.transfer import parallel
 from cdi.images.transfer.attempt import Attempt
 from cdi.images.transfer.parallel import TABLE_READERS, UNIT_MOST
-from cdi.images.transfer.request import Result
+from cdi.images.transfer.result import Result
 
 
 def run(attempt: Attempt) -> Result:

@@ -1,11 +1,11 @@
-"""What one transfer is told and what it answers. Only values; sizes and counts are in bytes."""
+"""What one transfer is told. Only values; sizes are in bytes."""
 
 from __future__ import annotations
 
 import dataclasses
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from cdi.images.layout import Part
 from cdi.images.sources.source import Identity, Source
 from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer.journalfile import journal_path
+from cdi.images.transfer.result import Result
 from cdi.images.transfer.threads import START
 
 
@@ -106,18 +107,3 @@ class TransferRequest:
             update=spec.update,
             base=spec.base,
         )
-
-
-@dataclass(frozen=True)
-class Result:
-    """What was done."""
-
-    format: str
-    compression: str | None
-    virtual_size: int
-    size: int = 0
-    fetched: int = 0  # in this run
-    written: int = 0  # in this run
-    digest: tuple[str, str] | None = None
-    resumed: bool = False
-    seconds: dict[str, float] = field(default_factory=dict)  # by stage, summed over threads

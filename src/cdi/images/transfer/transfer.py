@@ -26,7 +26,8 @@ from cdi.images.transfer import parallel
 from cdi.images.transfer.attempt import EMPTY, HEAD, Attempt, is_archive
 from cdi.images.transfer.journalfile import journal_path, note_path
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.request import Result, TransferRequest
+from cdi.images.transfer.request import TransferRequest
+from cdi.images.transfer.result import Result
 from cdi.images.transfer.threads import Halt
 
 log = logging.getLogger(__name__)

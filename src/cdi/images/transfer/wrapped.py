@@ -15,7 +15,7 @@ from cdi.images.codecs.codec import Codec, codec_for
 from cdi.images.layout import Part
 from cdi.images.transfer import one_pass, parallel
 from cdi.images.transfer.attempt import EMPTY, HEAD, Attempt, is_archive
-from cdi.images.transfer.request import Result
+from cdi.images.transfer.result import Result
 
 
 def run(attempt: Attempt, codec: Codec | None, head: bytes) -> Result:

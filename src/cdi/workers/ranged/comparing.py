@@ -22,7 +22,8 @@ from cdi.images.sources.nbd.source import NbdSource
 from cdi.images.sources.source import Source
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.request import Result, TransferRequest
+from cdi.images.transfer.request import TransferRequest
+from cdi.images.transfer.result import Result
 from cdi.workers.ranged.digests import Digest
 
 log = logging.getLogger(__name__)

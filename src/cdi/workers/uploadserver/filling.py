@@ -27,7 +27,7 @@ from cdi.images.sources.source import Source
 from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import transfer
 from cdi.images.transfer.meter import Meter
-from cdi.images.transfer.request import Result
+from cdi.images.transfer.result import Result
 from cdi.workers import completion, ending, volume
 from cdi.workers.contents import DISK
 from cdi.workers.ranged import comparing, greeting
