@@ -1,4 +1,4 @@
-"""What inspectors say about an image, and how it can be read. Only values."""
+"""What inspectors say about an image, and how it can be read. Values, and what they mean."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from cdi.images import errors
 from cdi.images.layout import RandomLayout, Reader
 
 UNIT_BYTES = 512 << 10
@@ -49,3 +50,9 @@ class Image:
     tables_late: bool = False
     layout: Layout | None = field(default=None, compare=False)  # None: it lies there as it is
     checks_left: tuple[str, ...] = ()
+
+
+def needs_copy(image: Image) -> errors.NeedsScratch:
+    """Return why an image is not made into a disk while it is fetched."""
+    why = " whose tables lie behind its data" if image.tables_late else ""
+    return errors.NeedsScratch(f"a {image.format} image{why} is converted from a copy")

@@ -232,11 +232,6 @@ def forget(target: Path, journal: Path) -> None:
     journal.unlink(missing_ok=True)
 
 
-def needs_copy(image: Image) -> errors.NeedsScratch:
-    why = " whose tables lie behind its data" if image.tables_late else ""
-    return errors.NeedsScratch(f"a {image.format} image{why} is converted from a copy")
-
-
 def insist_fits(request: TransferRequest, virtual_size: int | None) -> None:
     """Raise TooSmall if a disk of at least `virtual_size` bytes does not fit."""
     insist_within(limit_of(request), virtual_size)

@@ -15,7 +15,7 @@ from cdi.images import errors
 from cdi.images import target as targets
 from cdi.images.codecs.codec import Codec, codec_for, codec_named
 from cdi.images.formats import inspect
-from cdi.images.formats.image import Image
+from cdi.images.formats.image import Image, needs_copy
 from cdi.images.layout import Parking
 from cdi.images.sources.source import Continued, Source, Unpacked
 from cdi.images.transfer import copying, fetch, forward, pipeline, verifying
@@ -27,7 +27,6 @@ from cdi.images.transfer.attempt import (
     insist_within,
     is_archive,
     limit_of,
-    needs_copy,
 )
 from cdi.images.transfer.progress import Progress, StreamPoint
 from cdi.images.transfer.result import Result

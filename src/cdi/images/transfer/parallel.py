@@ -18,10 +18,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from cdi.images.formats import native
-from cdi.images.formats.image import Ranged
+from cdi.images.formats.image import Ranged, needs_copy
 from cdi.images.layout import OVERLAP, SHARE, RandomLayout, Unit
 from cdi.images.passing import Passing
-from cdi.images.transfer.attempt import Attempt, Work, insist_fits, needs_copy
+from cdi.images.transfer.attempt import Attempt, Work, insist_fits
 from cdi.images.transfer.result import Result
 from cdi.images.transfer.threads import WINDOW, Pace
 from cdi.images.writes import Change
