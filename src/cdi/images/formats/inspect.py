@@ -19,7 +19,7 @@ from cdi.images.formats import foreign, signatures, window
 from cdi.images.formats.image import Image
 from cdi.images.layout import Reader
 
-__all__ = ["HEAD", "Image", "has_signature", "inspect"]
+__all__ = ["HEAD", "Image", "has_signature", "inspect", "is_archive"]
 
 HEAD: Final = 1 << 20  # bytes: one piece of a source, and enough for every header but VHDX's
 
@@ -44,7 +44,7 @@ def has_signature(head: bytes) -> bool:
 
 
 def _inspect(view: window.Window, *, deep: bool) -> Image:
-    if signatures.may_be_tar(view.head) and _is_tar(view.head):
+    if is_archive(view.head):
         raise errors.NotADisk(
             "the source is a tar archive and no disk; for a volume with files say contentType: "
             "archive (--archive), or unpack the disk first"
@@ -87,7 +87,10 @@ def _check(name: str, view: window.Window, *, deep: bool) -> Image:
     return check(view, deep)
 
 
-def _is_tar(head: bytes) -> bool:
+def is_archive(head: bytes) -> bool:
+    """Whether bytes begin with a tar, for certain."""
+    if not signatures.may_be_tar(head):
+        return False
     from cdi.images.formats import tar
 
     return tar.matches(head)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cdi.images import errors
 from cdi.images import target as targets
-from cdi.images.formats import inspect, signatures
+from cdi.images.formats import inspect
 from cdi.images.formats.image import Image
 from cdi.images.sources.source import Identity, PrefersLargeRequests, Source
 from cdi.images.transfer.journal import Journal
@@ -250,12 +250,3 @@ def insist_within(limit: int | None, virtual_size: int | None) -> None:
     """Raise TooSmall if a disk of at least `virtual_size` bytes is larger than `limit`."""
     if limit is not None and virtual_size is not None and virtual_size > limit:
         raise errors.TooSmall(virtual_size, limit)
-
-
-def is_archive(head: bytes) -> bool:
-    """Whether bytes begin with a tar, for certain."""
-    if not signatures.may_be_tar(head):
-        return False
-    from cdi.images.formats import tar
-
-    return tar.matches(head)

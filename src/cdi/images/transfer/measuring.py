@@ -20,11 +20,12 @@ from cdi.images import errors
 from cdi.images.codecs import measured as compressed
 from cdi.images.codecs.codec import Codec, codec_for
 from cdi.images.formats.image import Image
+from cdi.images.formats.inspect import is_archive
 from cdi.images.layout import Part
 from cdi.images.sources.source import Mapped, read
 from cdi.images.sources.spec import SourceSpec
 from cdi.images.transfer import fetch, forward, one_pass
-from cdi.images.transfer.attempt import HEAD, SECTOR, Attempt, is_archive
+from cdi.images.transfer.attempt import HEAD, SECTOR, Attempt
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.progress import StreamPoint
 from cdi.images.transfer.request import TransferRequest

@@ -16,6 +16,7 @@ from cdi.images import target as targets
 from cdi.images.codecs.codec import Codec, codec_for, codec_named
 from cdi.images.formats import inspect
 from cdi.images.formats.image import Image, needs_copy
+from cdi.images.formats.inspect import is_archive
 from cdi.images.layout import Parking
 from cdi.images.sources.source import Continued, Source, Unpacked
 from cdi.images.transfer import copying, fetch, forward, pipeline, verifying
@@ -25,7 +26,6 @@ from cdi.images.transfer.attempt import (
     Work,
     insist_fits,
     insist_within,
-    is_archive,
     limit_of,
 )
 from cdi.images.transfer.progress import Progress, StreamPoint

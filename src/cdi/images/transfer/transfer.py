@@ -20,10 +20,11 @@ import threading
 from cdi.images import errors
 from cdi.images import target as targets
 from cdi.images.codecs.codec import codec_for
+from cdi.images.formats.inspect import is_archive
 from cdi.images.sources.source import Mapped, Source
 from cdi.images.transfer import attempt as attempts
 from cdi.images.transfer import parallel
-from cdi.images.transfer.attempt import EMPTY, HEAD, Attempt, is_archive
+from cdi.images.transfer.attempt import EMPTY, HEAD, Attempt
 from cdi.images.transfer.journalfile import journal_path, note_path
 from cdi.images.transfer.meter import Meter
 from cdi.images.transfer.request import TransferRequest

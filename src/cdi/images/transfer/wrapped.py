@@ -12,9 +12,10 @@ import dataclasses
 from cdi.images import errors
 from cdi.images.codecs import blocks
 from cdi.images.codecs.codec import Codec, codec_for
+from cdi.images.formats.inspect import is_archive
 from cdi.images.layout import Part
 from cdi.images.transfer import one_pass, parallel
-from cdi.images.transfer.attempt import EMPTY, HEAD, Attempt, is_archive
+from cdi.images.transfer.attempt import EMPTY, HEAD, Attempt
 from cdi.images.transfer.result import Result
 
 
