@@ -12,7 +12,7 @@ the format is fed all bytes in file order, once. Offsets and sizes are in bytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from cdi.images.writes import Buffer, Change, Zeros
@@ -40,6 +40,12 @@ class Unit:
     end: int
     covers: tuple[tuple[int, int], ...]
     decode: Callable[[Iterable[Buffer]], Iterator[Change]]
+
+
+def shifted(units: Iterable[Unit], distance: int) -> Iterator[Unit]:
+    """Yield units of a file that begins `distance` bytes into what is fetched."""
+    for unit in units:
+        yield replace(unit, start=unit.start + distance, end=unit.end + distance)
 
 
 def clearing(start: int, end: int) -> Unit:

@@ -54,3 +54,8 @@ class Zeros:
 
 
 Change: TypeAlias = Write | Packed | Zeros
+
+
+def clipped(data: Buffer, length: int) -> Buffer:
+    """Cut the disk's last block to the `length` bytes up to the end of the disk."""
+    return data if len(data) <= length else memoryview(data)[:length]

@@ -11,15 +11,14 @@ With a digest (`ordered`) the whole source is read, in order, unreferenced parts
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from cdi.images.formats import native
 from cdi.images.formats.image import Ranged, needs_copy
-from cdi.images.layout import OVERLAP, SHARE, RandomLayout, Unit
+from cdi.images.layout import OVERLAP, SHARE, RandomLayout, Unit, shifted
 from cdi.images.passing import Passing
 from cdi.images.transfer.attempt import Attempt, Work, insist_fits
 from cdi.images.transfer.result import Result
@@ -191,9 +190,3 @@ class _Crew:
 def unfolded_by(unit: Unit) -> int:
     """Return how many guest bytes the host bytes of a unit decode to."""
     return sum(end - start for start, end in unit.covers) if unit.start < unit.end else 0
-
-
-def shifted(units: Iterable[Unit], distance: int) -> Iterator[Unit]:
-    """Yield units of a file that begins `distance` bytes into what is fetched."""
-    for unit in units:
-        yield dataclasses.replace(unit, start=unit.start + distance, end=unit.end + distance)

@@ -9,6 +9,7 @@ guest offset.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 
 from cdi.images import errors
 from cdi.images.formats.qcow2.header import MAX_OFFSET, Header
@@ -103,3 +104,12 @@ def within_file(run: Run, size: int) -> Run | None:
             f"beyond the end of the file of {size} bytes; it may have been cut short"
         )
     return run._replace(end=size)
+
+
+def within_disk(header: Header, run: Run) -> Iterator[Run]:
+    """Cut what a run says about guest bytes beyond the end of the disk."""
+    over = run.guest + (run.end - run.start) - header.virtual_size
+    if run.kind in (Kind.PACKED, Kind.HELD) or over <= 0:
+        yield run
+    elif over < run.end - run.start:
+        yield run._replace(end=run.end - over)

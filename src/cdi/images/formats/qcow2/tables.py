@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 from cdi.images import errors
@@ -58,7 +58,7 @@ def runs_of(header: Header, entries: array[int], guest: int) -> list[Run]:
     else:
         runs = _standard_runs(header, entries, guest, count)
     if guest + count * header.cluster_size > header.virtual_size:
-        runs = [part for run in runs for part in _clipped(header, run)]
+        runs = [part for run in runs for part in clusters.within_disk(header, run)]
     return runs
 
 
@@ -93,15 +93,6 @@ def _standard_runs(header: Header, entries: array[int], guest: int, count: int) 
     if end:
         runs.append(Run(start, end, first, Kind.PLAIN))
     return runs
-
-
-def _clipped(header: Header, run: Run) -> Iterator[Run]:
-    """Cut what a run says about guest bytes beyond the end of the disk."""
-    over = run.guest + (run.end - run.start) - header.virtual_size
-    if run.kind in (Kind.PACKED, Kind.HELD) or over <= 0:
-        yield run
-    elif over < run.end - run.start:
-        yield run._replace(end=run.end - over)
 
 
 class Claims:

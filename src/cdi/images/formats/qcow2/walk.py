@@ -20,9 +20,8 @@ from cdi.images.formats.qcow2.packing import unpacked, unpacker_for
 from cdi.images.formats.qcow2.spill import Spill
 from cdi.images.formats.tabled.agenda import Agenda
 from cdi.images.formats.tabled.runs import Kind, Run
-from cdi.images.formats.tabled.units import clipped
 from cdi.images.passing import Passing
-from cdi.images.writes import Buffer, Packed, Write
+from cdi.images.writes import Buffer, Packed, Write, clipped
 
 _SLICE = 256 << 10  # tables are decoded in parts of this size
 _TABLES = (Kind.L1, Kind.L2, Kind.REFCOUNT_TABLE)

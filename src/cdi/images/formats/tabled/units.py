@@ -21,7 +21,7 @@ from cdi.images import errors
 from cdi.images.formats.tabled.runs import Kind, Run
 from cdi.images.layout import Ranges, Reader, Unit
 from cdi.images.passing import Passing
-from cdi.images.writes import Buffer, Write
+from cdi.images.writes import Buffer, Write, clipped
 
 READ_BYTES = 1 << 20  # near tables are fetched in one read up to this length
 
@@ -207,11 +207,6 @@ class Cutter:
             for part in passing.arriving(start, end):
                 yield Write(at, part)
                 at += len(part)
-
-
-def clipped(data: Buffer, length: int) -> Buffer:
-    """Cut the disk's last block to the `length` bytes up to the end of the disk."""
-    return data if len(data) <= length else memoryview(data)[:length]
 
 
 def merged(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

@@ -18,7 +18,6 @@ from typing import NoReturn
 from cdi.images import errors
 from cdi.images.formats.tabled.agenda import Agenda
 from cdi.images.formats.tabled.runs import Kind, Run
-from cdi.images.formats.tabled.units import clipped
 from cdi.images.formats.vmdk import markers, tables
 from cdi.images.formats.vmdk.fingerprints import Fingerprints
 from cdi.images.formats.vmdk.header import (
@@ -30,7 +29,7 @@ from cdi.images.formats.vmdk.header import (
     parse_header,
 )
 from cdi.images.passing import Passing
-from cdi.images.writes import Buffer, Write
+from cdi.images.writes import Buffer, Write, clipped
 
 _SLICE = 256 << 10  # the directory is decoded in parts of this size
 
