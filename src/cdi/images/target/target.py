@@ -74,6 +74,9 @@ class Target(Closing):
     def let_go(self) -> None:
         """Put what is held back in its place, and hold nothing back from now on."""
 
+    def forget_notes(self) -> None:
+        """Remove notes about the disk from where its bytes belong, durably, if there may be any."""
+
     @abstractmethod
     def flush(self) -> None:
         """Return when all that was written before the call would survive a power cut."""

@@ -176,15 +176,11 @@ class Work:
             if self.target.lossy:
                 self.journal.believe_durable()
             if isinstance(error, errors.TransferError) and error.kind is errors.Kind.PERMANENT:
-                self._forget_copy()
+                with contextlib.suppress(errors.TargetError):  # what failed is told, not this
+                    self.target.forget_notes()
         finally:
             self.journal.close()
             self.target.close()
-
-    def _forget_copy(self) -> None:
-        if isinstance(self.target, targets.BlockTarget):
-            with contextlib.suppress(errors.TargetError):  # what failed is told, not this
-                self.target.forget_notes()
 
     def commit(self, made: Result, meter: Meter, stop: threading.Event) -> Result:
         """The disk is complete and verified: commit it; return what is known of it, and was done.
@@ -211,10 +207,6 @@ class Work:
         fetched, written = meter.fetched, self.target.written
         seconds = dict(meter.seconds)
         return dataclasses.replace(made, fetched=fetched, written=written, seconds=seconds)
-
-    def let_go(self) -> None:
-        """See to it that all that was written is in its place, and noted here alone."""
-        self.journal.let_go(self.target.let_go)
 
     def _keep(self) -> None:
         while not self._left.wait(CHECKPOINT_EVERY):

@@ -290,7 +290,7 @@ class _Places:
         point, _ = self._next
         self._next = None
         if self._work.target.holds_content:
-            self._work.let_go()
+            self._work.journal.let_go(self._work.target.let_go)
         if put := self._work.target.put():
             self._work.journal.done(put)
         self._work.journal.at(point)
