@@ -43,6 +43,24 @@ def allocate(fd: int, length: int) -> bool:
     return all(_fallocate(fd, 0, start, end - start) for start, end in _without_blocks(fd, length))
 
 
+def insist_on_room(fd: int, length: int) -> None:
+    """Raise OSError where a file cannot have so many bytes.
+
+    Asked before they are allocated, since a file system may fill itself up before it gives up.
+    """
+    free, own = os.fstatvfs(fd), os.fstat(fd).st_blocks * 512
+    if length > free.f_bavail * free.f_frsize + own:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def write(fd: int, data: bytes, offset: int) -> None:
+    """Write all of `data`, in as many calls as that takes."""
+    view = memoryview(data)
+    while view:
+        done = os.pwrite(fd, view, offset)
+        view, offset = view[done:], offset + done
+
+
 def punch(fd: int, start: int, length: int) -> bool:
     """Make bytes read as zeros and give their blocks back.
 

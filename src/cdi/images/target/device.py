@@ -23,7 +23,7 @@ from pathlib import Path
 
 from cdi.images import errors, storage_calls
 from cdi.images.target import failures, writing
-from cdi.images.target.filling import BLOCK
+from cdi.images.target.filling import BLOCK, Filling
 from cdi.images.writes import Buffer
 
 # What the kernel is asked to zero in one call, which nothing interrupts.
@@ -73,7 +73,7 @@ class BlockTarget(writing.Writer):
                 else:
                     self.zeroed = self._cleared_by_itself()
                 if not self.zeroed:
-                    self._start_filling()
+                    self._filling = Filling(self._clear, self._put, self._size_to_fill)
         except BaseException:
             self.close()
             raise
@@ -98,9 +98,10 @@ class BlockTarget(writing.Writer):
         return True
 
     def _clear(self, start: int, end: int) -> bool:
-        if self._give_back and self._in_steps(storage_calls.punch, start, end):
-            return True
-        return self._in_steps(storage_calls.zero_device, start, end)
+        with self._translated():
+            if self._give_back and self._in_steps(storage_calls.punch, start, end):
+                return True
+            return self._in_steps(storage_calls.zero_device, start, end)
 
     def _in_steps(self, call: Callable[[int, int, int], bool], start: int, end: int) -> bool:
         return all(call(self._fd, at, min(_STEP, end - at)) for at in range(start, end, _STEP))
@@ -129,7 +130,7 @@ class BlockTarget(writing.Writer):
             return
         self._noted = True
         with self._translated():
-            self._put_rest(data, self.size - RESERVE + at)
+            storage_calls.write(self._fd, data, self.size - RESERVE + at)
         self.flush()
 
     def forget_notes(self) -> None:
@@ -137,7 +138,7 @@ class BlockTarget(writing.Writer):
         if not self._noted:
             return
         with self._translated():
-            self._put_rest(bytes(RESERVE), self.size - RESERVE)
+            storage_calls.write(self._fd, bytes(RESERVE), self.size - RESERVE)
         self._sync()
         self._noted = False
 
@@ -149,7 +150,7 @@ class BlockTarget(writing.Writer):
         whole = self._noted or self._filling is not None
         with self._translated():
             for low, high in [(0, RESERVE)] if whole else writing.data_runs(held, start):
-                self._put_rest(held[low:high], start + low)
+                storage_calls.write(self._fd, held[low:high], start + low)
         if self._filling is not None:
             self._filling.wrote([(start, self.size)])
         self._held, self._touched, self._noted = None, False, False

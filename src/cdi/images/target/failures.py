@@ -9,6 +9,16 @@ from cdi.images import errors
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+def opening_error(error: OSError, name: str, *, update: bool) -> errors.TransferError:
+    """Say what it means that a disk cannot be opened, which has to exist for an `update`."""
+    if update and error.errno == errno.ENOENT:
+        return errors.InvalidRequest(
+            f"{name} does not exist, so that it cannot be brought up to date; "
+            "import the whole disk first"
+        )
+    return target_error(error, name)
+
+
 def target_error(error: OSError, name: str) -> errors.TargetError:
     """Say what a failed call on the target means for a person."""
     if error.errno in _FULL:

@@ -13,7 +13,6 @@ punched into it, or written where the file system cannot do that.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from collections import deque
@@ -23,7 +22,7 @@ from pathlib import Path
 from cdi.images import errors, storage_calls
 from cdi.images.layout import Room
 from cdi.images.target import failures, paths, writing
-from cdi.images.target.filling import BLOCK
+from cdi.images.target.filling import BLOCK, Filling
 from cdi.images.writes import Buffer
 
 _MODE = 0o660  # spec/import.md, "Resize and final checks"
@@ -56,12 +55,7 @@ class FileTarget(writing.Writer):
         try:
             fd = os.open(self._partial, flags, _MODE)
         except OSError as error:
-            if update and error.errno == errno.ENOENT:
-                raise errors.InvalidRequest(
-                    f"{path} does not exist, so that it cannot be brought up to date; "
-                    "import the whole disk first"
-                ) from error
-            raise failures.target_error(error, str(path)) from error
+            raise failures.opening_error(error, str(path), update=update) from error
         super().__init__(fd, str(path), direct_io=direct_io)
         self._preallocate = preallocate
         try:
@@ -71,7 +65,7 @@ class FileTarget(writing.Writer):
                 if size is not None and os.fstat(fd).st_size < size:
                     os.ftruncate(fd, size)
                 if update or (preallocate and not self._allocate(size)):
-                    self._start_filling()
+                    self._filling = Filling(self._clear, self._put, self._size_to_fill)
         except BaseException:
             if not resume and paths.is_at(fd, self._partial):
                 self._partial.unlink(missing_ok=True)
@@ -95,15 +89,13 @@ class FileTarget(writing.Writer):
 
         Where the size is not known yet, the answer is for a single block.
         """
-        # Asked first, since a file system may fill itself up before it gives up.
-        free, own = os.fstatvfs(self._fd), os.fstat(self._fd).st_blocks * 512
-        if (size or 0) > free.f_bavail * free.f_frsize + own:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        storage_calls.insist_on_room(self._fd, size or 0)
         return storage_calls.allocate(self._fd, size or BLOCK)
 
     def _clear(self, start: int, end: int) -> bool:
         # Preallocated blocks are kept, which only writing does.
-        return not self._preallocate and storage_calls.punch(self._fd, start, end - start)
+        with self._translated():
+            return not self._preallocate and storage_calls.punch(self._fd, start, end - start)
 
     def _size_to_fill(self, size: int) -> int:
         return size if self._preallocate and not self._update else 0

@@ -27,10 +27,16 @@ class Filling:
     """What of one target has been written, and how the rest becomes zero."""
 
     def __init__(
-        self, clear: Callable[[int, int], bool], put: Callable[[list[Buffer], int], None]
+        self,
+        clear: Callable[[int, int], bool],
+        put: Callable[[list[Buffer], int], None],
+        size_for: Callable[[int], int],
     ) -> None:
-        """`clear` makes a range zero where that can be had without writing; `put` writes."""
-        self._clear, self._put = clear, put
+        """`clear` makes a range zero where that can be had without writing; `put` writes.
+
+        `size_for` a disk of so many bytes, so many of the target have to be written or zeroed.
+        """
+        self._clear, self._put, self._size_for = clear, put, size_for
         self._lock = threading.Lock()
         self._written = Intervals()
 
@@ -53,8 +59,8 @@ class Filling:
         self.wrote([(start, end)])
 
     def rest(self, size: int) -> Iterator[tuple[int, int]]:
-        """Make zero what nobody wrote of the first `size` bytes; yield each range that is done."""
-        for start, end in list(self._written.missing(0, size)):
+        """Make zero what nobody wrote for a disk of `size` bytes; yield each range that is done."""
+        for start, end in list(self._written.missing(0, self._size_for(size))):
             for at in range(start, end, FILL_STEP):
                 until = min(end, at + FILL_STEP)
                 self.zero(at, until)

@@ -10,7 +10,6 @@ import contextlib
 import os
 import threading
 import time
-from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 
 from cdi.images import storage_calls
@@ -50,7 +49,7 @@ class Writer(Target):
         )
         self._dirty = 0
         self._started = 0
-        self._filling: Filling | None = None
+        self._filling: Filling | None = None  # once holes are not zeros, or are not wanted
         self.written, self.seconds = 0, 0.0
 
     @property
@@ -99,18 +98,6 @@ class Writer(Target):
         if self._filling is not None and start < end:
             self._filling.zero(start, end)
 
-    def _start_filling(self) -> None:
-        """Holes are not zeros, or are not wanted."""
-        self._filling = Filling(self._cleared, self._put)
-
-    def _cleared(self, start: int, end: int) -> bool:
-        with self._translated():
-            return self._clear(start, end)
-
-    @abstractmethod
-    def _clear(self, start: int, end: int) -> bool:
-        """Make [start, end) zero without writing it; False where that cannot be done."""
-
     def already(self, done: Iterable[tuple[int, int]]) -> None:
         if self._filling is not None:
             self._filling.wrote(done)
@@ -119,11 +106,7 @@ class Writer(Target):
         return () if self._filling is None else self._filling.written()
 
     def fill(self, size: int) -> Iterator[tuple[int, int]]:
-        return iter(()) if self._filling is None else self._filling.rest(self._size_to_fill(size))
-
-    @abstractmethod
-    def _size_to_fill(self, size: int) -> int:
-        """How many bytes have to be written or zeroed for a disk of `size`; none if 0."""
+        return iter(()) if self._filling is None else self._filling.rest(size)
 
     def _put(self, batch: list[Buffer], offset: int) -> None:
         if not batch:
@@ -132,16 +115,10 @@ class Writer(Target):
         with self._translated():
             done = os.pwritev(self._fd, batch, offset)
             if done < length:
-                self._put_rest(b"".join(batch)[done:], offset + done)
+                storage_calls.write(self._fd, b"".join(batch)[done:], offset + done)
         if self._filling is not None:
             self._filling.wrote([(offset, offset + length)])
         self._account(length)
-
-    def _put_rest(self, rest: bytes, offset: int) -> None:
-        view = memoryview(rest)
-        while view:
-            done = os.pwrite(self._fd, view, offset)
-            view, offset = view[done:], offset + done
 
     def _account(self, length: int) -> None:
         with self._lock:
