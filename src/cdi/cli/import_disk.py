@@ -16,12 +16,12 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Final, Protocol, TextIO
+from typing import Any, Final, TextIO
 
 import click
 
+from cdi.cli import displays
 from cdi.cli.importvalues import Arguments
-from cdi.images import errors
 from cdi.images import target as targets
 from cdi.images.confined import walls
 from cdi.images.http.options import HttpOptions
@@ -37,8 +37,6 @@ _BESIDE = len(".cdi-scratch.cdi-complete")
 _HTTP: Final = ("http://", "https://")
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 
-EXIT_TRANSIENT: Final = 1
-EXIT_PERMANENT: Final = 3
 LEAVE_WITHIN: Final = 4.0  # seconds from a signal to the end, whatever the network does
 
 # What is done with an open source; ends when the event is set.
@@ -63,25 +61,13 @@ def run(arguments: Arguments) -> int:
     return _Import(arguments.source, source_options, job, display).run()
 
 
-def _display_for(*, json_lines: bool) -> Display:
+def _display_for(*, json_lines: bool) -> displays.Display:
     """Choose by what the user asked for and where the output goes."""
     if json_lines:
         return JsonLines(sys.stdout)
     from cdi.cli import terminal
 
     return terminal.Bar() if sys.stderr.isatty() else terminal.Lines(sys.stderr)
-
-
-class Display(Protocol):
-    """Shows one import. Used as a context manager while it runs."""
-
-    interval: float  # seconds between two calls of `progress`
-
-    def __enter__(self) -> Display: ...
-    def __exit__(self, *_: object) -> None: ...
-    def progress(self, meter: Meter) -> None: ...
-    def done(self, result: Result, seconds: float) -> None: ...
-    def failed(self, reason: str, message: str, *, permanent: bool) -> None: ...
 
 
 class JsonLines:
@@ -93,7 +79,7 @@ class JsonLines:
         self._out = out
         self._throughput = Throughput()
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> displays.Display:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -137,7 +123,9 @@ class JsonLines:
 class _Import:
     """The transfer in a thread of its own, watched and stopped from the main one."""
 
-    def __init__(self, source: str, options: SourceOptions, job: Job, display: Display) -> None:
+    def __init__(
+        self, source: str, options: SourceOptions, job: Job, display: displays.Display
+    ) -> None:
         self._source, self._options = source, options
         self._job, self._display = job, display
         self._meter = Meter()
@@ -164,7 +152,7 @@ class _Import:
         if self._result is not None:
             self._display.done(self._result, time.monotonic() - began)
             return 0
-        return self._failed()
+        return displays.tell_failure(self._display, self._error, self._signal)
 
     def _transfer(self) -> None:
         try:
@@ -176,18 +164,6 @@ class _Import:
     def _interrupted(self, number: int, _frame: object) -> None:
         self._signal = number
         self._cancel.set()
-
-    def _failed(self) -> int:
-        if self._signal:
-            self._display.failed("Cancelled", "stopped; run again to continue", permanent=False)
-            if self._error is None:
-                os._exit(128 + self._signal)  # a thread is stuck in the network, or in the disk
-            return 128 + self._signal
-        if not isinstance(self._error, errors.TransferError):
-            raise self._error or RuntimeError("the transfer ended without a result")
-        permanent = self._error.kind is errors.Kind.PERMANENT
-        self._display.failed(self._error.reason, str(self._error), permanent=permanent)
-        return EXIT_PERMANENT if permanent else EXIT_TRANSIENT
 
 
 def _prepared(
