@@ -16,9 +16,6 @@ import click
 
 import cdi
 
-EXIT_FAILED: Final = 1
-EXIT_INTERRUPTED: Final = 130
-
 _STREAMS: Final = ("stdin", "stdout", "stderr")
 
 
@@ -58,19 +55,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         status = program.main(arguments, prog_name="cdi", standalone_mode=False)
         sys.stdout.flush()
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.Abort:
-        sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        _discard_output()  # whoever read it has read enough
-        sys.exit(EXIT_FAILED)
-    except OSError as error:
-        _discard_output()
-        about = "standard output" if error.filename is None else error.filename
-        click.echo(f"cdi: {about}: {(error.strerror or str(error)).lower()}", err=True)
-        sys.exit(EXIT_FAILED)
+    except (click.ClickException, click.Abort, OSError) as error:
+        from cdi.cli import ending
+
+        sys.exit(ending.told(error))
     finally:
         gc.enable()
     sys.exit(status)
@@ -92,11 +80,6 @@ def _ensure_streams() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="surrogateescape" if unicode else "backslashreplace")
-
-
-def _discard_output() -> None:
-    """Let what is still to be written vanish, after a write that failed."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
