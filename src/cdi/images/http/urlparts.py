@@ -33,6 +33,14 @@ def taken_apart(url: str) -> Parts:
     )
 
 
+def shown(target: str, *, secret_path: bool) -> str:
+    """Return a path and query without the values of the query, and without a secret path."""
+    path, _, query = target.partition("?")
+    if secret_path:
+        path = f"/{hidden(path)}"
+    return path + (f"?{hidden_query(query)}" if query else "")
+
+
 def hidden_query(query: str) -> str:
     """Keep the names of a query's parameters and hide their values."""
     return "&".join(_hashed_parameter(parameter) for parameter in query.split("&"))

@@ -51,10 +51,7 @@ class Url:
             return self.url
         from cdi.images.http import urlparts
 
-        path, _, query = self.target.partition("?")
-        if self.secret_path:
-            path = f"/{urlparts.hidden(path)}"
-        return f"{self._base}{path}" + (f"?{urlparts.hidden_query(query)}" if query else "")
+        return f"{self._base}{urlparts.shown(self.target, secret_path=self.secret_path)}"
 
     @property
     def authority(self) -> str:

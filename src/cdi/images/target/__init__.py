@@ -10,13 +10,13 @@ run are still there.
 Raises NoSpace, TargetFailed, TooSmall, InvalidRequest. Offsets and sizes are in bytes.
 """
 
+from cdi.images.target.behind import free_space
 from cdi.images.target.device import RESERVE, BlockTarget
 from cdi.images.target.devices import device_size
 from cdi.images.target.failures import target_error
 from cdi.images.target.file import FileTarget, remove_partial
 from cdi.images.target.filling import BLOCK
 from cdi.images.target.paths import (
-    free_space,
     is_device,
     partial_path,
     path_of_work,

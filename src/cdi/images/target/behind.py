@@ -6,6 +6,8 @@ Whatever lies there is gone when the disk is complete: the file ends with it the
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Protocol
 
 from cdi.images.target.filling import BLOCK
@@ -18,6 +20,15 @@ class Growing(Protocol):
     def write_behind(self, offset: int, data: Buffer) -> None: ...
     def read_back(self, start: int, length: int) -> bytes: ...
     def give_back(self, start: int, end: int) -> None: ...
+
+
+def free_space(folder: Path) -> int:
+    """Return how many bytes of files the file system of a directory has room for; 0: not known."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return 0
+    return found.f_bavail * found.f_frsize
 
 
 class Behind:

@@ -29,15 +29,6 @@ def partial_path(path: Path) -> Path:
     return path.with_name(path.name + ".cdi-partial")
 
 
-def free_space(folder: Path) -> int:
-    """Return how many bytes of files the file system of a directory has room for; 0: not known."""
-    try:
-        found = os.statvfs(folder)
-    except OSError:
-        return 0
-    return found.f_bavail * found.f_frsize
-
-
 def tag_of(path: Path, *, complete: bool = False) -> str | None:
     """Return the tag of the device at `path`, or of the partial file for it; None without one.
 
