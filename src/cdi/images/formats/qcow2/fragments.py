@@ -13,6 +13,7 @@ from typing import NoReturn
 from cdi.images import errors
 from cdi.images.formats.qcow2.clusters import SECTOR
 from cdi.images.formats.tabled.runs import Run
+from cdi.images.formats.tabled.units import Bitmap
 
 # Compressed runs that do not touch each other, of which this many are told apart. Programs write
 # compressed clusters one behind the other, so real images have a few thousand at most.
@@ -25,6 +26,17 @@ class Fragments:
     def __init__(self) -> None:
         self._starts: list[int] = []
         self._ends: list[int] = []
+
+    def claim(self, packed: list[Run], bits: int, owned: Bitmap, shared: Bitmap) -> None:
+        """Add compressed clusters, and to `shared` the host clusters of 2^bits bytes they are in.
+
+        None of those may be `owned` as a whole.
+        """
+        for first, after, run in clusters_of(packed, bits):
+            if owned.meets(first, after):
+                refuse(run)
+            shared.add(first, after)
+        self.add(packed)
 
     def add(self, packed: list[Run]) -> None:
         """Add the bytes of compressed clusters, joining what touches. Sorted by place."""

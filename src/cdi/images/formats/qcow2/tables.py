@@ -133,9 +133,7 @@ class Claims:
             after = (run[1] + round_up) >> bits
         self._own(first, after, runs)
         if packed:
-            for place in fragments.clusters_of(packed, bits):
-                self._share(*place)
-            self._fragments.add(packed)
+            self._fragments.claim(packed, bits, self._owned, self._shared)
 
     def _own(self, first: int, after: int, runs: Sequence[Run]) -> None:
         if self._owned.meets(first, after) or self._shared.meets(first, after):
@@ -147,8 +145,3 @@ class Claims:
 
     def _after(self, end: int) -> int:
         return -(-end >> self._bits)
-
-    def _share(self, first: int, after: int, run: Run) -> None:
-        if self._owned.meets(first, after):
-            fragments.refuse(run)
-        self._shared.add(first, after)
