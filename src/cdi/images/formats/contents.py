@@ -30,7 +30,7 @@ def may_be_disk(name: str, head: bytes) -> bool:
     plain = PurePosixPath(_PACKED.sub("", name.lower()))
     if plain.suffix in _DISKS:
         return True
-    return inspect.has_signature(head) or signatures.structure_of(head) is not None
+    return bool(inspect.claims_on(head)) or signatures.structure_of(head) is not None
 
 
 def is_side_file(name: str) -> bool:

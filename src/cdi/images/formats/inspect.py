@@ -19,7 +19,7 @@ from cdi.images.formats import foreign, signatures, window
 from cdi.images.formats.image import Image
 from cdi.images.layout import Reader
 
-__all__ = ["HEAD", "Image", "has_signature", "inspect", "is_archive"]
+__all__ = ["HEAD", "Image", "claims_on", "inspect", "is_archive"]
 
 HEAD: Final = 1 << 20  # bytes: one piece of a source, and enough for every header but VHDX's
 
@@ -38,18 +38,13 @@ def inspect(
     return _inspect(window.Window(head, size, reader), deep=deep)
 
 
-def has_signature(head: bytes) -> bool:
-    """Whether bytes begin like a disk of some format, read here or not."""
-    return bool(_claims(head))
-
-
 def _inspect(view: window.Window, *, deep: bool) -> Image:
     if is_archive(view.head):
         raise errors.NotADisk(
             "the source is a tar archive and no disk; for a volume with files say contentType: "
             "archive (--archive), or unpack the disk first"
         )
-    claims = _claims(view.head)
+    claims = claims_on(view.head)
     if not claims:
         from cdi.images.formats import unclaimed
 
@@ -96,8 +91,8 @@ def is_archive(head: bytes) -> bool:
     return tar.matches(head)
 
 
-def _claims(head: bytes) -> list[str]:
-    """Return every format that would take these bytes for its own."""
+def claims_on(head: bytes) -> list[str]:
+    """Return every format, read here or not, that would take these bytes for its own."""
     found = signatures.formats_of(head)
     known = signatures.signature_of(head)
     if known is not None and known.kind is foreign.Kind.DISK:

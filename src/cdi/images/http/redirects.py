@@ -17,12 +17,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from cdi.images import errors
-from cdi.images.http import response, urls
+from cdi.images.http import urls
 from cdi.images.http.response import Response
 
 log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 10
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 Ask = Callable[[urls.Route], Response]
 RetryRoute = Callable[[urls.Route, Response], urls.Route | None]
@@ -76,7 +77,7 @@ def followed(
         except BaseException:
             answer.close()
             raise
-        if again is None and answer.status not in response.REDIRECTS:
+        if again is None and answer.status not in REDIRECTS:
             return answer, route
         answer.close()
         if left:

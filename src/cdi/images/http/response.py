@@ -35,7 +35,6 @@ _FOLDED = re.compile(r"\r?\n[ \t]+")  # of old servers
 
 _BODILESS: Final = frozenset({204, 304})
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # A signed or short-lived URL that was resolved earlier answers so once it has expired.
 EXPIRED = frozenset({401, 403, 404, 410})
 
@@ -240,7 +239,7 @@ class Validators:
     def contradict(self, other: Validators) -> bool:
         """Whether both say something, and not the same."""
         if self.etag and other.etag:
-            return _opaque(self.etag) != _opaque(other.etag)
+            return self.etag.removeprefix("W/") != other.etag.removeprefix("W/")
         return bool(self.modified and other.modified and self.modified != other.modified)
 
 
@@ -266,7 +265,3 @@ def parse_length(value: str | None) -> int | None:
 
 def validators_of(headers: Mapping[str, str]) -> Validators:
     return Validators(headers.get("ETag", "").strip(), headers.get("Last-Modified", "").strip())
-
-
-def _opaque(etag: str) -> str:
-    return etag.removeprefix("W/")

@@ -29,20 +29,18 @@ _WINDOW_ENTRIES = 64 << 10  # L2 entries looked at together: about 12 MiB when a
 
 def inspect(view: Window, _deep: bool) -> image.Image:
     """Check the header; the tables are checked as they are read."""
-    header = parse_header(view.head, view.size)
+    header, late = parse_header(view.head, view.size), False
+    if view.only_forward:
+        from cdi.images.formats.qcow2 import forward  # nobody else needs what reads in order
+
+        late = forward.comes_too_late(header)
     return image.Image(
         "qcow2",
         header.virtual_size,
         native=True,
         layout=partial(RandomQcow2, header=header),
-        tables_late=view.only_forward and _comes_too_late(header),
+        tables_late=late,
     )
-
-
-def _comes_too_late(header: Header) -> bool:
-    from cdi.images.formats.qcow2 import forward  # nobody else needs what reads in order
-
-    return forward.comes_too_late(header)
 
 
 class RandomQcow2:
