@@ -56,6 +56,11 @@ class Patience:
             self.repeated += 1
         self.sleep(delay)
 
+    def take_turn(self, restraint: Restraint) -> None:
+        """Wait until a request may be made. Raises Cancelled."""
+        if delay := restraint.delay():
+            self.sleep(delay)
+
     def sleep(self, delay: float) -> None:
         """Raises Cancelled."""
         if self.wait(delay):

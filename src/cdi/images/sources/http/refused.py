@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import http
 import logging
 from collections.abc import Callable
 
 from cdi.images import errors
-from cdi.images.http import response, urls
+from cdi.images.http import failures, response, urls
 from cdi.images.http.response import Response
 from cdi.images.sources.http import findings
+from cdi.images.sources.http.patience import Restraint
 from cdi.images.sources.http.whole import Asker
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,14 @@ def error_for(source: Asker, answer: Response) -> errors.SourceError:
     source.check_same(answer)
     # Another server behind the same name, most likely; the next one may do better.
     return errors.SourceUnavailable(f"{source.shown}: the server no longer serves ranges")
+
+
+def note(source: Asker, answer: Response, restraint: Restraint | None) -> None:
+    """Remember what an answer without the range says of its server; asked under `restraint`."""
+    by_rate = answer.status == http.HTTPStatus.TOO_MANY_REQUESTS
+    source.doubtful = source.doubtful or by_rate or answer.status not in failures.BUSY
+    if by_rate:
+        source.patience.refused_by_rate(restraint)
 
 
 def other_range(shown: str) -> errors.SourceRefused:

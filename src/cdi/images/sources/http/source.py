@@ -14,7 +14,6 @@ Sizes and offsets are in bytes, durations in seconds.
 from __future__ import annotations
 
 import functools
-import http
 import random
 import threading
 import time
@@ -199,8 +198,7 @@ class HttpSource(Closing):
     def _ask_range(self, start: int, end: int) -> Response:
         if restraint := self.patience.restraint:
             end = max(end, min(start + restraint.request, self.found.size or end))
-            if delay := restraint.delay():
-                self.patience.sleep(delay)
+            self.patience.take_turn(restraint)
         fields: Fields = (("Range", f"bytes={start}-{end - 1}"),)
         if unchanged := self.found.validators.strong:
             fields += self.service.unchanged(unchanged)
@@ -208,10 +206,7 @@ class HttpSource(Closing):
         try:
             self._check_range(answer, start)
         except BaseException:
-            by_rate = answer.status == http.HTTPStatus.TOO_MANY_REQUESTS
-            self.doubtful = self.doubtful or by_rate or answer.status not in failures.BUSY
-            if by_rate:
-                self.patience.refused_by_rate(restraint)
+            refused.note(self, answer, restraint)
             answer.close()
             raise
         return answer

@@ -72,6 +72,7 @@ class Asker(Protocol):
     service: Service
     found: Findings
     patience: Patience
+    doubtful: bool
 
     def ask(self, fields: Fields) -> Response: ...
     def check_same(self, answer: Response) -> response.ContentRange | None: ...
