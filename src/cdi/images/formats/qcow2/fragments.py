@@ -7,7 +7,7 @@ Raises CorruptImage, naming the guest offset, where bytes are taken twice.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from cdi.images import errors
@@ -93,3 +93,13 @@ def refuse(run: Run) -> NoReturn:
     raise errors.CorruptImage(
         f"guest offset {run[2]} is mapped to host offset {run[0]}, which is in use already"
     )
+
+
+def refuse_met(
+    runs: Iterable[Run], first: int, after: int, bits: int, taken: tuple[Bitmap, ...]
+) -> None:
+    """Refuse the run that meets what is `taken` of the host clusters [first, after)."""
+    for run in runs:
+        place = max(run[0] >> bits, first), min(-(-run[1] >> bits), after)
+        if any(each.meets(*place) for each in taken):
+            refuse(run)

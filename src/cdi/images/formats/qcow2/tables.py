@@ -137,10 +137,7 @@ class Claims:
 
     def _own(self, first: int, after: int, runs: Sequence[Run]) -> None:
         if self._owned.meets(first, after) or self._shared.meets(first, after):
-            for run in runs:
-                place = max(run[0] >> self._bits, first), min(self._after(run[1]), after)
-                if self._owned.meets(*place) or self._shared.meets(*place):
-                    fragments.refuse(run)
+            fragments.refuse_met(runs, first, after, self._bits, (self._owned, self._shared))
         self._owned.add(first, after)
 
     def _after(self, end: int) -> int:
