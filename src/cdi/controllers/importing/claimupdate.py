@@ -1,9 +1,9 @@
 """What a claim is to say about its import: annotations, and an event where something is new."""
 
 from cdi.api import annotations, labels, phases, reasons
-from cdi.controllers import plan
+from cdi.controllers import metadata, plan
 from cdi.controllers.importing.seen import Seen
-from cdi.controllers.working import claims
+from cdi.controllers.working import claims, disksize, scratchclaim
 from cdi.controllers.working.report import Report
 from cdi.controllers.working.runningcondition import failure_of, running_for, without_next_attempt
 from cdi.kube import objects
@@ -79,3 +79,23 @@ def change(
 def with_finalizers(claim: Object, wanted: list[str]) -> Object:
     """Return the claim with these finalizers and no others."""
     return {**claim, "metadata": {**claim["metadata"], "finalizers": wanted}}
+
+
+def completed(seen: Seen, found: Object, report: Report, bound: dict[str, str | None]) -> plan.Plan:
+    """Say on the claim that its import is complete, and what the importer has learned."""
+    claim = seen.claim
+    changes = annotations_of(seen, found, report) | bound | scratchclaim.created(claim)
+    changes |= {annotations.POD_PHASE: phases.Pod.SUCCEEDED.value}
+    changes |= disksize.noted(claim, report.ended.termination if report.ended else None)
+    changes |= dict.fromkeys((annotations.FAILING_SINCE, annotations.FAILED_WITH))
+    for remembered in (annotations.REQUIRES_SCRATCH, annotations.REQUIRES_DIRECT_IO):
+        if metadata.is_true(claim, remembered):
+            changes[remembered] = annotations.FALSE
+    ended = report.ended
+    if ended is not None and ended.termination.preallocation_applied:
+        changes[annotations.PREALLOCATION] = annotations.TRUE
+    if ended is not None and (vddk := ended.termination.vddk_info):
+        changes |= {annotations.VDDK_VERSION: vddk.version, annotations.VDDK_HOST: vddk.host}
+    reported = ended.termination.labels if ended is not None else {}
+    fresh = {key: value for key, value in reported.items() if key not in objects.labels(claim)}
+    return change(seen, changes, fresh)

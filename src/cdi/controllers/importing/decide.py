@@ -34,14 +34,20 @@ from typing import Final
 from cdi.api import annotations, failures, features, finalizers, names, phases, reasons
 from cdi.controllers import boundcondition, metadata, plan
 from cdi.controllers.importing import checkpoints, pod, requests, retries
-from cdi.controllers.importing.claimupdate import annotations_of, change, updated, with_finalizers
+from cdi.controllers.importing.claimupdate import (
+    annotations_of,
+    change,
+    completed,
+    updated,
+    with_finalizers,
+)
 from cdi.controllers.importing.prerequisites import (
     LOOK_AGAIN,
     missing,
     prerequisites,
 )
 from cdi.controllers.importing.seen import Seen
-from cdi.controllers.working import disksize, scratchclaim
+from cdi.controllers.working import scratchclaim
 from cdi.controllers.working.report import (
     Ended,
     Report,
@@ -357,22 +363,7 @@ def _failed(seen: Seen, found: Object, report: Report, bound: dict[str, str | No
 def _completed(
     seen: Seen, found: Object, report: Report, bound: dict[str, str | None]
 ) -> plan.Plan:
-    claim = seen.claim
-    changes = annotations_of(seen, found, report) | bound | scratchclaim.created(claim)
-    changes |= {annotations.POD_PHASE: phases.Pod.SUCCEEDED.value}
-    changes |= disksize.noted(claim, report.ended.termination if report.ended else None)
-    changes |= dict.fromkeys((annotations.FAILING_SINCE, annotations.FAILED_WITH))
-    for remembered in (annotations.REQUIRES_SCRATCH, annotations.REQUIRES_DIRECT_IO):
-        if metadata.is_true(claim, remembered):
-            changes[remembered] = annotations.FALSE
-    ended = report.ended
-    if ended is not None and ended.termination.preallocation_applied:
-        changes[annotations.PREALLOCATION] = annotations.TRUE
-    if ended is not None and (vddk := ended.termination.vddk_info):
-        changes |= {annotations.VDDK_VERSION: vddk.version, annotations.VDDK_HOST: vddk.host}
-    reported = ended.termination.labels if ended is not None else {}
-    fresh = {key: value for key, value in reported.items() if key not in objects.labels(claim)}
-    done = change(seen, changes, fresh)
+    claim, done = seen.claim, completed(seen, found, report, bound)
     if not metadata.is_true(claim, annotations.RETAIN_AFTER_COMPLETION):
         done = done.with_steps(plan.Remove(PODS, found))
     if is_complete(claim):
