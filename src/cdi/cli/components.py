@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-from typing import Final
-
 import click
 
-EXIT_ENDED: Final = 143  # as of a process that SIGTERM has ended
+from cdi import firstprocess
 
 
 def command_of(name: str) -> click.Command | None:
     """Return the command of a part, None where no part is called so."""
-    _be_ended_from_the_start()
+    firstprocess.end_when_told()
     command: click.Command | None = None
     match name:
         case "controller":
@@ -32,13 +27,3 @@ def command_of(name: str) -> click.Command | None:
         case "manifests":
             from cdi.cli.commands.manifests import command
     return command
-
-
-def _be_ended_from_the_start() -> None:
-    """Let SIGTERM end the first process of a container before it has a handler of its own.
-
-    The kernel keeps it from a first process without one, so that a pod that is to end while its
-    code is loaded would be waited for until it is killed, half a minute later.
-    """
-    if os.getpid() == 1:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_ENDED))

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 from support.commands import PROGRAM
@@ -22,5 +23,21 @@ def test_a_container_ends_when_it_is_told_to_while_it_starts(tmp_path: Path) -> 
                 (first,) = map(int, children.read_text().split())
                 os.kill(first, signal.SIGTERM)
                 assert container.wait(60) == 143
+        finally:
+            container.kill()
+
+
+@needs_root
+def test_a_worker_ends_when_it_is_told_to_while_it_starts() -> None:
+    loading = [sys.executable, "-c", "import cdi.workers; print(flush=True); input()"]
+    words = ["unshare", "--pid", "--fork", "--kill-child", *loading]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe) as container:
+        try:
+            assert container.stdout is not None
+            container.stdout.readline()
+            children = Path(f"/proc/{container.pid}/task/{container.pid}/children")
+            os.kill(int(children.read_text()), signal.SIGTERM)
+            assert container.wait(60) == 143
         finally:
             container.kill()
