@@ -77,16 +77,17 @@ class Actor:
                 case plan.SetStatus(resource=resource, status=status):
                     done = await apply.ensure_status(self._client, resource, current, status)
                     latest[known] = done.object
-                case plan.Remove(resource=resource, seen=seen):
-                    await self._remove(resource, seen)
+                case plan.Remove():
+                    await self._remove(step)
                 case plan.Confirm():
                     await self._confirm(step)
         except errors.NotFound as error:
             raise _Gone from error
 
-    async def _remove(self, resource: Resource, seen: Object) -> None:
+    async def _remove(self, step: plan.Remove) -> None:
+        resource, seen = step.resource, step.seen
         if resource not in _SELECTED:
-            await apply.ensure_absent(self._client, resource, seen)
+            await apply.ensure_absent(self._client, resource, seen, grace_seconds=step.grace)
             return
         try:
             await apply.ensure_absent_from_collection(self._client, resource, seen)

@@ -70,10 +70,14 @@ class SetStatus:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Exactly this object, no namesake, should be gone."""
+    """Exactly this object, no namesake, should be gone.
+
+    `grace` is how many seconds a pod has to end by itself; None leaves that to the pod.
+    """
 
     resource: Resource
     seen: Object
+    grace: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

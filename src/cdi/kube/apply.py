@@ -153,6 +153,7 @@ async def ensure_absent(
     seen: Object,
     *,
     propagation: Propagation | None = Propagation.BACKGROUND,
+    grace_seconds: int | None = None,
 ) -> bool:
     """Ask for the deletion of exactly this object, not of a namesake made since; return whether
     this call did. One that is gone, or going, is fine."""
@@ -161,7 +162,10 @@ async def ensure_absent(
     namespace, name = objects.key(seen)
     uid = objects.uid(seen)
     try:
-        await client.delete(resource, name, namespace, uid=uid, propagation=propagation)
+        await client.delete(
+            resource, name, namespace,
+            uid=uid, propagation=propagation, grace_seconds=grace_seconds,
+        )  # fmt: skip
     except errors.NotFound:
         return False
     except errors.Conflict:

@@ -15,6 +15,7 @@ from cdi.controllers.uploading.seen import Seen
 from cdi.controllers.working.context import Context
 from cdi.kube import errors, owners
 from cdi.kube.objects import Object
+from cdi.kube.resource import PODS
 from cdi.storage.lifetimes import DEFAULT
 from support import world
 from support.world import ended, served
@@ -292,6 +293,13 @@ def test_a_pod_makes_way_for_another_one(
     said = changes(found, before)
     assert said[known.POD_READY] == "false"
     assert after.items() <= said.items()
+
+
+def test_a_server_that_is_through_is_not_waited_for_as_one_that_works() -> None:
+    before = claim(**{known.POD_READY: "true", known.POD_PHASE: "Running"})
+    found = decide(seen(before, pod=server(SCRATCH), service=service()))
+    (removal,) = [each for each in found.steps if isinstance(each, plan.Remove)]
+    assert (removal.resource, removal.grace) == (PODS, 1)
 
 
 def test_an_evicted_pod_is_replaced_after_a_pause() -> None:

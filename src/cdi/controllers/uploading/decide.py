@@ -312,7 +312,9 @@ def _relieved(seen: Seen, found: Object, report: Report, bound: Changes) -> plan
 def _replaced(seen: Seen, found: Object, report: Report, bound: Changes) -> plan.Plan:
     """Remember what the next pod needs, then make room for it. The phase stays as it is."""
     changes = {**bound, annotations.POD_READY: annotations.FALSE}
-    return updated(seen, found, report, changes).with_steps(plan.Remove(PODS, found))
+    # The kubelet starts it once more; a signal in the first moments of that start is lost.
+    removed = plan.Remove(PODS, found, grace=1)
+    return updated(seen, found, report, changes).with_steps(removed)
 
 
 def _why_lost(report: Report) -> str:
