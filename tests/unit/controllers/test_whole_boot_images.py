@@ -418,3 +418,26 @@ def test_what_is_left_of_a_cron_goes_when_the_server_knows_of_none(
     found.put("data_sources", {"metadata": {"name": "left", "labels": marks}, "spec": {}})
     found.settle()
     assert there(found, "data_sources") == left
+
+
+@pytest.mark.parametrize(
+    ("cron", "left"),
+    [
+        pytest.param("true", {"asked-for"}, id="an-image-of-ones-own"),
+        pytest.param("gone", set(), id="what-the-cron-has-made"),
+    ],
+)
+def test_a_data_source_whose_label_names_no_cron_may_be_a_wish_for_one(
+    cron: str, left: set[str]
+) -> None:
+    found = with_classes(World([]))
+    own = {"name": "own", "namespace": "ns", "uid": "own"}
+    if cron != "true":
+        own["labels"] = {labels.DATA_IMPORT_CRON: cron}
+    found.put("claims", {"metadata": own, "spec": {}, "status": {"phase": "Bound"}})
+    marks = {labels.DATA_IMPORT_CRON: cron, labels.DATA_IMPORT_CRON_CLEANUP: "true"}
+    source = {"pvc": {"namespace": "ns", "name": "own"}}
+    meta = {"name": "asked-for", "namespace": "ns", "labels": marks}
+    found.put("data_sources", {"metadata": meta, "spec": {"source": source}})
+    found.settle()
+    assert there(found, "data_sources") == left

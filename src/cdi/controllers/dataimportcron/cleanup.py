@@ -31,11 +31,13 @@ def released(seen: Seen) -> plan.Plan | None:
 
 def swept(name: str, made: Iterable[tuple[Resource, Object]]) -> plan.Plan:
     """Remove what goes with a cron that is gone."""
-    steps = [
-        plan.Remove(resource, each)
-        for resource, each in made
-        if not objects.is_deleting(each) and (resource == CRON_JOBS or _goes(each, name))
-    ]
+    steps: list[plan.Step] = []
+    for resource, each in made:
+        if objects.is_deleting(each) or not (resource == CRON_JOBS or _goes(each, name)):
+            continue
+        if resource == kinds.DATA_SOURCES:  # whose label, or source, may be another one by now
+            steps.append(plan.Confirm(resource, each, unchanged=True))
+        steps.append(plan.Remove(resource, each))
     return plan.Plan(tuple(steps))
 
 

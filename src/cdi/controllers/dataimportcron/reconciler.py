@@ -80,16 +80,31 @@ class Reconciler:
         cluster = self._cluster
         caches = (
             (CRON_JOBS, cluster.cron_jobs),
-            (kinds.DATA_SOURCES, cluster.data_sources),
             (kinds.DATA_VOLUMES, cluster.data_volumes),
             (PERSISTENT_VOLUME_CLAIMS, cluster.claims),
             (kinds.SNAPSHOTS, cluster.snapshots),
         )
-        return [
+        made = [
             (resource, each)
             for resource, cache in caches
             for each in cache.by_index(OF_CRON, str(key))
         ]
+        sources = cluster.data_sources.by_index(OF_CRON, str(key))
+        return [
+            *made,
+            *((kinds.DATA_SOURCES, x) for x in sources if self._has_nothing_else(x, key)),
+        ]
+
+    def _has_nothing_else(self, source: Object, key: Key) -> bool:
+        """Whether a DataSource stands for what this cron has made, or for nothing.
+
+        Its label alone is no proof: people write it, with whatever value, to ask for a cron.
+        """
+        found = sourceref.resolve(source, self._cluster.data_sources.get)
+        if isinstance(found, sourceref.Unresolved) or not found.member:
+            return True
+        there = self._what_is_at(found)
+        return there is None or key in cron_of(there)
 
     async def _exists(self, key: Key) -> bool:
         try:
@@ -136,12 +151,15 @@ class Reconciler:
     def _points_at_something(self, source: Object | None) -> bool:
         if source is None:
             return False
-        cluster = self._cluster
-        found = sourceref.resolve(source, cluster.data_sources.get)
+        found = sourceref.resolve(source, self._cluster.data_sources.get)
         if isinstance(found, sourceref.Unresolved) or not found.member:
             return False
+        return self._what_is_at(found) is not None
+
+    def _what_is_at(self, found: sourceref.Resolved) -> Object | None:
+        cluster = self._cluster
         there = cluster.snapshots if found.member == sourceref.SNAPSHOT else cluster.claims
-        return there.get(found.key) is not None
+        return there.get(found.key)
 
     def _products(self, cron: Object, podded: tuple[Object, ...]) -> dict[str, Product]:
         cluster, key = self._cluster, objects.key(cron)
