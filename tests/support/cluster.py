@@ -212,13 +212,22 @@ class Namespace:
         return self.get(kind, name)
 
     def wait(self, what: str, condition: str, seconds: int = 60) -> None:
-        """`kubectl wait`; on failure say what was there instead."""
+        """`kubectl wait`, also for what is not made yet; on failure say what was there instead."""
         try:
-            limit = f"--timeout={seconds}s"
-            self.kubectl("wait", what, f"--for={condition}", limit, deadline=seconds + DEADLINE)
+            self._wait(what, condition, seconds)
         except Refused as refusal:
             state = self.kubectl("get", "dv,pvc,pod,events", "-oyaml")
             raise AssertionError(f"{refusal}\n{state}") from None
+
+    def _wait(self, what: str, condition: str, seconds: int) -> None:
+        wait, limit = ("wait", what, f"--timeout={seconds}s"), seconds + DEADLINE
+        try:
+            self.kubectl(*wait, f"--for={condition}", deadline=limit)
+        except Refused as refusal:
+            if "(NotFound)" not in str(refusal):
+                raise
+            self.kubectl(*wait, "--for=create", deadline=limit)
+            self.kubectl(*wait, f"--for={condition}", deadline=limit)
 
     def gone(self, *what: str) -> None:
         """Wait until objects do not exist."""

@@ -46,6 +46,7 @@ _IN_NAMESPACE: Final = "deployments,services,serviceaccounts,roles,rolebindings,
 _OWN: Final = "cdi.kubevirt.io"
 _STORAGE: Final = "cdi.kubevirt.io/storage."
 _PHASE: Final = _STORAGE + "pod.phase"
+_CLONED: Final = "cdi.kubevirt.io/cloneSource"
 
 
 def imported(exit_code: int, text: str) -> str:
@@ -131,7 +132,7 @@ class Controllers:
         pod = self.worker(claim, "import.importPodName", otherwise)
         ended = imported(*self._end(pod))
         if ended == FILLED:
-            self._succeed(name, claim, pod)
+            self._succeed(name, claim, pod["metadata"]["name"])
         return ended
 
     def finish_upload(self, name: str) -> str:
@@ -139,18 +140,25 @@ class Controllers:
         pod = self._server(claim)
         ended = uploaded(*self._end(pod))
         if ended == FILLED:
-            self._succeed(name, claim, pod)
+            self._succeed(name, claim, pod["metadata"]["name"])
         return ended
 
     def finish_copy(self, name: str) -> str:
-        """Of a claim that is the target of a copy by two pods: its server, then its source."""
+        """
+        Of a claim that is the target of a copy by two pods: its server, then its source.
+
+        Its predecessor may have got as far as to a whole disk, or to the very end.
+        """
         claim = self.claim(name)
-        server = self._server(claim)
-        source = claim["metadata"]["annotations"][_STORAGE + "sourceClonePodName"]
+        given = claim["metadata"]["annotations"]
+        if _CLONED not in claim["metadata"].get("finalizers", []):
+            return FILLED
+        source = given[_STORAGE + "sourceClonePodName"]
         assert source == f"{claim['metadata']['uid']}-source-pod"
-        ended = uploaded(*self._end(server))
+        whole = given.get(_PHASE) == "Succeeded"
+        ended = FILLED if whole else uploaded(*self._end(self._server(claim)))
         if ended == FILLED:
-            namespace = claim["metadata"]["annotations"]["k8s.io/CloneRequest"].partition("/")[0]
+            namespace = given["k8s.io/CloneRequest"].partition("/")[0]
             selected = f"cdi.kubevirt.io/storage.clone.cloneUniqeId={source}"
             pods = ("pods", "-n", namespace, "-l", selected)
             assert len(self.cluster.get(*pods)["items"]) == 1
@@ -159,8 +167,8 @@ class Controllers:
             )
             self._annotate(name, {"k8s.io/CloneOf": "true"})
             self.cluster.kubectl("delete", *pods)
-            self._let_go(name, "cdi.kubevirt.io/cloneSource")
-            self._succeed(name, claim, server)
+            self._let_go(name, _CLONED)
+            self._succeed(name, claim, given[_STORAGE + "uploadPodName"])
         return ended
 
     def _server(self, claim: Object) -> Object:
@@ -173,13 +181,12 @@ class Controllers:
         said = ended["state"]["terminated"]
         return said["exitCode"], said.get("message", "")
 
-    def _succeed(self, name: str, claim: Object, pod: Object) -> None:
+    def _succeed(self, name: str, claim: Object, pod: str) -> None:
         """The worker is over: the claim says so, its pods and Service go, and the volume moves."""
         made = claim["metadata"]["name"]
         self._annotate(made, {_PHASE: "Succeeded"})
-        pod_name = pod["metadata"]["name"]
-        self.cluster.kubectl("delete", "pod,service", pod_name, "-n", self.space,
-                             "--ignore-not-found")  # fmt: skip
+        where = ("-n", self.space, "--ignore-not-found")
+        self.cluster.kubectl("delete", "pod,service", pod, *where)
         if made != name:
             self._annotate(name, {_PHASE: "Succeeded"})
             self._rebind(claim, self.claim(name))
