@@ -55,7 +55,7 @@ def test_no_scratch_space_is_made_for_an_archive(space, server):
 def test_a_block_volume_takes_no_archive(space, server):
     url = server.put("/files.tar", httpd.Blob(FILES))
     space.apply(archive("bad", url, by="pvc", volumeMode="Block"))
-    space.wait("dv/bad", "jsonpath={.status.phase}=Failed", 20)
+    space.wait("dv/bad", "jsonpath={.status.phase}=Failed")
     said = space.conditions("bad")["Running"]
     assert said["reason"] == "Error"
     assert "; reason=InvalidRequest" in said["message"]
@@ -65,14 +65,14 @@ def test_a_block_volume_takes_no_archive(space, server):
 def test_a_wrong_checksum_leaves_nothing(space, server):
     url = server.put("/files.tar", httpd.Blob(FILES))
     space.apply(archive("bad", url, source={"checksum": f"md5:{'0' * 32}"}, by="pvc"))
-    space.wait("dv/bad", "jsonpath={.status.phase}=Failed", 20)
+    space.wait("dv/bad", "jsonpath={.status.phase}=Failed")
     assert space.conditions("bad")["Running"]["reason"] == "ChecksumError"
 
 
 def test_something_else_is_named(space, server):
     url = server.put("/files.tar", httpd.Blob(b"<html>Log in</html>" + b" " * 2000))
     space.apply(archive("bad", url))
-    space.wait("dv/bad", "jsonpath={.status.phase}=Failed", 20)
+    space.wait("dv/bad", "jsonpath={.status.phase}=Failed")
     said = space.conditions("bad")["Running"]
     assert (said["status"], said["reason"]) == ("False", "Error")
     assert "; reason=NotAnArchive" in said["message"]

@@ -22,6 +22,7 @@ import yaml
 
 from support import manifests, registry
 from support.cluster import DEADLINE, Cluster, Machine, Namespace, Refused
+from support.uploading import wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -84,11 +85,16 @@ class Images:
         self.golden.kubectl("delete", kinds, SELECTOR, "--ignore-not-found")
 
     def ready(self, name: str) -> str:
-        """Wait for a DataSource, and return what it names."""
-        self.golden.wait(f"datasource/{name}", "create")
+        """Wait for a DataSource that is ready with what it names now, and return that."""
         self.golden.wait(f"datasource/{name}", "condition=Ready")
+        wait_until(lambda: _is_settled(self.source(name)))
         (named,) = self.source(name)["status"]["source"].values()
         return str(named["name"])
+
+
+def _is_settled(source: dict) -> bool:
+    said = {each["type"]: each["status"] for each in source["status"]["conditions"]}
+    return said["Ready"] == "True" and source["status"].get("source") == source["spec"]["source"]
 
 
 def template(name: str, source: str, url: str, **storage: object) -> dict:

@@ -9,6 +9,7 @@ import pytest
 from support import disks, httpd
 from support.cluster import Machine, Namespace
 from support.manifests import BLANK, data_volume, http
+from support.uploading import wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -36,7 +37,7 @@ def assert_whole(space: Namespace, machine: Machine, raw) -> None:
     leftovers = [each.name for each in disk.parent.iterdir()]
     assert leftovers == ["disk.img"]
     pods = machine.directory / "pods"
-    assert not any(pods.iterdir())
+    wait_until(lambda: not any(pods.iterdir()))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.35, 0.8], ids=["early", "middle", "late"])

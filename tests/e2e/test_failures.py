@@ -12,9 +12,9 @@ from support.manifests import RETRY_NEVER, data_volume, http
 pytestmark = pytest.mark.e2e
 
 
-def failed(space, name: str = "bad", seconds: int = 10) -> dict:
+def failed(space, name: str = "bad") -> dict:
     """Wait until a volume has failed; return its condition Running."""
-    space.wait(f"dv/{name}", "jsonpath={.status.phase}=Failed", seconds)
+    space.wait(f"dv/{name}", "jsonpath={.status.phase}=Failed")
     return space.conditions(name)["Running"]
 
 
