@@ -76,7 +76,16 @@ class Images:
         return {each["metadata"]["name"]: each for each in found}
 
     def source(self, name: str) -> dict:
-        return self.golden.get("datasource", name)
+        return self._found("datasource", name)
+
+    def class_of(self, name: str) -> str:
+        """Of the claim that a DataSource names, if both are there."""
+        claim = self._found("pvc", _named(self.source(name)) or "nothing")
+        return claim.get("spec", {}).get("storageClassName", "")
+
+    def _found(self, kind: str, name: str) -> dict:
+        what = ("get", kind, name, "-ojson", "--ignore-not-found")
+        return json.loads(self.golden.kubectl(*what) or "{}")
 
     def forget(self) -> None:
         """Delete what crons have made; a cluster without snapshots does not know the word."""
@@ -87,14 +96,21 @@ class Images:
     def ready(self, name: str) -> str:
         """Wait for a DataSource that is ready with what it names now, and return that."""
         self.golden.wait(f"datasource/{name}", "condition=Ready")
-        wait_until(lambda: _is_settled(self.source(name)))
-        (named,) = self.source(name)["status"]["source"].values()
-        return str(named["name"])
+        return wait_until(lambda: _named(self.source(name)))
+
+    def ready_in(self, name: str, storage_class: str) -> None:
+        """Wait until what a DataSource names is in a class."""
+        wait_until(lambda: self.class_of(name) == storage_class, DEADLINE)
 
 
-def _is_settled(source: dict) -> bool:
-    said = {each["type"]: each["status"] for each in source["status"]["conditions"]}
-    return said["Ready"] == "True" and source["status"].get("source") == source["spec"]["source"]
+def _named(source: dict) -> str:
+    """What a DataSource names, once it is ready with that."""
+    status = source.get("status", {})
+    said = {each["type"]: each["status"] for each in status.get("conditions", [])}
+    if said.get("Ready") != "True" or status.get("source") != source["spec"]["source"]:
+        return ""
+    (named,) = status["source"].values()
+    return str(named["name"])
 
 
 def template(name: str, source: str, url: str, **storage: object) -> dict:
@@ -209,8 +225,8 @@ def test_common_images_are_switched_off_and_on_again(images):
     images.patch({"op": "replace", "path": gate, "value": False})
     golden.gone("dic/fedora-image-cron", "dic/centos-stream9-image-cron", f"dv/{old}")
     assert golden.names("dic") == {"mine"}
+    golden.wait("datasource/fedora", "jsonpath={.spec.source.pvc.name}=fedora")
     golden.wait("datasource/fedora", "condition=Ready=false")
-    assert images.source("fedora")["spec"]["source"]["pvc"]["name"] == "fedora"
     assert images.ready("mine")
 
     images.patch({"op": "replace", "path": gate, "value": True})
@@ -278,16 +294,14 @@ def test_an_image_of_ones_own_takes_the_place_of_a_common_one_and_gives_it_back(
 def test_one_image_moves_to_another_class(images):
     cluster, golden = images.cluster, images.golden
     old = images.ready("fedora")
-    given = golden.get("pvc", old)["spec"]["storageClassName"]
-    other = _another_class(cluster, given)
+    other = _another_class(cluster, golden.get("pvc", old)["spec"]["storageClassName"])
     storage = {"template": {"spec": {"storage": {"storageClassName": other}}}}
     images.own({"metadata": {"name": "fedora-image-cron"}, "spec": storage})
     # The cron is made anew, as its template cannot be changed: for a moment there is none.
     with golden.watch("dic", "{.metadata.name} {..storageClassName}") as crons:
         crons.until(lambda lines: f"fedora-image-cron {other}" in lines)
     images.forget()
-    golden.wait("datasource/fedora", "condition=Ready")
-    assert golden.get("pvc", images.ready("fedora"))["spec"]["storageClassName"] == other
+    images.ready_in("fedora", other)
     assert images.in_effect()["fedora-image-cron"]["status"] == {
         "commonTemplate": True,
         "modified": True,
@@ -304,8 +318,7 @@ def test_images_follow_the_default_class_for_machines(images):
     try:
         golden.wait("dic/fedora-image-cron", f"{path}={other}")
         golden.wait("dic/fedora-image-cron", "condition=UpToDate")
-        golden.wait("datasource/fedora", "condition=Ready")
-        assert golden.get("pvc", images.ready("fedora"))["spec"]["storageClassName"] == other
+        images.ready_in("fedora", other)
     finally:
         cluster.kubectl("annotate", "sc", other, f"{VIRT}-")
 
@@ -326,7 +339,7 @@ def test_images_become_snapshots_and_claims_again(images):
         assert old in golden.names(kind)
         images.forget()
         golden.wait("dic/fedora-image-cron", "condition=UpToDate")
-        golden.wait("datasource/fedora", "condition=Ready")
+        images.ready("fedora")
 
 
 def _another_class(cluster: Cluster, given: str) -> str:

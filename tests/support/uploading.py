@@ -153,9 +153,10 @@ def in_pieces(data: bytes, size: int = 1 << 18) -> Iterator[bytes]:
         yield data[at : at + size]
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Return when something has come true that another process does."""
-    until = time.monotonic() + 30
-    while not condition():
+def wait_until(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    """Return what is true at last, by the work of another process."""
+    until = time.monotonic() + seconds
+    while not (found := condition()):
         assert time.monotonic() < until
         time.sleep(0.02)
+    return found
