@@ -47,7 +47,7 @@ def test_no_scratch_space_is_made_for_an_archive(space, server):
     url = server.put("/files.tar", httpd.Blob(FILES))
     space.apply(archive("files", url))
     space.wait_phase("files", "Succeeded")
-    assert space.names("pvc") == {"files"}
+    space.only("pvc", "files")
     events = space.kubectl("get", "events", "-o", "jsonpath={.items[*].involvedObject.name}")
     assert "scratch" not in events
 

@@ -22,7 +22,7 @@ import yaml
 
 from support import manifests, registry
 from support.cluster import DEADLINE, Cluster, Machine, Namespace, Refused
-from support.uploading import wait_until
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 

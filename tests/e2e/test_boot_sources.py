@@ -152,7 +152,7 @@ def test_a_private_image_needs_its_secret_beside_the_cron_alone(space, cluster, 
         space.wait("dic/private", UP_TO_DATE)
         space.wait("datasource/fedora", READY)
         assert digest_of(space, "private").startswith("sha256:")
-        assert not any("poller" in name for name in space.names("pod"))
+        space.gone(*(f"pod/{name}" for name in space.names("pod") if "poller" in name))
 
 
 def test_an_image_that_is_a_claim_is_followed(space):

@@ -36,13 +36,6 @@ def assert_same_disk(space: Namespace, name: str, other: Namespace, source: str)
         assert disks.differs(here, there) == ""
 
 
-def assert_only(space: Namespace, kind: str, *names: str) -> None:
-    """Nothing else is left of a kind; what is going may take its time."""
-    for other in space.names(kind) - set(names):
-        space.gone(f"{kind}/{other}")
-    assert space.names(kind) == set(names)
-
-
 @pytest.fixture
 def filled(space: Namespace, server, images) -> Namespace:
     """A namespace with a DataVolume `src` that holds a disk."""
@@ -60,7 +53,7 @@ def test_a_claim_is_cloned_and_larger_if_wanted(filled: Namespace) -> None:
         assert_same_disk(filled, name, filled, "src")
     status = filled.get("dv", "same")["status"]
     assert (status["progress"], status["claimName"]) == ("100.0%", "same")
-    assert_only(filled, "pvc", "src", "same", "larger")
+    filled.only("pvc", "src", "same", "larger")
 
 
 def test_a_clone_waits_for_its_source(space: Namespace, server, images) -> None:
@@ -114,7 +107,7 @@ def test_bytes_are_copied_where_the_storage_does_not_clone(
     assert_same_disk(filled, "copy", filled, "src")
     claim = filled.get("pvc", "copy")["metadata"]["annotations"]
     assert claim["cdi.kubevirt.io/cloneType"] == "copy"
-    assert_only(filled, "pvc", "src", "copy")
+    filled.only("pvc", "src", "copy")
     filled.gone(*(f"pod/{each}" for each in filled.names("pod")))
 
 
@@ -172,8 +165,8 @@ def test_a_snapshot_is_cloned_more_than_once(filled: Namespace) -> None:
         assert_same_disk(filled, name, filled, "src")
     kind = filled.get("pvc", "one")["spec"]["dataSourceRef"]["kind"]
     assert kind == "VolumeCloneSource"
-    assert_only(filled, "pvc", "src", "one", "two")
-    assert_only(filled, "volumesnapshot", "then")
+    filled.only("pvc", "src", "one", "two")
+    filled.only("volumesnapshot", "then")
 
 
 @pytest.mark.usefixtures("snapshots")
@@ -186,7 +179,7 @@ def test_a_snapshot_is_cloned_where_claims_are_filled_in_place(filled: Namespace
     assert_same_disk(filled, "clone", filled, "src")
     claim = filled.get("pvc", "clone")["metadata"]["annotations"]
     assert claim["cdi.kubevirt.io/cloneType"] == "copy"
-    assert_only(filled, "pvc", "src", "clone")
+    filled.only("pvc", "src", "clone")
 
 
 @pytest.mark.usefixtures("snapshots")
@@ -197,7 +190,7 @@ def test_a_claim_is_cloned_over_a_snapshot(filled: Namespace, snapshotting_class
     assert_same_disk(filled, "clone", filled, "src")
     claim = filled.get("pvc", "clone")["metadata"]["annotations"]
     assert claim["cdi.kubevirt.io/cloneType"] == "snapshot"
-    assert_only(filled, "volumesnapshot")
+    filled.only("volumesnapshot")
 
 
 def test_a_clone_is_as_large_as_the_import_was(filled: Namespace) -> None:
@@ -256,8 +249,8 @@ def test_who_may_clones_from_another_namespace(filled: Namespace, other: Namespa
     assert_same_disk(other, "clone", filled, "src")
     token = "cdi.kubevirt.io/storage.extended.clone.token"
     assert token in found["metadata"]["annotations"]
-    assert_only(filled, "pvc", "src")
-    assert_only(filled, "volumeclonesource")
+    filled.only("pvc", "src")
+    filled.only("volumeclonesource")
 
 
 def test_who_may_not_is_refused(filled: Namespace, other: Namespace) -> None:
@@ -351,7 +344,7 @@ def test_a_smaller_volume_elsewhere_is_refused_at_once(
     name, place = elsewhere
     filled.apply(moved(filled, name, "32Mi"))
     filled.until_event("dv/moved", "CloneValidationFailed")
-    assert_only(filled, "pvc", "src")
+    filled.only("pvc", "src")
     assert list(place.iterdir()) == []
 
 
@@ -386,5 +379,5 @@ def test_a_clone_that_is_deleted_leaves_nothing(filled: Namespace) -> None:
     filled.until_event("pvc/clone", "CloneSourceInUse")
     filled.kubectl("delete", "dv", "clone")
     filled.gone("dv/clone", "pvc/clone")
-    assert_only(filled, "pvc", "src")
-    assert_only(filled, "volumeclonesource")
+    filled.only("pvc", "src")
+    filled.only("volumeclonesource")

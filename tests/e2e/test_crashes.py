@@ -9,7 +9,7 @@ import pytest
 from support import disks, httpd
 from support.cluster import Machine, Namespace
 from support.manifests import BLANK, data_volume, http
-from support.uploading import wait_until
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 

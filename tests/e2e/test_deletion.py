@@ -61,7 +61,7 @@ def test_a_volume_is_deleted(cluster, space, server, images, phase, source, opti
         space.apply(data_volume("doomed", source, **options))
         watch.until(in_phase("doomed", phase))
     delete_all_of_it(cluster, space)
-    assert space.names("pods") == set()
+    space.only("pods")
 
 
 def test_a_volume_that_waits_for_somebody_else_is_deleted(cluster, space):
@@ -84,8 +84,8 @@ def test_a_volume_that_waits_for_somebody_else_is_deleted(cluster, space):
         space.gone("pvc/doomed")
     else:
         delete_all_of_it(cluster, space)
-        assert space.names("pods") == {"somebody"}
-    assert space.names("pvc") == set()
+        space.only("pods", "somebody")
+    space.only("pvc")
 
 
 def delete_all_of_it(cluster, space) -> None:
@@ -100,7 +100,8 @@ def delete_all_of_it(cluster, space) -> None:
         *(f"pvc/{name}" for name in claims),
         *(f"pv/{name}" for name in volumes),
     )
-    assert space.names("pvc") | space.names("volumeimportsource") == set()
+    space.only("pvc")
+    space.only("volumeimportsource")
     if isinstance(cluster, Machine):
         assert cluster.volumes().isdisjoint(volumes)
 

@@ -103,5 +103,5 @@ def test_whatever_is_killed_every_disk_arrives(
             found = disk.read_bytes()
             assert found[:SIZE] == content, number
             assert not found[SIZE:].strip(b"\0"), number
-    assert importing.names("pvc") == {f"dv-{number}" for number in range(VOLUMES)}
-    importing.gone(*(f"pod/{each}" for each in importing.names("pods")))
+    importing.only("pvc", *(f"dv-{number}" for number in range(VOLUMES)))
+    importing.only("pods")

@@ -40,7 +40,8 @@ def test_a_claim_is_as_large_as_the_disk_at_its_source(space, server, images, ki
     if disk is not None and mode == "Filesystem":
         assert disk.stat().st_size == size
         assert disks.differs(disk, images.raw) == ""
-    assert not [name for name in space.names("pod") if name.startswith("size-detection")]
+    pods = [name for name in space.names("pod") if name.startswith("size-detection")]
+    space.gone(*(f"pod/{name}" for name in pods))
 
 
 def test_a_disk_that_nobody_can_measure_is_told_at_once(space, server, images, tmp_path: Path):

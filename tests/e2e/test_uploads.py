@@ -51,9 +51,8 @@ def is_same(space: Namespace, name: str, raw: Path) -> None:
 def nothing_left(space: Namespace, *claims: str) -> None:
     """Nothing but the claims themselves stays of uploads that are over."""
     for kind in ("pod", "svc", "volumeuploadsource"):
-        for name in space.names(kind):
-            space.gone(f"{kind}/{name}")
-    assert space.names("pvc") == set(claims)
+        space.only(kind)
+    space.only("pvc", *claims)
     assert not [name for name in space.names("secret") if name.startswith("cdi-upload")]
 
 
@@ -128,11 +127,12 @@ def test_an_archive_becomes_files(space, way):
 def test_why_an_upload_failed_is_on_the_data_volume_and_the_next_one_is_taken(space, images, way):
     space.apply(data_volume("disk", UPLOAD, size="16Mi", annotations=by_way(way)))
     sender = ready(space, "disk")
-    answer = sender.send(images.qcow2.read_bytes())  # a disk of 24 MiB
-    assert answer.status in (400, 413)
+    with space.watch("dv", "{.status.conditions[?(@.type=='Running')].message}") as said:
+        answer = sender.send(images.qcow2.read_bytes())  # a disk of 24 MiB
+        assert answer.status in (400, 413)
+        too_small = "DataVolume too small to contain image"
+        said.until(lambda lines: any(too_small in line for line in lines))
     space.until_event("dv/disk", "UploadFailed")
-    said = space.conditions("disk")["Running"]["message"]
-    assert "DataVolume too small to contain image" in said
     small = bytes(1 << 20) + b"disk" * 1000
     assert sender.send(small).status == 200
     space.wait_phase("disk", "Succeeded")

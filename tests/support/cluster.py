@@ -229,6 +229,12 @@ class Namespace:
             self.kubectl(*wait, "--for=create", deadline=limit)
             self.kubectl(*wait, f"--for={condition}", deadline=limit)
 
+    def only(self, kind: str, *names: str) -> None:
+        """Wait until no others of a kind are left; what goes may take its time."""
+        for other in self.names(kind) - set(names):
+            self.gone(f"{kind}/{other}")
+        assert self.names(kind) == set(names)
+
     def gone(self, *what: str) -> None:
         """Wait until objects do not exist."""
         for each in what:

@@ -10,8 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from cdi.api.quantity import parse
 from cdi.api.termination import Termination
 from cdi.api.workorder import UploadOrder
 from support import authority, worker
+from support.waiting import wait_until
 
 CLIENT = "client.upload-server.cdi.kubevirt.io"
 SERVER = "cdi-upload-volume"
@@ -151,12 +151,3 @@ def in_pieces(data: bytes, size: int = 1 << 18) -> Iterator[bytes]:
     """A body without a length."""
     for at in range(0, len(data), size):
         yield data[at : at + size]
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    """Return what is true at last, by the work of another process."""
-    until = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < until
-        time.sleep(0.02)
-    return found

@@ -16,6 +16,7 @@ import pytest
 
 from cdi.api.workorder import CloneOrder
 from support import disks, uploading, worker
+from support.waiting import wait_until
 from support.wire import Wire
 
 MIB = 1 << 20
@@ -149,7 +150,7 @@ def test_a_sender_waits_for_a_server_that_comes_up(
         nobody = taken.getsockname()[1]
     with Wire(nobody) as wire:
         sender = send(wire.port)
-        uploading.wait_until(lambda: wire.refused)
+        wait_until(lambda: wire.refused)
         server = start()
         wire.to = server.port
         assert_well(sender, server)
@@ -290,7 +291,7 @@ def test_a_copy_goes_on_after_its_sender_was_killed(
     with Wire(server.port, hold_after=DATA // 2) as wire:
         first = send(wire.port)
         assert wire.held.wait(60)
-        uploading.wait_until(lambda: noted(target))
+        wait_until(lambda: noted(target))
         first.kill()
     log = assert_well(send(server.port), server)
     assert '"resumed": true' in log
@@ -305,7 +306,7 @@ def test_a_copy_goes_on_after_its_server_was_killed(
     with Wire(server.port, hold_after=DATA // 2) as wire:
         sender = send(wire.port)
         assert wire.held.wait(60)
-        uploading.wait_until(lambda: noted(target))
+        wait_until(lambda: noted(target))
         server.process.kill()
         server.process.communicate()
         again = start()
@@ -323,7 +324,7 @@ def test_what_an_earlier_attempt_has_spoilt_is_fetched_anew(
     with Wire(server.port, hold_after=DATA // 2) as wire:
         first = send(wire.port)
         assert wire.held.wait(60)
-        uploading.wait_until(lambda: noted(target))
+        wait_until(lambda: noted(target))
         server.process.kill()
         server.process.communicate()
         first.kill()

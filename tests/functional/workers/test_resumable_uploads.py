@@ -18,6 +18,7 @@ from tusclient.client import TusClient
 
 from cdi.api import uploadsession
 from support import compressed, disks, loopdev, tars, uploading, worker
+from support.waiting import wait_until
 
 MIB = 1 << 20
 PATH = "/v1beta1/upload-tus"
@@ -263,7 +264,7 @@ def test_a_session_survives_the_server(
     client.create(len(data), **said(sha256=hashlib.sha256(data).hexdigest()))
     sent = client.send(data, 4 * MIB, 0, len(data) * 3 // 4)
     journal = mounts.data / "disk.img.cdi-journal"
-    uploading.wait_until(lambda: b'"stream"' in journal.read_bytes())
+    wait_until(lambda: b'"stream"' in journal.read_bytes())
     first.process.send_signal(number)
     first.ended()
 
@@ -369,7 +370,7 @@ def test_an_archives_session_survives_the_server(
     client.create(len(data), **said(contentType="archive", sha256=hashlib.sha256(data).hexdigest()))
     sent = client.send(data, 4 * MIB, 0, int(len(data) * share))
     notes = [mounts.data / ".cdi-partial" / name for name in ("place", "place-now")]
-    uploading.wait_until(lambda: any(note.exists() for note in notes))
+    wait_until(lambda: any(note.exists() for note in notes))
     first.process.kill()
     first.ended()
 
@@ -445,7 +446,7 @@ def test_a_session_goes_on_where_there_is_the_scratch_space_that_it_takes(
     assert client.offset == 0
     sent = client.send(data, 4 * MIB, 0, len(data) * 3 // 4)
     copied = mounts.scratch / "tmpimage.cdi-journal"
-    uploading.wait_until(lambda: copied.exists() and b'"stream"' in copied.read_bytes())
+    wait_until(lambda: copied.exists() and b'"stream"' in copied.read_bytes())
     second.process.kill()
     second.ended()
 

@@ -20,6 +20,7 @@ import pytest
 
 from support import compressed, disks, tars, uploading, worker
 from support.qcow2_images import Image, Plain
+from support.waiting import wait_until
 
 MIB = 1 << 20
 
@@ -521,14 +522,12 @@ def test_numbers_are_there_for_whoever_asks(serve: Starter, images: dict[str, Pa
     connection = server.connect()
     head = f"POST /v1beta1/upload HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n"
     connection.sendall(head.encode() + data[:MIB])
-    uploading.wait_until(lambda: b"cdi_upload_received_bytes_total 1048576" in _metrics(server))
+    wait_until(lambda: b"cdi_upload_received_bytes_total 1048576" in _metrics(server))
     told = _metrics(server)
     assert f"cdi_upload_expected_bytes {len(data)}".encode() in told
     assert b"cdi_upload_in_progress 1" in told
     connection.close()
-    uploading.wait_until(
-        lambda: b'cdi_upload_failures_total{reason="ConnectionLost"} 1' in _metrics(server)
-    )
+    wait_until(lambda: b'cdi_upload_failures_total{reason="ConnectionLost"} 1' in _metrics(server))
 
 
 def _metrics(server: uploading.Server) -> bytes:
