@@ -78,13 +78,22 @@ async def _refusal_of(client: Client, wanted: Object, overwriting: Overwriting |
 
 
 async def _ensure(client: Client, resource: Resource, wanted: Object) -> bool:
-    """Return whether it was there, and was not as it is wanted."""
+    """Return whether it was there, and was not as it is wanted.
+
+    What was chosen from a certain state of the object is not wanted in any other.
+    """
     namespace, name = objects.key(wanted)
+    chosen_from = objects.resource_version(wanted)
     try:
         found = await client.get(resource, name, namespace or None)
     except errors.NotFound:
+        if chosen_from:
+            return False
         await apply.ensure_created(client, resource, merged({}, wanted))
         return False
     if objects.is_deleting(found) or resource == NAMESPACES:
         return False  # a namespace that somebody else has made stays theirs
+    if chosen_from:  # the server refuses the change if there is a later state
+        version = {"metadata": {"resourceVersion": chosen_from}}
+        found = merged(found, version)
     return (await apply.ensure_state(client, resource, found, merged(found, wanted))).changed

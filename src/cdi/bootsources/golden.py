@@ -72,7 +72,7 @@ def decide(seen: Seen) -> Wanted:
         elif key in managing and _is_automatic(seen, key):
             _follow(seen, draft, source, managing[key])
         else:
-            _hold(draft, source)
+            _hold(seen, draft, source)
             if key in managing:
                 del crons[Key(key.namespace, managing[key])]
     _keep_crons(seen, draft, crons)
@@ -282,7 +282,7 @@ def _source(seen: Seen, key: Key) -> Object | None:
 def _follow(seen: Seen, draft: _Draft, wanted: Object, cron: str) -> None:
     """What a DataSource names is CDI's affair; it has to be there, and to be the cron's."""
     found = _source(seen, objects.key(wanted))
-    made = copy.deepcopy(wanted)
+    made = _as_seen(found, wanted)
     made["metadata"]["labels"][labels.DATA_IMPORT_CRON] = cron
     if found is not None:
         del made["spec"]
@@ -294,10 +294,18 @@ def _follow(seen: Seen, draft: _Draft, wanted: Object, cron: str) -> None:
     draft.ensure.append(made)
 
 
-def _hold(draft: _Draft, wanted: Object) -> None:
-    made = copy.deepcopy(wanted)
+def _hold(seen: Seen, draft: _Draft, wanted: Object) -> None:
+    made = _as_seen(_source(seen, objects.key(wanted)), wanted)
     made["metadata"]["labels"][labels.DATA_IMPORT_CRON] = None
     draft.ensure.append(made)
+
+
+def _as_seen(found: Object | None, wanted: Object) -> Object:
+    """A copy that holds only while a DataSource is as it was found: people change its label."""
+    made = copy.deepcopy(wanted)
+    if version := objects.resource_version(found or {}):
+        made["metadata"]["resourceVersion"] = version
+    return made
 
 
 def _drop_sources(seen: Seen, draft: _Draft) -> None:

@@ -19,7 +19,8 @@ _CONDITIONS: Final = (("Available", True), ("Progressing", False), ("Degraded", 
 class Plan:
     """What to do, in order: what should exist, what should go, and the object itself.
 
-    What should exist is given as merge patches: fields that are None are taken off.
+    What should exist is given as merge patches: fields that are None are taken off. One with a
+    resourceVersion is wanted in that state alone.
     """
 
     ensure: tuple[Object, ...] = ()

@@ -8,12 +8,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
+from cdi.api import labels
 from cdi.bootsources import alerts, common, definitions, kinds
 from cdi.bootsources.metrics import OVERWRITTEN, BootMetrics
 from cdi.bootsources.setup import BootSources
 from cdi.kube import connection
 from cdi.kube.client import Client
 from cdi.kube.manager import Manager
+from cdi.kube.mergepatch import merged
 from support.fakekube import FakeKube, Fault
 
 HOME, GOLDEN, INSTALLATION = "hco", "kubevirt-os-images", "cdi"
@@ -51,6 +55,11 @@ def hyperconverged(**spec: Any) -> dict[str, Any]:
         "metadata": {"name": "kubevirt-hyperconverged", "namespace": HOME},
         "spec": spec,
     }
+
+
+def claim(name: str) -> dict[str, Any]:
+    meta = {"name": name, "namespace": GOLDEN}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta}
 
 
 def authorities(text: str) -> dict[str, Any]:
@@ -117,6 +126,58 @@ def test_what_is_changed_in_the_ssp_is_changed_back_and_counted():
                 lambda: server.objects("ssps")[key]["spec"]["templateValidator"] == {"replicas": 2},
             )
             await until(server, lambda: counted(1.0))
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("opting", ["out", "in"])
+def test_nobody_who_opts_out_or_in_is_overruled_by_a_pass_under_way(opting: str):
+    """The label changes after a pass has looked, and before it writes."""
+    place, cron = (GOLDEN, "fedora"), (GOLDEN, "fedora-image-cron")
+
+    def marked(source: dict[str, Any], value: str | None) -> dict[str, Any]:
+        label = {"metadata": {"labels": {labels.DATA_IMPORT_CRON: value}}}
+        return merged(source, label)
+
+    async def scenario(server: FakeKube) -> None:
+        def source() -> dict[str, Any]:
+            return server.objects("datasources")[place]
+
+        def follows() -> bool:
+            return cron in server.objects("dataimportcrons")
+
+        def looked(since: int) -> bool:
+            path = "/datasources/fedora"
+            later = server.requests[since:]
+            return any(each.verb == "patch" and each.path.endswith(path) for each in later)
+
+        def put_claim(name: str) -> None:
+            server.put("persistentvolumeclaims", claim(name))
+
+        async def opt(value: str | None, beside: str) -> None:
+            since = len(server.requests)
+            made = server.put("datasources", marked(source(), value), silently=True)
+            put_claim(beside)
+            await server.notify()
+            await until(server, lambda: looked(since))
+            assert source()["metadata"]["labels"] == made["metadata"]["labels"]
+            server.put("datasources", source())  # and now the watch tells
+            await server.notify()
+
+        async with running(server):
+            server.put("hyperconvergeds", hyperconverged())
+            await server.notify()
+            await until(server, follows)
+            if opting == "in":
+                server.put("datasources", marked(source(), None))
+                put_claim("fedora")
+                await server.notify()
+                await until(server, lambda: not follows())
+                await opt("true", "other")
+                await until(server, follows)
+            else:
+                await opt(None, "fedora")
+                await until(server, lambda: not follows())
 
     play(scenario)
 
