@@ -608,6 +608,8 @@ def test_what_a_cron_made_goes_after_it_if_asked():
     planned = cleanup.swept("cron", made)
     assert gone(planned) == [("CronJob", "cron-uid-cron"), ("PersistentVolumeClaim", NAME_A)]
     assert gone(cleanup.swept("another", made[1:])) == []
+    unchanged = [each.seen for each in planned.steps if isinstance(each, plan.Confirm)]
+    assert unchanged == [GOOD_A.claim]  # its label may say by now that it stays
 
 
 @pytest.mark.parametrize("deleting", [{}, {"deletionTimestamp": "2030-01-01T11:59:00Z"}])

@@ -35,7 +35,7 @@ def swept(name: str, made: Iterable[tuple[Resource, Object]]) -> plan.Plan:
     for resource, each in made:
         if objects.is_deleting(each) or not (resource == CRON_JOBS or _goes(each, name)):
             continue
-        if resource == kinds.DATA_SOURCES:  # whose label, or source, may be another one by now
+        if resource != CRON_JOBS:  # a label may say by now that it is to stay
             steps.append(plan.Confirm(resource, each, unchanged=True))
         steps.append(plan.Remove(resource, each))
     return plan.Plan(tuple(steps))
