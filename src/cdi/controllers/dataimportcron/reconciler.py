@@ -100,10 +100,7 @@ class Reconciler:
 
         Its label alone is no proof: people write it, with whatever value, to ask for a cron.
         """
-        found = sourceref.resolve(source, self._cluster.data_sources.get)
-        if isinstance(found, sourceref.Unresolved) or not found.member:
-            return True
-        there = self._what_is_at(found)
+        there = self._stands_for(source)
         return there is None or key in cron_of(there)
 
     async def _exists(self, key: Key) -> bool:
@@ -131,7 +128,7 @@ class Reconciler:
             now=now,
             data_source=source,
             rival=managed.rival_of(cron, source, cluster.crons),
-            points_at_something=self._points_at_something(source),
+            points_at_something=source is not None and self._stands_for(source) is not None,
             products=self._products(cron, podded),
             classes=tuple(cluster.classes.list()),
             profiles={objects.name(each): each for each in cluster.profiles.list()},
@@ -148,16 +145,12 @@ class Reconciler:
             authorized=await self._is_authorized(cron),
         )
 
-    def _points_at_something(self, source: Object | None) -> bool:
-        if source is None:
-            return False
-        found = sourceref.resolve(source, self._cluster.data_sources.get)
-        if isinstance(found, sourceref.Unresolved) or not found.member:
-            return False
-        return self._what_is_at(found) is not None
-
-    def _what_is_at(self, found: sourceref.Resolved) -> Object | None:
+    def _stands_for(self, source: Object) -> Object | None:
+        """The claim or snapshot that a DataSource leads to, if it is there."""
         cluster = self._cluster
+        found = sourceref.resolve(source, cluster.data_sources.get)
+        if isinstance(found, sourceref.Unresolved) or not found.member:
+            return None
         there = cluster.snapshots if found.member == sourceref.SNAPSHOT else cluster.claims
         return there.get(found.key)
 
